@@ -1,0 +1,101 @@
+// The one error class: a code from the closed table, what failed and why, and the next step.
+import { type ErrorCodeName, errorCodes } from './error-codes.ts';
+
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+
+export interface PyroErrorOptions {
+  /** Next step for the reader, with a command when there is one */
+  readonly hint?: string;
+  readonly details?: ErrorDetails;
+  readonly cause?: unknown;
+}
+
+/** Failure that a user can act on. Recognise it with {@link isPyroError}, by its code, never by its text. */
+export class PyroError extends Error {
+  readonly code: ErrorCodeName;
+  readonly hint: string | undefined;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCodeName, message: string, options: PyroErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'PyroError';
+    this.code = code;
+    this.hint = options.hint;
+    this.details = options.details ?? {};
+  }
+
+  get retryable(): boolean {
+    return errorCodes[this.code].retryable;
+  }
+}
+
+/** True for a {@link PyroError}, with one of the given codes if there are any. */
+export function isPyroError(value: unknown, ...codes: readonly ErrorCodeName[]): value is PyroError {
+  if (!(value instanceof Error) || value.name !== 'PyroError' || !('code' in value)) return false;
+  return codes.length === 0 || codes.some((code) => code === value.code);
+}
+
+/** Shape of an error under `--json` and over MCP. */
+export interface ErrorReport {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
+  readonly details: ErrorDetails;
+  readonly retryable: boolean;
+}
+
+/** Report of any thrown value; what is not a {@link PyroError} is a fault of ours and says so. */
+export function reportError(error: unknown): ErrorReport {
+  const known = isPyroError(error) ? error : fromSystemError(error);
+  if (known !== undefined) {
+    return {
+      code: known.code,
+      message: known.message,
+      hint: known.hint ?? null,
+      details: known.details,
+      retryable: known.retryable,
+    };
+  }
+  return {
+    code: 'internal',
+    message: `internal error: ${messageOf(error)}`,
+    hint: 'this is a fault in pyro; run the command again with PYRO_DEBUG=1 to see where it happened',
+    details: {},
+    retryable: false,
+  };
+}
+
+/** Text of any thrown value. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** System error code such as `ENOENT`, when the value carries one. */
+export function systemCodeOf(error: unknown): string | undefined {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return undefined;
+}
+
+/** Host conditions that a user can mend, met in the middle of any work. */
+function fromSystemError(error: unknown): PyroError | undefined {
+  const path = error instanceof Error && 'path' in error ? String(error.path) : 'the file system';
+  switch (systemCodeOf(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new PyroError('disk_full', `no room left while writing ${path}`, {
+        hint: 'free some space, for example with: pyro env prune',
+        cause: error,
+      });
+    case 'EROFS':
+    case 'EACCES':
+    case 'EPERM':
+      return new PyroError('path_not_writable', `no permission: ${path}`, {
+        hint: 'run pyro doctor; PYRO_HOME=/some/folder moves everything that pyro writes',
+        cause: error,
+      });
+    case 'ABORT_ERR':
+      return new PyroError('cancelled', 'cancelled', { cause: error });
+    default:
+      return undefined;
+  }
+}

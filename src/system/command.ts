@@ -1,0 +1,127 @@
+// The one door to helper programs (qemu-img, sqfstar, mmdebstrap, git): run to the end, with output bounded and failures typed.
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, isAbsolute, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { execa } from 'execa';
+import { PyroError } from '../shared/errors.ts';
+import { readVariable } from './environment-variables.ts';
+
+export interface CommandOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Deadline, `ms`; none when absent */
+  readonly timeoutMs?: number;
+  /** Stream or text for standard input; nothing when absent */
+  readonly input?: Readable | string;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Called with each piece of standard error, for progress */
+  readonly onStderr?: (text: string) => void;
+  /** Sends standard output to this file in place of the result */
+  readonly stdoutFile?: string;
+}
+
+export interface CommandResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+const longestOutput = 4 * 1024 * 1024;
+
+/** Debian package of each program, for the hint. */
+const packages: Readonly<Record<string, string>> = {
+  'qemu-system-x86_64': 'qemu-system-x86',
+  'qemu-img': 'qemu-utils',
+  'mke2fs': 'e2fsprogs',
+  'sqfstar': 'squashfs-tools',
+  'mmdebstrap': 'mmdebstrap',
+  'apt-get': 'apt',
+  'git': 'git',
+};
+
+/** Runs a program to its end. Throws `tool_missing`, `tool_failed`, `cancelled` or `deadline_exceeded`. */
+export async function runCommand(
+  file: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const result = await tryCommand(file, args, options);
+  if (result.exitCode !== 0) {
+    throw new PyroError('tool_failed', `${file} failed with exit code ${result.exitCode}: ${lastLines(result.stderr)}`, {
+      details: { program: file, exit_code: result.exitCode },
+    });
+  }
+  return result;
+}
+
+/** As {@link runCommand}, but an exit code other than 0 is a result, not an error. */
+export async function tryCommand(
+  file: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  const child = execa(file, args, {
+    reject: false,
+    forceKillAfterDelay: 2000,
+    maxBuffer: longestOutput,
+    stripFinalNewline: false,
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : typeof options.input === 'string' ? { input: options.input } : { stdin: 'pipe' as const }),
+    ...(options.stdoutFile === undefined ? {} : { stdout: { file: options.stdoutFile } }),
+    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: { ...options.env } }),
+  });
+  const { onStderr, input } = options;
+  if (onStderr !== undefined) child.stderr?.on('data', (chunk: Buffer) => onStderr(chunk.toString('utf8')));
+  if (input !== undefined && typeof input !== 'string' && child.stdin !== null) feed(input, child.stdin);
+  const result = await child;
+  if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
+  if (result.timedOut) throw new PyroError('deadline_exceeded', `${file} did not finish within ${options.timeoutMs} ms`);
+  if (result.code === 'ENOENT') throw missing(file);
+  if (result.exitCode === undefined && result.signal === undefined) {
+    throw new PyroError('tool_failed', `${file} could not be started: ${result.shortMessage}`, { cause: result });
+  }
+  return {
+    stdout: typeof result.stdout === 'string' ? result.stdout : '',
+    stderr: result.stderr,
+    exitCode: result.exitCode ?? 128,
+  };
+}
+
+/** A reader that ends early closes its input: its exit code tells why, so the broken pipe itself is no news. */
+function feed(input: Readable, sink: NodeJS.WritableStream): void {
+  sink.on('error', () => input.destroy());
+  input.on('error', () => sink.end());
+  input.pipe(sink);
+}
+
+function missing(file: string): PyroError {
+  const name = packages[file];
+  return new PyroError('tool_missing', `${file} is not installed`, {
+    hint: name === undefined ? 'run pyro doctor' : `install it, on Debian or Ubuntu with: sudo apt-get install ${name}`,
+    details: { program: file },
+  });
+}
+
+function lastLines(text: string): string {
+  const lines = text.trimEnd().split('\n');
+  return lines.slice(-5).join('\n').slice(-2000);
+}
+
+/** Absolute path of a program on PATH, or undefined. */
+export async function findProgram(name: string): Promise<string | undefined> {
+  const candidates = isAbsolute(name)
+    ? [name]
+    : (readVariable('PATH') ?? '').split(delimiter).filter(isAbsolute).map((folder) => join(folder, name));
+  for (const candidate of candidates) {
+    try {
+      await access(candidate, constants.X_OK);
+      return candidate;
+    } catch {
+      // Not there or not executable: the next folder may have it.
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,64 @@
+// Files that appear whole or not at all, and JSON that is checked when it is read.
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { z } from 'zod';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
+
+/** Writes a file by a temporary neighbour and a rename, so that a reader sees the old content or the new. */
+export async function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const temporary = temporaryName(path);
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Name beside `path` for content that is not whole yet; sweeps recognise `.partial-`. */
+export function temporaryName(path: string): string {
+  return `${path}.partial-${randomBytes(6).toString('hex')}`;
+}
+
+export async function writeJson(path: string, value: unknown, mode = 0o600): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`, mode);
+}
+
+/** Parsed content, or undefined when there is no such file. Throws `state_damaged` for content that does not fit. */
+export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new PyroError('state_damaged', `${path} does not have the expected content`, {
+      hint: 'remove the file; what it describes is made again or reported as missing',
+      cause,
+    });
+  }
+}
+
+/** True when something, also a broken link, stands at the path. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,35 @@
+// Who is running: a process is named by its id together with its start time, since ids are used again.
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+export const processIdentitySchema = z.object({
+  pid: z.number().int().positive(),
+  /** Clock ticks since the machine's boot, field 22 of /proc/PID/stat */
+  start_ticks: z.number().int().nonnegative(),
+});
+export type ProcessIdentity = z.infer<typeof processIdentitySchema>;
+
+/** Identity of a running process, or undefined when there is none with this id (a zombie counts as none). */
+export function identifyProcess(pid: number): ProcessIdentity | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    // No such process: the answer itself.
+    return undefined;
+  }
+  // The name in parentheses may itself hold spaces and parentheses.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+  return { pid, start_ticks: Number(fields[19]) };
+}
+
+export function isRunning(identity: ProcessIdentity): boolean {
+  return identifyProcess(identity.pid)?.start_ticks === identity.start_ticks;
+}
+
+export function identifySelf(): ProcessIdentity {
+  const self = identifyProcess(process.pid);
+  // A machine without /proc cannot run guests; ids alone then have to do.
+  return self ?? { pid: process.pid, start_ticks: 0 };
+}
