@@ -1,0 +1,208 @@
+// A session with one guest: HTTP/2 over its channel, each answer checked, each call with a deadline.
+import { randomBytes } from 'node:crypto';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import type { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+import { openChannel } from './hello.ts';
+import {
+  activateAnswerSchema,
+  emptyAnswerSchema,
+  guestErrorSchema,
+  type ResumeAnswer,
+  resumeAnswerSchema,
+  type StartRequest,
+  statusAnswerSchema,
+} from './messages.ts';
+import { GuestProcess } from './guest-process.ts';
+
+export interface GuestIdentity {
+  readonly hostname: string;
+  /** 32 hexadecimal digits */
+  readonly machineId: string;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number;
+}
+
+const streamWindow = 4 * 1024 * 1024;
+const sessionWindow = 16 * 1024 * 1024;
+const longestAnswer = 1024 * 1024;
+const defaultTimeoutMs = 30_000;
+
+export class GuestClient implements AsyncDisposable {
+  readonly #session: ClientHttp2Session;
+
+  private constructor(session: ClientHttp2Session) {
+    this.#session = session;
+  }
+
+  /** Opens a session on a guest's socket. Throws `guest_unreachable`. */
+  static async connect(
+    path: string,
+    magic: Buffer,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<GuestClient> {
+    const socket = await openChannel(path, magic, options);
+    const session = connect('http://guest', {
+      createConnection: () => socket,
+      settings: { initialWindowSize: streamWindow, maxFrameSize: 65_536, enablePush: false },
+      // A guest must not make the host remember much.
+      maxSessionMemory: 64,
+    });
+    // Failures of the session surface in each of its streams.
+    session.on('error', () => undefined);
+    session.once('connect', () => session.setLocalWindowSize(sessionWindow));
+    return new GuestClient(session);
+  }
+
+  /** Gives a guest that was booted or restored its time, entropy and name; nothing else is answered before. */
+  resume(identity: GuestIdentity, magic: Buffer | undefined, options: CallOptions = {}): Promise<ResumeAnswer> {
+    const body = {
+      unix_ms: Date.now(),
+      entropy: randomBytes(64).toString('base64'),
+      hostname: identity.hostname,
+      machine_id: identity.machineId,
+      ...(magic === undefined ? {} : { magic: magic.toString('base64') }),
+    };
+    return this.call('POST', '/v1/resume', body, resumeAnswerSchema, options);
+  }
+
+  /** Mounts the root and the workspace and makes them the guest's root. */
+  async activate(project: boolean, options: CallOptions = {}): Promise<void> {
+    await this.call('POST', '/v1/activate', { project }, activateAnswerSchema, options);
+  }
+
+  status(options: CallOptions = {}): Promise<z.infer<typeof statusAnswerSchema>> {
+    return this.call('GET', '/v1/status', undefined, statusAnswerSchema, options);
+  }
+
+  async sync(options: CallOptions = {}): Promise<void> {
+    await this.call('POST', '/v1/sync', {}, emptyAnswerSchema, options);
+  }
+
+  async powerOff(options: CallOptions = {}): Promise<void> {
+    await this.call('POST', '/v1/poweroff', {}, emptyAnswerSchema, options);
+  }
+
+  /** Starts a process and attaches to it from its first byte. */
+  async start(request: StartRequest, options: CallOptions = {}): Promise<GuestProcess> {
+    const stream = this.open('POST', '/v1/processes', options);
+    stream.end(JSON.stringify(request));
+    await expectSuccess(stream, options);
+    return GuestProcess.attach(this, stream, options);
+  }
+
+  /** A call with JSON both ways. Throws the guest's refusal, `guest_unreachable` or `guest_protocol`. */
+  async call<T>(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body: unknown,
+    schema: z.ZodType<T>,
+    options: CallOptions = {},
+  ): Promise<T> {
+    const stream = this.open(method, path, options);
+    stream.end(body === undefined ? undefined : JSON.stringify(body));
+    await expectSuccess(stream, options);
+    return parseAnswer(await readAll(stream, options), schema, path);
+  }
+
+  /** A raw stream; the caller ends it and reads it. */
+  open(method: string, path: string, options: CallOptions = {}): ClientHttp2Stream {
+    options.signal?.throwIfAborted();
+    if (this.#session.closed || this.#session.destroyed) throw unreachable('the session has ended');
+    const stream = this.#session.request(
+      { ':method': method, ':path': path },
+      { endStream: false, ...(options.signal === undefined ? {} : { signal: options.signal }) },
+    );
+    // Each reader looks at the outcome itself; without a listener Node would end the process.
+    stream.on('error', () => undefined);
+    return stream;
+  }
+
+  get isOpen(): boolean {
+    return !this.#session.closed && !this.#session.destroyed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#session.destroy();
+  }
+}
+
+/** Waits for the answer's head. Throws what the guest answered when it is not a success. */
+export async function expectSuccess(stream: ClientHttp2Stream, options: CallOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+  const timer = setTimeout(() => {
+    reject(unreachable(`no answer within ${timeoutMs} ms`));
+    stream.destroy();
+  }, timeoutMs);
+  const onClose = (): void => reject(options.signal?.aborted === true ? options.signal.reason : unreachable('the connection broke'));
+  stream.once('response', (headers) => resolve(headers[':status'] ?? 0));
+  stream.once('close', onClose);
+  try {
+    const status = await promise;
+    if (status >= 200 && status < 300) return;
+    throw refusal(status, await readAll(stream, options));
+  } finally {
+    clearTimeout(timer);
+    stream.off('close', onClose);
+  }
+}
+
+async function readAll(stream: ClientHttp2Stream, options: CallOptions): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const timer = setTimeout(() => stream.destroy(new Error('deadline')), options.timeoutMs ?? defaultTimeoutMs);
+  try {
+    for await (const chunk of stream) {
+      if (!Buffer.isBuffer(chunk)) continue;
+      size += chunk.length;
+      if (size > longestAnswer) {
+        stream.destroy();
+        throw new PyroError('guest_protocol', 'the guest sent a longer answer than the protocol allows');
+      }
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (error instanceof PyroError) throw error;
+    throw unreachable('the answer broke off');
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function parseAnswer<T>(bytes: Buffer, schema: z.ZodType<T>, path: string): T {
+  try {
+    return schema.parse(JSON.parse(bytes.toString('utf8')));
+  } catch (cause) {
+    throw new PyroError('guest_protocol', `the guest's answer to ${path} does not parse`, { cause });
+  }
+}
+
+/** Codes of the guest that are also ours; any other becomes `guest_refused`. */
+const sharedCodes = ['command_not_found', 'command_not_executable', 'user_unknown', 'cwd_missing'] as const;
+
+function refusal(status: number, body: Buffer): PyroError {
+  const parsed = guestErrorSchema.safeParse(tryJson(body));
+  if (!parsed.success) return new PyroError('guest_protocol', `the guest answered ${status} without a reason`);
+  const { code, message } = parsed.data;
+  const known = sharedCodes.find((candidate) => candidate === code);
+  return new PyroError(known ?? 'guest_refused', message, { details: { guest_code: code } });
+}
+
+function tryJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    // Not JSON: the schema says so.
+    return undefined;
+  }
+}
+
+function unreachable(why: string): PyroError {
+  return new PyroError('guest_unreachable', `the guest does not answer: ${why}`);
+}

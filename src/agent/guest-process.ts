@@ -1,0 +1,75 @@
+// One process in a guest: its output as frames, its input, its signals.
+import type { ClientHttp2Stream } from 'node:http2';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { PyroError } from '../shared/errors.ts';
+import { type Frame, FrameDecoder } from './frames.ts';
+import type { CallOptions, GuestClient } from './guest-client.ts';
+import { emptyAnswerSchema, type ExitEvent, type TerminalSize } from './messages.ts';
+
+export class GuestProcess {
+  readonly id: string;
+  readonly #client: GuestClient;
+  readonly #frames: AsyncGenerator<Frame>;
+
+  private constructor(client: GuestClient, id: string, frames: AsyncGenerator<Frame>) {
+    this.#client = client;
+    this.id = id;
+    this.#frames = frames;
+  }
+
+  /** Takes over the frame stream of a process that has just been started. */
+  static async attach(client: GuestClient, stream: ClientHttp2Stream, options: CallOptions): Promise<GuestProcess> {
+    const frames = readFrames(stream, options.signal);
+    const first = await frames.next();
+    if (first.done === true || first.value.kind !== 'event' || first.value.event.event !== 'started') {
+      throw new PyroError('guest_protocol', 'the guest did not report the start of the process');
+    }
+    return new GuestProcess(client, first.value.event.id, frames);
+  }
+
+  /** Hands on output as it comes (a sink's promise is waited for: back-pressure) until the process ends. */
+  async follow(sink: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | void): Promise<ExitEvent> {
+    for await (const frame of this.#frames) {
+      if (frame.kind !== 'event') await sink(frame.kind, frame.bytes);
+      else if (frame.event.event === 'exit') return frame.event;
+    }
+    throw new PyroError('guest_unreachable', 'the connection to the guest broke before the process ended');
+  }
+
+  /** Copies a stream to standard input and closes that at its end. Ends quietly when the process no longer reads. */
+  async feed(input: Readable, signal?: AbortSignal): Promise<void> {
+    const stream = this.#client.open('POST', `/v1/processes/${this.id}/input?eof=1`, { signal });
+    stream.resume();
+    try {
+      await pipeline(input, stream, { ...(signal === undefined ? {} : { signal }) });
+    } catch (error) {
+      // The process may end, or close its input, before it has read everything; its exit tells the rest.
+      if (error instanceof PyroError) throw error;
+    }
+  }
+
+  async signal(name: string, scope: 'group' | 'all', options: CallOptions = {}): Promise<void> {
+    await this.#client.call('POST', `/v1/processes/${this.id}/signal`, { signal: name, scope }, emptyAnswerSchema, options);
+  }
+
+  async resize(size: TerminalSize, options: CallOptions = {}): Promise<void> {
+    await this.#client.call('POST', `/v1/processes/${this.id}/resize`, size, emptyAnswerSchema, options);
+  }
+}
+
+async function* readFrames(stream: ClientHttp2Stream, signal: AbortSignal | undefined): AsyncGenerator<Frame> {
+  const decoder = new FrameDecoder();
+  try {
+    for await (const chunk of stream) {
+      if (Buffer.isBuffer(chunk)) yield* decoder.push(chunk);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof PyroError) throw error;
+    throw new PyroError('guest_unreachable', 'the connection to the guest broke', { cause: error });
+  } finally {
+    stream.destroy();
+  }
+  if (!decoder.isAtBoundary) throw new PyroError('guest_protocol', "the guest's output broke off inside a frame");
+}

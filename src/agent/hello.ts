@@ -1,0 +1,59 @@
+// The hello below HTTP/2: tells the agent to drop its old session and skips what that session still had under way.
+import { randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import { PyroError } from '../shared/errors.ts';
+
+const partBytes = 16;
+
+/**
+ * Connects to a guest's channel and performs the hello.
+ * @returns a paused socket whose next byte belongs to the new session
+ * @throws `guest_unreachable` when no answer comes within `timeoutMs`
+ */
+export async function openChannel(
+  path: string,
+  magic: Buffer,
+  options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+): Promise<Socket> {
+  options.signal?.throwIfAborted();
+  const socket = connect(path);
+  const nonce = randomBytes(partBytes);
+  const expected = Buffer.concat([Buffer.from(magic.map((byte) => ~byte & 0xff)), nonce]);
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  let tail: Buffer = Buffer.alloc(0);
+
+  const onReadable = (): void => {
+    const chunk: Buffer | null = socket.read();
+    if (chunk === null) return;
+    const seen = Buffer.concat([tail, chunk]);
+    const at = seen.indexOf(expected);
+    if (at < 0) {
+      tail = seen.subarray(Math.max(0, seen.length - expected.length + 1));
+      return;
+    }
+    const after = seen.subarray(at + expected.length);
+    if (after.length > 0) socket.unshift(after);
+    resolve(socket);
+  };
+  const onError = (cause: Error): void =>
+    reject(new PyroError('guest_unreachable', `the guest's channel ${path} failed: ${cause.message}`, { cause }));
+  const onClose = (): void => reject(new PyroError('guest_unreachable', "the guest's channel was closed"));
+  const onAbort = (): void => reject(options.signal?.reason);
+  const timer = setTimeout(
+    () => reject(new PyroError('guest_unreachable', `the guest did not answer within ${options.timeoutMs} ms`)),
+    options.timeoutMs,
+  );
+  socket.on('readable', onReadable).on('error', onError).on('close', onClose);
+  socket.once('connect', () => socket.write(Buffer.concat([magic, nonce])));
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await promise;
+  } catch (error) {
+    socket.on('error', () => undefined).destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', onAbort);
+    socket.off('readable', onReadable).off('error', onError).off('close', onClose);
+  }
+}

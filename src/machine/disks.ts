@@ -1,0 +1,64 @@
+// Disks of a guest: the empty ext4 disk made once, overlays on a frozen one, the place of the project disk.
+import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { gibibyte, mebibyte } from '../shared/units.ts';
+import { runCommand } from '../system/command.ts';
+import { exists, temporaryName } from '../system/files.ts';
+
+/** Size of a guest's disk before it is grown, `MiB` */
+export const templateDiskMib = 8192;
+
+/** Path of an empty formatted disk, made on first need. */
+export async function ensureEmptyDisk(cacheFolder: string, signal: AbortSignal): Promise<string> {
+  const path = join(cacheFolder, 'disks', `empty-${templateDiskMib}.qcow2`);
+  if (await exists(path)) return path;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const raw = temporaryName(path);
+  const packed = temporaryName(path);
+  try {
+    await makeSparse(raw, templateDiskMib * mebibyte);
+    const options = ['-q', '-F', '-t', 'ext4', '-L', 'pyro', '-m', '0', '-J', 'size=16'];
+    await runCommand('mke2fs', [...options, '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', raw], { signal });
+    await runCommand('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, packed], { signal });
+    await rename(packed, path);
+    return path;
+  } finally {
+    await rm(raw, { force: true });
+    await rm(packed, { force: true });
+  }
+}
+
+/** A guest's own copy of a small disk or of a prepared overlay. */
+export async function copyDisk(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+}
+
+/** An overlay on `backing`, which need not stand at that path yet. */
+export async function createOverlay(path: string, backing: string, signal: AbortSignal): Promise<void> {
+  await runCommand(
+    'qemu-img',
+    ['create', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', backing, path, `${templateDiskMib}M`],
+    { signal },
+  );
+}
+
+/** The empty file that keeps the project disk's place in each guest. */
+export async function ensureProjectPlaceholder(cacheFolder: string): Promise<string> {
+  const path = join(cacheFolder, 'disks', 'project-empty.img');
+  if (await exists(path)) return path;
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const draft = temporaryName(path);
+  await makeSparse(draft, 16 * gibibyte);
+  await rename(draft, path);
+  return path;
+}
+
+export async function makeSparse(path: string, bytes: number): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.truncate(bytes);
+  } finally {
+    await file.close();
+  }
+}

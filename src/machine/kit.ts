@@ -1,0 +1,61 @@
+// The guest kit: kernel and initramfs with the agent, and the digest that names them.
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+import { readVariable } from '../system/environment-variables.ts';
+import { readJson } from '../system/files.ts';
+
+const kitSchema = z.object({
+  kernel_release: z.string(),
+  kernel_package_version: z.string(),
+  digest: z.string(),
+  kernel_bytes: z.number(),
+  initramfs_bytes: z.number(),
+  agent_version: z.string(),
+});
+
+export interface GuestKit {
+  readonly kernel: string;
+  readonly initramfs: string;
+  readonly digest: string;
+  readonly kernelRelease: string;
+  readonly bytes: number;
+}
+
+/** Folder of the kit: beside the bundle in a package, in dist/ of a checkout. */
+export function kitFolder(): string {
+  const override = readVariable('PYRO_GUEST_KIT');
+  if (override !== undefined) return override;
+  const here = dirname(fileURLToPath(import.meta.url));
+  return here.endsWith('/machine') ? join(here, '..', '..', 'dist', 'guest') : join(here, 'guest');
+}
+
+/** The kit, checked for presence and size. Throws `guest_kit_missing`. */
+export async function loadKit(): Promise<GuestKit> {
+  const folder = kitFolder();
+  const record = await readJson(join(folder, 'kit.json'), kitSchema);
+  const kernel = join(folder, 'vmlinuz');
+  const initramfs = join(folder, 'initramfs.img');
+  const isWhole =
+    record !== undefined &&
+    (await sizeOf(kernel)) === record.kernel_bytes &&
+    (await sizeOf(initramfs)) === record.initramfs_bytes;
+  if (!isWhole) {
+    throw new PyroError('guest_kit_missing', `the guest kit in ${folder} is missing or incomplete`, {
+      hint: 'in a checkout run: make guest; otherwise install the package again: npm install -g pyro-mcp',
+    });
+  }
+  return {
+    kernel,
+    initramfs,
+    digest: record.digest,
+    kernelRelease: record.kernel_release,
+    bytes: record.kernel_bytes + record.initramfs_bytes,
+  };
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  return (await stat(path).catch(() => undefined))?.size;
+}

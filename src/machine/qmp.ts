@@ -1,0 +1,160 @@
+// QEMU's machine protocol: JSON lines on a unix socket, commands answered in order, events as they come.
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const lineSchema = z.union([
+  z.object({ event: z.string(), data: z.record(z.string(), z.unknown()).optional() }),
+  z.object({ return: z.unknown(), id: z.number().optional() }),
+  z.object({ error: z.object({ class: z.string(), desc: z.string() }), id: z.number().optional() }),
+  z.object({ QMP: z.unknown() }),
+]);
+
+interface Waiter {
+  readonly wants: (event: QmpEvent) => boolean;
+  readonly resolve: (event: QmpEvent) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface QmpEvent {
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+const commandTimeoutMs = 20_000;
+
+export class Qmp implements AsyncDisposable {
+  readonly #socket: Socket;
+  readonly #pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
+  readonly #events: QmpEvent[] = [];
+  readonly #waiters = new Set<Waiter>();
+  #nextId = 1;
+  #end: PyroError | undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => this.#onLine(line));
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#fail(new PyroError('qemu_failed', 'QEMU has ended')));
+  }
+
+  /** Connects as soon as QEMU listens, and leaves the negotiation mode. */
+  static async open(path: string, options: { deadlineMs: number; signal: AbortSignal }): Promise<Qmp> {
+    const deadline = Date.now() + options.deadlineMs;
+    for (;;) {
+      options.signal.throwIfAborted();
+      const socket = await tryConnect(path);
+      if (socket !== undefined) {
+        const qmp = new Qmp(socket);
+        await qmp.execute('qmp_capabilities');
+        return qmp;
+      }
+      if (Date.now() > deadline) throw new PyroError('qemu_failed', `QEMU did not open ${path} in time`);
+      // QEMU offers no event for "the socket is there"; it takes some 10 ms.
+      await sleep(3, undefined, { signal: options.signal });
+    }
+  }
+
+  /** One command. Throws `qemu_failed` with QEMU's own words. */
+  async execute(command: string, args?: Readonly<Record<string, unknown>>): Promise<unknown> {
+    if (this.#end !== undefined) throw this.#end;
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#pending.set(id, { resolve, reject });
+    const timer = setTimeout(
+      () => reject(new PyroError('qemu_failed', `QEMU did not answer ${command} within ${commandTimeoutMs} ms`)),
+      commandTimeoutMs,
+    );
+    this.#socket.write(`${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }), id })}\n`);
+    try {
+      return await promise;
+    } catch (error) {
+      if (error instanceof QmpRefusal) {
+        throw new PyroError('qemu_failed', `QEMU refused ${command}: ${error.message}`, { cause: error });
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      this.#pending.delete(id);
+    }
+  }
+
+  /** The next event that fits, also one that came before the call; each is handed out once. */
+  async waitFor(wants: (event: QmpEvent) => boolean, options: { timeoutMs: number; signal: AbortSignal }): Promise<QmpEvent> {
+    const at = this.#events.findIndex(wants);
+    if (at >= 0) {
+      const [found] = this.#events.splice(at, 1);
+      if (found !== undefined) return found;
+    }
+    options.signal.throwIfAborted();
+    if (this.#end !== undefined) throw this.#end;
+    const { promise, resolve, reject } = Promise.withResolvers<QmpEvent>();
+    const waiter: Waiter = { wants, resolve, reject };
+    this.#waiters.add(waiter);
+    const timer = setTimeout(
+      () => reject(new PyroError('deadline_exceeded', `QEMU reported nothing for ${options.timeoutMs} ms`)),
+      options.timeoutMs,
+    );
+    const onAbort = (): void => reject(options.signal.reason);
+    options.signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      options.signal.removeEventListener('abort', onAbort);
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  #onLine(line: string): void {
+    let parsed: z.infer<typeof lineSchema>;
+    try {
+      parsed = lineSchema.parse(JSON.parse(line));
+    } catch (cause) {
+      this.#fail(new PyroError('qemu_failed', 'QEMU sent a line that does not parse', { cause }));
+      this.#socket.destroy();
+      return;
+    }
+    if ('event' in parsed) this.#onEvent({ event: parsed.event, data: parsed.data ?? {} });
+    else if ('return' in parsed) this.#pending.get(parsed.id ?? 0)?.resolve(parsed.return);
+    else if ('error' in parsed) this.#pending.get(parsed.id ?? 0)?.reject(new QmpRefusal(parsed.error.desc));
+  }
+
+  #onEvent(event: QmpEvent): void {
+    for (const waiter of this.#waiters) {
+      if (!waiter.wants(event)) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve(event);
+      return;
+    }
+    this.#events.push(event);
+    if (this.#events.length > 256) this.#events.shift();
+  }
+
+  #fail(error: PyroError): void {
+    this.#end ??= error;
+    for (const { reject } of this.#pending.values()) reject(this.#end);
+    for (const { reject } of this.#waiters) reject(this.#end);
+    this.#waiters.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.destroy();
+  }
+}
+
+class QmpRefusal extends Error {}
+
+async function tryConnect(path: string): Promise<Socket | undefined> {
+  const socket = connect(path);
+  const { promise, resolve, reject } = Promise.withResolvers<Socket | undefined>();
+  socket.once('connect', () => resolve(socket));
+  socket.once('error', (error) => {
+    const code = systemCodeOf(error);
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') resolve(undefined);
+    else reject(error);
+  });
+  return await promise;
+}

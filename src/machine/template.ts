@@ -1,0 +1,167 @@
+// Templates: a guest booted once, mounted and warmed, then saved so that later guests continue from there.
+import { createHash, randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { isPyroError } from '../shared/errors.ts';
+import { readJson, temporaryName, writeJson } from '../system/files.ts';
+import type { MachineStorage } from './arguments.ts';
+import { copyDisk, createOverlay, makeSparse } from './disks.ts';
+import { Guest, guestFolder, type GuestSize, type MachineHost, migrationEnd, newMagic, removeGuestFolder } from './guest.ts';
+import { mebibyte } from '../shared/units.ts';
+
+/** Counts changes of the machine's shape that the other parts of the key do not show. */
+const shapeVersion = 1;
+
+const templateSchema = z.object({
+  version: z.literal(1),
+  key: z.string(),
+  magic: z.string().regex(/^[0-9a-f]{32}$/),
+  environment_digest: z.string(),
+  created_at: z.string(),
+  build_ms: z.number(),
+});
+
+export interface Template {
+  readonly key: string;
+  readonly magic: Buffer;
+  readonly ram: string;
+  readonly state: string;
+  /** Empty overlay on the frozen disk, to be copied */
+  readonly overlay: string;
+}
+
+export interface TemplateClass {
+  readonly size: GuestSize;
+  readonly environmentDigest: string;
+  readonly rootImage: string;
+}
+
+/** Name of a template: whatever could make a saved state unfit is part of it. */
+export function templateKey(host: MachineHost, wanted: TemplateClass, cpuModel: string): string {
+  const parts = [
+    shapeVersion,
+    host.kit.digest,
+    wanted.environmentDigest,
+    wanted.size.memoryMib,
+    wanted.size.vcpuCount,
+    host.qemu.stamp,
+    host.qemu.version,
+    host.choice.accelerator,
+    cpuModel,
+  ];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}
+
+export function templateFolder(cacheFolder: string, key: string): string {
+  return join(cacheFolder, 'templates', key);
+}
+
+/** The saved template, or undefined when there is none. */
+export async function findTemplate(cacheFolder: string, key: string): Promise<Template | undefined> {
+  const folder = templateFolder(cacheFolder, key);
+  const record = await readJson(join(folder, 'template.json'), templateSchema).catch((error: unknown) => {
+    // A damaged template is worth as much as none: it is made again.
+    if (isPyroError(error, 'state_damaged')) return undefined;
+    throw error;
+  });
+  if (record === undefined) return undefined;
+  return {
+    key,
+    magic: Buffer.from(record.magic, 'hex'),
+    ram: join(folder, 'ram'),
+    state: join(folder, 'state'),
+    overlay: join(folder, 'overlay.qcow2'),
+  };
+}
+
+export interface TemplatePlan {
+  readonly host: MachineHost;
+  readonly cacheFolder: string;
+  readonly key: string;
+  readonly wanted: TemplateClass;
+  readonly emptyDisk: string;
+  readonly projectPlaceholder: string;
+}
+
+/** Boots a guest and saves it; it appears whole under its key or not at all. */
+export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Promise<void> {
+  const { host, wanted } = plan;
+  const started = performance.now();
+  const final = templateFolder(plan.cacheFolder, plan.key);
+  const draft = temporaryName(final);
+  const id = `t${randomBytes(5).toString('hex')}`;
+  const magic = newMagic();
+  await mkdir(dirname(final), { recursive: true, mode: 0o700 });
+  await mkdir(draft, { mode: 0o700 });
+  try {
+    await makeSparse(join(draft, 'ram'), wanted.size.memoryMib * mebibyte);
+    await copyDisk(plan.emptyDisk, join(draft, 'disk.qcow2'));
+    await createOverlay(join(draft, 'overlay.qcow2'), join(final, 'disk.qcow2'), signal);
+    const storage: MachineStorage = {
+      rootImage: wanted.rootImage,
+      disk: join(draft, 'disk.qcow2'),
+      projectImage: plan.projectPlaceholder,
+    };
+    const memory = { path: join(draft, 'ram'), isShared: true, isReadOnly: false };
+    {
+      await using guest = await Guest.start(host, { id, size: wanted.size, storage, memory, magic }, signal);
+      await guest.client.resume({ hostname: 'pyro', machineId: randomBytes(16).toString('hex') }, undefined, { signal });
+      await guest.client.activate(false, { signal, timeoutMs: 60_000 });
+      await warmUp(guest, signal);
+      await saveState(guest, join(guestFolder(host, id), 's'), join(draft, 'state'), signal);
+    }
+    await writeJson(join(draft, 'template.json'), {
+      version: 1,
+      key: plan.key,
+      magic: magic.toString('hex'),
+      environment_digest: wanted.environmentDigest,
+      created_at: new Date().toISOString(),
+      build_ms: Math.round(performance.now() - started),
+    });
+    await rm(final, { recursive: true, force: true });
+    await rename(draft, final);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+    await removeGuestFolder(host, id);
+  }
+}
+
+/** Runs what most first commands need, so that its pages and the agent's paths are in memory already. */
+async function warmUp(guest: Guest, signal: AbortSignal): Promise<void> {
+  for (const argv of [['/bin/sh', '-c', 'true'], ['/bin/sh', '-c', 'ls / >/dev/null; command -v git && git --version'], ['true']]) {
+    try {
+      const process = await guest.client.start({ argv, env: {}, stdin: false, overflow: 'drop', timeout_ms: 20_000 }, { signal });
+      await process.follow(() => undefined);
+    } catch (error) {
+      // An image without a shell or `true` has nothing to warm.
+      if (!isPyroError(error, 'command_not_found', 'command_not_executable', 'guest_refused')) throw error;
+    }
+  }
+  await guest.client.sync({ signal });
+}
+
+async function saveState(guest: Guest, socketPath: string, file: string, signal: AbortSignal): Promise<void> {
+  await guest.qmp.execute('stop');
+  await guest.qmp.execute('migrate-set-capabilities', {
+    capabilities: [
+      { capability: 'events', state: true },
+      { capability: 'x-ignore-shared', state: true },
+    ],
+  });
+  const { promise, resolve } = Promise.withResolvers<Socket>();
+  const server = createServer(resolve);
+  server.listen(socketPath);
+  try {
+    await new Promise<void>((listening) => server.once('listening', listening));
+    await guest.qmp.execute('migrate', { uri: `unix:${socketPath}` });
+    const socket = await promise;
+    await pipeline(socket, createWriteStream(file, { mode: 0o600 }));
+    await migrationEnd(guest.qmp, signal);
+  } finally {
+    server.close();
+  }
+}
