@@ -1,0 +1,118 @@
+// What the engine offers and the shapes that cross it; operations see these types and nothing else of the engine.
+import type { Readable, Writable } from 'node:stream';
+import type { OnProgress } from '../shared/progress.ts';
+
+export interface CallContext {
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+}
+
+/** Live streams of a front that shows output as it comes. */
+export interface RunIo {
+  readonly stdin: Readable | undefined;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** Size of the terminal when both ends are one */
+  readonly terminal: { readonly cols: number; readonly rows: number } | undefined;
+  /** Called when the command runs; gives back what undoes it */
+  readonly onStarted: (control: RunControl) => () => void;
+}
+
+export interface RunControl {
+  readonly signal: (name: string) => void;
+  readonly resize: (size: { cols: number; rows: number }) => void;
+}
+
+export interface RunRequest {
+  readonly environment: string;
+  readonly argv: readonly string[];
+  readonly vcpuCount: number;
+  readonly memMib: number;
+  /** Limit for the command, `ms`; none when absent */
+  readonly timeoutMs: number | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | undefined;
+  readonly user: string | undefined;
+  readonly isCold: boolean;
+  readonly allowHostCompat: boolean;
+}
+
+export interface RunResult {
+  readonly vm_id: string;
+  readonly environment: string;
+  readonly environment_version: string;
+  readonly command: string[];
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly stdout_truncated: boolean;
+  readonly stderr_truncated: boolean;
+  readonly is_utf8: boolean;
+  readonly exit_code: number;
+  readonly timed_out: boolean;
+  readonly duration_ms: number;
+  readonly boot_ms: number;
+  readonly boot_source: 'template' | 'cold' | 'none';
+  readonly execution_mode: 'guest' | 'host_compat';
+  readonly accelerator: 'kvm' | 'tcg' | 'none';
+  readonly cleanup: { readonly deleted: boolean; readonly reason: string };
+}
+
+export interface DemoStep {
+  readonly step: string;
+  readonly ms: number;
+  readonly note: string;
+}
+
+export interface DoctorCheck {
+  readonly name: string;
+  readonly status: 'ok' | 'warn' | 'fail';
+  readonly message: string;
+  readonly why: string;
+  /** Command or step that mends it */
+  readonly fix: string | null;
+}
+
+export interface EnvironmentSummary {
+  readonly name: string;
+  readonly reference: string;
+  readonly description: string;
+  readonly installed: boolean;
+  readonly source: 'registry' | 'packages' | null;
+  readonly digest: string | null;
+  readonly image_bytes: number | null;
+  readonly created_at: string | null;
+}
+
+export interface EnvironmentDetails extends EnvironmentSummary {
+  readonly layers: number;
+  readonly packages: string[];
+  readonly env: string[];
+  readonly working_dir: string;
+  readonly user: string;
+  readonly path: string | null;
+}
+
+export interface PullResult {
+  readonly name: string;
+  readonly outcome: 'pulled' | 'built' | 'up_to_date' | 'changed';
+  readonly source: 'registry' | 'packages';
+  readonly digest: string;
+  readonly previous_digest: string | null;
+  readonly image_bytes: number;
+  readonly note: string | null;
+}
+
+export interface PruneResult {
+  readonly freed_bytes: number;
+  readonly removed: string[];
+}
+
+export interface Engine {
+  run(request: RunRequest, io: RunIo | undefined, context: CallContext): Promise<RunResult>;
+  demo(environment: string, context: CallContext): Promise<{ accelerator: string; reason: string; steps: DemoStep[] }>;
+  doctor(environment: string, context: CallContext): Promise<DoctorCheck[]>;
+  listEnvironments(): Promise<EnvironmentSummary[]>;
+  inspectEnvironment(name: string): Promise<EnvironmentDetails>;
+  pullEnvironment(name: string, source: 'auto' | 'registry' | 'packages', context: CallContext): Promise<PullResult>;
+  pruneEnvironments(isAll: boolean, context: CallContext): Promise<PruneResult>;
+}

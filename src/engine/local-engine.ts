@@ -1,0 +1,123 @@
+// The engine in this process: environments, guests and the checks of the machine behind one interface.
+import { type CatalogueEntry, catalogue, findEntry } from '../environment/catalogue.ts';
+import { pullEnvironment } from '../environment/pull.ts';
+import { parseReference } from '../environment/reference.ts';
+import { type Environment, listEnvironments, openStore, pruneStore, resolveEnvironment } from '../environment/store.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+import { ensurePrivateFolder, locatePaths, type Paths } from '../system/paths.ts';
+import { runDemo } from './demo.ts';
+import { examine } from './doctor.ts';
+import type { CallContext, Engine, EnvironmentDetails, EnvironmentSummary, RunRequest } from './engine-types.ts';
+import { runOnHost } from './host-compat.ts';
+import { openMachineRoom } from './machine-room.ts';
+import { runInGuest } from './run.ts';
+import { pruneTemplates } from './templates-prune.ts';
+import { sweepRuns } from './throw-away.ts';
+
+export function createLocalEngine(): Engine {
+  const paths = locatePaths();
+  const store = openStore(paths.cache);
+  return {
+    run: async (request, io, context) => {
+      try {
+        const room = await openMachineRoom(paths, context);
+        const environment = await ensureEnvironment(paths, request.environment, context);
+        return await runInGuest(room, paths, environment, request, io, context);
+      } catch (error) {
+        if (!request.allowHostCompat || !isHostTrouble(error)) throw error;
+        context.onProgress({
+          phase: 'host_compat',
+          message: `WARNING: no guest (${error.message.split('\n')[0]}); running ON THIS HOST WITHOUT ISOLATION, as --allow-host-compat permits`,
+        });
+        return await runOnHost(request, io, context);
+      }
+    },
+    demo: async (environment, context) => await runDemo(paths, environment, context),
+    doctor: async (environment, context) => await examine(paths, environment, context),
+    listEnvironments: async () => {
+      const cached = new Map((await listEnvironments(store)).map((each) => [each.record.name, each]));
+      const rows = catalogue.map((entry) => summarize(entry.name, entry, cached.get(entry.name)));
+      const others = [...cached.values()].filter((each) => findEntry(each.record.name) === undefined);
+      return [...rows, ...others.map((each) => summarize(each.record.name, undefined, each))];
+    },
+    inspectEnvironment: async (name) => details(name, await resolveEnvironment(store, name)),
+    pullEnvironment: async (name, source, context) => {
+      await ensurePrivateFolder(paths.cache);
+      const { environment, outcome, previousDigest, note } = await pullEnvironment({ store, name, source, ...context });
+      return {
+        name,
+        outcome,
+        source: environment.record.source,
+        digest: environment.digest,
+        previous_digest: previousDigest ?? null,
+        image_bytes: environment.record.image_bytes,
+        note: note ?? null,
+      };
+    },
+    pruneEnvironments: async (isAll) => {
+      await sweepRuns(paths);
+      const fromStore = await pruneStore(store, isAll);
+      const used = new Set((await listEnvironments(store)).map((each) => each.digest));
+      const fromTemplates = await pruneTemplates(paths.cache, used, isAll);
+      return {
+        freed_bytes: fromStore.freed_bytes + fromTemplates.freed_bytes,
+        removed: [...fromStore.removed, ...fromTemplates.removed],
+      };
+    },
+  };
+}
+
+/** The cached environment, pulled first when it is not there. */
+export async function ensureEnvironment(paths: Paths, name: string, context: CallContext): Promise<Environment> {
+  const store = openStore(paths.cache);
+  const cached = await resolveEnvironment(store, name);
+  if (cached !== undefined) return cached;
+  const { environment } = await pullEnvironment({ store, name, source: 'auto', ...context });
+  return environment;
+}
+
+/** Only a machine that cannot run guests justifies the host; a wrong name or command does not. */
+function isHostTrouble(error: unknown): error is PyroError {
+  return isPyroError(
+    error,
+    'tool_missing',
+    'host_unsupported',
+    'guest_kit_missing',
+    'guest_boot_failed',
+    'guest_unreachable',
+    'qemu_failed',
+    'registry_unreachable',
+    'environment_build_failed',
+  );
+}
+
+function summarize(name: string, entry: CatalogueEntry | undefined, cached: Environment | undefined): EnvironmentSummary {
+  return {
+    name,
+    reference: entry?.reference ?? cached?.record.reference ?? name,
+    description: entry?.description ?? 'OCI image',
+    installed: cached !== undefined,
+    source: cached?.record.source ?? null,
+    digest: cached?.digest ?? null,
+    image_bytes: cached?.record.image_bytes ?? null,
+    created_at: cached?.record.created_at ?? null,
+  };
+}
+
+function details(name: string, cached: Environment | undefined): EnvironmentDetails {
+  const entry = findEntry(name);
+  if (entry === undefined && cached === undefined) {
+    parseReference(name);
+    throw new PyroError('environment_not_installed', `${name} is not in the local cache`, { hint: `get it with: pyro env pull ${name}` });
+  }
+  const record = cached?.record;
+  return {
+    ...summarize(name, entry, cached),
+    layers: record?.layers ?? 0,
+    packages: [...(record?.packages ?? entry?.packages ?? [])],
+    env: record?.config.env ?? [],
+    working_dir: record?.config.working_dir ?? '/',
+    user: record?.config.user ?? '',
+    path: cached?.imagePath ?? null,
+  };
+}

@@ -1,0 +1,117 @@
+// One command in a fresh guest: started, followed, ended, and the guest thrown away.
+import type { GuestProcess } from '../agent/guest-process.ts';
+import type { ExitEvent, StartRequest } from '../agent/messages.ts';
+import type { Environment } from '../environment/store.ts';
+import { PyroError } from '../shared/errors.ts';
+import type { Paths } from '../system/paths.ts';
+import { Capture } from './capture.ts';
+import type { CallContext, RunIo, RunRequest, RunResult } from './engine-types.ts';
+import type { MachineRoom } from './machine-room.ts';
+import { startThrowAway, sweepRuns } from './throw-away.ts';
+
+const capturedBytes = 8 * 1024 * 1024;
+const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export async function runInGuest(
+  room: MachineRoom,
+  paths: Paths,
+  environment: Environment,
+  request: RunRequest,
+  io: RunIo | undefined,
+  context: CallContext,
+): Promise<RunResult> {
+  await sweepRuns(paths);
+  const size = { vcpuCount: request.vcpuCount, memoryMib: request.memMib };
+  await using machine = await startThrowAway(room, paths, environment, size, request.isCold, context);
+  const started = performance.now();
+  const process = await machine.guest.client.start(startRequest(request, environment, io), { signal: context.signal });
+  const outcome = await followProcess(process, io, context.signal);
+  return {
+    ...outcome.streams,
+    vm_id: machine.id,
+    environment: request.environment,
+    environment_version: environment.digest,
+    command: [...request.argv],
+    exit_code: outcome.exit.timed_out ? 124 : outcome.exit.exit_code,
+    timed_out: outcome.exit.timed_out,
+    duration_ms: Math.round(performance.now() - started),
+    boot_ms: Math.round(machine.bootMs),
+    boot_source: machine.bootSource,
+    execution_mode: 'guest',
+    accelerator: room.host.choice.accelerator,
+    cleanup: { deleted: true, reason: 'post_exec_cleanup' },
+  };
+}
+
+/** The image's Env, WorkingDir and User hold unless the request says otherwise. */
+function startRequest(request: RunRequest, environment: Environment, io: RunIo | undefined): StartRequest {
+  const { config } = environment.record;
+  const env: Record<string, string> = { PATH: usualPath };
+  for (const pair of config.env) {
+    const at = pair.indexOf('=');
+    if (at > 0) env[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  const user = request.user ?? config.user;
+  return {
+    argv: [...request.argv],
+    env: { ...env, ...request.env },
+    cwd: request.cwd ?? (config.working_dir === '' ? '/' : config.working_dir),
+    ...(user === '' ? {} : { user }),
+    stdin: io?.stdin !== undefined,
+    ...(io?.terminal === undefined ? {} : { terminal: { ...io.terminal } }),
+    ...(request.timeoutMs === undefined ? {} : { timeout_ms: request.timeoutMs }),
+    buffer_bytes: 4 * 1024 * 1024,
+    overflow: 'block',
+  };
+}
+
+type Streams = Pick<RunResult, 'stdout' | 'stderr' | 'stdout_truncated' | 'stderr_truncated' | 'is_utf8'>;
+
+async function followProcess(
+  process: GuestProcess,
+  io: RunIo | undefined,
+  signal: AbortSignal,
+): Promise<{ exit: ExitEvent; streams: Streams }> {
+  const captures = { stdout: new Capture(capturedBytes), stderr: new Capture(capturedBytes) };
+  const sinks = { stdout: io?.stdout, stderr: io?.stderr };
+  const inputEnd = new AbortController();
+  const undo = io?.onStarted({
+    // A process that has just ended takes no signal, and that is no failure.
+    signal: (name) => void process.signal(name, 'group').catch(() => undefined),
+    resize: (size) => void process.resize(size).catch(() => undefined),
+  });
+  const feeding = io?.stdin === undefined ? undefined : process.feed(io.stdin, AbortSignal.any([signal, inputEnd.signal]));
+  feeding?.catch(() => undefined);
+  try {
+    const exit = await process.follow(async (stream, bytes) => {
+      const sink = sinks[stream];
+      if (sink === undefined) captures[stream].add(bytes);
+      else await writeTo(sink, bytes);
+    });
+    return { exit, streams: streamsOf(captures) };
+  } finally {
+    inputEnd.abort();
+    undo?.();
+  }
+}
+
+function streamsOf(captures: Readonly<Record<'stdout' | 'stderr', Capture>>): Streams {
+  const stdout = captures.stdout.text();
+  const stderr = captures.stderr.text();
+  return {
+    stdout: stdout.text,
+    stderr: stderr.text,
+    stdout_truncated: captures.stdout.isTruncated,
+    stderr_truncated: captures.stderr.isTruncated,
+    is_utf8: stdout.isUtf8 && stderr.isUtf8,
+  };
+}
+
+/** Waits for a slow reader, so that the guest slows down with it. Throws `cancelled` when the reader has gone. */
+async function writeTo(sink: NodeJS.WritableStream & { destroyed?: boolean; writableNeedDrain?: boolean }, bytes: Buffer): Promise<void> {
+  const gone = (): PyroError => new PyroError('cancelled', 'the reader of the output has gone');
+  if (sink.destroyed === true) throw gone();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  sink.write(bytes, (error) => (error === null || error === undefined ? resolve() : reject(gone())));
+  await promise;
+}

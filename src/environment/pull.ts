@@ -1,0 +1,92 @@
+// Getting an environment: from a registry, or from Debian packages where that is possible and the registry is not reached.
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+import type { OnProgress } from '../shared/progress.ts';
+import { acquireLock } from '../system/lock.ts';
+import { type CatalogueEntry, findEntry } from './catalogue.ts';
+import { buildFromPackages } from './packages.ts';
+import { pullImage } from './image.ts';
+import { parseReference } from './reference.ts';
+import { type Environment, resolveEnvironment, type Store } from './store.ts';
+
+export type PullSource = 'auto' | 'registry' | 'packages';
+
+export interface PullRequest {
+  readonly store: Store;
+  readonly name: string;
+  readonly source: PullSource;
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+}
+
+export interface PullOutcome {
+  readonly environment: Environment;
+  readonly outcome: 'pulled' | 'built' | 'up_to_date' | 'changed';
+  readonly previousDigest: string | undefined;
+  /** What the user should know, such as why packages were used */
+  readonly note: string | undefined;
+}
+
+const lockWaitMs = 900_000;
+
+/** Gets or refreshes an environment; two processes that want the same one do the work once. */
+export async function pullEnvironment(request: PullRequest): Promise<PullOutcome> {
+  const { store, name, source, signal, onProgress } = request;
+  const entry = findEntry(name);
+  if (entry === undefined) parseReference(name);
+  const lock = join(store.root, 'locks', `pull-${createHash('sha256').update(name).digest('hex').slice(0, 16)}`);
+  let waited = false;
+  await using _lock = await acquireLock(lock, {
+    signal,
+    waitMs: lockWaitMs,
+    onWait: (holder) => {
+      waited = true;
+      onProgress({ phase: 'wait', message: `waiting for process ${holder}, which gets ${name}` });
+    },
+  });
+  const previous = await resolveEnvironment(store, name).catch(() => undefined);
+  if (waited && previous !== undefined) {
+    return { environment: previous, outcome: 'up_to_date', previousDigest: previous.digest, note: undefined };
+  }
+  if (source === 'packages') return await build(request, requireBuildable(name, entry), previous, undefined);
+  try {
+    return await pull(request, entry?.reference ?? name, previous);
+  } catch (error) {
+    if (source === 'registry' || !isBuildable(entry) || !isPyroError(error, 'registry_unreachable', 'registry_denied', 'registry_error')) throw error;
+    const note = `${error.message}; built from Debian packages instead`;
+    onProgress({ phase: 'fallback', message: `${error.message}; building from Debian packages instead` });
+    return await build(request, entry, previous, note);
+  }
+}
+
+async function pull(request: PullRequest, reference: string, previous: Environment | undefined): Promise<PullOutcome> {
+  const environment = await pullImage({
+    store: request.store,
+    name: request.name,
+    reference: parseReference(reference),
+    known: previous,
+    signal: request.signal,
+    onProgress: request.onProgress,
+  });
+  const outcome = previous === undefined ? 'pulled' : previous.digest === environment.digest ? 'up_to_date' : 'changed';
+  return { environment, outcome, previousDigest: previous?.digest, note: undefined };
+}
+
+type Buildable = CatalogueEntry & { readonly packages: readonly string[] };
+
+async function build(request: PullRequest, entry: Buildable, previous: Environment | undefined, note: string | undefined): Promise<PullOutcome> {
+  const environment = await buildFromPackages(request.store, entry, request.signal, request.onProgress);
+  return { environment, outcome: 'built', previousDigest: previous?.digest, note };
+}
+
+function isBuildable(entry: CatalogueEntry | undefined): entry is Buildable {
+  return entry?.packages !== undefined;
+}
+
+function requireBuildable(name: string, entry: CatalogueEntry | undefined): Buildable {
+  if (isBuildable(entry)) return entry;
+  throw new PyroError('environment_unknown', `${name} cannot be built from packages`, {
+    hint: 'debian:12, debian:12-base and debian:12-build can; others come from a registry',
+  });
+}
