@@ -3,7 +3,7 @@ import { openStore, resolveEnvironment } from '../environment/store.ts';
 import { formatBytes } from '../shared/units.ts';
 import type { Paths } from '../system/paths.ts';
 import type { CallContext, DemoStep } from './engine-types.ts';
-import { ensureEnvironment } from './local-engine.ts';
+import { ensureEnvironment } from './ensure-environment.ts';
 import { ensureTemplate, openMachineRoom } from './machine-room.ts';
 import { startThrowAway } from './throw-away.ts';
 
@@ -41,7 +41,7 @@ export async function runDemo(paths: Paths, name: string, context: CallContext):
       return output.trim().split('\n').join(' on ');
     });
   } finally {
-    await timed('delete', () => 'nothing left', () => machine[Symbol.asyncDispose]());
+    await timed('delete', () => 'nothing left', async () => await machine[Symbol.asyncDispose]());
   }
   return { accelerator: room.host.choice.accelerator, reason: room.host.choice.reason, steps };
 }

@@ -4,10 +4,11 @@ import { pullEnvironment } from '../environment/pull.ts';
 import { parseReference } from '../environment/reference.ts';
 import { type Environment, listEnvironments, openStore, pruneStore, resolveEnvironment } from '../environment/store.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
-import { ensurePrivateFolder, locatePaths, type Paths } from '../system/paths.ts';
+import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { runDemo } from './demo.ts';
 import { examine } from './doctor.ts';
-import type { CallContext, Engine, EnvironmentDetails, EnvironmentSummary, RunRequest } from './engine-types.ts';
+import type { Engine, EnvironmentDetails, EnvironmentSummary } from './engine-types.ts';
+import { ensureEnvironment } from './ensure-environment.ts';
 import { runOnHost } from './host-compat.ts';
 import { openMachineRoom } from './machine-room.ts';
 import { runInGuest } from './run.ts';
@@ -65,15 +66,6 @@ export function createLocalEngine(): Engine {
       };
     },
   };
-}
-
-/** The cached environment, pulled first when it is not there. */
-export async function ensureEnvironment(paths: Paths, name: string, context: CallContext): Promise<Environment> {
-  const store = openStore(paths.cache);
-  const cached = await resolveEnvironment(store, name);
-  if (cached !== undefined) return cached;
-  const { environment } = await pullEnvironment({ store, name, source: 'auto', ...context });
-  return environment;
 }
 
 /** Only a machine that cannot run guests justifies the host; a wrong name or command does not. */

@@ -11,7 +11,7 @@ import { runCommand } from '../system/command.ts';
 import { type Inode, LayerTree } from './layer-tree.ts';
 
 /** Data of one entry; its reader either iterates or resumes it. */
-type Body = AsyncIterable<Uint8Array> & { resume: () => unknown };
+type Body = AsyncIterable<unknown> & { resume: () => unknown };
 
 /** Writes the squashfs image of these layer files, lowest first; `diffIds` are the digests of the unpacked layers. */
 export async function squashLayers(layers: readonly string[], diffIds: readonly string[], image: string, signal: AbortSignal): Promise<void> {
@@ -77,8 +77,8 @@ function hasData(header: Header): boolean {
 /**
  * What an entry may carry over. Of the extended attributes only text survives: the tar reader decodes them as UTF-8.
  */
-function clean(header: Header): Omit<Header, 'pax' | 'name'> {
-  const { pax, name: _name, ...rest } = header;
+function clean(header: Header): Omit<Header, 'name'> {
+  const { pax, name: _, ...rest } = header;
   const kept: Record<string, string> = {};
   for (const [key, value] of Object.entries(typeof pax === 'object' && pax !== null ? pax : {})) {
     if (key.startsWith('SCHILY.xattr.') && typeof value === 'string' && !value.includes('\ufffd')) kept[key] = value;
@@ -97,7 +97,7 @@ async function copyEntry(tar: Pack, header: Partial<Header> & { name: string }, 
     sink.once('close', () => onDrain());
     await drained;
   }
-  sink.end();
+  sink.end(undefined);
   await promise;
 }
 

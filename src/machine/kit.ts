@@ -29,7 +29,8 @@ export function kitFolder(): string {
   const override = readVariable('PYRO_GUEST_KIT');
   if (override !== undefined) return override;
   const here = dirname(fileURLToPath(import.meta.url));
-  return here.endsWith('/machine') ? join(here, '..', '..', 'dist', 'guest') : join(here, 'guest');
+  if (here.endsWith('/machine')) return join(here, '..', '..', 'dist', 'guest');
+  return join(here.endsWith('/chunks') ? dirname(here) : here, 'guest');
 }
 
 /** The kit, checked for presence and size. Throws `guest_kit_missing`. */

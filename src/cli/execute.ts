@@ -1,0 +1,77 @@
+// One command from arguments to exit code.
+import { CommanderError } from 'commander';
+import { connectEngine } from '../daemon/client.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+import { type Interrupts, installInterrupts } from './interrupts.ts';
+import { createLiveIo } from './live-io.ts';
+import { createProgressPrinter, printError, printJson, printNote, printText } from './print.ts';
+import { type CommandCall, createProgram } from './program.ts';
+
+const exitUsage = 2;
+const exitInterrupted = 130;
+
+/** Runs a command line (without node and script) and gives the exit code. */
+export async function execute(argv: readonly string[], version: string): Promise<number> {
+  const at = argv.indexOf('--');
+  const own = at < 0 ? argv : argv.slice(0, at);
+  const rest = at < 0 ? [] : argv.slice(at + 1);
+  const interrupts = installInterrupts();
+  let exitCode = 0;
+  const program = createProgram(version, rest, async (call) => {
+    exitCode = await callOperation(call, interrupts);
+  });
+  const overrideExit = (command: typeof program): void => {
+    command.exitOverride();
+    command.commands.forEach(overrideExit);
+  };
+  overrideExit(program);
+  try {
+    await program.parseAsync([...own], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
+    printError(error, own.includes('--json'));
+    return 1;
+  }
+  return exitCode;
+}
+
+async function callOperation(call: CommandCall, interrupts: Interrupts): Promise<number> {
+  const { operation, json } = call;
+  const progress = createProgressPrinter();
+  try {
+    const isLive = operation.definition.isLive === true && !json;
+    const io = isLive ? createLiveIo(interrupts, call.wantsTerminal, progress.end) : undefined;
+    const input = checkInput(call);
+    const engine = await connectEngine();
+    const outcome = await operation.invoke({ engine, io, signal: interrupts.signal, onProgress: progress.onProgress }, input);
+    progress.end();
+    if (json) printJson(outcome.output);
+    else if (isLive) printNote(outcome.text);
+    else printText(outcome.text);
+    return outcome.exitCode;
+  } catch (error) {
+    progress.end();
+    if (interrupts.wasInterrupted()) {
+      if (json) printError(new PyroError('cancelled', 'interrupted'), true);
+      return exitInterrupted;
+    }
+    printError(error, json);
+    if (isPyroError(error, 'usage')) return exitUsage;
+    if (isPyroError(error, 'command_not_found')) return 127;
+    if (isPyroError(error, 'command_not_executable')) return 126;
+    return 1;
+  }
+}
+
+/** Turns each fault of the input into one line that names the option. */
+function checkInput({ operation, input }: CommandCall): Readonly<Record<string, unknown>> {
+  const parsed = operation.definition.input.safeParse(input);
+  if (parsed.success) return input;
+  const faults = parsed.error.issues.map((issue) => {
+    const field = issue.path.map(String).join('.').replaceAll('_', '-');
+    return `${field === '' ? '' : `${field}: `}${issue.message}`;
+  });
+  throw new PyroError('usage', faults.join('; '), {
+    hint: `pyro ${operation.definition.name.replaceAll('.', ' ')} --help shows the options; example: ${operation.definition.examples[0]?.command ?? ''}`,
+  });
+}

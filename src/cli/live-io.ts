@@ -1,0 +1,29 @@
+// The terminal or the pipes of this process as the live streams of a command in a guest.
+import type { RunControl, RunIo } from '../engine/engine-types.ts';
+import { PyroError } from '../shared/errors.ts';
+import type { Interrupts } from './interrupts.ts';
+
+/** Streams for a command; a terminal when both ends are one. Throws `not_a_terminal` when one was demanded. */
+export function createLiveIo(interrupts: Interrupts, wantsTerminal: boolean, endProgress: () => void): RunIo {
+  const { stdin, stdout, stderr } = process;
+  const isTerminal = stdin.isTTY && stdout.isTTY;
+  if (wantsTerminal && !isTerminal) {
+    throw new PyroError('not_a_terminal', 'standard input and output are not a terminal', { hint: 'leave -t out' });
+  }
+  const size = (): { cols: number; rows: number } => ({ cols: stdout.columns ?? 80, rows: stdout.rows ?? 24 });
+  const onStarted = (control: RunControl): (() => void) => {
+    endProgress();
+    const release = interrupts.forwardTo(control.signal);
+    if (!isTerminal) return release;
+    const onResize = (): void => control.resize(size());
+    stdin.setRawMode(true);
+    stdout.on('resize', onResize);
+    return () => {
+      release();
+      stdout.off('resize', onResize);
+      stdin.setRawMode(false);
+      stdin.pause();
+    };
+  };
+  return { stdin, stdout, stderr, terminal: isTerminal ? size() : undefined, onStarted };
+}

@@ -1,0 +1,114 @@
+// The command tree, made from the list of operations: no command is named here.
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
+import type { AnyOperation } from '../operations/define.ts';
+import { groups, operations } from '../operations/index.ts';
+
+const propertySchema = z.object({
+  type: z.string().optional(),
+  description: z.string().optional(),
+  enum: z.array(z.string()).optional(),
+  default: z.unknown().optional(),
+});
+const objectSchema = z.object({ properties: z.record(z.string(), propertySchema), required: z.array(z.string()).default([]) });
+type Property = z.infer<typeof propertySchema>;
+
+export interface CommandCall {
+  readonly operation: AnyOperation;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly json: boolean;
+  /** `-t`: a terminal is demanded */
+  readonly wantsTerminal: boolean;
+}
+
+/** The program; `onCall` gets each parsed command. `rest` are the words after `--`. */
+export function createProgram(version: string, rest: readonly string[], onCall: (call: CommandCall) => Promise<void>): Command {
+  const program = new Command('pyro')
+    .description('A disposable Linux computer for coding agents: each command runs in a microVM made from an OCI image')
+    .version(version, '-V, --version')
+    .showHelpAfterError('(add --help for the options)')
+    .enablePositionalOptions();
+  const parents = new Map<string, Command>();
+  for (const operation of operations) {
+    const words = operation.definition.name.split('.');
+    const last = words.pop() ?? '';
+    const first = words[0];
+    let parent = program;
+    if (first !== undefined) {
+      parent = parents.get(first) ?? program.command(first).description(groups[first] ?? first);
+      parents.set(first, parent);
+    }
+    addCommand(parent, last, operation, rest, onCall);
+  }
+  return program;
+}
+
+function addCommand(
+  parent: Command,
+  name: string,
+  operation: AnyOperation,
+  rest: readonly string[],
+  onCall: (call: CommandCall) => Promise<void>,
+): void {
+  const { definition } = operation;
+  const shape = objectSchema.parse(z.toJSONSchema(definition.input, { io: 'input' }));
+  const command = parent.command(name.replaceAll('_', '-')).summary(definition.summary).description(`${definition.summary}.\n${definition.details}`);
+  if (definition.rest !== undefined) command.usage(`[options] ${definition.positionals.map((each) => `<${each}>`).join(' ')} -- COMMAND…`);
+  const fields: { field: string; attribute: string }[] = [];
+  for (const [field, property] of Object.entries(shape.properties)) {
+    if (field === definition.rest) continue;
+    const isRequired = shape.required.includes(field);
+    if (definition.positionals.includes(field)) {
+      command.addArgument(new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description));
+      continue;
+    }
+    const option = optionOf(field, property);
+    command.addOption(option);
+    fields.push({ field, attribute: option.attributeName() });
+  }
+  command.option('--json', 'print the result as JSON');
+  if (definition.isLive === true) {
+    command.option('-i, --interactive', 'keep standard input open (it always is)');
+    command.option('-t, --tty', 'demand a terminal');
+  }
+  const lines = definition.examples.map(({ why, command: line }) => `  ${line}\n      ${why}`);
+  command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+  command.action(async (...args: unknown[]) => {
+    const options = command.opts();
+    const input: Record<string, unknown> = {};
+    definition.positionals.forEach((field, index) => {
+      if (args[index] !== undefined) input[field] = args[index];
+    });
+    for (const { field, attribute } of fields) {
+      if (options[attribute] !== undefined) input[field] = options[attribute];
+    }
+    if (definition.rest !== undefined) input[definition.rest] = [...rest];
+    else if (rest.length > 0) command.error(`error: this command takes nothing after --`);
+    await onCall({ operation, input, json: options['json'] === true, wantsTerminal: options['tty'] === true });
+  });
+}
+
+function optionOf(field: string, property: Property): Option {
+  const flag = `--${field.replaceAll('_', '-')}`;
+  const note = property.default === undefined || property.type === 'boolean' || Array.isArray(property.default) ? '' : ` (default: ${property.default})`;
+  const text = `${property.description ?? ''}${note}`;
+  if (property.type === 'boolean') return new Option(flag, text);
+  const option = new Option(`${flag} <${valueName(property)}>`, text);
+  if (property.enum !== undefined) return option.choices(property.enum);
+  if (property.type === 'number' || property.type === 'integer') return option.argParser(parseNumber);
+  if (property.type === 'array') {
+    return option.argParser((value: string, before: unknown) => [...(Array.isArray(before) ? before : []), value]);
+  }
+  return option;
+}
+
+function valueName(property: Property): string {
+  if (property.type === 'number' || property.type === 'integer') return 'n';
+  return property.type === 'array' ? 'k=v' : 'value';
+}
+
+function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('it must be a number.');
+  return value;
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env node
+// The executable. Asking for the version loads nothing else, since that is what a host does at every start.
+import { version } from './version.ts';
+
+const argv = process.argv.slice(2);
+if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+  process.stdout.write(`${version}\n`);
+} else {
+  // A reader that has gone (a closed pipe) ends the output, not the clean-up.
+  process.stdout.on('error', () => undefined);
+  const { execute } = await import('./cli/execute.ts');
+  process.exitCode = await execute(argv, version);
+  // An open standard input would keep the process alive after its work is done.
+  process.exit();
+}

@@ -1,0 +1,119 @@
+// env.*: the catalogue of environments and their local cache.
+import { z } from 'zod';
+import { formatTable } from '../shared/table.ts';
+import { formatBytes } from '../shared/units.ts';
+import { defineOperation } from './define.ts';
+import { environmentField } from './scalars.ts';
+
+const summarySchema = z.object({
+  name: z.string(),
+  reference: z.string(),
+  description: z.string(),
+  installed: z.boolean(),
+  source: z.enum(['registry', 'packages']).nullable(),
+  digest: z.string().nullable(),
+  image_bytes: z.number().nullable(),
+  created_at: z.string().nullable(),
+});
+
+export const envList = defineOperation({
+  name: 'env.list',
+  title: 'List environments',
+  summary: 'List the catalogue and what is cached',
+  details: 'Any OCI image reference works as well as a name of the catalogue.',
+  effect: 'read',
+  positionals: [],
+  input: z.strictObject({}),
+  output: z.object({ environments: z.array(summarySchema) }),
+  examples: [{ why: 'What there is', command: 'pyro env list' }],
+  run: async ({ engine }) => ({ environments: await engine.listEnvironments() }),
+  render: ({ environments }) =>
+    `${formatTable([
+      ['NAME', 'CACHED', 'SIZE', 'DESCRIPTION'],
+      ...environments.map((each) => [
+        each.name,
+        each.source ?? '-',
+        each.image_bytes === null ? '-' : formatBytes(each.image_bytes),
+        each.description,
+      ]),
+    ])}\n`,
+});
+
+export const envInspect = defineOperation({
+  name: 'env.inspect',
+  title: 'Inspect an environment',
+  summary: 'Show source, digest and configuration of an environment',
+  details: 'The digest is pinned: a later pull says whether it changed.',
+  effect: 'read',
+  positionals: ['environment'],
+  input: z.strictObject({ environment: environmentField }),
+  output: summarySchema.extend({
+    layers: z.number(),
+    packages: z.array(z.string()),
+    env: z.array(z.string()),
+    working_dir: z.string(),
+    user: z.string(),
+    path: z.string().nullable(),
+  }),
+  examples: [{ why: 'Where debian:12 came from', command: 'pyro env inspect debian:12' }],
+  run: async ({ engine }, { environment }) => ({ ...(await engine.inspectEnvironment(environment)) }),
+  render: (output) =>
+    `${formatTable([
+      ['name', output.name],
+      ['reference', output.reference],
+      ['cached', output.installed ? `yes, from ${output.source}` : `no; get it with: pyro env pull ${output.name}`],
+      ['digest', output.digest ?? '-'],
+      ['size', output.image_bytes === null ? '-' : formatBytes(output.image_bytes)],
+      ['working dir', output.working_dir || '/'],
+      ['user', output.user || 'root'],
+      ['packages', output.packages.join(' ') || '-'],
+    ])}\n`,
+});
+
+export const envPull = defineOperation({
+  name: 'env.pull',
+  title: 'Pull an environment',
+  summary: 'Get an environment into the local cache',
+  details:
+    'Takes a name of the catalogue or any OCI reference. With --source auto the three Debian environments are built from Debian packages when the registry does not answer.',
+  effect: 'write',
+  positionals: ['environment'],
+  input: z.strictObject({
+    environment: environmentField,
+    source: z.enum(['auto', 'registry', 'packages']).default('auto').describe('Where it comes from'),
+  }),
+  output: z.object({
+    name: z.string(),
+    outcome: z.enum(['pulled', 'built', 'up_to_date', 'changed']),
+    source: z.enum(['registry', 'packages']),
+    digest: z.string(),
+    previous_digest: z.string().nullable(),
+    image_bytes: z.number(),
+    note: z.string().nullable(),
+  }),
+  examples: [
+    { why: 'The default environment', command: 'pyro env pull debian:12' },
+    { why: 'Without any registry', command: 'pyro env pull debian:12 --source packages' },
+  ],
+  run: async ({ engine, signal, onProgress }, { environment, source }) => ({
+    ...(await engine.pullEnvironment(environment, source, { signal, onProgress })),
+  }),
+  render: (output) => {
+    const words = { pulled: 'pulled', built: 'built from Debian packages', up_to_date: 'up to date', changed: `changed, was ${output.previous_digest}` };
+    return `${output.name}: ${words[output.outcome]}, ${formatBytes(output.image_bytes)}, ${output.digest}\n`;
+  },
+});
+
+export const envPrune = defineOperation({
+  name: 'env.prune',
+  title: 'Prune the cache',
+  summary: 'Remove what nothing uses from the local cache',
+  details: 'Removes merged layers, images without a name and templates without an environment; with --all everything cached.',
+  effect: 'destroy',
+  positionals: [],
+  input: z.strictObject({ all: z.boolean().default(false).describe('Remove named environments and all templates too') }),
+  output: z.object({ freed_bytes: z.number(), removed: z.array(z.string()) }),
+  examples: [{ why: 'Free some space', command: 'pyro env prune' }],
+  run: async ({ engine, signal, onProgress }, { all }) => ({ ...(await engine.pruneEnvironments(all, { signal, onProgress })) }),
+  render: (output) => `${output.removed.map((each) => `removed ${each}\n`).join('')}freed ${formatBytes(output.freed_bytes)}\n`,
+});

@@ -1,0 +1,61 @@
+// doctor and demo: is this machine ready, and what the product does on it.
+import { z } from 'zod';
+import { formatTable } from '../shared/table.ts';
+import { formatDuration } from '../shared/units.ts';
+import { defineOperation } from './define.ts';
+import { environmentField } from './scalars.ts';
+
+export const doctor = defineOperation({
+  name: 'doctor',
+  title: 'Check this machine',
+  summary: 'Check every prerequisite and say how to mend what is missing',
+  details: 'Exit code 0 when guests can run, 1 when something keeps them from running. Works with everything broken.',
+  effect: 'read',
+  positionals: [],
+  input: z.strictObject({ environment: environmentField.default('debian:12') }),
+  output: z.object({
+    ready: z.boolean(),
+    checks: z.array(
+      z.object({
+        name: z.string(),
+        status: z.enum(['ok', 'warn', 'fail']),
+        message: z.string(),
+        why: z.string(),
+        fix: z.string().nullable(),
+      }),
+    ),
+  }),
+  examples: [{ why: 'Before the first use', command: 'pyro doctor' }],
+  run: async ({ engine, signal, onProgress }, { environment }) => {
+    const checks = await engine.doctor(environment, { signal, onProgress });
+    return { ready: checks.every(({ status }) => status !== 'fail'), checks };
+  },
+  render: ({ ready, checks }) => {
+    const marks = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
+    const lines = checks.map(({ name, status, message, why, fix }) => {
+      const more = status === 'ok' ? '' : `\n      why: ${why}${fix === null ? '' : `\n      fix: ${fix}`}`;
+      return `${marks[status]}  ${name}: ${message}${more}`;
+    });
+    return `${lines.join('\n')}\n\n${ready ? 'ready' : 'not ready: mend what is marked FAIL'}\n`;
+  },
+  exitCode: ({ ready }) => (ready ? 0 : 1),
+});
+
+export const demo = defineOperation({
+  name: 'demo',
+  title: 'Show the main job',
+  summary: 'Create, start, exec and delete a guest, with the time of each step',
+  details: 'Gets debian:12 first when it is not cached.',
+  effect: 'write',
+  positionals: [],
+  input: z.strictObject({ environment: environmentField.default('debian:12') }),
+  output: z.object({
+    accelerator: z.string(),
+    reason: z.string(),
+    steps: z.array(z.object({ step: z.string(), ms: z.number(), note: z.string() })),
+  }),
+  examples: [{ why: 'The whole in a minute', command: 'pyro demo' }],
+  run: async ({ engine, signal, onProgress }, { environment }) => await engine.demo(environment, { signal, onProgress }),
+  render: ({ accelerator, reason, steps }) =>
+    `${formatTable([['STEP', 'TIME', 'NOTE'], ...steps.map(({ step, ms, note }) => [step, formatDuration(ms), note])])}\n\naccelerator: ${accelerator} (${reason})\n`,
+});

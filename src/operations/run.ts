@@ -1,0 +1,82 @@
+// run: one command in a fresh guest, which is deleted afterwards.
+import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+import { defineOperation } from './define.ts';
+import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
+
+export const run = defineOperation({
+  name: 'run',
+  title: 'Run a command in a fresh guest',
+  summary: 'Run one command in a fresh guest, then delete the guest',
+  details:
+    "The image's WorkingDir, User and Env hold unless told otherwise. An environment that is not cached is pulled first. Standard input, output and error are live; the exit code is the command's own, 124 after a timeout. On a terminal the command gets one too, and then no timeout unless it is given.",
+  effect: 'write',
+  positionals: ['environment'],
+  rest: 'command',
+  isLive: true,
+  input: z.strictObject({
+    environment: environmentField,
+    command: z.array(z.string()).min(1, 'a command is needed after --').describe('Command and its arguments'),
+    vcpu_count: vcpuCountField,
+    mem_mib: memMibField,
+    timeout_seconds: z.number().min(0.1).max(86_400).optional().describe('Time limit of the command, seconds; 30 unless on a terminal'),
+    env: z.array(z.string()).default([]).describe('Environment variable for the command, K=V'),
+    cwd: z.string().optional().describe("Working directory in the guest; the image's unless given"),
+    user: z.string().optional().describe("User in the guest, NAME, UID or UID:GID; the image's unless given"),
+    cold: z.boolean().default(false).describe('Boot the guest in place of restoring the template'),
+    allow_host_compat: z.boolean().default(false).describe('Run on this host, without isolation, when no guest can be started'),
+  }),
+  output: z.object({
+    vm_id: z.string(),
+    environment: z.string(),
+    environment_version: z.string().describe('Digest of the environment'),
+    command: z.array(z.string()),
+    stdout: z.string(),
+    stderr: z.string(),
+    stdout_truncated: z.boolean(),
+    stderr_truncated: z.boolean(),
+    is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+    exit_code: z.number(),
+    timed_out: z.boolean(),
+    duration_ms: z.number(),
+    boot_ms: z.number(),
+    boot_source: z.enum(['template', 'cold', 'none']),
+    execution_mode: z.enum(['guest', 'host_compat']),
+    accelerator: z.enum(['kvm', 'tcg', 'none']),
+    cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
+  }),
+  examples: [
+    { why: 'The version of git in Debian 12', command: 'pyro run debian:12 -- git --version' },
+    { why: 'A shell in a guest', command: 'pyro run -it debian:12 -- bash' },
+    { why: 'Through a pipe', command: "echo hello | pyro run debian:12 -- tr a-z A-Z" },
+    { why: 'The result as data', command: 'pyro run debian:12 --json -- sh -c "exit 3"' },
+  ],
+  run: async ({ engine, io, signal, onProgress }, input) => {
+    const seconds = input.timeout_seconds ?? (io?.terminal === undefined ? 30 : undefined);
+    const request = {
+      environment: input.environment,
+      argv: input.command,
+      vcpuCount: input.vcpu_count,
+      memMib: input.mem_mib,
+      timeoutMs: seconds === undefined ? undefined : Math.round(seconds * 1000),
+      env: parseEnv(input.env),
+      cwd: input.cwd,
+      user: input.user,
+      isCold: input.cold,
+      allowHostCompat: input.allow_host_compat,
+    };
+    return { ...(await engine.run(request, io, { signal, onProgress })) };
+  },
+  render: (output) => (output.timed_out ? `timed out; the guest was deleted\n` : ''),
+  exitCode: (output) => output.exit_code,
+});
+
+function parseEnv(pairs: readonly string[]): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new PyroError('usage', `--env ${JSON.stringify(pair)} is not K=V`, { hint: 'example: --env LANG=C.UTF-8' });
+    env[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  return env;
+}
