@@ -16,5 +16,7 @@ await build({
   minify: false,
   sourcemap: false,
   define: { PYRO_VERSION: JSON.stringify(version) },
-  banner: { js: "import { createRequire as pyroCreateRequire } from 'node:module'; const require = pyroCreateRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as pyroCreateRequire } from 'node:module'; const require = pyroCreateRequire(import.meta.url);",
+  },
 });

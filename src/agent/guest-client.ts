@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { GuestProcess } from './guest-process.ts';
 import { openChannel } from './hello.ts';
 import {
   activateAnswerSchema,
@@ -13,7 +14,6 @@ import {
   type StartRequest,
   statusAnswerSchema,
 } from './messages.ts';
-import { GuestProcess } from './guest-process.ts';
 
 export interface GuestIdentity {
   readonly hostname: string;
@@ -138,7 +138,8 @@ export async function expectSuccess(stream: ClientHttp2Stream, options: CallOpti
     reject(unreachable(`no answer within ${timeoutMs} ms`));
     stream.destroy();
   }, timeoutMs);
-  const onClose = (): void => reject(options.signal?.aborted === true ? options.signal.reason : unreachable('the connection broke'));
+  const onClose = (): void =>
+    reject(options.signal?.aborted === true ? options.signal.reason : unreachable('the connection broke'));
   stream.once('response', (headers) => resolve(headers[':status'] ?? 0));
   stream.once('close', onClose);
   try {

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
 import { type Frame, FrameDecoder } from './frames.ts';
 import type { CallOptions, GuestClient } from './guest-client.ts';
-import { emptyAnswerSchema, type ExitEvent, type TerminalSize } from './messages.ts';
+import { type ExitEvent, emptyAnswerSchema, type TerminalSize } from './messages.ts';
 
 export class GuestProcess {
   readonly id: string;
@@ -50,7 +50,13 @@ export class GuestProcess {
   }
 
   async signal(name: string, scope: 'group' | 'all', options: CallOptions = {}): Promise<void> {
-    await this.#client.call('POST', `/v1/processes/${this.id}/signal`, { signal: name, scope }, emptyAnswerSchema, options);
+    await this.#client.call(
+      'POST',
+      `/v1/processes/${this.id}/signal`,
+      { signal: name, scope },
+      emptyAnswerSchema,
+      options,
+    );
   }
 
   async resize(size: TerminalSize, options: CallOptions = {}): Promise<void> {

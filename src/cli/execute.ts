@@ -43,7 +43,10 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
     const io = isLive ? createLiveIo(interrupts, call.wantsTerminal, progress.end) : undefined;
     const input = checkInput(call);
     const engine = await connectEngine();
-    const outcome = await operation.invoke({ engine, io, signal: interrupts.signal, onProgress: progress.onProgress }, input);
+    const outcome = await operation.invoke(
+      { engine, io, signal: interrupts.signal, onProgress: progress.onProgress },
+      input,
+    );
     progress.end();
     if (json) printJson(outcome.output);
     else if (isLive) printNote(outcome.text);

@@ -10,7 +10,10 @@ const propertySchema = z.object({
   enum: z.array(z.string()).optional(),
   default: z.unknown().optional(),
 });
-const objectSchema = z.object({ properties: z.record(z.string(), propertySchema), required: z.array(z.string()).default([]) });
+const objectSchema = z.object({
+  properties: z.record(z.string(), propertySchema),
+  required: z.array(z.string()).default([]),
+});
 type Property = z.infer<typeof propertySchema>;
 
 export interface CommandCall {
@@ -22,7 +25,11 @@ export interface CommandCall {
 }
 
 /** The program; `onCall` gets each parsed command. `rest` are the words after `--`. */
-export function createProgram(version: string, rest: readonly string[], onCall: (call: CommandCall) => Promise<void>): Command {
+export function createProgram(
+  version: string,
+  rest: readonly string[],
+  onCall: (call: CommandCall) => Promise<void>,
+): Command {
   const program = new Command('pyro')
     .description('A disposable Linux computer for coding agents: each command runs in a microVM made from an OCI image')
     .version(version, '-V, --version')
@@ -52,8 +59,12 @@ function addCommand(
 ): void {
   const { definition } = operation;
   const shape = objectSchema.parse(z.toJSONSchema(definition.input, { io: 'input' }));
-  const command = parent.command(name.replaceAll('_', '-')).summary(definition.summary).description(`${definition.summary}.\n${definition.details}`);
-  if (definition.rest !== undefined) command.usage(`[options] ${definition.positionals.map((each) => `<${each}>`).join(' ')} -- COMMAND…`);
+  const command = parent
+    .command(name.replaceAll('_', '-'))
+    .summary(definition.summary)
+    .description(`${definition.summary}.\n${definition.details}`);
+  if (definition.rest !== undefined)
+    command.usage(`[options] ${definition.positionals.map((each) => `<${each}>`).join(' ')} -- COMMAND…`);
   const fields: { field: string; attribute: string }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
     if (field === definition.rest) continue;
@@ -90,7 +101,10 @@ function addCommand(
 
 function optionOf(field: string, property: Property): Option {
   const flag = `--${field.replaceAll('_', '-')}`;
-  const note = property.default === undefined || property.type === 'boolean' || Array.isArray(property.default) ? '' : ` (default: ${property.default})`;
+  const note =
+    property.default === undefined || property.type === 'boolean' || Array.isArray(property.default)
+      ? ''
+      : ` (default: ${property.default})`;
   const text = `${property.description ?? ''}${note}`;
   if (property.type === 'boolean') return new Option(flag, text);
   const option = new Option(`${flag} <${valueName(property)}>`, text);

@@ -38,18 +38,31 @@ const programs = [
   { name: 'git', package: 'git', why: 'reads the repositories that go into workspaces' },
 ] as const;
 
-export async function examine(paths: Paths, environment: string, context: CallContext, facts: DoctorFacts = realFacts): Promise<DoctorCheck[]> {
+export async function examine(
+  paths: Paths,
+  environment: string,
+  context: CallContext,
+  facts: DoctorFacts = realFacts,
+): Promise<DoctorCheck[]> {
   const checks: DoctorCheck[] = [checkPlatform(facts)];
-  checks.push(await check('qemu', 'runs the guests', async () => {
-    const { version, path } = await inspectQemu(paths.cache);
-    return `QEMU ${version} at ${path}`;
-  }));
+  checks.push(
+    await check('qemu', 'runs the guests', async () => {
+      const { version, path } = await inspectQemu(paths.cache);
+      return `QEMU ${version} at ${path}`;
+    }),
+  );
   for (const program of programs) checks.push(await checkProgram(program));
-  checks.push(await check('guest-kit', 'kernel and agent of every guest', async () => {
-    const kit = await loadKit();
-    return `kernel ${kit.kernelRelease}, ${formatBytes(kit.bytes)}`;
-  }));
-  for (const [name, folder] of [['cache-folder', paths.cache], ['state-folder', paths.state], ['runtime-folder', paths.runtime]] as const) {
+  checks.push(
+    await check('guest-kit', 'kernel and agent of every guest', async () => {
+      const kit = await loadKit();
+      return `kernel ${kit.kernelRelease}, ${formatBytes(kit.bytes)}`;
+    }),
+  );
+  for (const [name, folder] of [
+    ['cache-folder', paths.cache],
+    ['state-folder', paths.state],
+    ['runtime-folder', paths.runtime],
+  ] as const) {
     checks.push(await checkFolder(name, folder));
   }
   checks.push(await checkSpace(paths.cache, facts));
@@ -73,7 +86,13 @@ async function check(name: string, why: string, look: () => Promise<string>): Pr
   try {
     return { name, status: 'ok', message: await look(), why, fix: null };
   } catch (error) {
-    return { name, status: 'fail', message: messageOf(error), why, fix: isPyroError(error) ? (error.hint ?? null) : null };
+    return {
+      name,
+      status: 'fail',
+      message: messageOf(error),
+      why,
+      fix: isPyroError(error) ? (error.hint ?? null) : null,
+    };
   }
 }
 
@@ -95,7 +114,13 @@ async function checkFolder(name: string, folder: string): Promise<DoctorCheck> {
     await access(folder, constants.W_OK);
     return { name, status: 'ok', message: folder, why, fix: null };
   } catch (error) {
-    return { name, status: 'fail', message: `${folder} cannot be written: ${messageOf(error)}`, why, fix: 'export PYRO_HOME=/a/folder/that/you/may/write' };
+    return {
+      name,
+      status: 'fail',
+      message: `${folder} cannot be written: ${messageOf(error)}`,
+      why,
+      fix: 'export PYRO_HOME=/a/folder/that/you/may/write',
+    };
   }
 }
 
@@ -105,9 +130,21 @@ async function checkSpace(folder: string, facts: DoctorFacts): Promise<DoctorChe
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const free = await facts.freeBytes(folder);
     const isEnough = free >= leastFree;
-    return { name: 'disk-space', status: isEnough ? 'ok' : 'fail', message: `${formatBytes(free)} free in ${folder}`, why, fix: isEnough ? null : 'pyro env prune' };
+    return {
+      name: 'disk-space',
+      status: isEnough ? 'ok' : 'fail',
+      message: `${formatBytes(free)} free in ${folder}`,
+      why,
+      fix: isEnough ? null : 'pyro env prune',
+    };
   } catch (error) {
-    return { name: 'disk-space', status: 'fail', message: `${dirname(folder)}: ${messageOf(error)}`, why, fix: 'export PYRO_HOME=/a/folder/that/you/may/write' };
+    return {
+      name: 'disk-space',
+      status: 'fail',
+      message: `${dirname(folder)}: ${messageOf(error)}`,
+      why,
+      fix: 'export PYRO_HOME=/a/folder/that/you/may/write',
+    };
   }
 }
 
@@ -118,20 +155,40 @@ async function checkAccelerator(paths: Paths, context: CallContext): Promise<Doc
   try {
     const cpu = await inspectCpu();
     const obstacle = await kvmObstacle(cpu);
-    if (obstacle !== undefined) return { name: 'accelerator', status: 'warn', message: `tcg: ${obstacle}`, why, fix: fixFor(obstacle, device) };
+    if (obstacle !== undefined)
+      return { name: 'accelerator', status: 'warn', message: `tcg: ${obstacle}`, why, fix: fixFor(obstacle, device) };
     const [qemu, kit] = await Promise.all([inspectQemu(paths.cache), loadKit()]);
-    const choice = await chooseAccelerator({ qemu, kit, tscKhz: cpu.tscKhz, runtime: paths.runtime }, cpu, paths.cache, context.signal);
+    const choice = await chooseAccelerator(
+      { qemu, kit, tscKhz: cpu.tscKhz, runtime: paths.runtime },
+      cpu,
+      paths.cache,
+      context.signal,
+    );
     const isKvm = choice.accelerator === 'kvm';
-    return { name: 'accelerator', status: isKvm ? 'ok' : 'warn', message: `${choice.accelerator}: ${choice.reason}`, why, fix: isKvm ? null : 'on a virtual machine, switch nested virtualisation on for it' };
+    return {
+      name: 'accelerator',
+      status: isKvm ? 'ok' : 'warn',
+      message: `${choice.accelerator}: ${choice.reason}`,
+      why,
+      fix: isKvm ? null : 'on a virtual machine, switch nested virtualisation on for it',
+    };
   } catch (error) {
     context.signal.throwIfAborted();
-    return { name: 'accelerator', status: 'warn', message: `could not be probed: ${messageOf(error)}`, why, fix: 'mend the failures above first' };
+    return {
+      name: 'accelerator',
+      status: 'warn',
+      message: `could not be probed: ${messageOf(error)}`,
+      why,
+      fix: 'mend the failures above first',
+    };
   }
 }
 
 function fixFor(obstacle: string, device: string): string {
-  if (obstacle.startsWith('there is no')) return 'load the module (sudo modprobe kvm_intel, or kvm_amd), or switch virtualisation on in the firmware';
-  if (obstacle.includes('may not be opened')) return `sudo usermod -aG $(stat -c %G ${device}) "$USER", then log in again`;
+  if (obstacle.startsWith('there is no'))
+    return 'load the module (sudo modprobe kvm_intel, or kvm_amd), or switch virtualisation on in the firmware';
+  if (obstacle.includes('may not be opened'))
+    return `sudo usermod -aG $(stat -c %G ${device}) "$USER", then log in again`;
   return 'on a virtual machine, switch nested virtualisation on for it';
 }
 
@@ -140,17 +197,41 @@ async function checkEnvironment(paths: Paths, name: string, context: CallContext
   const part = `environment ${name}`;
   try {
     const environment = await resolveEnvironment(openStore(paths.cache), name);
-    if (environment === undefined) return { name: part, status: 'warn', message: 'cold: not pulled yet', why, fix: `pyro env pull ${name}` };
+    if (environment === undefined)
+      return { name: part, status: 'warn', message: 'cold: not pulled yet', why, fix: `pyro env pull ${name}` };
     const [qemu, kit, cpu] = await Promise.all([inspectQemu(paths.cache), loadKit(), inspectCpu()]);
     const base = { qemu, kit, tscKhz: cpu.tscKhz, runtime: paths.runtime };
     const choice = await chooseAccelerator(base, cpu, paths.cache, context.signal);
-    const wanted = { size: { vcpuCount: 1, memoryMib: 1024 }, environmentDigest: environment.digest, rootImage: environment.imagePath };
+    const wanted = {
+      size: { vcpuCount: 1, memoryMib: 1024 },
+      environmentDigest: environment.digest,
+      rootImage: environment.imagePath,
+    };
     const template = await findTemplate(paths.cache, templateKey({ ...base, choice }, wanted, cpu.model));
-    if (template === undefined) return { name: part, status: 'warn', message: 'cold: pulled, but no template for this machine yet', why, fix: `pyro run ${name} -- true` };
-    return { name: part, status: 'ok', message: `warm, ${environment.record.source}, ${environment.digest.slice(0, 19)}`, why, fix: null };
+    if (template === undefined)
+      return {
+        name: part,
+        status: 'warn',
+        message: 'cold: pulled, but no template for this machine yet',
+        why,
+        fix: `pyro run ${name} -- true`,
+      };
+    return {
+      name: part,
+      status: 'ok',
+      message: `warm, ${environment.record.source}, ${environment.digest.slice(0, 19)}`,
+      why,
+      fix: null,
+    };
   } catch (error) {
     context.signal.throwIfAborted();
     const isDamaged = isPyroError(error, 'environment_damaged');
-    return { name: part, status: isDamaged ? 'fail' : 'warn', message: messageOf(error), why, fix: isDamaged ? `pyro env pull ${name}` : 'mend the failures above first' };
+    return {
+      name: part,
+      status: isDamaged ? 'fail' : 'warn',
+      message: messageOf(error),
+      why,
+      fix: isDamaged ? `pyro env pull ${name}` : 'mend the failures above first',
+    };
   }
 }

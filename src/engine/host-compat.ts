@@ -23,10 +23,13 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
     const kill = (): void => {
       if (child.pid !== undefined) killGroup(child.pid);
     };
-    const timer = request.timeoutMs === undefined ? undefined : setTimeout(() => {
-      timedOut = true;
-      kill();
-    }, request.timeoutMs);
+    const timer =
+      request.timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            timedOut = true;
+            kill();
+          }, request.timeoutMs);
     context.signal.addEventListener('abort', kill, { once: true });
     const captures = { stdout: new Capture(8 << 20), stderr: new Capture(8 << 20) };
     for (const name of ['stdout', 'stderr'] as const) {
@@ -39,7 +42,11 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
     }
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     child.once('error', (error) =>
-      reject(systemCodeOf(error) === 'ENOENT' ? new PyroError('command_not_found', `command not found on this host: ${file}`) : error),
+      reject(
+        systemCodeOf(error) === 'ENOENT'
+          ? new PyroError('command_not_found', `command not found on this host: ${file}`)
+          : error,
+      ),
     );
     child.once('close', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
     try {

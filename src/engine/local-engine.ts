@@ -83,7 +83,11 @@ function isHostTrouble(error: unknown): error is PyroError {
   );
 }
 
-function summarize(name: string, entry: CatalogueEntry | undefined, cached: Environment | undefined): EnvironmentSummary {
+function summarize(
+  name: string,
+  entry: CatalogueEntry | undefined,
+  cached: Environment | undefined,
+): EnvironmentSummary {
   return {
     name,
     reference: entry?.reference ?? cached?.record.reference ?? name,
@@ -100,7 +104,9 @@ function details(name: string, cached: Environment | undefined): EnvironmentDeta
   const entry = findEntry(name);
   if (entry === undefined && cached === undefined) {
     parseReference(name);
-    throw new PyroError('environment_not_installed', `${name} is not in the local cache`, { hint: `get it with: pyro env pull ${name}` });
+    throw new PyroError('environment_not_installed', `${name} is not in the local cache`, {
+      hint: `get it with: pyro env pull ${name}`,
+    });
   }
   const record = cached?.record;
   return {

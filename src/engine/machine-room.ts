@@ -59,7 +59,11 @@ export async function ensureTemplate(
   await using _lock = await acquireLock(join(room.cacheFolder, 'locks', `template-${key}`), {
     signal: context.signal,
     waitMs: preparationMs,
-    onWait: (holder) => context.onProgress({ phase: 'template', message: `waiting for process ${holder}, which prepares the same template` }),
+    onWait: (holder) =>
+      context.onProgress({
+        phase: 'template',
+        message: `waiting for process ${holder}, which prepares the same template`,
+      }),
   });
   const meanwhile = await findTemplate(room.cacheFolder, key);
   if (meanwhile !== undefined) return { template: meanwhile, buildMs: 0 };

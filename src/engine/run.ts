@@ -80,7 +80,8 @@ async function followProcess(
     signal: (name) => void process.signal(name, 'group').catch(() => undefined),
     resize: (size) => void process.resize(size).catch(() => undefined),
   });
-  const feeding = io?.stdin === undefined ? undefined : process.feed(io.stdin, AbortSignal.any([signal, inputEnd.signal]));
+  const feeding =
+    io?.stdin === undefined ? undefined : process.feed(io.stdin, AbortSignal.any([signal, inputEnd.signal]));
   feeding?.catch(() => undefined);
   try {
     const exit = await process.follow(async (stream, bytes) => {
@@ -108,7 +109,10 @@ function streamsOf(captures: Readonly<Record<'stdout' | 'stderr', Capture>>): St
 }
 
 /** Waits for a slow reader, so that the guest slows down with it. Throws `cancelled` when the reader has gone. */
-async function writeTo(sink: NodeJS.WritableStream & { destroyed?: boolean; writableNeedDrain?: boolean }, bytes: Buffer): Promise<void> {
+async function writeTo(
+  sink: NodeJS.WritableStream & { destroyed?: boolean; writableNeedDrain?: boolean },
+  bytes: Buffer,
+): Promise<void> {
   const gone = (): PyroError => new PyroError('cancelled', 'the reader of the output has gone');
   if (sink.destroyed === true) throw gone();
   const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -7,7 +7,11 @@ import { readJson } from '../system/files.ts';
 
 const usedBySchema = z.object({ environment_digest: z.string() });
 
-export async function pruneTemplates(cacheFolder: string, used: ReadonlySet<string>, isAll: boolean): Promise<{ freed_bytes: number; removed: string[] }> {
+export async function pruneTemplates(
+  cacheFolder: string,
+  used: ReadonlySet<string>,
+  isAll: boolean,
+): Promise<{ freed_bytes: number; removed: string[] }> {
   const folder = join(cacheFolder, 'templates');
   const removed: string[] = [];
   let freed = 0;

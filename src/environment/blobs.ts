@@ -42,10 +42,14 @@ export async function fetchBlob(
     signal.throwIfAborted();
     if (failure instanceof PyroError) throw failure;
     if (attempt >= tries) {
-      throw new PyroError('registry_unreachable', `the download of ${plan.digest.slice(0, 19)} broke off ${tries} times: ${messageOf(failure)}`, {
-        hint: 'run the same command again: it goes on where it stopped',
-        cause: failure,
-      });
+      throw new PyroError(
+        'registry_unreachable',
+        `the download of ${plan.digest.slice(0, 19)} broke off ${tries} times: ${messageOf(failure)}`,
+        {
+          hint: 'run the same command again: it goes on where it stopped',
+          cause: failure,
+        },
+      );
     }
     await sleep(100 * 2 ** attempt, undefined, { signal });
   }
@@ -79,7 +83,11 @@ async function attemptDownload(
       onBytes(offset);
       for await (const chunk of withIdleLimit(response, signal)) {
         offset += chunk.length;
-        if (offset > plan.size) throw new PyroError('digest_mismatch', `the registry sends more than the ${plan.size} bytes of ${plan.digest}`);
+        if (offset > plan.size)
+          throw new PyroError(
+            'digest_mismatch',
+            `the registry sends more than the ${plan.size} bytes of ${plan.digest}`,
+          );
         await file.write(chunk);
         onBytes(chunk.length);
       }

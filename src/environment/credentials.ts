@@ -7,7 +7,9 @@ import { readVariable } from '../system/environment-variables.ts';
 import { readJson } from '../system/files.ts';
 
 const configSchema = z.object({
-  auths: z.record(z.string(), z.object({ auth: z.string().optional(), identitytoken: z.string().optional() })).optional(),
+  auths: z
+    .record(z.string(), z.object({ auth: z.string().optional(), identitytoken: z.string().optional() }))
+    .optional(),
   credHelpers: z.record(z.string(), z.string()).optional(),
   credsStore: z.string().optional(),
 });
@@ -18,11 +20,16 @@ export async function findCredentials(registry: string, signal: AbortSignal): Pr
   const folder = readVariable('DOCKER_CONFIG') ?? join(homedir(), '.docker');
   const config = await readJson(join(folder, 'config.json'), configSchema).catch(() => undefined);
   if (config === undefined) return undefined;
-  const names = registry === 'docker.io' ? ['https://index.docker.io/v1/', 'docker.io'] : [registry, `https://${registry}`];
+  const names =
+    registry === 'docker.io' ? ['https://index.docker.io/v1/', 'docker.io'] : [registry, `https://${registry}`];
   for (const name of names) {
     const helper = config.credHelpers?.[name] ?? config.credsStore;
     if (helper !== undefined && /^[a-z0-9-]+$/.test(helper)) {
-      const result = await tryCommand(`docker-credential-${helper}`, ['get'], { input: name, signal, timeoutMs: 10_000 }).catch(() => undefined);
+      const result = await tryCommand(`docker-credential-${helper}`, ['get'], {
+        input: name,
+        signal,
+        timeoutMs: 10_000,
+      }).catch(() => undefined);
       const parsed = helperSchema.safeParse(parseJson(result?.stdout ?? ''));
       if (parsed.success) return Buffer.from(`${parsed.data.Username}:${parsed.data.Secret}`).toString('base64');
     }

@@ -1,6 +1,6 @@
 // Pulling one image: manifest, layers, merged root, record.
 import { createHash } from 'node:crypto';
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
@@ -11,12 +11,17 @@ import type { ImageReference } from './reference.ts';
 import { Registry } from './registry.ts';
 import { squashLayers } from './squash.ts';
 import { addEnvironment, type Environment, type Store } from './store.ts';
-import { readFile } from 'node:fs/promises';
 
 const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
-const descriptorSchema = z.object({ digest: digestSchema, size: z.number().int().nonnegative(), mediaType: z.string().optional() });
+const descriptorSchema = z.object({
+  digest: digestSchema,
+  size: z.number().int().nonnegative(),
+  mediaType: z.string().optional(),
+});
 const indexSchema = z.object({
-  manifests: z.array(descriptorSchema.extend({ platform: z.object({ os: z.string(), architecture: z.string() }).optional() })).max(1000),
+  manifests: z
+    .array(descriptorSchema.extend({ platform: z.object({ os: z.string(), architecture: z.string() }).optional() }))
+    .max(1000),
 });
 const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema).max(500) });
 const configSchema = z.object({
@@ -62,7 +67,8 @@ export async function pullImage(pull: ImagePull): Promise<Environment> {
   if (pull.known?.digest === digest) return pull.known;
   const configPath = await fetchBlob(store, registry, manifest.config, signal, () => undefined);
   const config = parse(configSchema, await readFile(configPath), 'configuration');
-  if ((config.architecture ?? 'amd64') !== 'amd64' || (config.os ?? 'linux') !== 'linux') throw unsupported(reference, `${config.os}/${config.architecture}`);
+  if ((config.architecture ?? 'amd64') !== 'amd64' || (config.os ?? 'linux') !== 'linux')
+    throw unsupported(reference, `${config.os}/${config.architecture}`);
   const layers = await fetchLayers(pull, registry, manifest.layers);
   pull.onProgress({ phase: 'image', message: `merging ${layers.length} layers` });
   const folder = join(store.root, 'environments');
@@ -101,8 +107,11 @@ async function fetchManifest(registry: Registry, reference: ImageReference) {
   const first = await registry.manifest(reference.digest ?? reference.tag ?? 'latest', accept, longestManifest);
   checkDigest(first.bytes, reference.digest);
   const index = indexSchema.safeParse(parseJson(first.bytes));
-  if (!index.success) return { manifest: parse(manifestSchema, first.bytes, 'manifest'), digest: digestOf(first.bytes) };
-  const fitting = index.data.manifests.find(({ platform }) => platform?.os === 'linux' && platform.architecture === 'amd64');
+  if (!index.success)
+    return { manifest: parse(manifestSchema, first.bytes, 'manifest'), digest: digestOf(first.bytes) };
+  const fitting = index.data.manifests.find(
+    ({ platform }) => platform?.os === 'linux' && platform.architecture === 'amd64',
+  );
   if (fitting === undefined) throw unsupported(reference, 'other platforms only');
   const second = await registry.manifest(fitting.digest, accept, longestManifest);
   checkDigest(second.bytes, fitting.digest);
@@ -125,10 +134,12 @@ async function fetchLayers(pull: ImagePull, registry: Registry, layers: readonly
       paths[next[0]] = await fetchBlob(pull.store, registry, next[1], signal, onBytes);
     }
   };
-  const workers = Array.from({ length: parallelLayers }, () => work().catch((error: unknown) => {
-    failed.abort(error);
-    throw error;
-  }));
+  const workers = Array.from({ length: parallelLayers }, () =>
+    work().catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    }),
+  );
   await Promise.allSettled(workers);
   await Promise.all(workers);
   return paths;
@@ -136,7 +147,9 @@ async function fetchLayers(pull: ImagePull, registry: Registry, layers: readonly
 
 function checkDigest(bytes: Buffer, expected: string | undefined): void {
   if (expected === undefined || digestOf(bytes) === expected) return;
-  throw new PyroError('digest_mismatch', `the registry sent another manifest than ${expected}`, { hint: 'check the digest; nothing was used' });
+  throw new PyroError('digest_mismatch', `the registry sent another manifest than ${expected}`, {
+    hint: 'check the digest; nothing was used',
+  });
 }
 
 function digestOf(bytes: Buffer): string {
@@ -159,5 +172,7 @@ function parseJson(bytes: Buffer): unknown {
 }
 
 function unsupported(reference: ImageReference, found: string): PyroError {
-  return new PyroError('image_unsupported', `${reference.canonical} is not for linux/amd64 (${found})`, { hint: 'take an image that has a linux/amd64 variant' });
+  return new PyroError('image_unsupported', `${reference.canonical} is not for linux/amd64 (${found})`, {
+    hint: 'take an image that has a linux/amd64 variant',
+  });
 }

@@ -142,11 +142,13 @@ function* walkFrom(node: TreeNode, prefix: string): Generator<{ path: string; in
 
 /** Parts of an entry's name. Leading slashes are dropped; `..` has no place in an image. */
 function split(layer: number, name: string): string[] {
-  if (Buffer.byteLength(name) > longestPath || name.includes('\0')) throw invalid(layer, name.slice(0, 80), 'has a name that is too long or holds a zero byte');
+  if (Buffer.byteLength(name) > longestPath || name.includes('\0'))
+    throw invalid(layer, name.slice(0, 80), 'has a name that is too long or holds a zero byte');
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   for (const part of parts) {
     if (part === '..') throw invalid(layer, name, 'leads out of the image');
-    if (Buffer.byteLength(part) > longestName) throw invalid(layer, name.slice(0, 80), `has a component longer than ${longestName} bytes`);
+    if (Buffer.byteLength(part) > longestName)
+      throw invalid(layer, name.slice(0, 80), `has a component longer than ${longestName} bytes`);
   }
   return parts;
 }

@@ -61,7 +61,13 @@ async function bootstrap(
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<void> {
-  const args = ['--variant=minbase', '--format=tar', '--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/doc/*', '--dpkgopt=path-include=/usr/share/doc/*/copyright'];
+  const args = [
+    '--variant=minbase',
+    '--format=tar',
+    '--dpkgopt=path-exclude=/usr/share/man/*',
+    '--dpkgopt=path-exclude=/usr/share/doc/*',
+    '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+  ];
   if (packages.length > 0) args.push(`--include=${packages.join(',')}`);
   try {
     // In a namespace of its own nothing stays mounted when the build is ended half-way.

@@ -5,8 +5,8 @@ import { isPyroError, PyroError } from '../shared/errors.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { acquireLock } from '../system/lock.ts';
 import { type CatalogueEntry, findEntry } from './catalogue.ts';
-import { buildFromPackages } from './packages.ts';
 import { pullImage } from './image.ts';
+import { buildFromPackages } from './packages.ts';
 import { parseReference } from './reference.ts';
 import { type Environment, resolveEnvironment, type Store } from './store.ts';
 
@@ -53,7 +53,12 @@ export async function pullEnvironment(request: PullRequest): Promise<PullOutcome
   try {
     return await pull(request, entry?.reference ?? name, previous);
   } catch (error) {
-    if (source === 'registry' || !isBuildable(entry) || !isPyroError(error, 'registry_unreachable', 'registry_denied', 'registry_error')) throw error;
+    if (
+      source === 'registry' ||
+      !isBuildable(entry) ||
+      !isPyroError(error, 'registry_unreachable', 'registry_denied', 'registry_error')
+    )
+      throw error;
     const note = `${error.message}; built from Debian packages instead`;
     onProgress({ phase: 'fallback', message: `${error.message}; building from Debian packages instead` });
     return await build(request, entry, previous, note);
@@ -75,7 +80,12 @@ async function pull(request: PullRequest, reference: string, previous: Environme
 
 type Buildable = CatalogueEntry & { readonly packages: readonly string[] };
 
-async function build(request: PullRequest, entry: Buildable, previous: Environment | undefined, note: string | undefined): Promise<PullOutcome> {
+async function build(
+  request: PullRequest,
+  entry: Buildable,
+  previous: Environment | undefined,
+  note: string | undefined,
+): Promise<PullOutcome> {
   const environment = await buildFromPackages(request.store, entry, request.signal, request.onProgress);
   return { environment, outcome: 'built', previousDigest: previous?.digest, note };
 }

@@ -47,13 +47,19 @@ export class Registry {
         continue;
       }
       if (response.status === 404) {
-        throw new PyroError('image_not_found', `${registry} has no ${canonical}`, { hint: 'check the name and the tag; pyro env list shows the catalogue' });
+        throw new PyroError('image_not_found', `${registry} has no ${canonical}`, {
+          hint: 'check the name and the tag; pyro env list shows the catalogue',
+        });
       }
       if (response.status === 401 || response.status === 403) {
-        throw new PyroError('registry_denied', `${registry} refuses access to ${canonical}`, { hint: `check the name, or log in with: docker login ${registry}` });
+        throw new PyroError('registry_denied', `${registry} refuses access to ${canonical}`, {
+          hint: `check the name, or log in with: docker login ${registry}`,
+        });
       }
       if ((response.status !== 429 && response.status < 500) || attempt >= tries) {
-        throw new PyroError('registry_error', `${registry} answered ${response.status} for ${canonical}`, { hint: 'try again later' });
+        throw new PyroError('registry_error', `${registry} answered ${response.status} for ${canonical}`, {
+          hint: 'try again later',
+        });
       }
       await sleep(200 * 2 ** attempt, undefined, { signal: this.#signal });
     }
@@ -90,7 +96,9 @@ export class Registry {
     const scheme = challenge.split(' ')[0]?.toLowerCase();
     if (scheme === 'basic') {
       if (basic !== undefined) return `Basic ${basic}`;
-      throw new PyroError('registry_denied', `${this.#reference.registry} wants a log-in`, { hint: `log in with: docker login ${this.#reference.registry}` });
+      throw new PyroError('registry_denied', `${this.#reference.registry} wants a log-in`, {
+        hint: `log in with: docker login ${this.#reference.registry}`,
+      });
     }
     const field = (name: string): string | undefined => new RegExp(`${name}="([^"]*)"`).exec(challenge)?.[1];
     const realm = field('realm');
@@ -105,12 +113,18 @@ export class Registry {
       headers: basic === undefined ? {} : { authorization: `Basic ${basic}` },
       signal: AbortSignal.any([this.#signal, AbortSignal.timeout(answerDeadlineMs)]),
     });
-    const parsed = tokenSchema.safeParse(response.ok ? JSON.parse((await readLimited(response, 1 << 20)).toString('utf8')) : {});
+    const parsed = tokenSchema.safeParse(
+      response.ok ? JSON.parse((await readLimited(response, 1 << 20)).toString('utf8')) : {},
+    );
     const token = parsed.success ? (parsed.data.token ?? parsed.data.access_token) : undefined;
     if (token === undefined) {
-      throw new PyroError('registry_denied', `${this.#reference.registry} gives no token for ${this.#reference.canonical}`, {
-        hint: `check the name, or log in with: docker login ${this.#reference.registry}`,
-      });
+      throw new PyroError(
+        'registry_denied',
+        `${this.#reference.registry} gives no token for ${this.#reference.canonical}`,
+        {
+          hint: `check the name, or log in with: docker login ${this.#reference.registry}`,
+        },
+      );
     }
     return `Bearer ${token}`;
   }
@@ -121,7 +135,8 @@ async function readLimited(response: Response, limit: number): Promise<Buffer> {
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.length;
-    if (size > limit) throw new PyroError('image_invalid', 'the registry sent a longer document than the format allows');
+    if (size > limit)
+      throw new PyroError('image_invalid', 'the registry sent a longer document than the format allows');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -133,6 +148,7 @@ function isReset(error: unknown): boolean {
 
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
-  if (cause instanceof Error) return 'code' in cause && typeof cause.code === 'string' ? `${cause.code} ${cause.message}`.trim() : cause.message;
+  if (cause instanceof Error)
+    return 'code' in cause && typeof cause.code === 'string' ? `${cause.code} ${cause.message}`.trim() : cause.message;
   return messageOf(error);
 }

@@ -14,7 +14,12 @@ import { type Inode, LayerTree } from './layer-tree.ts';
 type Body = AsyncIterable<unknown> & { resume: () => unknown };
 
 /** Writes the squashfs image of these layer files, lowest first; `diffIds` are the digests of the unpacked layers. */
-export async function squashLayers(layers: readonly string[], diffIds: readonly string[], image: string, signal: AbortSignal): Promise<void> {
+export async function squashLayers(
+  layers: readonly string[],
+  diffIds: readonly string[],
+  image: string,
+  signal: AbortSignal,
+): Promise<void> {
   const tree = new LayerTree();
   for (const [index, path] of layers.entries()) {
     const headers: Header[] = [];
@@ -23,12 +28,17 @@ export async function squashLayers(layers: readonly string[], diffIds: readonly 
       body.resume();
     });
     if (diffIds[index] !== undefined && diffIds[index] !== digest) {
-      throw new PyroError('digest_mismatch', `layer ${index + 1} unpacks to other content than the image promises`, { hint: 'pull the image again' });
+      throw new PyroError('digest_mismatch', `layer ${index + 1} unpacks to other content than the image promises`, {
+        hint: 'pull the image again',
+      });
     }
     tree.apply(index, headers);
   }
   const tar = pack();
-  const running = runCommand('sqfstar', ['-quiet', '-no-progress', '-comp', 'lz4', image], { input: Readable.from(tar), signal });
+  const running = runCommand('sqfstar', ['-quiet', '-no-progress', '-comp', 'lz4', image], {
+    input: Readable.from(tar),
+    signal,
+  });
   running.catch(() => tar.destroy());
   try {
     await writeTree(tar, tree, layers, signal);
@@ -39,7 +49,8 @@ export async function squashLayers(layers: readonly string[], diffIds: readonly 
     throw error;
   }
   const { stderr } = await running;
-  if (/FATAL|ERROR/i.test(stderr)) throw new PyroError('image_invalid', `sqfstar refused the image: ${stderr.trim().slice(0, 500)}`);
+  if (/FATAL|ERROR/i.test(stderr))
+    throw new PyroError('image_invalid', `sqfstar refused the image: ${stderr.trim().slice(0, 500)}`);
 }
 
 async function writeTree(tar: Pack, tree: LayerTree, layers: readonly string[], signal: AbortSignal): Promise<void> {
@@ -63,15 +74,19 @@ async function writeTree(tar: Pack, tree: LayerTree, layers: readonly string[], 
     });
   }
   for (const [inode, [first]] of names) {
-    if (first !== undefined && !hasData(inode.header)) await writeEntry(tar, { ...clean(inode.header), name: first, size: 0 });
+    if (first !== undefined && !hasData(inode.header))
+      await writeEntry(tar, { ...clean(inode.header), name: first, size: 0 });
   }
   for (const [inode, [first, ...others]] of names) {
-    for (const name of others) await writeEntry(tar, { ...clean(inode.header), name, type: 'link', linkname: first ?? '', size: 0 });
+    for (const name of others)
+      await writeEntry(tar, { ...clean(inode.header), name, type: 'link', linkname: first ?? '', size: 0 });
   }
 }
 
 function hasData(header: Header): boolean {
-  return header.type === 'file' || header.type === 'contiguous-file' || header.type === undefined || header.type === null;
+  return (
+    header.type === 'file' || header.type === 'contiguous-file' || header.type === undefined || header.type === null
+  );
 }
 
 /**
@@ -108,14 +123,20 @@ async function writeEntry(tar: Pack, header: Partial<Header> & { name: string })
 }
 
 /** Reads a layer's entries; gives the digest of its unpacked bytes. */
-async function readLayer(path: string, signal: AbortSignal, onEntry: (header: Header, body: Body) => Promise<void>): Promise<string> {
+async function readLayer(
+  path: string,
+  signal: AbortSignal,
+  onEntry: (header: Header, body: Body) => Promise<void>,
+): Promise<string> {
   const hash = createHash('sha256');
   const counted = new PassThrough();
   counted.on('data', (chunk: Buffer) => hash.update(chunk));
   const entries = extract();
   entries.on('entry', (header, body, next) => {
     body.on('end', next);
-    onEntry(header, body).catch((error) => entries.destroy(error instanceof Error ? error : new Error(messageOf(error))));
+    onEntry(header, body).catch((error) =>
+      entries.destroy(error instanceof Error ? error : new Error(messageOf(error))),
+    );
   });
   const unpack = await decompressor(path);
   try {
@@ -123,7 +144,10 @@ async function readLayer(path: string, signal: AbortSignal, onEntry: (header: He
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof PyroError) throw error;
-    throw new PyroError('image_invalid', `a layer does not unpack: ${messageOf(error)}`, { hint: 'the image is damaged; pull it again', cause: error });
+    throw new PyroError('image_invalid', `a layer does not unpack: ${messageOf(error)}`, {
+      hint: 'the image is damaged; pull it again',
+      cause: error,
+    });
   }
   return `sha256:${hash.digest('hex')}`;
 }

@@ -69,7 +69,9 @@ export async function resolveEnvironment(store: Store, name: string): Promise<En
 async function loadEnvironment(store: Store, digest: string, name: string): Promise<Environment | undefined> {
   const folder = folderOf(store, digest);
   const damaged = (why: string): PyroError =>
-    new PyroError('environment_damaged', `environment ${name} is damaged: ${why}`, { hint: `get it again with: pyro env pull ${name}` });
+    new PyroError('environment_damaged', `environment ${name} is damaged: ${why}`, {
+      hint: `get it again with: pyro env pull ${name}`,
+    });
   let record: EnvironmentRecord | undefined;
   try {
     record = await readJson(join(folder, 'environment.json'), recordSchema);
@@ -118,7 +120,9 @@ export async function pruneStore(store: Store, isAll: boolean): Promise<{ freed_
     await rm(path, { recursive: true, force: true });
     removed.push(label);
   };
-  const named = new Map((isAll ? [] : await listEnvironments(store)).map((each) => [each.digest.replace('sha256:', ''), each]));
+  const named = new Map(
+    (isAll ? [] : await listEnvironments(store)).map((each) => [each.digest.replace('sha256:', ''), each]),
+  );
   for (const name of await readdir(environmentsFolder(store)).catch(() => [])) {
     if (!named.has(name)) await drop(join(environmentsFolder(store), name), `environment ${name.slice(0, 12)}`);
   }

@@ -60,7 +60,7 @@ export function machineArguments(spec: MachineSpec): string[] {
     ...port('net', spec.sockets.network),
     ...(spec.storage === undefined ? [] : storageArguments(spec.storage)),
     ...['-device', 'virtio-rng-device'],
-    ...['-qmp', `unix:${escape(spec.sockets.qmp)},server=on,wait=off`],
+    ...['-qmp', `unix:${optionValue(spec.sockets.qmp)},server=on,wait=off`],
     ...(spec.isIncoming ? ['-incoming', 'defer'] : []),
     ...(spec.isSandboxed
       ? ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
@@ -70,12 +70,12 @@ export function machineArguments(spec: MachineSpec): string[] {
 
 function storageArguments(storage: MachineStorage): string[] {
   return [
-    ...['-drive', `id=r,file=${escape(storage.rootImage)},format=raw,if=none,readonly=on`],
+    ...['-drive', `id=r,file=${optionValue(storage.rootImage)},format=raw,if=none,readonly=on`],
     ...['-device', 'virtio-blk-device,drive=r,id=vr,serial=root'],
-    ...['-blockdev', `driver=file,node-name=sf,filename=${escape(storage.disk)},discard=unmap`],
+    ...['-blockdev', `driver=file,node-name=sf,filename=${optionValue(storage.disk)},discard=unmap`],
     ...['-blockdev', 'driver=qcow2,node-name=s0,file=sf,discard=unmap'],
     ...['-device', 'virtio-blk-device,drive=s0,id=vs,serial=disk'],
-    ...['-drive', `id=p,file=${escape(storage.projectImage)},format=raw,if=none,readonly=on`],
+    ...['-drive', `id=p,file=${optionValue(storage.projectImage)},format=raw,if=none,readonly=on`],
     ...['-device', 'virtio-blk-device,drive=p,id=vp,serial=project'],
   ];
 }
@@ -86,7 +86,7 @@ function memoryObject(spec: MachineSpec): string {
     'memory-backend-file',
     'id=ram',
     `size=${spec.memoryMib}M`,
-    `mem-path=${escape(memory.path)}`,
+    `mem-path=${optionValue(memory.path)}`,
     `share=${memory.isShared ? 'on' : 'off'}`,
   ];
   if (memory.isReadOnly) parts.push('readonly=on', 'rom=off');
@@ -95,13 +95,21 @@ function memoryObject(spec: MachineSpec): string {
 
 function port(name: string, path: string): string[] {
   return [
-    ...['-chardev', `socket,id=c-${name},path=${escape(path)},server=on,wait=off`],
+    ...['-chardev', `socket,id=c-${name},path=${optionValue(path)},server=on,wait=off`],
     ...['-device', `virtserialport,chardev=c-${name},name=${name},id=${name}`],
   ];
 }
 
 function kernelCommandLine(spec: MachineSpec): string {
-  const words = ['console=ttyS0', 'quiet', 'loglevel=3', 'panic=-1', 'reboot=t', 'mitigations=off', 'random.trust_cpu=on'];
+  const words = [
+    'console=ttyS0',
+    'quiet',
+    'loglevel=3',
+    'panic=-1',
+    'reboot=t',
+    'mitigations=off',
+    'random.trust_cpu=on',
+  ];
   if (spec.accelerator === 'tcg') {
     // Without a known rate the kernel measures it against an emulated timer, and one boot in five never ends.
     words.push('tsc=reliable', 'no_timer_check', `tsc_early_khz=${spec.tscKhz}`);
@@ -111,6 +119,6 @@ function kernelCommandLine(spec: MachineSpec): string {
 }
 
 /** QEMU splits option values at commas; a doubled one stands for itself. */
-function escape(value: string): string {
+function optionValue(value: string): string {
   return value.replaceAll(',', ',,');
 }

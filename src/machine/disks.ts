@@ -1,6 +1,7 @@
 // Disks of a guest: the empty ext4 disk made once, overlays on a frozen one, the place of the project disk.
-import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
+
 import { constants } from 'node:fs';
+import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gibibyte, mebibyte } from '../shared/units.ts';
 import { runCommand } from '../system/command.ts';

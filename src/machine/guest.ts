@@ -87,7 +87,10 @@ export class Guest implements AsyncDisposable {
       const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 10_000, signal: alive }));
       if (state === undefined) await awaitBoot(qmp, bootDeadlineMs[host.choice.accelerator], alive);
       else await restoreState(qmp, alive);
-      const client = await GuestClient.connect(sockets.agent, start.magic, { timeoutMs: restoreDeadlineMs, signal: alive });
+      const client = await GuestClient.connect(sockets.agent, start.magic, {
+        timeoutMs: restoreDeadlineMs,
+        signal: alive,
+      });
       undo.move();
       return new Guest(process, qmp, client);
     } catch (error) {
@@ -116,10 +119,13 @@ export async function removeGuestFolder(host: MachineHost, id: string): Promise<
 }
 
 async function awaitBoot(qmp: Qmp, timeoutMs: number, signal: AbortSignal): Promise<void> {
-  await qmp.waitFor(({ event, data }) => event === 'VSERPORT_CHANGE' && data['id'] === 'agent' && data['open'] === true, {
-    timeoutMs,
-    signal,
-  });
+  await qmp.waitFor(
+    ({ event, data }) => event === 'VSERPORT_CHANGE' && data['id'] === 'agent' && data['open'] === true,
+    {
+      timeoutMs,
+      signal,
+    },
+  );
 }
 
 async function restoreState(qmp: Qmp, signal: AbortSignal): Promise<void> {

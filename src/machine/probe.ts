@@ -1,7 +1,7 @@
 // The accelerator probe: KVM counts only when a guest really comes up on it, for there are machines where it merely opens.
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, mkdir } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -13,7 +13,6 @@ import type { AcceleratorChoice } from './accelerator.ts';
 import { makeSparse } from './disks.ts';
 import { Guest, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
 import type { CpuFacts } from './host-facts.ts';
-import { mkdir } from 'node:fs/promises';
 
 const probeSchema = z.object({ key: z.string(), works: z.boolean(), reason: z.string() });
 const probeDeadlineMs = 12_000;
@@ -58,7 +57,9 @@ export async function kvmObstacle(cpu: CpuFacts): Promise<string | undefined> {
 }
 
 function choiceOf(works: boolean, reason: string): AcceleratorChoice {
-  return works ? { accelerator: 'kvm', reason } : { accelerator: 'tcg', reason: `KVM does not run a guest here (${reason}); software emulation is used` };
+  return works
+    ? { accelerator: 'kvm', reason }
+    : { accelerator: 'tcg', reason: `KVM does not run a guest here (${reason}); software emulation is used` };
 }
 
 async function bootOnKvm(host: MachineHost, signal: AbortSignal): Promise<string | undefined> {
@@ -75,7 +76,9 @@ async function bootOnKvm(host: MachineHost, signal: AbortSignal): Promise<string
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
-    return deadline.aborted ? `no answer within ${probeDeadlineMs / 1000} s` : (messageOf(error).split('\n')[0] ?? 'failed');
+    return deadline.aborted
+      ? `no answer within ${probeDeadlineMs / 1000} s`
+      : (messageOf(error).split('\n')[0] ?? 'failed');
   } finally {
     await removeGuestFolder(host, id);
   }

@@ -1,9 +1,9 @@
 // QEMU's machine protocol: JSON lines on a unix socket, commands answered in order, events as they come.
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 const lineSchema = z.union([
   z.object({ event: z.string(), data: z.record(z.string(), z.unknown()).optional() }),
@@ -67,7 +67,9 @@ export class Qmp implements AsyncDisposable {
       () => reject(new PyroError('qemu_failed', `QEMU did not answer ${command} within ${commandTimeoutMs} ms`)),
       commandTimeoutMs,
     );
-    this.#socket.write(`${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }), id })}\n`);
+    this.#socket.write(
+      `${JSON.stringify({ execute: command, ...(args === undefined ? {} : { arguments: args }), id })}\n`,
+    );
     try {
       return await promise;
     } catch (error) {
@@ -82,7 +84,10 @@ export class Qmp implements AsyncDisposable {
   }
 
   /** The next event that fits, also one that came before the call; each is handed out once. */
-  async waitFor(wants: (event: QmpEvent) => boolean, options: { timeoutMs: number; signal: AbortSignal }): Promise<QmpEvent> {
+  async waitFor(
+    wants: (event: QmpEvent) => boolean,
+    options: { timeoutMs: number; signal: AbortSignal },
+  ): Promise<QmpEvent> {
     const at = this.#events.findIndex(wants);
     if (at >= 0) {
       const [found] = this.#events.splice(at, 1);

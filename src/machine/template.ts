@@ -7,11 +7,19 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
+import { mebibyte } from '../shared/units.ts';
 import { readJson, temporaryName, writeJson } from '../system/files.ts';
 import type { MachineStorage } from './arguments.ts';
 import { copyDisk, createOverlay, makeSparse } from './disks.ts';
-import { Guest, guestFolder, type GuestSize, type MachineHost, migrationEnd, newMagic, removeGuestFolder } from './guest.ts';
-import { mebibyte } from '../shared/units.ts';
+import {
+  Guest,
+  type GuestSize,
+  guestFolder,
+  type MachineHost,
+  migrationEnd,
+  newMagic,
+  removeGuestFolder,
+} from './guest.ts';
 
 /** Counts changes of the machine's shape that the other parts of the key do not show. */
 const shapeVersion = 1;
@@ -109,7 +117,9 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
     const memory = { path: join(draft, 'ram'), isShared: true, isReadOnly: false };
     {
       await using guest = await Guest.start(host, { id, size: wanted.size, storage, memory, magic }, signal);
-      await guest.client.resume({ hostname: 'pyro', machineId: randomBytes(16).toString('hex') }, undefined, { signal });
+      await guest.client.resume({ hostname: 'pyro', machineId: randomBytes(16).toString('hex') }, undefined, {
+        signal,
+      });
       await guest.client.activate(false, { signal, timeoutMs: 60_000 });
       await warmUp(guest, signal);
       await saveState(guest, join(guestFolder(host, id), 's'), join(draft, 'state'), signal);
@@ -132,9 +142,16 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
 
 /** Runs what most first commands need, so that its pages and the agent's paths are in memory already. */
 async function warmUp(guest: Guest, signal: AbortSignal): Promise<void> {
-  for (const argv of [['/bin/sh', '-c', 'true'], ['/bin/sh', '-c', 'ls / >/dev/null; command -v git && git --version'], ['true']]) {
+  for (const argv of [
+    ['/bin/sh', '-c', 'true'],
+    ['/bin/sh', '-c', 'ls / >/dev/null; command -v git && git --version'],
+    ['true'],
+  ]) {
     try {
-      const process = await guest.client.start({ argv, env: {}, stdin: false, overflow: 'drop', timeout_ms: 20_000 }, { signal });
+      const process = await guest.client.start(
+        { argv, env: {}, stdin: false, overflow: 'drop', timeout_ms: 20_000 },
+        { signal },
+      );
       await process.follow(() => undefined);
     } catch (error) {
       // An image without a shell or `true` has nothing to warm.

@@ -45,7 +45,9 @@ export interface Outcome {
 }
 
 /** Makes an operation: the schemas check what goes in and what comes out. */
-export function defineOperation<I extends z.ZodObject, O extends z.ZodObject>(operation: Operation<I, O>): AnyOperation {
+export function defineOperation<I extends z.ZodObject, O extends z.ZodObject>(
+  operation: Operation<I, O>,
+): AnyOperation {
   return {
     definition: operation,
     invoke: async (context, input) => {

@@ -99,7 +99,12 @@ export const envPull = defineOperation({
     ...(await engine.pullEnvironment(environment, source, { signal, onProgress })),
   }),
   render: (output) => {
-    const words = { pulled: 'pulled', built: 'built from Debian packages', up_to_date: 'up to date', changed: `changed, was ${output.previous_digest}` };
+    const words = {
+      pulled: 'pulled',
+      built: 'built from Debian packages',
+      up_to_date: 'up to date',
+      changed: `changed, was ${output.previous_digest}`,
+    };
     return `${output.name}: ${words[output.outcome]}, ${formatBytes(output.image_bytes)}, ${output.digest}\n`;
   },
 });
@@ -108,12 +113,18 @@ export const envPrune = defineOperation({
   name: 'env.prune',
   title: 'Prune the cache',
   summary: 'Remove what nothing uses from the local cache',
-  details: 'Removes merged layers, images without a name and templates without an environment; with --all everything cached.',
+  details:
+    'Removes merged layers, images without a name and templates without an environment; with --all everything cached.',
   effect: 'destroy',
   positionals: [],
-  input: z.strictObject({ all: z.boolean().default(false).describe('Remove named environments and all templates too') }),
+  input: z.strictObject({
+    all: z.boolean().default(false).describe('Remove named environments and all templates too'),
+  }),
   output: z.object({ freed_bytes: z.number(), removed: z.array(z.string()) }),
   examples: [{ why: 'Free some space', command: 'pyro env prune' }],
-  run: async ({ engine, signal, onProgress }, { all }) => ({ ...(await engine.pruneEnvironments(all, { signal, onProgress })) }),
-  render: (output) => `${output.removed.map((each) => `removed ${each}\n`).join('')}freed ${formatBytes(output.freed_bytes)}\n`,
+  run: async ({ engine, signal, onProgress }, { all }) => ({
+    ...(await engine.pruneEnvironments(all, { signal, onProgress })),
+  }),
+  render: (output) =>
+    `${output.removed.map((each) => `removed ${each}\n`).join('')}freed ${formatBytes(output.freed_bytes)}\n`,
 });

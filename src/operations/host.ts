@@ -55,7 +55,8 @@ export const demo = defineOperation({
     steps: z.array(z.object({ step: z.string(), ms: z.number(), note: z.string() })),
   }),
   examples: [{ why: 'The whole in a minute', command: 'pyro demo' }],
-  run: async ({ engine, signal, onProgress }, { environment }) => await engine.demo(environment, { signal, onProgress }),
+  run: async ({ engine, signal, onProgress }, { environment }) =>
+    await engine.demo(environment, { signal, onProgress }),
   render: ({ accelerator, reason, steps }) =>
     `${formatTable([['STEP', 'TIME', 'NOTE'], ...steps.map(({ step, ms, note }) => [step, formatDuration(ms), note])])}\n\naccelerator: ${accelerator} (${reason})\n`,
 });

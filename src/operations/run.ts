@@ -19,12 +19,20 @@ export const run = defineOperation({
     command: z.array(z.string()).min(1, 'a command is needed after --').describe('Command and its arguments'),
     vcpu_count: vcpuCountField,
     mem_mib: memMibField,
-    timeout_seconds: z.number().min(0.1).max(86_400).optional().describe('Time limit of the command, seconds; 30 unless on a terminal'),
+    timeout_seconds: z
+      .number()
+      .min(0.1)
+      .max(86_400)
+      .optional()
+      .describe('Time limit of the command, seconds; 30 unless on a terminal'),
     env: z.array(z.string()).default([]).describe('Environment variable for the command, K=V'),
     cwd: z.string().optional().describe("Working directory in the guest; the image's unless given"),
     user: z.string().optional().describe("User in the guest, NAME, UID or UID:GID; the image's unless given"),
     cold: z.boolean().default(false).describe('Boot the guest in place of restoring the template'),
-    allow_host_compat: z.boolean().default(false).describe('Run on this host, without isolation, when no guest can be started'),
+    allow_host_compat: z
+      .boolean()
+      .default(false)
+      .describe('Run on this host, without isolation, when no guest can be started'),
   }),
   output: z.object({
     vm_id: z.string(),
@@ -48,7 +56,7 @@ export const run = defineOperation({
   examples: [
     { why: 'The version of git in Debian 12', command: 'pyro run debian:12 -- git --version' },
     { why: 'A shell in a guest', command: 'pyro run -it debian:12 -- bash' },
-    { why: 'Through a pipe', command: "echo hello | pyro run debian:12 -- tr a-z A-Z" },
+    { why: 'Through a pipe', command: 'echo hello | pyro run debian:12 -- tr a-z A-Z' },
     { why: 'The result as data', command: 'pyro run debian:12 --json -- sh -c "exit 3"' },
   ],
   run: async ({ engine, io, signal, onProgress }, input) => {
@@ -75,7 +83,8 @@ function parseEnv(pairs: readonly string[]): Record<string, string> {
   const env: Record<string, string> = {};
   for (const pair of pairs) {
     const at = pair.indexOf('=');
-    if (at < 1) throw new PyroError('usage', `--env ${JSON.stringify(pair)} is not K=V`, { hint: 'example: --env LANG=C.UTF-8' });
+    if (at < 1)
+      throw new PyroError('usage', `--env ${JSON.stringify(pair)} is not K=V`, { hint: 'example: --env LANG=C.UTF-8' });
     env[pair.slice(0, at)] = pair.slice(at + 1);
   }
   return env;

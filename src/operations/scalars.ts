@@ -1,6 +1,10 @@
 // Fields that several operations share: one concept, one schema.
 import { z } from 'zod';
 
-export const environmentField = z.string().min(1).max(512).describe('Environment of the catalogue, or any OCI image reference');
+export const environmentField = z
+  .string()
+  .min(1)
+  .max(512)
+  .describe('Environment of the catalogue, or any OCI image reference');
 export const vcpuCountField = z.number().int().min(1).max(8).default(1).describe('Virtual processors of the guest');
 export const memMibField = z.number().int().min(256).max(32_768).default(1024).describe('Memory of the guest, MiB');

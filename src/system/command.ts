@@ -33,11 +33,11 @@ const longestOutput = 4 * 1024 * 1024;
 const packages: Readonly<Record<string, string>> = {
   'qemu-system-x86_64': 'qemu-system-x86',
   'qemu-img': 'qemu-utils',
-  'mke2fs': 'e2fsprogs',
-  'sqfstar': 'squashfs-tools',
-  'mmdebstrap': 'mmdebstrap',
+  mke2fs: 'e2fsprogs',
+  sqfstar: 'squashfs-tools',
+  mmdebstrap: 'mmdebstrap',
   'apt-get': 'apt',
-  'git': 'git',
+  git: 'git',
 };
 
 /** Runs a program to its end. Throws `tool_missing`, `tool_failed`, `cancelled` or `deadline_exceeded`. */
@@ -48,9 +48,13 @@ export async function runCommand(
 ): Promise<CommandResult> {
   const result = await tryCommand(file, args, options);
   if (result.exitCode !== 0) {
-    throw new PyroError('tool_failed', `${file} failed with exit code ${result.exitCode}: ${lastLines(result.stderr)}`, {
-      details: { program: file, exit_code: result.exitCode },
-    });
+    throw new PyroError(
+      'tool_failed',
+      `${file} failed with exit code ${result.exitCode}: ${lastLines(result.stderr)}`,
+      {
+        details: { program: file, exit_code: result.exitCode },
+      },
+    );
   }
   return result;
 }
@@ -66,7 +70,11 @@ export async function tryCommand(
     forceKillAfterDelay: 2000,
     maxBuffer: longestOutput,
     stripFinalNewline: false,
-    ...(options.input === undefined ? { stdin: 'ignore' as const } : typeof options.input === 'string' ? { input: options.input } : { stdin: 'pipe' as const }),
+    ...(options.input === undefined
+      ? { stdin: 'ignore' as const }
+      : typeof options.input === 'string'
+        ? { input: options.input }
+        : { stdin: 'pipe' as const }),
     ...(options.stdoutFile === undefined ? {} : { stdout: { file: options.stdoutFile } }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
@@ -78,7 +86,8 @@ export async function tryCommand(
   if (input !== undefined && typeof input !== 'string' && child.stdin !== null) feed(input, child.stdin);
   const result = await child;
   if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
-  if (result.timedOut) throw new PyroError('deadline_exceeded', `${file} did not finish within ${options.timeoutMs} ms`);
+  if (result.timedOut)
+    throw new PyroError('deadline_exceeded', `${file} did not finish within ${options.timeoutMs} ms`);
   if (result.code === 'ENOENT') throw missing(file);
   if (result.exitCode === undefined && result.signal === undefined) {
     throw new PyroError('tool_failed', `${file} could not be started: ${result.shortMessage}`, { cause: result });
@@ -114,7 +123,10 @@ function lastLines(text: string): string {
 export async function findProgram(name: string): Promise<string | undefined> {
   const candidates = isAbsolute(name)
     ? [name]
-    : (readVariable('PATH') ?? '').split(delimiter).filter(isAbsolute).map((folder) => join(folder, name));
+    : (readVariable('PATH') ?? '')
+        .split(delimiter)
+        .filter(isAbsolute)
+        .map((folder) => join(folder, name));
   for (const candidate of candidates) {
     try {
       await access(candidate, constants.X_OK);

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Every gate and every test; the last line counts them.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PATH"
+reports=$(mktemp -d)
+trap 'rm -rf "$reports"' EXIT
+passed=0 failed=0 skipped=0
+
+gate() {
+  local name=$1
+  shift
+  if "$@" >"$reports/gate" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok    $name"
+  else
+    failed=$((failed + 1))
+    echo "FAIL  $name"
+    tail -n 60 "$reports/gate"
+  fi
+}
+
+in_guest() { (cd guest && "$@"); }
+gate 'format and lint' biome ci --error-on-warnings .
+gate 'types' tsc --noEmit
+gate 'dead code' knip --no-config-hints
+gate 'generated pages are up to date' node scripts/generate.ts --check
+gate 'shell scripts parse' bash -n scripts/setup.sh scripts/check.sh guest/kit/build.sh .ci/run
+gate 'go vet' in_guest go vet ./...
+gate 'staticcheck' in_guest go tool staticcheck ./...
+
+in_guest go test -json ./... >"$reports/go.json" 2>"$reports/go.err"
+go_status=$?
+vitest run --reporter=default --reporter=json --outputFile.json="$reports/vitest.json"
+vitest_status=$?
+counts=$(node scripts/count-tests.ts "$reports/go.json" "$reports/vitest.json") || counts='0 1 0'
+read -r p f s <<<"$counts"
+passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+if [ $((go_status + vitest_status)) -ne 0 ] && [ "$f" = 0 ]; then
+  failed=$((failed + 1))
+  cat "$reports/go.err"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
