@@ -8,7 +8,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 [ "$(uname -sm)" = 'Linux x86_64' ] || { echo "pyro runs on Linux x86_64, this is $(uname -sm)" >&2; exit 1; }
 
-packages=(qemu-system-x86 qemu-utils e2fsprogs squashfs-tools mmdebstrap docker-registry git cpio kmod zstd ca-certificates util-linux)
+packages=(qemu-system-x86 qemu-utils e2fsprogs squashfs-tools mmdebstrap docker-registry busybox-static git cpio kmod zstd ca-certificates util-linux)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
@@ -26,7 +26,8 @@ command -v go >/dev/null || { echo 'Go is missing (1.24 or newer): install golan
 stamp=node_modules/.pyro-setup
 if [ "$(cat "$stamp" 2>/dev/null)" != "$(sha256sum package-lock.json)" ]; then
   say 'installing npm packages'
-  npm ci --no-audit --no-fund --loglevel=error
+  # Not `npm ci`: it wants the packages of every other platform in the lock file too, and npm leaves those out.
+  npm install --no-save --no-audit --no-fund --loglevel=error
   # npm may hold back install scripts; this one brings Node itself.
   [ -x node_modules/node/bin/node ] || (cd node_modules/node && node installArchSpecificPackage)
   sha256sum package-lock.json >"$stamp"

@@ -107,10 +107,11 @@ async function copyEntry(tar: Pack, header: Partial<Header> & { name: string }, 
   for await (const chunk of body) {
     if (sink.write(chunk)) continue;
     const { promise: drained, resolve: onDrain } = Promise.withResolvers<void>();
-    sink.once('drain', () => onDrain());
+    const go = (): void => onDrain();
     // A reader that is gone ends the pack; nobody would drain it any more.
-    sink.once('close', () => onDrain());
+    sink.once('drain', go).once('close', go);
     await drained;
+    sink.off('drain', go).off('close', go);
   }
   sink.end(undefined);
   await promise;

@@ -1,0 +1,199 @@
+// `pyro run` on real guests: what a user types, sees and is left with.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { leftovers, pyro, runningGuests } from '../support/pyro.ts';
+
+const executable = join(new URL('../..', import.meta.url).pathname, 'bin', 'pyro');
+const isSoak = process.env['PYRO_SOAK'] === '1';
+const resultSchema = z.looseObject({
+  stdout: z.string(),
+  exit_code: z.number(),
+  boot_source: z.string(),
+  is_utf8: z.boolean(),
+  timed_out: z.boolean(),
+});
+
+async function runJson(...args: string[]) {
+  const { stdout } = await pyro(['run', 'debian:12', '--json', ...args]);
+  return resultSchema.parse(JSON.parse(stdout.toString('utf8')));
+}
+
+afterEach(() => {
+  expect({ guests: runningGuests(), folders: leftovers() }).toEqual({ guests: [], folders: [] });
+});
+
+describe('pyro run', () => {
+  it("prints the guest's git version and nothing else", async () => {
+    const { exitCode, stdout, stderr } = await pyro(['run', 'debian:12', '--', 'git', '--version']);
+    expect(stdout.toString('utf8')).toMatch(/^git version 2\.\d+/);
+    expect({ exitCode, lines: stdout.toString('utf8').trim().split('\n').length, stderr }).toMatchObject({
+      exitCode: 0,
+      lines: 1,
+    });
+  });
+
+  it('keeps standard output and error apart and hands on the exit code', async () => {
+    const { exitCode, stdout, stderr } = await pyro([
+      'run',
+      'debian:12',
+      '--',
+      'sh',
+      '-c',
+      'echo out; echo err >&2; exit 7',
+    ]);
+    expect(exitCode).toBe(7);
+    expect(stdout.toString('utf8')).toBe('out\n');
+    expect(stderr).toContain('err\n');
+  });
+
+  it('carries bytes in and out unchanged', async () => {
+    const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7919) % 256));
+    const { stdout } = await pyro(['run', 'debian:12', '--', 'cat'], { input: bytes });
+    expect(stdout.equals(bytes)).toBe(true);
+  });
+
+  it('takes env, cwd and user', async () => {
+    const result = await runJson(
+      '--env',
+      'GREETING=a b',
+      '--cwd',
+      '/usr',
+      '--user',
+      'nobody',
+      '--',
+      'sh',
+      '-c',
+      'echo "$GREETING"; pwd; id -un',
+    );
+    expect(result.stdout).toBe('a b\n/usr\nnobody\n');
+  });
+
+  it('is a fresh guest each time: own name, own machine id, own randomness, nothing kept', async () => {
+    const look =
+      'hostname; cat /etc/machine-id; head -c 16 /dev/urandom | od -An -tx1; ls /workspace | wc -l; echo x > /workspace/x; echo $(( $(date +%s) / 100 ))';
+    const [first, second] = [await runJson('--', 'sh', '-c', look), await runJson('--', 'sh', '-c', look)];
+    const [a, b] = [first.stdout.split('\n'), second.stdout.split('\n')];
+    for (const index of [0, 1, 2]) expect(a[index]).not.toBe(b[index]);
+    expect([a[3], b[3]]).toEqual(['0', '0']);
+    expect(Math.abs(Number(a[4]) * 100 - Date.now() / 1000)).toBeLessThan(200);
+  });
+
+  it('keeps the output of a command that times out, and kills what it started', async () => {
+    const { exitCode, stdout } = await pyro([
+      'run',
+      'debian:12',
+      '--timeout-seconds',
+      '2',
+      '--',
+      'sh',
+      '-c',
+      'echo partial; sleep 300 & sleep 300',
+    ]);
+    expect(stdout.toString('utf8')).toBe('partial\n');
+    expect(exitCode).toBe(124);
+  });
+
+  it('returns when the command ends, not when its background children do', async () => {
+    expect((await runJson('--', 'sh', '-c', 'sleep 300 & echo done')).stdout).toBe('done\n');
+  });
+
+  it('flags bytes that are no text', async () => {
+    expect((await runJson('--', 'printf', '\\377\\376')).is_utf8).toBe(false);
+  });
+
+  it('boots without the template when told to', async () => {
+    expect((await runJson('--cold', '--', 'true')).boot_source).toBe('cold');
+    expect((await runJson('--', 'true')).boot_source).toBe('template');
+  });
+
+  it.each([
+    [['run', 'debian:12', '--', 'no-such-command'], 127, 'command_not_found'],
+    [['run', 'debian:12', '--user', 'no-such-user', '--', 'true'], 1, 'user_unknown'],
+    [['run', 'debian:12', '--cwd', '/no/such/folder', '--', 'true'], 1, 'cwd_missing'],
+    [['run', 'debian:12', '--mem-mib', '1', '--', 'true'], 2, 'usage'],
+    [['run', 'debian:12'], 2, 'usage'],
+    [['run', 'Not A Name', '--', 'true'], 1, 'reference_invalid'],
+  ])('%j ends with %i and %s', async (args, exitCode, code) => {
+    const at = args.indexOf('--');
+    const withJson = at < 0 ? [...args, '--json'] : [...args.slice(0, at), '--json', ...args.slice(at)];
+    const finished = await pyro(withJson);
+    expect(finished.exitCode).toBe(exitCode);
+    expect(JSON.parse(finished.stdout.toString('utf8'))).toMatchObject({ error: { code } });
+    expect(finished.stderr + finished.stdout.toString('utf8')).not.toMatch(/ at .*\.[jt]s:\d+/);
+  });
+
+  it('gives a terminal when both ends are one', () => {
+    const command = `${executable} run -it debian:12 -- sh -c 'tty; stty size; echo TERM=$TERM'`;
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
+    expect(stdout).toMatch(/\/dev\/pts\/\d+/);
+    expect(stdout).toMatch(/^\d+ \d+/m);
+  });
+
+  it('refuses -t without a terminal', async () => {
+    const { exitCode, stderr } = await pyro(['run', '-t', 'debian:12', '--', 'true']);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('not a terminal');
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('ends on %s with nothing left', async (name) => {
+    const { exitCode } = await pyro(['run', 'debian:12', '--', 'sleep', '300'], {
+      onSpawn: (pid) => void sleep(1500).then(() => process.kill(pid, name)),
+    });
+    expect([130, 143]).toContain(exitCode);
+  });
+
+  it('ends on Ctrl-C at any moment with nothing left', async () => {
+    for (const delay of [20, 120, 200, 260, 320, 400]) {
+      const { exitCode } = await pyro(['run', 'debian:12', '--', 'sleep', '300'], {
+        onSpawn: (pid) => void sleep(delay).then(() => process.kill(pid, 'SIGINT')),
+      });
+      expect([130, null]).toContain(exitCode);
+      expect({ delay, guests: runningGuests(), folders: leftovers() }).toEqual({ delay, guests: [], folders: [] });
+    }
+  });
+
+  it('takes its guest along when it is killed, and the next run clears the rest', async () => {
+    const { exitCode } = await pyro(['run', 'debian:12', '--', 'sleep', '300'], {
+      onSpawn: (pid) => void sleep(1500).then(() => process.kill(pid, 'SIGKILL')),
+    });
+    expect(exitCode).toBe(null);
+    await sleep(300);
+    expect(runningGuests()).toEqual([]);
+    await runJson('--', 'true');
+  });
+
+  const [inARow, atOnce] = isSoak ? [200, 16] : [20, 8];
+  it(`works ${inARow} times in a row`, async () => {
+    for (let turn = 0; turn < inARow; turn++) expect((await pyro(['run', 'debian:12', '--', 'true'])).exitCode).toBe(0);
+  });
+
+  it(`works ${atOnce} times at once`, async () => {
+    const all = await Promise.all(
+      Array.from({ length: atOnce }, () => pyro(['run', 'debian:12', '--', 'echo', 'here'])),
+    );
+    expect(all.map(({ exitCode, stdout }) => `${exitCode} ${stdout}`)).toEqual(
+      Array.from({ length: atOnce }, () => '0 here\n'),
+    );
+  });
+
+  it.runIf(isSoak)('boots 50 times', async () => {
+    for (let turn = 0; turn < 50; turn++) expect((await runJson('--cold', '--', 'true')).boot_source).toBe('cold');
+  });
+
+  it('fails without QEMU unless the host is allowed, and says where it ran', async () => {
+    const env = { PYRO_QEMU: '/nonexistent/qemu' };
+    const refused = await pyro(['run', 'debian:12', '--json', '--', 'sh', '-c', 'pwd'], { env });
+    expect(JSON.parse(refused.stdout.toString('utf8'))).toMatchObject({ error: { code: 'tool_missing' } });
+    const allowed = await pyro(['run', 'debian:12', '--json', '--allow-host-compat', '--', 'sh', '-c', 'pwd'], { env });
+    const result = z
+      .object({ execution_mode: z.string(), stdout: z.string() })
+      .parse(JSON.parse(allowed.stdout.toString('utf8')));
+    expect(result.execution_mode).toBe('host_compat');
+    expect(allowed.stderr).toContain('WITHOUT ISOLATION');
+    expect(existsSync(result.stdout.trim())).toBe(false);
+  });
+});
