@@ -1,6 +1,6 @@
 // The checks of the machine: each prerequisite by itself, so that everything may be broken at once.
 import { constants } from 'node:fs';
-import { access, mkdir, statfs } from 'node:fs/promises';
+import { access, statfs } from 'node:fs/promises';
 import { arch, platform } from 'node:os';
 import { dirname } from 'node:path';
 import { openStore, resolveEnvironment } from '../environment/store.ts';
@@ -11,6 +11,7 @@ import { findTemplate, templateKey } from '../machine/template.ts';
 import { isPyroError, messageOf } from '../shared/errors.ts';
 import { formatBytes, gibibyte } from '../shared/units.ts';
 import { findProgram } from '../system/command.ts';
+import { makeFolder } from '../system/folders.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
 import type { CallContext, DoctorCheck } from './engine-types.ts';
 
@@ -127,7 +128,7 @@ async function checkFolder(name: string, folder: string): Promise<DoctorCheck> {
 async function checkSpace(folder: string, facts: DoctorFacts): Promise<DoctorCheck> {
   const why = `environments and templates need about ${formatBytes(leastFree)}`;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     const free = await facts.freeBytes(folder);
     const isEnough = free >= leastFree;
     return {

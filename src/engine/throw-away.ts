@@ -1,6 +1,6 @@
 // Throw-away guests: a folder with an owner, a guest in it, and everything gone afterwards, whatever happens.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Environment } from '../environment/store.ts';
 import { copyDisk, makeSparse } from '../machine/disks.ts';
@@ -9,6 +9,7 @@ import { templateFolder } from '../machine/template.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { readJson, writeJson } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 import type { Paths } from '../system/paths.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
 import type { CallContext } from './engine-types.ts';
@@ -60,7 +61,7 @@ export async function startThrowAway(
   await using undo = new AsyncDisposableStack();
   const id = randomBytes(6).toString('hex');
   const folder = join(runsFolder(paths), id);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   undo.defer(async () => {
     await rm(guestFolder(room.host, id), { recursive: true, force: true });
     await rm(folder, { recursive: true, force: true });

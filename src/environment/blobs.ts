@@ -1,11 +1,12 @@
 // Layers on disk, named by digest: downloaded once, resumed when a connection breaks, checked on the way.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, PyroError } from '../shared/errors.ts';
 import { exists } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 import type { Registry } from './registry.ts';
 import { blobsFolder, type Store } from './store.ts';
 
@@ -34,7 +35,7 @@ export async function fetchBlob(
     onBytes(plan.size);
     return path;
   }
-  await mkdir(blobsFolder(store), { recursive: true, mode: 0o700 });
+  await makeFolder(blobsFolder(store));
   const partial = `${path}.partial`;
   for (let attempt = 1; ; attempt++) {
     const failure = await attemptDownload(registry, plan, partial, signal, onBytes);

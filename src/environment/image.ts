@@ -1,11 +1,12 @@
 // Pulling one image: manifest, layers, merged root, record.
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { temporaryName } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 import { type BlobPlan, fetchBlob } from './blobs.ts';
 import type { ImageReference } from './reference.ts';
 import { Registry } from './registry.ts';
@@ -72,7 +73,7 @@ export async function pullImage(pull: ImagePull): Promise<Environment> {
   const layers = await fetchLayers(pull, registry, manifest.layers);
   pull.onProgress({ phase: 'image', message: `merging ${layers.length} layers` });
   const folder = join(store.root, 'environments');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const image = temporaryName(join(folder, 'pull.squashfs'));
   try {
     await squashLayers(layers, config.rootfs.diff_ids, image, signal);

@@ -1,13 +1,14 @@
 // Environments from Debian packages, through the machine's own apt sources: the way that needs no registry.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, PyroError } from '../shared/errors.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { runCommand, tryCommand } from '../system/command.ts';
 import { temporaryName } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 import type { CatalogueEntry } from './catalogue.ts';
 import { addEnvironment, type Environment, type Store } from './store.ts';
 
@@ -23,7 +24,7 @@ export async function buildFromPackages(
 ): Promise<Environment> {
   const sources = await aptSources(signal);
   const folder = join(store.root, 'environments');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   const tar = temporaryName(join(folder, 'packages.tar'));
   const image = temporaryName(join(folder, 'packages.squashfs'));
   try {

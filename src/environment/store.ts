@@ -1,10 +1,11 @@
 // The local cache of environments: immutable images named by digest, and names that point to them.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { readJson, writeJson } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 
 export const recordSchema = z.object({
   version: z.literal(1),
@@ -88,7 +89,7 @@ async function loadEnvironment(store: Store, digest: string, name: string): Prom
 /** Takes over a finished image under its digest and points the name to it. */
 export async function addEnvironment(store: Store, record: EnvironmentRecord, imageFile: string): Promise<Environment> {
   const folder = folderOf(store, record.digest);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder);
   await rename(imageFile, join(folder, 'root.squashfs'));
   await writeJson(join(folder, 'environment.json'), record);
   await pointTo(store, record.name, record.digest);

@@ -1,11 +1,12 @@
 // Disks of a guest: the empty ext4 disk made once, overlays on a frozen one, the place of the project disk.
 
 import { constants } from 'node:fs';
-import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
+import { copyFile, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { gibibyte, mebibyte } from '../shared/units.ts';
 import { runCommand } from '../system/command.ts';
 import { exists, temporaryName } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 
 /** Size of a guest's disk before it is grown, `MiB` */
 export const templateDiskMib = 8192;
@@ -14,7 +15,7 @@ export const templateDiskMib = 8192;
 export async function ensureEmptyDisk(cacheFolder: string, signal: AbortSignal): Promise<string> {
   const path = join(cacheFolder, 'disks', `empty-${templateDiskMib}.qcow2`);
   if (await exists(path)) return path;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path));
   const raw = temporaryName(path);
   const packed = temporaryName(path);
   try {
@@ -48,7 +49,7 @@ export async function createOverlay(path: string, backing: string, signal: Abort
 export async function ensureProjectPlaceholder(cacheFolder: string): Promise<string> {
   const path = join(cacheFolder, 'disks', 'project-empty.img');
   if (await exists(path)) return path;
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path));
   const draft = temporaryName(path);
   await makeSparse(draft, 16 * gibibyte);
   await rename(draft, path);

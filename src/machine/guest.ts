@@ -1,9 +1,10 @@
 // A running guest: its QEMU process, its QMP connection and its agent's session, started by booting or by restoring.
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
 import { PyroError } from '../shared/errors.ts';
+import { makeFolder } from '../system/folders.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
 import { type MachineSpec, type MachineStorage, machineArguments } from './arguments.ts';
 import type { QemuFacts } from './host-facts.ts';
@@ -58,7 +59,7 @@ export class Guest implements AsyncDisposable {
   static async start(host: MachineHost, start: GuestStart, signal: AbortSignal): Promise<Guest> {
     signal.throwIfAborted();
     const folder = guestFolder(host, start.id);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     const sockets = { agent: join(folder, 'a'), network: join(folder, 'n'), qmp: join(folder, 'q') };
     const args = machineArguments({
       id: start.id,

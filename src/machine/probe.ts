@@ -1,7 +1,7 @@
 // The accelerator probe: KVM counts only when a guest really comes up on it, for there are machines where it merely opens.
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -9,6 +9,7 @@ import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { readJson, writeJson } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
 import { makeSparse } from './disks.ts';
 import { Guest, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
@@ -67,7 +68,7 @@ async function bootOnKvm(host: MachineHost, signal: AbortSignal): Promise<string
   const folder = guestFolder(host, id);
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(probeDeadlineMs)]);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     const memory = { path: join(folder, 'ram'), isShared: false, isReadOnly: false };
     await makeSparse(memory.path, 256 * mebibyte);
     const size = { vcpuCount: 1, memoryMib: 256 };

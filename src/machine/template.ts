@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { readJson, temporaryName, writeJson } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
 import { copyDisk, createOverlay, makeSparse } from './disks.ts';
 import {
@@ -103,7 +104,7 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
   const draft = temporaryName(final);
   const id = `t${randomBytes(5).toString('hex')}`;
   const magic = newMagic();
-  await mkdir(dirname(final), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(final));
   await mkdir(draft, { mode: 0o700 });
   try {
     await makeSparse(join(draft, 'ram'), wanted.size.memoryMib * mebibyte);

@@ -1,13 +1,14 @@
 // Files that appear whole or not at all, and JSON that is checked when it is read.
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { makeFolder } from './folders.ts';
 
 /** Writes a file by a temporary neighbour and a rename, so that a reader sees the old content or the new. */
 export async function writeFileAtomic(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path));
   const temporary = temporaryName(path);
   try {
     const file = await open(temporary, 'wx', mode);

@@ -1,9 +1,10 @@
 // A lock between processes: a file that names its living owner; one whose owner is dead is taken over.
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { makeFolder } from './folders.ts';
 import { identifySelf, isRunning, processIdentitySchema } from './processes.ts';
 
 export interface LockOptions {
@@ -17,7 +18,7 @@ export interface LockOptions {
 /** Takes the lock at `path`. Throws `locked` after `waitMs`; dispose the result to release it. */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<AsyncDisposable> {
   const deadline = Date.now() + (options.waitMs ?? 0);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path));
   let told = false;
   for (;;) {
     options.signal?.throwIfAborted();

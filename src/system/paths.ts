@@ -1,11 +1,12 @@
 // Where pyro keeps what: cache, state, configuration and runtime folders.
 import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { PyroError } from '../shared/errors.ts';
 import { readVariable } from './environment-variables.ts';
+import { makeFolder } from './folders.ts';
 
 export interface Paths {
   /** Environments, blobs and templates: can be made again */
@@ -56,7 +57,7 @@ function privateTemporary(suffix: string): string {
 
 /** Creates a folder for this user alone and refuses one that somebody else planted. */
 export async function ensurePrivateFolder(path: string): Promise<string> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeFolder(path);
   const status = lstatSync(path);
   if (!status.isDirectory() || status.uid !== userInfo().uid) {
     throw new PyroError('path_not_writable', `${path} is not a folder of this user`, {
