@@ -24,9 +24,9 @@ describe.skipIf(missing !== undefined)(`small images${missing === undefined ? ''
 
   it('runs the one static binary of an image that has nothing else', async () => {
     await pushImage(registry.host, 'static', [
-      { entries: [{ name: 'app', mode: 0o755, data: readFileSync(busybox) }] },
+      { entries: [{ name: 'echo', mode: 0o755, data: readFileSync(busybox) }] },
     ]);
-    const { exitCode, stdout } = await run(`${registry.host}/static`, '--', '/app', 'echo', 'alone');
+    const { exitCode, stdout } = await run(`${registry.host}/static`, '--', '/echo', 'alone');
     expect({ exitCode, text: stdout.toString('utf8') }).toEqual({ exitCode: 0, text: 'alone\n' });
   });
 
