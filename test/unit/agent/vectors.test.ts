@@ -1,0 +1,38 @@
+// The golden messages that the Go side reads too: each fits its schema and comes out of it unchanged.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import * as messages from '../../../src/agent/messages.ts';
+
+const schemas: Readonly<Record<string, z.ZodType>> = {
+  resume_request: messages.resumeRequestSchema,
+  resume_answer: messages.resumeAnswerSchema,
+  activate_request: messages.activateRequestSchema,
+  activate_answer: messages.activateAnswerSchema,
+  start_request: messages.startRequestSchema,
+  process: messages.processInfoSchema,
+  process_list: messages.processListSchema,
+  input_answer: messages.inputAnswerSchema,
+  resize_request: messages.terminalSizeSchema,
+  signal_request: messages.signalRequestSchema,
+  status_answer: messages.statusAnswerSchema,
+  empty_answer: messages.emptyAnswerSchema,
+  error_answer: messages.guestErrorSchema,
+  started_event: messages.startedEventSchema,
+  gap_event: messages.gapEventSchema,
+  exit_event: messages.exitEventSchema,
+};
+
+const vectors = z
+  .array(z.object({ name: z.string(), message: z.string(), json: z.record(z.string(), z.unknown()) }))
+  .parse(JSON.parse(readFileSync(new URL('../../vectors/wire.json', import.meta.url), 'utf8')));
+
+describe('wire vectors', () => {
+  it.each(vectors.map((vector) => [vector.name, vector] as const))('%s', (_name, { message, json }) => {
+    expect(schemas[message]?.parse(json)).toEqual(json);
+  });
+
+  it('cover every message', () => {
+    expect(new Set(vectors.map(({ message }) => message))).toEqual(new Set(Object.keys(schemas)));
+  });
+});
