@@ -1,15 +1,14 @@
-// The guest agent: the first process of a guest, or a plain process on a socket for tests.
+// The guest agent: the first process of a guest, or a plain process on a unix socket for tests.
 package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"os"
-	"time"
 
-	"pyro/guest/internal/boot"
 	"pyro/guest/internal/channel"
 	"pyro/guest/internal/process"
 	"pyro/guest/internal/server"
@@ -19,13 +18,7 @@ var version = "dev"
 
 func main() {
 	if os.Getpid() == 1 {
-		if err := runAsInit(); err != nil {
-			fmt.Println("pyro agent:", err)
-			// The line above reaches the console before the machine goes.
-			time.Sleep(200 * time.Millisecond)
-			boot.PowerOff()
-		}
-		return
+		endGuest(runAsInit())
 	}
 	socket := flag.String("socket", "", "unix socket to listen on")
 	magic := flag.String("magic", "", "secret of the hello, 32 hexadecimal digits")
@@ -36,55 +29,41 @@ func main() {
 	}
 }
 
-func runAsInit() error {
-	if err := boot.Prepare(); err != nil {
-		return err
-	}
-	magic, err := parseMagic(boot.Parameter("pyro.magic"))
-	if err != nil {
-		return err
-	}
-	path, err := boot.FindPort("agent")
-	if err != nil {
-		return err
-	}
-	mux := channel.NewMux(magic)
-	agent := &server.Agent{IsInit: true, Version: version, Mux: mux, Manager: process.NewManager("")}
-	go func() {
-		if err := agent.Serve(); err != nil {
-			fmt.Println("pyro agent:", err)
-		}
-	}()
-	// Opening the port tells the host that the guest is up, so everything else stands by now.
-	port, err := channel.OpenVirtio(path)
-	if err != nil {
-		return err
-	}
-	return mux.Serve(port)
-}
-
+// runOnSocket serves until it is told to power off. A hello on a later connection ends the session of an earlier one.
 func runOnSocket(path, magicText string) error {
 	magic, err := parseMagic(magicText)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("unix", path)
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return err
 	}
+	defer listener.Close()
 	mux := channel.NewMux(magic)
-	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager("")}
+	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager(false)}
 	go func() {
 		for {
-			conn, err := listener.Accept()
+			conn, err := listener.AcceptUnix()
 			if err != nil {
-				_ = mux.Close()
 				return
 			}
-			go func() { _ = mux.Serve(channel.FromConn(conn)) }()
+			go serveConn(mux, conn)
 		}
 	}()
-	return agent.Serve()
+	if err := agent.Serve(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+func serveConn(mux *channel.Mux, conn *net.UnixConn) {
+	defer conn.Close()
+	port, err := channel.FromConn(conn)
+	if err == nil {
+		// How a connection ended is of no interest: the next hello begins anew.
+		_ = mux.Serve(port)
+	}
 }
 
 func parseMagic(text string) ([channel.PartBytes]byte, error) {

@@ -6,171 +6,108 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"pyro/guest/internal/resume"
 )
 
 const (
-	newRoot = "/newroot"
-	// hidden is where the guest's own disk stands after the switch: the upper layers of both overlays are on it,
-	// and what changed in a guest is read from them.
-	hidden = "/run/pyro/disk"
-	// CgroupRoot holds one cgroup for each process.
-	CgroupRoot = "/sys/fs/cgroup/pyro"
+	imageFolder   = "/image"
+	projectFolder = "/project"
+	diskFolder    = "/disk"
+	newRoot       = "/root.new"
+	newWorkspace  = "/workspace.new"
+	workspace     = "/workspace"
 )
 
+// Mounts is what the agent keeps of an activation.
+type Mounts struct {
+	// Disk is the root folder of the guest's own disk, which holds the upper layers in root/upper and
+	// workspace/upper. It stays mounted in the initramfs below the new root, where no path of the guest leads:
+	// whoever walks the guest's files meets them once, and nothing there depends on what the image has at some path.
+	Disk *os.File
+	// Names are the open files that stand in /etc for the guest's names, by their names there.
+	Names map[string]*os.File
+}
+
 // Activate mounts everything and switches the root of this process; afterwards all paths are those of the image.
-func Activate(hasProject bool) error {
-	root, err := findDisk("root")
+// It cannot be undone: after an error the guest is of no use.
+func Activate(hasProject bool) (*Mounts, error) {
+	disk, err := mountDisks(hasProject)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	disk, err := findDisk("disk")
+	if err := mountOverlays(hasProject); err != nil {
+		return nil, err
+	}
+	workspaceTree, err := unix.OpenTree(unix.AT_FDCWD, newWorkspace, unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("open the workspace: %w", err)
 	}
-	steps := []mount{
-		{root, "/lower", "squashfs", unix.MS_RDONLY, ""},
-		{disk, "/disk", "ext4", unix.MS_NOATIME, ""},
+	defer unix.Close(workspaceTree)
+	if err := switchRoot(); err != nil {
+		return nil, err
 	}
-	workspaceLower := "/disk/workspace/empty"
-	if hasProject {
-		project, err := findDisk("project")
-		if err != nil {
-			return err
-		}
-		steps = append(steps, mount{project, "/project", "squashfs", unix.MS_RDONLY, ""})
-		workspaceLower = "/project"
+	// From here on links of the image lead where they lead in the guest, and cannot lead out of it.
+	if err := os.MkdirAll(workspace, 0o755); err != nil {
+		return nil, err
 	}
-	if err := mountAll(steps); err != nil {
-		return err
-	}
-	for _, folder := range []string{"root/upper", "root/work", "workspace/upper", "workspace/work", "workspace/empty"} {
-		if err := os.MkdirAll(filepath.Join("/disk", folder), 0o755); err != nil {
-			return err
-		}
-	}
-	if err := overlay("/lower", "/disk/root", newRoot); err != nil {
-		return err
-	}
-	if err := overlay(workspaceLower, "/disk/workspace", newRoot+"/workspace"); err != nil {
-		return err
+	if err := unix.MoveMount(workspaceTree, "", unix.AT_FDCWD, workspace, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return nil, fmt.Errorf("move the workspace: %w", err)
 	}
 	if err := mountSystem(); err != nil {
-		return err
+		return nil, err
 	}
-	if err := bindFiles(); err != nil {
-		return err
-	}
-	return switchRoot()
-}
-
-func mountAll(steps []mount) error {
-	for _, step := range steps {
-		if err := mountAt(step); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func overlay(lower, folder, target string) error {
-	options := fmt.Sprintf("lowerdir=%s,upperdir=%s/upper,workdir=%s/work,redirect_dir=on,metacopy=off,index=off", lower, folder, folder)
-	return mountAt(mount{"overlay", target, "overlay", unix.MS_NOATIME, options})
-}
-
-// findDisk finds a virtio disk by the serial that the host gave it: the order of names is not promised.
-func findDisk(serial string) (string, error) {
-	paths, _ := filepath.Glob("/sys/block/vd*/serial")
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err == nil && strings.TrimSpace(string(text)) == serial {
-			return filepath.Join("/dev", filepath.Base(filepath.Dir(path))), nil
-		}
-	}
-	return "", fmt.Errorf("no disk with serial %q", serial)
-}
-
-func mountSystem() error {
-	shm := newRoot + "/dev/shm"
-	err := mountAll([]mount{
-		{"proc", newRoot + "/proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
-		{"sysfs", newRoot + "/sys", "sysfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
-		{"cgroup2", newRoot + "/sys/fs/cgroup", "cgroup2", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
-		{"dev", newRoot + "/dev", "devtmpfs", unix.MS_NOSUID, "mode=0755"},
-		{"devpts", newRoot + "/dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666"},
-		{"shm", shm, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
-		{"run", newRoot + "/run", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755"},
-	})
+	names, err := mountNames()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := os.MkdirAll(newRoot+CgroupRoot, 0o755); err != nil {
-		return err
-	}
-	for link, target := range map[string]string{
-		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
-	} {
-		// devtmpfs is one for all mounts, so the links may stand already.
-		_ = os.Symlink(target, filepath.Join(newRoot, "dev", link))
-	}
-	if _, err := os.Stat(newRoot + "/tmp"); err != nil {
-		if err := os.Mkdir(newRoot+"/tmp", 0o777); err != nil {
-			return err
-		}
-		if err := os.Chmod(newRoot+"/tmp", os.ModeSticky|0o777); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(newRoot+"/root", 0o700); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(newRoot+"/run/lock", 0o1777); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(newRoot+hidden, 0o700); err != nil {
-		return err
-	}
-	if err := os.Chmod(newRoot+filepath.Dir(hidden), 0o711); err != nil {
-		return err
-	}
-	return unix.Mount("/disk", newRoot+hidden, "", unix.MS_MOVE, "")
+	return &Mounts{Disk: disk, Names: names}, nil
 }
 
-// bindFiles puts files of a tmpfs over those of /etc that are a guest's own, so that giving it new names changes no disk.
-func bindFiles() error {
-	old := resume.Folder
-	if err := os.MkdirAll(newRoot+resume.Folder, 0o755); err != nil {
-		return err
+func mountDisks(hasProject bool) (*os.File, error) {
+	disks := []struct {
+		serial string
+		at     mount
+	}{
+		{"root", mount{"", imageFolder, "squashfs", unix.MS_RDONLY, ""}},
+		{"disk", mount{"", diskFolder, "ext4", unix.MS_NOATIME, ""}},
+		{"project", mount{"", projectFolder, "squashfs", unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV, ""}},
 	}
-	if err := os.MkdirAll(newRoot+"/etc", 0o755); err != nil {
-		return err
+	if !hasProject {
+		disks = disks[:2]
 	}
-	for _, name := range []string{"hostname", "hosts", "resolv.conf", "machine-id"} {
-		content, err := os.ReadFile(filepath.Join(old, name))
+	for _, disk := range disks {
+		device, err := findDisk(disk.serial)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		own := filepath.Join(newRoot, resume.Folder, name)
-		if err := os.WriteFile(own, content, 0o644); err != nil {
-			return err
-		}
-		target := filepath.Join(newRoot, "etc", name)
-		if info, err := os.Lstat(target); err != nil || !info.Mode().IsRegular() {
-			// Some images have a link here, often into a folder that is empty until a service runs.
-			_ = os.Remove(target)
-			if err := os.WriteFile(target, nil, 0o644); err != nil {
-				return err
-			}
-		}
-		if err := unix.Mount(own, target, "", unix.MS_BIND, ""); err != nil {
-			return fmt.Errorf("bind %s: %w", target, err)
+		disk.at.source = device
+		if err := disk.at.mount(); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return os.Open(diskFolder)
+}
+
+func mountOverlays(hasProject bool) error {
+	for _, folder := range []string{"root/upper", "root/work", "workspace/upper", "workspace/work", "workspace/empty"} {
+		if err := os.MkdirAll(filepath.Join(diskFolder, folder), 0o755); err != nil {
+			return err
+		}
+	}
+	workspaceLower := diskFolder + "/workspace/empty"
+	if hasProject {
+		workspaceLower = projectFolder
+	}
+	return mountAll([]mount{
+		overlay(imageFolder, diskFolder+"/root", newRoot),
+		overlay(workspaceLower, diskFolder+"/workspace", newWorkspace),
+	})
+}
+
+func overlay(lower, folder, target string) mount {
+	return mount{"overlay", target, "overlay", unix.MS_NOATIME, fmt.Sprintf(
+		"lowerdir=%s,upperdir=%s/upper,workdir=%s/work,redirect_dir=on,metacopy=off,index=off", lower, folder, folder)}
 }
 
 func switchRoot() error {
@@ -184,4 +121,47 @@ func switchRoot() error {
 		return err
 	}
 	return os.Chdir("/")
+}
+
+// mountSystem mounts what programs expect of a running system; the image may have none of the folders.
+func mountSystem() error {
+	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	err := mountAll([]mount{
+		{"proc", "/proc", "proc", plain, ""},
+		{"sysfs", "/sys", "sysfs", plain, ""},
+		{"cgroup2", "/sys/fs/cgroup", "cgroup2", plain, ""},
+		{"dev", "/dev", "devtmpfs", unix.MS_NOSUID, "mode=0755"},
+		{"devpts", "/dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666"},
+		{"shm", "/dev/shm", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=1777"},
+		{"run", "/run", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755"},
+	})
+	if err != nil {
+		return err
+	}
+	for link, target := range map[string]string{
+		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
+	} {
+		// devtmpfs is one for all its mounts, so the links may stand already.
+		_ = os.Symlink(target, filepath.Join("/dev", link))
+	}
+	for _, folder := range []struct {
+		path string
+		mode os.FileMode
+	}{{"/tmp", 0o777 | os.ModeSticky}, {"/run/lock", 0o777 | os.ModeSticky}, {"/root", 0o700}, {"/etc", 0o755}} {
+		if err := makeFolder(folder.path, folder.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeFolder leaves a folder of the image as it is.
+func makeFolder(path string, mode os.FileMode) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return err
+	}
+	return os.Chmod(path, mode)
 }

@@ -1,16 +1,25 @@
-// Boot brings the initramfs up: its file systems, the modules, the port to the host.
+// Boot brings the initramfs up: its file systems, the modules, the loopback interface, the signals.
 
 // Package boot is what the agent does as the first process of a guest.
 package boot
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
-	"time"
+	"syscall"
 
 	"golang.org/x/sys/unix"
+)
+
+const (
+	modulesFolder = "/modules"
+	// mostOpenFiles is the limit of descriptors that processes of the guest may raise theirs to.
+	mostOpenFiles = 524288
+	openFiles     = 65536
 )
 
 type mount struct {
@@ -19,36 +28,71 @@ type mount struct {
 	options              string
 }
 
-// Prepare mounts /proc, /sys and /dev of the initramfs and loads the modules that /modules/order names.
+// Prepare mounts /proc, /sys and /dev of the initramfs and loads the modules that the port to the host needs.
 func Prepare() error {
+	ignoreSignals()
 	for _, m := range []mount{
 		{"proc", "/proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
 		{"sysfs", "/sys", "sysfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
 		{"dev", "/dev", "devtmpfs", unix.MS_NOSUID, "mode=0755"},
-		{"run", "/run", "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=0755"},
 	} {
-		if err := mountAt(m); err != nil {
+		if err := m.mount(); err != nil {
 			return err
 		}
 	}
-	order, err := os.ReadFile("/modules/order")
-	if err != nil {
-		return err
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: openFiles, Max: mostOpenFiles}); err != nil {
+		return fmt.Errorf("raise the limit of open files: %w", err)
 	}
-	for _, name := range strings.Fields(string(order)) {
-		if err := loadModule(filepath.Join("/modules", name)); err != nil {
-			return fmt.Errorf("load %s: %w", name, err)
-		}
+	if err := loadModules("order"); err != nil {
+		return err
 	}
 	return bringLoopbackUp()
 }
 
-func mountAt(m mount) error {
+// LoadLate loads the modules that nothing needs before activation, and gives their memory in the initramfs back.
+func LoadLate() error {
+	if err := loadModules("late"); err != nil {
+		return err
+	}
+	return os.RemoveAll(modulesFolder)
+}
+
+// ignoreSignals keeps the first process alive: the default of most signals would end it, and with it the guest.
+// They are caught and not ignored, because what is ignored stays so in every child.
+func ignoreSignals() {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2,
+		unix.SIGALRM, unix.SIGTERM, unix.SIGPWR, unix.SIGIO, unix.SIGVTALRM)
+}
+
+func (m mount) mount() error {
 	if err := os.MkdirAll(m.target, 0o755); err != nil {
 		return err
 	}
 	if err := unix.Mount(m.source, m.target, m.kind, m.flags, m.options); err != nil {
-		return fmt.Errorf("mount %s: %w", m.target, err)
+		return fmt.Errorf("mount %s on %s: %w", m.kind, m.target, err)
+	}
+	return nil
+}
+
+func mountAll(mounts []mount) error {
+	for _, m := range mounts {
+		if err := m.mount(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadModules loads the modules that a file lists one a line, each after those it needs.
+func loadModules(list string) error {
+	text, err := os.ReadFile(filepath.Join(modulesFolder, list))
+	if err != nil {
+		return err
+	}
+	for _, name := range strings.Fields(string(text)) {
+		if err := loadModule(filepath.Join(modulesFolder, name)); err != nil {
+			return fmt.Errorf("load %s: %w", name, err)
+		}
 	}
 	return nil
 }
@@ -59,35 +103,23 @@ func loadModule(path string) error {
 		return err
 	}
 	defer file.Close()
-	if err := unix.FinitModule(int(file.Fd()), "", 0); err != nil && err != unix.EEXIST {
+	if err := unix.FinitModule(int(file.Fd()), "", 0); err != nil && !errors.Is(err, unix.EEXIST) {
 		return err
 	}
 	return nil
 }
 
-// FindPort waits for the virtio-serial port of this name and gives its device.
-func FindPort(name string) (string, error) {
-	for range 500 {
-		ports, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
-		for _, port := range ports {
-			text, err := os.ReadFile(port)
-			if err == nil && strings.TrimSpace(string(text)) == name {
-				return filepath.Join("/dev", filepath.Base(filepath.Dir(port))), nil
-			}
-		}
-		// The host's half of the device announces its ports a moment after the driver is loaded.
-		time.Sleep(2 * time.Millisecond)
-	}
-	return "", fmt.Errorf("no virtio port %q", name)
-}
-
-// Parameter is the value of name= on the kernel's command line.
+// Parameter is the value of name= on the kernel's command line; empty when there is none.
 func Parameter(name string) string {
 	text, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
 		return ""
 	}
-	for _, word := range strings.Fields(string(text)) {
+	return parameterIn(string(text), name)
+}
+
+func parameterIn(commandLine, name string) string {
+	for _, word := range strings.Fields(commandLine) {
 		if value, ok := strings.CutPrefix(word, name+"="); ok {
 			return value
 		}
@@ -106,11 +138,8 @@ func bringLoopbackUp() error {
 		return err
 	}
 	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
-}
-
-// PowerOff ends the guest.
-func PowerOff() {
-	unix.Sync()
-	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	if err := unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request); err != nil {
+		return fmt.Errorf("bring lo up: %w", err)
+	}
+	return nil
 }

@@ -1,4 +1,4 @@
-// Ports: the virtio-serial device of a guest, and a plain connection for tests.
+// Ports: the virtio-serial device of a guest, and a unix socket for tests.
 
 package channel
 
@@ -7,115 +7,110 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// ErrUnwanted tells that a write was given up because nobody wants it any more.
-var ErrUnwanted = errors.New("session ended during a write")
+// longestWrite is what the virtio console driver takes at once, in bytes.
+const longestWrite = 32 << 10
 
-// virtioPort waits with an edge-triggered epoll: a level-triggered one would spin while no host is connected.
-type virtioPort struct {
-	fd       int
-	readable chan struct{}
-	mu       sync.Mutex
-	changed  *sync.Cond
-	writable uint64
+// errDetached tells that the host has closed its end for now.
+var errDetached = errors.New("no host is connected")
+
+// Port is the byte stream to the host. It waits in the runtime's own edge-triggered epoll: a level-triggered one
+// would spin while no host is connected.
+type Port struct {
+	raw           syscall.RawConn
+	writeDeadline func(time.Time) error
+	// reopens tells that an end of file is only the host going away for a while.
+	reopens    bool
+	isDetached bool
+	// writing is held during a write, so that a session can wait for the last write of the one before it.
+	writing sync.Mutex
 }
 
 // OpenVirtio opens a virtio-serial device such as /dev/vport1p1.
-func OpenVirtio(path string) (Port, error) {
+func OpenVirtio(path string) (*Port, error) {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	file := os.NewFile(uintptr(fd), path)
+	if err := file.SetWriteDeadline(time.Time{}); err != nil {
+		return nil, fmt.Errorf("wait for %s: %w", path, err)
+	}
+	raw, err := file.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLHUP | unix.EPOLLET&0xffffffff, Fd: int32(fd)}
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+	return &Port{raw: raw, writeDeadline: file.SetWriteDeadline, reopens: true}, nil
+}
+
+// FromConn makes a port of a connection on a unix socket.
+func FromConn(conn *net.UnixConn) (*Port, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
 		return nil, err
 	}
-	p := &virtioPort{fd: fd, readable: make(chan struct{}, 1)}
-	p.changed = sync.NewCond(&p.mu)
-	go p.watch(epoll)
-	return p, nil
+	return &Port{raw: raw, writeDeadline: conn.SetWriteDeadline}, nil
 }
 
-func (p *virtioPort) watch(epoll int) {
-	events := make([]unix.EpollEvent, 4)
-	for {
-		if _, err := unix.EpollWait(epoll, events, -1); err != nil && err != unix.EINTR {
-			return
-		}
-		select {
-		case p.readable <- struct{}{}:
-		default:
-		}
-		p.Wake()
-	}
-}
-
-func (p *virtioPort) Wake() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.writable++
-	p.changed.Broadcast()
-}
-
-// Read waits through times in which no host is connected; the port never ends.
-func (p *virtioPort) Read(b []byte) (int, error) {
-	for {
-		n, err := unix.Read(p.fd, b)
-		switch {
-		case n > 0:
-			return n, nil
-		case err == nil || err == unix.EAGAIN:
-			<-p.readable
-		case err != unix.EINTR:
-			return 0, err
-		}
-	}
-}
-
-func (p *virtioPort) Write(b []byte, wanted func() bool) error {
-	for len(b) > 0 {
-		p.mu.Lock()
-		seen := p.writable
-		p.mu.Unlock()
-		if !wanted() {
-			return ErrUnwanted
-		}
-		n, err := unix.Write(p.fd, b[:min(len(b), 32<<10)])
-		switch {
-		case n > 0:
-			b = b[n:]
-		case err == unix.EAGAIN || err == nil:
-			p.mu.Lock()
-			for p.writable == seen {
-				p.changed.Wait()
+// read waits for bytes. It gives errDetached once each time the host goes away, and io.EOF when the port is over.
+func (p *Port) read(b []byte) (n int, err error) {
+	waitErr := p.raw.Read(func(fd uintptr) bool {
+		for {
+			n, err = unix.Read(int(fd), b)
+			switch {
+			case err == unix.EINTR:
+				continue
+			case err == unix.EAGAIN:
+				p.isDetached = false
+				return false
+			case err != nil:
+				return true
+			case n > 0:
+				p.isDetached = false
+				return true
+			case !p.reopens:
+				err = io.EOF
+				return true
+			case p.isDetached:
+				return false
 			}
-			p.mu.Unlock()
-		case err != unix.EINTR:
-			return err
+			p.isDetached, err = true, errDetached
+			return true
 		}
+	})
+	if waitErr != nil {
+		return 0, waitErr
 	}
-	return nil
+	return max(n, 0), err
 }
 
-type connPort struct{ net.Conn }
-
-// FromConn makes a port of a connection.
-func FromConn(conn net.Conn) Port { return connPort{conn} }
-
-func (p connPort) Wake() {}
-
-func (p connPort) Write(b []byte, _ func() bool) error {
-	n, err := p.Conn.Write(b)
-	if err == nil && n < len(b) {
-		return io.ErrShortWrite
+// write waits until the port takes some of b. It gives os.ErrDeadlineExceeded when interrupt was called.
+func (p *Port) write(b []byte) (n int, err error) {
+	if p.reopens {
+		b = b[:min(len(b), longestWrite)]
 	}
-	return err
+	waitErr := p.raw.Write(func(fd uintptr) bool {
+		for {
+			n, err = unix.Write(int(fd), b)
+			if err != unix.EINTR {
+				return err != unix.EAGAIN
+			}
+		}
+	})
+	if waitErr != nil {
+		return 0, waitErr
+	}
+	return max(n, 0), err
 }
+
+// interrupt makes a write that waits, and every later one, end at once; resume takes that back.
+func (p *Port) interrupt() { _ = p.writeDeadline(time.Unix(1, 0)) }
+
+func (p *Port) resume() { _ = p.writeDeadline(time.Time{}) }

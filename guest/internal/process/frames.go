@@ -16,6 +16,12 @@ const (
 	kindEvent  = 3
 )
 
+const (
+	headerBytes = 5
+	// longestPayload makes a frame with its header as long as a DATA frame of HTTP/2.
+	longestPayload = 65536 - headerBytes
+)
+
 // Event is what a frame stream tells beside output; which fields are set depends on Event.
 type Event struct {
 	Event       string `json:"event"`
@@ -31,15 +37,15 @@ type Event struct {
 	StderrBytes *int64 `json:"stderr_bytes,omitempty"`
 }
 
-// Flusher sends what was written so far.
-type Flusher interface{ Flush() }
+// Sink is where frames go; Flush sends what was written so far.
+type Sink interface {
+	io.Writer
+	Flush()
+}
 
-func writeFrame(w io.Writer, kind byte, payload []byte) error {
-	frame := make([]byte, 5, 5+len(payload))
+func putHeader(frame []byte, kind byte, payloadBytes int) {
 	frame[0] = kind
-	binary.BigEndian.PutUint32(frame[1:], uint32(len(payload)))
-	_, err := w.Write(append(frame, payload...))
-	return err
+	binary.BigEndian.PutUint32(frame[1:headerBytes], uint32(payloadBytes))
 }
 
 func writeEvent(w io.Writer, event Event) error {
@@ -47,51 +53,69 @@ func writeEvent(w io.Writer, event Event) error {
 	if err != nil {
 		return err
 	}
-	return writeFrame(w, kindEvent, payload)
+	frame := append(make([]byte, headerBytes, headerBytes+len(payload)), payload...)
+	putHeader(frame, kindEvent, len(payload))
+	_, err = w.Write(frame)
+	return err
 }
 
-// Attach writes the process's output from the given offsets on, and its exit as the last frame.
-func (p *Process) Attach(ctx context.Context, w io.Writer, flusher Flusher, stdout, stderr int64) error {
-	buffer := make([]byte, 60<<10)
-	streams := []struct {
-		kind   byte
-		name   string
-		out    *output
-		offset int64
-	}{{kindStdout, "stdout", p.stdout, stdout}, {kindStderr, "stderr", p.stderr, stderr}}
-	for {
-		changed := p.watch()
-		done := p.isDone()
-		wrote := false
-		for index := range streams {
-			s := &streams[index]
-			n, from := s.out.read(buffer, s.offset)
-			if end := p.endOf(s.kind); done && from+int64(n) > end {
-				// What background children write after the exit is not part of this stream.
-				n = int(max(0, end-from))
-			}
-			if from > s.offset {
-				if err := writeEvent(w, Event{Event: "gap", Stream: s.name, From: &s.offset, To: &from}); err != nil {
-					return err
-				}
-				s.offset = from
-			}
-			if n == 0 {
-				continue
-			}
-			wrote = true
-			if err := writeFrame(w, s.kind, buffer[:n]); err != nil {
-				return err
-			}
-			s.offset += int64(n)
-			s.out.sent(s.offset)
+// Attachment is a reader of both streams of a process; output is kept for it until Detach.
+type Attachment struct {
+	process *Process
+	sink    Sink
+	frame   []byte
+	streams [2]attachedStream
+}
+
+type attachedStream struct {
+	kind   byte
+	name   string
+	reader *reader
+}
+
+// Attach adds a reader of the output from the given byte offsets on. Its error is a *Refusal when they are ahead of the process.
+func (p *Process) Attach(stdout, stderr int64) (*Attachment, error) {
+	out, outOK := p.stdout.attach(stdout)
+	err, errOK := p.stderr.attach(stderr)
+	a := &Attachment{process: p, streams: [2]attachedStream{{kindStdout, "stdout", out}, {kindStderr, "stderr", err}}}
+	if !outOK || !errOK {
+		a.Detach()
+		return nil, refuse("invalid_request", "the process has not written that many bytes")
+	}
+	return a, nil
+}
+
+// Detach ends the attachment; it may be called again.
+func (a *Attachment) Detach() {
+	for _, s := range a.streams {
+		if s.reader != nil {
+			s.reader.detach()
 		}
-		if !wrote && done {
-			return writeEvent(w, p.exitEvent())
+	}
+}
+
+// Follow writes output as it comes and the exit as the last frame. It ends early with the error of ctx or sink.
+func (a *Attachment) Follow(ctx context.Context, sink Sink, isNew bool) error {
+	a.sink, a.frame = sink, make([]byte, headerBytes+longestPayload)
+	if isNew {
+		if err := writeEvent(sink, Event{Event: "started", ID: a.process.id, PID: &a.process.pid}); err != nil {
+			return err
+		}
+	}
+	// Whoever attaches learns at once that the stream stands.
+	sink.Flush()
+	for {
+		changed := a.process.watch()
+		isDone := a.process.isDone()
+		wrote, err := a.copyBatch()
+		if err != nil {
+			return err
 		}
 		if wrote {
-			flusher.Flush()
 			continue
+		}
+		if isDone {
+			return writeEvent(sink, a.process.exitEvent())
 		}
 		select {
 		case <-changed:
@@ -101,7 +125,30 @@ func (p *Process) Attach(ctx context.Context, w io.Writer, flusher Flusher, stdo
 	}
 }
 
-// WriteStarted writes the event that begins the stream of a new process.
-func (p *Process) WriteStarted(w io.Writer) error {
-	return writeEvent(w, Event{Event: "started", ID: p.id, PID: &p.pid})
+// copyBatch writes at most one frame of each stream and flushes them.
+func (a *Attachment) copyBatch() (wrote bool, err error) {
+	for _, s := range a.streams {
+		n, from, to := s.reader.read(a.frame[headerBytes:])
+		if from < to {
+			wrote = true
+			if err := writeEvent(a.sink, Event{Event: "gap", Stream: s.name, From: &from, To: &to}); err != nil {
+				return wrote, err
+			}
+		}
+		if n > 0 {
+			wrote = true
+			putHeader(a.frame, s.kind, n)
+			if _, err := a.sink.Write(a.frame[:headerBytes+n]); err != nil {
+				return wrote, err
+			}
+		}
+	}
+	if !wrote {
+		return false, nil
+	}
+	a.sink.Flush()
+	for _, s := range a.streams {
+		s.reader.flushed()
+	}
+	return true, nil
 }

@@ -3,7 +3,7 @@
 package process
 
 import (
-	"io/fs"
+	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -22,93 +22,133 @@ func (r *Refusal) Error() string { return r.Message }
 
 func refuse(code, message string) *Refusal { return &Refusal{Code: code, Message: message} }
 
-// findProgram looks name up in path as a shell does; a name with a slash is relative to cwd.
+// findProgram looks name up in path as a shell does; a name with a slash, and folders of path, are relative to cwd.
 func findProgram(name, cwd, path string) (string, error) {
 	if strings.Contains(name, "/") {
-		full := name
-		if !filepath.IsAbs(full) {
-			full = filepath.Join(cwd, name)
-		}
+		full := absolute(name, cwd)
 		return full, checkExecutable(full, name)
 	}
-	var denied error
+	failure := error(refuse("command_not_found", fmt.Sprintf("command not found in the guest: %.200s", name)))
 	for _, folder := range filepath.SplitList(path) {
-		if !filepath.IsAbs(folder) {
-			folder = filepath.Join(cwd, folder)
-		}
-		full := filepath.Join(folder, name)
+		full := filepath.Join(absolute(folder, cwd), name)
 		err := checkExecutable(full, name)
 		if err == nil {
 			return full, nil
 		}
 		if r, ok := err.(*Refusal); ok && r.Code == "command_not_executable" {
-			denied = err
+			failure = err
 		}
 	}
-	if denied != nil {
-		return "", denied
+	return "", failure
+}
+
+func absolute(path, cwd string) string {
+	if filepath.IsAbs(path) {
+		return path
 	}
-	return "", refuse("command_not_found", "command not found in the guest: "+name)
+	// Not cleaned: what .. means after a link is the kernel's to say.
+	return cwd + "/" + path
 }
 
 func checkExecutable(path, name string) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return refuse("command_not_found", "command not found in the guest: "+name)
+		return refuse("command_not_found", fmt.Sprintf("command not found in the guest: %.200s", name))
 	}
-	if info.IsDir() || info.Mode()&fs.FileMode(0o111) == 0 {
-		return refuse("command_not_executable", "not an executable file in the guest: "+name)
+	if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
+		return refuse("command_not_executable", fmt.Sprintf("not an executable file in the guest: %.200s", name))
 	}
 	return nil
 }
 
 // account is who a process runs as.
 type account struct {
+	// credential is nil for the agent's own user.
 	credential *syscall.Credential
 	home       string
 	name       string
 }
 
-// findAccount understands NAME, UID, NAME:GROUP and UID:GID; a number need not be in /etc/passwd.
+// findAccount understands NAME, UID, NAME:GROUP and UID:GID. A number need not be in /etc/passwd, nor need root:
+// an image may have no such file. Empty is the agent's own user.
 func findAccount(text string) (account, error) {
+	if text == "" {
+		return ownAccount(), nil
+	}
 	name, group, hasGroup := strings.Cut(text, ":")
-	result := account{credential: &syscall.Credential{}, home: "/", name: name}
+	result := account{home: "/", name: name}
+	credential := &syscall.Credential{}
 	found, err := user.Lookup(name)
 	if err != nil {
 		found, err = user.LookupId(name)
 	}
-	if err == nil {
+	uid, parseErr := parseID(name)
+	switch {
+	case err == nil:
 		result.home, result.name = found.HomeDir, found.Username
-		result.credential.Uid, result.credential.Gid = number(found.Uid), number(found.Gid)
-		if groups, err := found.GroupIds(); err == nil && !hasGroup {
-			for _, id := range groups {
-				result.credential.Groups = append(result.credential.Groups, number(id))
-			}
+		credential.Uid, _ = parseID(found.Uid)
+		credential.Gid, _ = parseID(found.Gid)
+		if !hasGroup {
+			credential.Groups = supplementary(found)
 		}
-	} else {
-		id, err := strconv.ParseUint(name, 10, 32)
-		if err != nil {
-			return account{}, refuse("user_unknown", "no such user in the guest: "+name)
+	case name == "root" || (parseErr == nil && uid == 0):
+		result.home, result.name = "/root", "root"
+	case parseErr == nil:
+		credential.Uid = uid
+	default:
+		return account{}, refuse("user_unknown", fmt.Sprintf("no such user in the guest: %.100s", name))
+	}
+	if hasGroup {
+		if credential.Gid, err = findGroup(group); err != nil {
+			return account{}, err
 		}
-		result.credential.Uid = uint32(id)
 	}
-	if !hasGroup {
-		return result, nil
-	}
-	if found, err := user.LookupGroup(group); err == nil {
-		result.credential.Gid = number(found.Gid)
-	} else if id, err := strconv.ParseUint(group, 10, 32); err == nil {
-		result.credential.Gid = uint32(id)
-	} else {
-		return account{}, refuse("user_unknown", "no such group in the guest: "+group)
+	// Only root may change its user; anybody else can but name itself.
+	if os.Geteuid() == 0 {
+		result.credential = credential
+	} else if int(credential.Uid) != os.Geteuid() {
+		return account{}, refuse("user_unknown", fmt.Sprintf("the agent may not become %.100s", name))
 	}
 	return result, nil
 }
 
-func number(text string) uint32 {
-	value, err := strconv.ParseUint(text, 10, 32)
-	if err != nil {
-		return 0
+func ownAccount() account {
+	uid := os.Geteuid()
+	if found, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		return account{home: found.HomeDir, name: found.Username}
 	}
-	return uint32(value)
+	if uid == 0 {
+		return account{home: "/root", name: "root"}
+	}
+	return account{home: "/", name: strconv.Itoa(uid)}
+}
+
+func supplementary(found *user.User) []uint32 {
+	ids, err := found.GroupIds()
+	if err != nil {
+		return nil
+	}
+	var groups []uint32
+	for _, text := range ids {
+		if id, err := parseID(text); err == nil {
+			groups = append(groups, id)
+		}
+	}
+	return groups
+}
+
+func findGroup(name string) (uint32, error) {
+	if found, err := user.LookupGroup(name); err == nil {
+		return parseID(found.Gid)
+	}
+	id, err := parseID(name)
+	if err != nil {
+		return 0, refuse("user_unknown", fmt.Sprintf("no such group in the guest: %.100s", name))
+	}
+	return id, nil
+}
+
+func parseID(text string) (uint32, error) {
+	id, err := strconv.ParseUint(text, 10, 32)
+	return uint32(id), err
 }

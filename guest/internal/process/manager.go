@@ -1,163 +1,148 @@
-// The manager starts processes and knows them by id until they are forgotten.
+// The manager knows processes by id, from their start until they are forgotten.
 
 package process
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"sort"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
-	"time"
-
-	"golang.org/x/sys/unix"
+	"sync/atomic"
 )
 
 const (
-	mostProcesses = 512
-	mostArguments = 4096
-	leastBuffer   = 64 << 10
-	mostBuffer    = 64 << 20
-	usualBuffer   = 1 << 20
-	usualPath     = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	mostProcesses   = 512
+	mostArguments   = 4096
+	longestArgument = 128 << 10
+	leastBuffer     = 64 << 10
+	mostBuffer      = 64 << 20
+	usualBuffer     = 1 << 20
+	// mostToldArgv bounds the argv of an Info in bytes, so that a list of all processes stays below 1 MiB.
+	mostToldArgv = 1 << 10
 )
 
 // Manager owns all processes of the guest.
 type Manager struct {
-	// CgroupRoot is a cgroup v2 folder for one cgroup a process; empty where there is none.
-	CgroupRoot string
+	reaper  *reaper
+	cgroups atomic.Pointer[Cgroups]
 
-	reaper *reaper
-	mu     sync.Mutex
-	known  map[string]*Process
-	next   int
+	mu       sync.Mutex
+	known    map[string]*Process
+	starting int
+	next     int
 }
 
-// NewManager starts the reaper; there is one manager in a program.
-func NewManager(cgroupRoot string) *Manager {
-	return &Manager{CgroupRoot: cgroupRoot, reaper: startReaper(), known: map[string]*Process{}}
+// NewManager starts the reaper; there is one manager in a program. takesOrphans is for the first process of a
+// guest: it also waits for children that others left behind.
+func NewManager(takesOrphans bool) *Manager {
+	m := &Manager{known: map[string]*Process{}}
+	m.reaper = startReaper(takesOrphans, func() {
+		if cgroups := m.cgroups.Load(); cgroups != nil {
+			cgroups.sweep()
+		}
+	})
+	return m
 }
+
+// UseCgroups gives later processes a cgroup each; without it only their session is known.
+func (m *Manager) UseCgroups(cgroups *Cgroups) { m.cgroups.Store(cgroups) }
 
 // Start starts a process. Its error is a *Refusal when the request cannot be met.
 func (m *Manager) Start(request Request) (*Process, error) {
-	if len(request.Argv) == 0 || len(request.Argv) > mostArguments || request.Argv[0] == "" {
-		return nil, refuse("invalid_request", "argv must have 1 to 4096 words")
+	if err := check(request); err != nil {
+		return nil, err
 	}
-	if request.Overflow != "block" && request.Overflow != "drop" {
-		return nil, refuse("invalid_request", "overflow must be block or drop")
+	who, err := findAccount(request.User)
+	if err != nil {
+		return nil, err
 	}
-	who := account{home: "/root", name: "root"}
-	if request.User != "" && request.User != "root" && request.User != "0" {
-		var err error
-		if who, err = findAccount(request.User); err != nil {
-			return nil, err
-		}
-	}
-	cwd := request.Cwd
-	if cwd == "" {
-		cwd = "/"
-	}
-	if info, err := os.Stat(cwd); err != nil || !info.IsDir() || !filepath.IsAbs(cwd) {
-		return nil, refuse("cwd_missing", "no such folder in the guest: "+cwd)
+	cwd, err := findFolder(request.Cwd)
+	if err != nil {
+		return nil, err
 	}
 	env, path := environment(request, who)
 	program, err := findProgram(request.Argv[0], cwd, path)
 	if err != nil {
 		return nil, err
 	}
-	p, err := m.register(request)
+	p, err := m.prepare(request)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.launch(p, request, program, cwd, env, who.credential); err != nil {
-		m.Forget(p.id)
+	err = p.launch(request, program, cwd, env, who.credential)
+	m.mu.Lock()
+	m.starting--
+	if err == nil {
+		m.known[p.id] = p
+	}
+	m.mu.Unlock()
+	if err != nil {
+		p.discard()
 		return nil, err
 	}
 	return p, nil
 }
 
-func environment(request Request, who account) (env []string, path string) {
-	values := map[string]string{"PATH": usualPath, "HOME": who.home, "USER": who.name}
-	if request.Terminal != nil {
-		values["TERM"] = "xterm-256color"
+func check(request Request) error {
+	if len(request.Argv) == 0 || len(request.Argv) > mostArguments || request.Argv[0] == "" {
+		return refuse("invalid_request", "argv must have 1 to 4096 words, the first not empty")
+	}
+	for _, word := range request.Argv {
+		if len(word) > longestArgument || strings.ContainsRune(word, 0) {
+			return refuse("invalid_request", "a word of argv is longer than 128 KiB or contains a zero byte")
+		}
 	}
 	for key, value := range request.Env {
-		values[key] = value
+		if key == "" || strings.ContainsAny(key, "=\x00") || strings.ContainsRune(value, 0) {
+			return refuse("invalid_request", fmt.Sprintf("%.100q cannot be an environment variable", key))
+		}
 	}
-	for key, value := range values {
-		env = append(env, key+"="+value)
+	switch {
+	case request.Overflow != "block" && request.Overflow != "drop":
+		return refuse("invalid_request", "overflow must be block or drop")
+	case request.BufferBytes != 0 && (request.BufferBytes < leastBuffer || request.BufferBytes > mostBuffer):
+		return refuse("invalid_request", "buffer_bytes must be 64 KiB to 64 MiB")
+	case request.TimeoutMs < 0 || request.TimeoutMs > longestTimeoutMs:
+		return refuse("invalid_request", "timeout_ms is out of range")
 	}
-	sort.Strings(env)
-	return env, values["PATH"]
+	return nil
 }
 
-func (m *Manager) register(request Request) (*Process, error) {
+// prepare takes one of the places; the process is known only once it runs.
+func (m *Manager) prepare(request Request) (*Process, error) {
 	limit := request.BufferBytes
 	if limit == 0 {
 		limit = usualBuffer
 	}
-	limit = min(max(limit, leastBuffer), mostBuffer)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.known) >= mostProcesses {
-		return nil, refuse("too_many", fmt.Sprintf("%d processes are known already", mostProcesses))
+	if len(m.known)+m.starting >= mostProcesses {
+		return nil, refuse("too_many", fmt.Sprintf("%d processes are known already: forget some", mostProcesses))
 	}
 	m.next++
-	p := &Process{id: fmt.Sprintf("p%d", m.next), argv: request.Argv, changes: make(chan struct{})}
+	p := &Process{id: fmt.Sprintf("p%d", m.next), number: m.next, argv: toldArgv(request.Argv), reaper: m.reaper, cgroups: m.cgroups.Load()}
 	block := request.Overflow == "block"
 	p.stdout, p.stderr = newOutput(limit, block, p.changed), newOutput(limit, block, p.changed)
-	m.known[p.id] = p
+	m.starting++
 	return p, nil
 }
 
-func (m *Manager) launch(p *Process, request Request, program, cwd string, env []string, who *syscall.Credential) error {
-	wires, err := connect(p, request)
-	if err != nil {
-		return err
+// toldArgv cuts a long command line; the process itself gets all of it.
+func toldArgv(argv []string) []string {
+	told := make([]string, 0, min(len(argv), 64))
+	left := mostToldArgv
+	for _, word := range argv {
+		if left <= 0 {
+			return append(told, "…")
+		}
+		if len(word) > left {
+			word = strings.ToValidUTF8(word[:left], "") + "…"
+		}
+		// What a word costs beside its letters.
+		left -= len(word) + 3
+		told = append(told, word)
 	}
-	defer wires.closeChildEnds()
-	attr := &syscall.ProcAttr{Dir: cwd, Env: env, Files: wires.childFds(), Sys: &syscall.SysProcAttr{Setsid: true, Credential: who}}
-	if request.Terminal != nil {
-		attr.Sys.Setctty, attr.Sys.Ctty = true, 0
-	}
-	if group, err := m.makeCgroup(p.id); err == nil && group != nil {
-		defer group.Close()
-		p.cgroup = group.Name()
-		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(group.Fd())
-	}
-	started := make(chan struct{})
-	pid, err := m.reaper.spawn(program, request.Argv, attr, func(status syscall.WaitStatus) {
-		go func() {
-			<-started
-			p.finish(status)
-		}()
-	})
-	if err != nil {
-		wires.closeOwnEnds()
-		return refuse("command_not_executable", fmt.Sprintf("%s cannot be executed in the guest: %v", request.Argv[0], err))
-	}
-	p.pid = pid
-	p.input, p.terminal = wires.input, wires.terminal
-	p.pumps = wires.startPumps(p)
-	if request.TimeoutMs > 0 {
-		p.timer = time.AfterFunc(time.Duration(request.TimeoutMs)*time.Millisecond, p.expire)
-	}
-	close(started)
-	return nil
-}
-
-func (m *Manager) makeCgroup(id string) (*os.File, error) {
-	if m.CgroupRoot == "" {
-		return nil, nil
-	}
-	folder := filepath.Join(m.CgroupRoot, id)
-	if err := os.Mkdir(folder, 0o755); err != nil {
-		return nil, err
-	}
-	return os.Open(folder)
+	return told
 }
 
 // Get finds a process by its id.
@@ -171,48 +156,27 @@ func (m *Manager) Get(id string) (*Process, bool) {
 // List tells of all known processes, oldest first.
 func (m *Manager) List() []Info {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	list := make([]Info, 0, len(m.known))
+	processes := make([]*Process, 0, len(m.known))
 	for _, p := range m.known {
+		processes = append(processes, p)
+	}
+	m.mu.Unlock()
+	sort.Slice(processes, func(a, b int) bool { return processes[a].number < processes[b].number })
+	list := make([]Info, 0, len(processes))
+	for _, p := range processes {
 		list = append(list, p.Info())
 	}
-	sort.Slice(list, func(a, b int) bool { return list[a].PID < list[b].PID })
 	return list
 }
 
-// Forget kills whatever of the process still runs and drops its output.
+// Forget kills whatever of the process still runs and drops its output; false when the id is not known.
 func (m *Manager) Forget(id string) bool {
 	m.mu.Lock()
 	p, ok := m.known[id]
 	delete(m.known, id)
 	m.mu.Unlock()
-	if !ok {
-		return false
+	if ok {
+		p.discard()
 	}
-	p.stdout.close()
-	p.stderr.close()
-	if p.pid > 0 {
-		p.signalAll(unix.SIGKILL)
-	}
-	if p.cgroup != "" {
-		_ = os.Remove(p.cgroup)
-	}
-	return true
-}
-
-func membersOf(cgroup string) []int {
-	if cgroup == "" {
-		return nil
-	}
-	text, err := os.ReadFile(filepath.Join(cgroup, "cgroup.procs"))
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for _, word := range strings.Fields(string(text)) {
-		if pid, err := strconv.Atoi(word); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
+	return ok
 }

@@ -5,20 +5,36 @@ package process
 
 import "sync"
 
-// output keeps at most limit bytes. When it is full a write waits (block) or the oldest bytes go (drop).
+const firstRing = 4 << 10
+
+// output keeps about limit bytes in a ring. When it is full a write waits (block) or the oldest bytes go (drop).
 type output struct {
-	mu      sync.Mutex
-	kept    []byte
-	start   int64
-	limit   int
-	block   bool
-	closed  bool
-	room    *sync.Cond
 	changed func()
+
+	mu   sync.Mutex
+	room *sync.Cond
+	ring []byte
+	// start and end are the offsets of the first kept byte and of the byte after the last one.
+	start, end int64
+	limit      int
+	block      bool
+	// released is the offset below which all readers have everything. Those bytes stay until their room is
+	// needed, so that a reader whose connection broke finds them again.
+	released int64
+	readers  map[*reader]struct{}
+	isLifted bool
+	closed   bool
+}
+
+// reader is somebody attached at an offset.
+type reader struct {
+	out  *output
+	next int64
+	sent int64
 }
 
 func newOutput(limit int, block bool, changed func()) *output {
-	o := &output{limit: limit, block: block, changed: changed}
+	o := &output{limit: limit, block: block, changed: changed, readers: map[*reader]struct{}{}}
 	o.room = sync.NewCond(&o.mu)
 	return o
 }
@@ -27,55 +43,65 @@ func newOutput(limit int, block bool, changed func()) *output {
 func (o *output) write(p []byte) {
 	for len(p) > 0 {
 		o.mu.Lock()
-		for o.block && !o.closed && len(o.kept) >= o.limit {
+		for o.roomFor(len(p)) == 0 && !o.closed {
 			o.room.Wait()
 		}
 		if o.closed {
 			o.mu.Unlock()
 			return
 		}
-		take := len(p)
-		if o.block {
-			take = min(take, o.limit-len(o.kept))
-		}
-		o.kept = append(o.kept, p[:take]...)
-		if over := len(o.kept) - o.limit; over > 0 {
-			o.kept = append(o.kept[:0], o.kept[over:]...)
-			o.start += int64(over)
-		}
+		take := min(len(p), o.roomFor(len(p)))
+		o.append(p[:take])
 		o.mu.Unlock()
 		p = p[take:]
 		o.changed()
 	}
 }
 
-// read copies bytes from an offset on into p and returns the offset of the first one, which is later when older ones are gone.
-func (o *output) read(p []byte, offset int64) (n int, from int64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	from = max(offset, o.start)
-	if from >= o.start+int64(len(o.kept)) {
-		return 0, from
+// roomFor lets go of old bytes as far as that is allowed and needed, and tells how many bytes fit.
+func (o *output) roomFor(wanted int) int {
+	if o.isLifted {
+		return wanted
 	}
-	return copy(p, o.kept[from-o.start:]), from
+	wanted = min(wanted, o.limit)
+	if lacking := int64(wanted) - (int64(o.limit) - (o.end - o.start)); lacking > 0 {
+		newest := o.end
+		if o.block {
+			newest = o.released
+		}
+		o.start = max(o.start, min(o.start+lacking, newest))
+	}
+	return int(int64(o.limit) - (o.end - o.start))
 }
 
-// sent tells that a reader has everything below offset; in block mode that makes room.
-func (o *output) sent(offset int64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if gone := offset - o.start; o.block && gone > 0 {
-		o.kept = append(o.kept[:0], o.kept[min(gone, int64(len(o.kept))):]...)
-		o.start = offset
-		o.room.Broadcast()
+func (o *output) append(p []byte) {
+	if needed := int(o.end-o.start) + len(p); needed > len(o.ring) {
+		ring := make([]byte, max(needed, min(o.limit, max(2*len(o.ring), firstRing))))
+		for at := o.start; at < o.end; {
+			n := copy(ring[at%int64(len(ring)):], o.span(at, o.end))
+			at += int64(n)
+		}
+		o.ring = ring
+	}
+	for len(p) > 0 {
+		n := copy(o.ring[o.end%int64(len(o.ring)):], p)
+		o.end += int64(n)
+		p = p[n:]
 	}
 }
 
-// total is the count of bytes ever written.
-func (o *output) total() int64 {
+// span is the longest run of kept bytes from an offset that does not wrap.
+func (o *output) span(from, to int64) []byte {
+	at := int(from % int64(len(o.ring)))
+	return o.ring[at:min(len(o.ring), at+int(to-from))]
+}
+
+// lift ends waiting for room for good: the process is over and only what stands in its pipe follows.
+func (o *output) lift() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.start + int64(len(o.kept))
+	o.isLifted = o.block
+	o.room.Broadcast()
 }
 
 // close lets writers go; what they still write is lost.
@@ -84,4 +110,68 @@ func (o *output) close() {
 	defer o.mu.Unlock()
 	o.closed = true
 	o.room.Broadcast()
+}
+
+// total is the count of bytes ever written.
+func (o *output) total() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.end
+}
+
+// attach adds a reader at an offset; false when the stream has not come that far.
+func (o *output) attach(offset int64) (*reader, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if offset > o.end {
+		return nil, false
+	}
+	r := &reader{out: o, next: offset, sent: offset}
+	o.readers[r] = struct{}{}
+	return r, true
+}
+
+// read copies the next bytes into p. When older ones are gone it skips them: from < to is what is missing.
+func (r *reader) read(p []byte) (n int, from, to int64) {
+	o := r.out
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	from, to = r.next, max(r.next, o.start)
+	r.next = to
+	for n < len(p) && r.next < o.end {
+		k := copy(p[n:], o.span(r.next, o.end))
+		n += k
+		r.next += int64(k)
+	}
+	return n, from, to
+}
+
+// flushed tells that everything read so far has been sent; in block mode that makes room.
+func (r *reader) flushed() {
+	r.out.mu.Lock()
+	defer r.out.mu.Unlock()
+	r.sent = r.next
+	r.out.release()
+}
+
+func (r *reader) detach() {
+	r.out.mu.Lock()
+	defer r.out.mu.Unlock()
+	delete(r.out.readers, r)
+	r.out.release()
+}
+
+// release lets the slowest reader decide; without readers everything stays.
+func (o *output) release() {
+	if len(o.readers) == 0 {
+		return
+	}
+	slowest := o.end
+	for r := range o.readers {
+		slowest = min(slowest, r.sent)
+	}
+	if slowest > o.released {
+		o.released = slowest
+		o.room.Broadcast()
+	}
 }

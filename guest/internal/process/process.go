@@ -1,34 +1,32 @@
-// One process: started with pipes or a terminal, in its own session and cgroup, followed until its leader ends.
+// One process: followed from its start until its leader has ended and its output is complete.
 
 package process
 
 import (
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// Size is a terminal's size in characters.
-type Size struct {
-	Cols uint16 `json:"cols"`
-	Rows uint16 `json:"rows"`
-}
+// longestTimeoutMs is a year.
+const longestTimeoutMs = 366 * 24 * 3600 * 1000
 
 // Request describes a process to start.
 type Request struct {
-	Argv        []string          `json:"argv"`
-	Env         map[string]string `json:"env"`
-	Cwd         string            `json:"cwd,omitempty"`
-	User        string            `json:"user,omitempty"`
-	Stdin       bool              `json:"stdin"`
-	Terminal    *Size             `json:"terminal,omitempty"`
-	TimeoutMs   int64             `json:"timeout_ms,omitempty"`
-	BufferBytes int               `json:"buffer_bytes,omitempty"`
-	Overflow    string            `json:"overflow"`
+	Argv []string          `json:"argv"`
+	Env  map[string]string `json:"env"`
+	// Cwd is absolute; empty is the root folder.
+	Cwd string `json:"cwd,omitempty"`
+	// User is NAME or UID, with :GROUP or :GID if wanted; empty is the agent's own.
+	User     string `json:"user,omitempty"`
+	Stdin    bool   `json:"stdin"`
+	Terminal *Size  `json:"terminal,omitempty"`
+	// TimeoutMs is when everything of the process is killed, in milliseconds; zero is never.
+	TimeoutMs int64 `json:"timeout_ms,omitempty"`
+	// BufferBytes bounds the kept output of each stream; zero is 1 MiB.
+	BufferBytes int    `json:"buffer_bytes,omitempty"`
+	Overflow    string `json:"overflow"`
 }
 
 // Info is what the list tells of a process.
@@ -47,85 +45,96 @@ type Info struct {
 // Process is a running or ended process.
 type Process struct {
 	id             string
-	pid            int
+	number         int
 	argv           []string
+	reaper         *reaper
+	cgroups        *Cgroups
 	stdout, stderr *output
-	pumps          []*pump
-	input          *os.File
-	terminal       *os.File
-	cgroup         string
-	timer          *time.Timer
 
-	mu             sync.Mutex
-	changes        chan struct{}
-	done           bool
-	endOut, endErr int64
-	status         syscall.WaitStatus
-	timedOut       bool
+	// Set by launch, before anybody else knows the process.
+	pid       int
+	hasCgroup bool
+	pumps     []*pump
+	input     *input
+	terminal  *os.File
+	timer     *time.Timer
+
+	mu       sync.Mutex
+	changes  chan struct{}
+	isOver   bool
+	status   syscall.WaitStatus
+	timedOut bool
 }
 
+// watch gives a channel that is closed at the next change of output or state.
 func (p *Process) watch() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.changes == nil {
+		p.changes = make(chan struct{})
+	}
 	return p.changes
 }
 
 func (p *Process) changed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	close(p.changes)
-	p.changes = make(chan struct{})
+	if p.changes != nil {
+		close(p.changes)
+		p.changes = nil
+	}
 }
 
 func (p *Process) isDone() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.done
+	return p.isOver
 }
-
-func (p *Process) endOf(kind byte) int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if kind == kindStdout {
-		return p.endOut
-	}
-	return p.endErr
-}
-
-// PID is the process id in the guest.
-func (p *Process) PID() int { return p.pid }
 
 // ID names the process on the wire.
 func (p *Process) ID() string { return p.id }
 
-// finish is called once, when the leader has ended.
+// PID is the process id in the guest.
+func (p *Process) PID() int { return p.pid }
+
+// finish is called once, when the leader has been waited for.
 func (p *Process) finish(status syscall.WaitStatus) {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
 	for _, pump := range p.pumps {
-		pump.drain()
+		pump.stop()
 	}
 	for _, pump := range p.pumps {
 		<-pump.drained
 	}
+	p.input.close()
 	p.mu.Lock()
-	p.status, p.done = status, true
-	p.endOut, p.endErr = p.stdout.total(), p.stderr.total()
+	p.status, p.isOver = status, true
 	p.mu.Unlock()
-	if p.input != nil && p.terminal == nil {
-		_ = p.input.Close()
-	}
 	p.changed()
 }
 
-func (p *Process) exitEvent() Event {
-	info := p.Info()
+// expire kills everything the process started; what it has written stays.
+func (p *Process) expire() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return Event{
-		Event: "exit", ExitCode: info.ExitCode, Signal: info.Signal, TimedOut: &info.TimedOut,
-		StdoutBytes: &p.endOut, StderrBytes: &p.endErr,
+	p.timedOut = !p.isOver
+	p.mu.Unlock()
+	p.signalAll(syscall.SIGKILL)
+}
+
+// discard kills what runs and lets go of what is kept.
+func (p *Process) discard() {
+	p.stdout.close()
+	p.stderr.close()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	if p.pid > 0 {
+		p.signalAll(syscall.SIGKILL)
+	}
+	if p.hasCgroup {
+		go p.cgroups.remove(p.id)
 	}
 }
 
@@ -134,93 +143,25 @@ func (p *Process) Info() Info {
 	info := Info{ID: p.id, PID: p.pid, Argv: p.argv, StdoutBytes: p.stdout.total(), StderrBytes: p.stderr.total()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	info.Running, info.TimedOut = !p.done, p.timedOut
-	if p.done {
-		code := p.status.ExitStatus()
-		if p.status.Signaled() {
-			code = 128 + int(p.status.Signal())
-			info.Signal = signalName(p.status.Signal())
-		}
-		info.ExitCode = &code
+	info.Running, info.TimedOut = !p.isOver, p.timedOut
+	if p.isOver {
+		code, signal := outcome(p.status)
+		info.ExitCode, info.Signal = &code, signal
 	}
 	return info
 }
 
-// Signal sends a signal to the process group (with a terminal: its foreground group), or to every process.
-func (p *Process) Signal(name, scope string) error {
-	number := unix.SignalNum("SIG" + name)
-	if number == 0 || (scope != "group" && scope != "all") {
-		return refuse("invalid_request", "no such signal or scope: "+name+" "+scope)
+func outcome(status syscall.WaitStatus) (code int, signal string) {
+	if status.Signaled() {
+		return 128 + int(status.Signal()), signalName(status.Signal())
 	}
-	if scope == "all" {
-		p.signalAll(number)
-		return nil
-	}
-	group := p.pid
-	if p.terminal != nil {
-		_ = control(p.terminal, func(fd int) {
-			if foreground, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && foreground > 0 {
-				group = foreground
-			}
-		})
-	}
-	if p.isDone() && group == p.pid {
-		return nil
-	}
-	_ = unix.Kill(-group, number)
-	return nil
+	return status.ExitStatus(), ""
 }
 
-func (p *Process) signalAll(number syscall.Signal) {
-	if p.cgroup != "" && number == unix.SIGKILL {
-		if os.WriteFile(filepath.Join(p.cgroup, "cgroup.kill"), []byte("1"), 0) == nil {
-			return
-		}
+func (p *Process) exitEvent() Event {
+	info := p.Info()
+	return Event{
+		Event: "exit", ExitCode: info.ExitCode, Signal: info.Signal, TimedOut: &info.TimedOut,
+		StdoutBytes: &info.StdoutBytes, StderrBytes: &info.StderrBytes,
 	}
-	for _, pid := range membersOf(p.cgroup) {
-		_ = unix.Kill(pid, number)
-	}
-	if !p.isDone() {
-		_ = unix.Kill(-p.pid, number)
-	}
-}
-
-// expire kills everything the process started; what it has written stays.
-func (p *Process) expire() {
-	p.mu.Lock()
-	p.timedOut = !p.done
-	p.mu.Unlock()
-	p.signalAll(unix.SIGKILL)
-}
-
-// Resize changes the terminal's size.
-func (p *Process) Resize(size Size) error {
-	if p.terminal == nil {
-		return refuse("invalid_request", "the process has no terminal")
-	}
-	return control(p.terminal, func(fd int) {
-		_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: size.Cols, Row: size.Rows})
-	})
-}
-
-// Input is where the process's standard input is written; nil when it has none.
-func (p *Process) Input() *os.File { return p.input }
-
-// HasTerminal tells whether input and output are a terminal.
-func (p *Process) HasTerminal() bool { return p.terminal != nil }
-
-// control gives the descriptor without making it blocking, as Fd would.
-func control(file *os.File, use func(fd int)) error {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return raw.Control(func(fd uintptr) { use(int(fd)) })
-}
-
-func signalName(number syscall.Signal) string {
-	if name := unix.SignalName(number); len(name) > 3 {
-		return name[3:]
-	}
-	return "unknown"
 }

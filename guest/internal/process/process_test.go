@@ -1,178 +1,228 @@
-// Tests of processes as the host sees them: frames, exits, limits, signals, terminals.
+// Tests of whole processes: output, exit, limits, grandchildren, terminals.
 
 package process
 
 import (
-	"bytes"
-	"context"
-	"encoding/binary"
-	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
 
-var manager = sync.OnceValue(func() *Manager { return NewManager("") })
-
-type noFlush struct{}
-
-func (noFlush) Flush() {}
-
-type result struct {
-	stdout, stderr string
-	exit           Event
-	gaps           int
-}
-
-func run(t *testing.T, request Request) result {
-	t.Helper()
-	if request.Overflow == "" {
-		request.Overflow = "block"
+func TestOutputAndExitCodeArrive(t *testing.T) {
+	c, exit := run(t, shell("echo out; echo err >&2; exit 7"))
+	if c.stdout.String() != "out\n" || c.stderr.String() != "err\n" {
+		t.Fatalf("stdout %q, stderr %q", c.stdout.String(), c.stderr.String())
 	}
-	p, err := manager().Start(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer manager().Forget(p.ID())
-	return follow(t, p)
-}
-
-func follow(t *testing.T, p *Process) (r result) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	var stream bytes.Buffer
-	if err := p.Attach(ctx, &stream, noFlush{}, 0, 0); err != nil {
-		t.Fatal(err)
-	}
-	for b := stream.Bytes(); len(b) > 0; {
-		size := int(binary.BigEndian.Uint32(b[1:5]))
-		payload := b[5 : 5+size]
-		switch b[0] {
-		case kindStdout:
-			r.stdout += string(payload)
-		case kindStderr:
-			r.stderr += string(payload)
-		default:
-			var event Event
-			if err := json.Unmarshal(payload, &event); err != nil {
-				t.Fatal(err)
-			}
-			if event.Event == "gap" {
-				r.gaps++
-			}
-			r.exit = event
-		}
-		b = b[5+size:]
-	}
-	return r
-}
-
-func TestOutputAndExitCode(t *testing.T) {
-	r := run(t, Request{Argv: []string{"sh", "-c", "echo out; echo err >&2; exit 5"}})
-	if r.stdout != "out\n" || r.stderr != "err\n" || *r.exit.ExitCode != 5 {
-		t.Fatalf("%+v", r)
+	if *exit.ExitCode != 7 || exit.Signal != "" || *exit.TimedOut || *exit.StdoutBytes != 4 || *exit.StderrBytes != 4 {
+		t.Fatalf("exit %+v", exit)
 	}
 }
 
-func TestSignalledProcessReports128PlusItsNumber(t *testing.T) {
-	r := run(t, Request{Argv: []string{"sh", "-c", "kill -TERM $$"}})
-	if *r.exit.ExitCode != 143 || r.exit.Signal != "TERM" {
-		t.Fatalf("%+v", r.exit)
+func TestExitBySignalIsNamed(t *testing.T) {
+	_, exit := run(t, shell("kill -TERM $$"))
+	if *exit.ExitCode != 143 || exit.Signal != "TERM" {
+		t.Fatalf("exit %d %q", *exit.ExitCode, exit.Signal)
 	}
 }
 
-func TestBackgroundChildDoesNotHoldTheExit(t *testing.T) {
-	started := time.Now()
-	r := run(t, Request{Argv: []string{"sh", "-c", "sleep 30 & echo done"}})
-	if r.stdout != "done\n" || time.Since(started) > 5*time.Second {
-		t.Fatalf("%q after %v", r.stdout, time.Since(started))
-	}
-}
-
-func TestTimeoutKeepsWhatWasWritten(t *testing.T) {
-	r := run(t, Request{Argv: []string{"sh", "-c", "echo before; exec sleep 30"}, TimeoutMs: 300})
-	if r.stdout != "before\n" || !*r.exit.TimedOut || r.exit.Signal != "KILL" {
-		t.Fatalf("%q %+v", r.stdout, r.exit)
-	}
-}
-
-func TestBlockedWriterLosesNothing(t *testing.T) {
-	r := run(t, Request{Argv: []string{"sh", "-c", "head -c 3000000 /dev/zero"}, BufferBytes: leastBuffer})
-	if len(r.stdout) != 3000000 || r.gaps != 0 {
-		t.Fatalf("%d bytes, %d gaps", len(r.stdout), r.gaps)
-	}
-}
-
-func TestDroppedOutputIsReportedAsAGap(t *testing.T) {
-	p, err := manager().Start(Request{Argv: []string{"sh", "-c", "head -c 300000 /dev/zero"}, BufferBytes: leastBuffer, Overflow: "drop"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for !p.isDone() {
-		<-p.watch()
-	}
-	r := follow(t, p)
-	if len(r.stdout) != leastBuffer || r.gaps != 1 || *r.exit.StdoutBytes != 300000 {
-		t.Fatalf("%d bytes, %d gaps, %+v", len(r.stdout), r.gaps, r.exit)
-	}
-}
-
-func TestInputReachesTheProcess(t *testing.T) {
-	p, err := manager().Start(Request{Argv: []string{"cat"}, Stdin: true, Overflow: "block"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Input().WriteString("through"); err != nil {
-		t.Fatal(err)
-	}
-	_ = p.Input().Close()
-	if r := follow(t, p); r.stdout != "through" {
-		t.Fatalf("%q", r.stdout)
-	}
-}
-
-func TestTerminalHasASizeAndIsOne(t *testing.T) {
-	r := run(t, Request{Argv: []string{"sh", "-c", "stty size; test -t 0 && echo terminal"}, Terminal: &Size{Cols: 91, Rows: 17}})
-	if !strings.Contains(r.stdout, "17 91") || !strings.Contains(r.stdout, "terminal") {
-		t.Fatalf("%q", r.stdout)
-	}
-}
-
-func TestSignalReachesTheWholeGroup(t *testing.T) {
-	p, err := manager().Start(Request{Argv: []string{"sh", "-c", "sleep 30; echo not reached"}, Overflow: "block"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(100 * time.Millisecond)
-	if err := p.Signal("INT", "group"); err != nil {
-		t.Fatal(err)
-	}
-	if r := follow(t, p); r.stdout != "" || *r.exit.ExitCode != 130 {
-		t.Fatalf("%q %+v", r.stdout, r.exit)
-	}
-}
-
-func TestRefusals(t *testing.T) {
-	for code, request := range map[string]Request{
-		"command_not_found":      {Argv: []string{"no-such-command"}, Overflow: "block"},
-		"command_not_executable": {Argv: []string{"/etc/passwd"}, Overflow: "block"},
-		"cwd_missing":            {Argv: []string{"true"}, Cwd: "/no/such", Overflow: "block"},
-		"user_unknown":           {Argv: []string{"true"}, User: "no-such-user", Overflow: "block"},
-		"invalid_request":        {Argv: nil, Overflow: "block"},
-	} {
-		_, err := manager().Start(request)
-		refusal, ok := err.(*Refusal)
-		if !ok || refusal.Code != code {
-			t.Errorf("%s: got %v", code, err)
+func TestManyShortProcessesKeepTheirOwnStatus(t *testing.T) {
+	for code := range 40 {
+		_, exit := run(t, shell(fmt.Sprintf("exit %d", code)))
+		if *exit.ExitCode != code {
+			t.Fatalf("exit code %d, want %d", *exit.ExitCode, code)
 		}
 	}
 }
 
-func TestNumericUserNeedsNoAccount(t *testing.T) {
-	who, err := findAccount("4242:77")
-	if err != nil || who.credential.Uid != 4242 || who.credential.Gid != 77 {
-		t.Fatalf("%+v %v", who, err)
+func TestMuchOutputComesWholeAndInBoundedFrames(t *testing.T) {
+	request := shell("head -c 20000000 /dev/zero; printf end")
+	request.BufferBytes = leastBuffer
+	c, exit := run(t, request)
+	if *exit.StdoutBytes != 20_000_003 || c.stdout.Len() != 20_000_003 || !strings.HasSuffix(c.stdout.String(), "\x00end") {
+		t.Fatalf("%d bytes told, %d received", *exit.StdoutBytes, c.stdout.Len())
 	}
+	if c.longest > 65536 {
+		t.Fatalf("a payload of %d bytes", c.longest)
+	}
+}
+
+func TestDropTellsOfTheGap(t *testing.T) {
+	request := shell("head -c 1000000 /dev/zero; printf end")
+	request.BufferBytes, request.Overflow = leastBuffer, "drop"
+	p := start(t, request)
+	waitUntil(t, "the process ends", p.isDone)
+	c, exit := follow(t, p, 0, 0)
+	gap := c.events[1]
+	if gap.Event != "gap" || gap.Stream != "stdout" || *gap.From != 0 || *gap.To != *exit.StdoutBytes-int64(c.stdout.Len()) {
+		t.Fatalf("events %+v", c.events)
+	}
+	if c.stdout.Len() != leastBuffer || !strings.HasSuffix(c.stdout.String(), "end") {
+		t.Fatalf("%d bytes are left", c.stdout.Len())
+	}
+}
+
+func TestAttachAgainAtAnOffset(t *testing.T) {
+	request := shell("printf 0123456789; cat")
+	request.Stdin = true
+	p := start(t, request)
+	stop := errors.New("connection cut")
+	first := &collector{onBytes: func(stdout string) error {
+		if len(stdout) == 10 {
+			return stop
+		}
+		return nil
+	}}
+	attachment, err := p.Attach(0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := attachment.Follow(t.Context(), first, true); !errors.Is(err, stop) {
+		t.Fatal(err)
+	}
+	attachment.Detach()
+	if _, err := p.Feed(t.Context(), strings.NewReader("abc"), true); err != nil {
+		t.Fatal(err)
+	}
+	c, exit := follow(t, p, 4, 0)
+	if c.stdout.String() != "456789abc" || *exit.ExitCode != 0 {
+		t.Fatalf("stdout %q", c.stdout.String())
+	}
+	if _, err := p.Attach(14, 0); err == nil {
+		t.Fatal("attached ahead of the output")
+	}
+}
+
+func TestTimeoutKillsGrandchildrenToo(t *testing.T) {
+	request := shell("sleep 1000 & echo $!; wait")
+	request.TimeoutMs = 300
+	c, exit := run(t, request)
+	if *exit.ExitCode != 137 || exit.Signal != "KILL" || !*exit.TimedOut {
+		t.Fatalf("exit %+v", exit)
+	}
+	grandchild := strings.TrimSpace(c.stdout.String())
+	waitUntil(t, "the grandchild is gone", func() bool { return !isRunning(grandchild) })
+}
+
+func TestKillReachesADetachedGrandchild(t *testing.T) {
+	needsCgroups(t)
+	needsProgram(t, "setsid")
+	p := start(t, shell("setsid sh -c 'echo $$; sleep 1000' & wait"))
+	told := make(chan string, 1)
+	go func() {
+		attachment, err := p.Attach(0, 0)
+		if err != nil {
+			return
+		}
+		defer attachment.Detach()
+		_ = attachment.Follow(t.Context(), &collector{onBytes: func(stdout string) error {
+			if strings.HasSuffix(stdout, "\n") {
+				told <- strings.TrimSpace(stdout)
+				return errors.New("enough")
+			}
+			return nil
+		}}, true)
+	}()
+	grandchild := <-told
+	if err := p.Signal("KILL", "all"); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, "the grandchild is gone", func() bool { return !isRunning(grandchild) })
+}
+
+func TestBackgroundChildHoldsUpNothing(t *testing.T) {
+	began := time.Now()
+	c, exit := run(t, shell("sleep 1000 & echo started; echo $!"))
+	if *exit.ExitCode != 0 || !strings.HasPrefix(c.stdout.String(), "started\n") {
+		t.Fatalf("exit %+v, stdout %q", exit, c.stdout.String())
+	}
+	if took := time.Since(began); took > deadline/2 {
+		t.Fatalf("took %v", took)
+	}
+	if !isRunning(strings.Fields(c.stdout.String())[1]) {
+		t.Fatal("the background child did not live on")
+	}
+}
+
+func TestBackgroundChildThatWritesForEverHoldsUpNothing(t *testing.T) {
+	for _, overflow := range []string{"block", "drop"} {
+		request := shell("yes & echo $! >&2")
+		request.Overflow = overflow
+		c, exit := run(t, request)
+		if *exit.ExitCode != 0 || int64(c.stderr.Len()) != *exit.StderrBytes {
+			t.Fatalf("%s: exit %+v", overflow, exit)
+		}
+		child := strings.TrimSpace(c.stderr.String())
+		time.Sleep(50 * time.Millisecond)
+		if !isRunning(child) {
+			t.Fatalf("%s: the background child ended with its leader", overflow)
+		}
+	}
+}
+
+func TestExitIsKnownThoughNobodyReads(t *testing.T) {
+	request := shell("head -c 200000 /dev/zero")
+	request.BufferBytes = leastBuffer
+	p := start(t, request)
+	waitUntil(t, "the buffer is full", func() bool { return p.stdout.total() == leastBuffer })
+	if !p.Info().Running {
+		t.Fatal("a blocked process counts as over")
+	}
+	_ = p.Signal("KILL", "group")
+	waitUntil(t, "the process is over", func() bool { return !p.Info().Running })
+	c, exit := follow(t, p, 0, 0)
+	if int64(c.stdout.Len()) != *exit.StdoutBytes || c.stdout.Len() < leastBuffer {
+		t.Fatalf("%d bytes of %d", c.stdout.Len(), *exit.StdoutBytes)
+	}
+}
+
+func TestForgetKillsAndForgets(t *testing.T) {
+	p := start(t, shell("sleep 1000"))
+	pid := fmt.Sprint(p.pid)
+	if !manager(t).Forget(p.id) {
+		t.Fatal("not known")
+	}
+	if _, known := manager(t).Get(p.id); known || manager(t).Forget(p.id) {
+		t.Fatal("still known")
+	}
+	waitUntil(t, "the process is gone", func() bool { return !isRunning(pid) })
+	if p.hasCgroup {
+		waitUntil(t, "the cgroup is removed", func() bool {
+			_, err := p.cgroups.root.Stat(p.id)
+			return err != nil
+		})
+	}
+}
+
+func TestTooManyProcessesAreRefused(t *testing.T) {
+	m := manager(t)
+	m.mu.Lock()
+	before := m.starting
+	m.starting = mostProcesses - len(m.known)
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		m.starting = before
+		m.mu.Unlock()
+	}()
+	if code := refusal(t, shell("true")); code != "too_many" {
+		t.Fatalf("code %q", code)
+	}
+}
+
+func TestListTellsOfLongCommandsInShort(t *testing.T) {
+	request := Request{Argv: []string{"sh", "-c", "exit 0", strings.Repeat("ä", 60_000), "more"}, Overflow: "block"}
+	p := start(t, request)
+	for _, info := range manager(t).List() {
+		if info.ID != p.id {
+			continue
+		}
+		told := strings.Join(info.Argv, "")
+		if len(told) > mostToldArgv+10 || info.Argv[0] != "sh" || !strings.HasSuffix(told, "…") {
+			t.Fatalf("told %d bytes: %.60q", len(told), told)
+		}
+		return
+	}
+	t.Fatal("not listed")
 }

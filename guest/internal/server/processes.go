@@ -3,7 +3,7 @@
 package server
 
 import (
-	"io"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -46,21 +46,27 @@ func offset(r *http.Request, name string) (int64, error) {
 	return int64(value), err
 }
 
+// frameSink sends frames as the body of an answer.
+type frameSink struct {
+	http.ResponseWriter
+	*http.ResponseController
+}
+
+func (s frameSink) Flush() {
+	// It fails only when the session is over, which the next write tells.
+	_ = s.ResponseController.Flush()
+}
+
 func stream(w http.ResponseWriter, r *http.Request, p *process.Process, stdout, stderr int64, isNew bool) {
-	flusher, ok := w.(http.Flusher)
-	if !ok {
-		refuse(w, http.StatusInternalServerError, "internal", "the connection cannot stream")
+	attachment, err := p.Attach(stdout, stderr)
+	if err != nil {
+		refuseWith(w, err)
 		return
 	}
+	defer attachment.Detach()
 	w.Header().Set("Content-Type", "application/octet-stream")
-	if isNew {
-		if err := p.WriteStarted(w); err != nil {
-			return
-		}
-		flusher.Flush()
-	}
 	// A dropped connection is no failure: the process lives on and can be attached to again.
-	_ = p.Attach(r.Context(), w, flusher, stdout, stderr)
+	_ = attachment.Follow(r.Context(), frameSink{w, http.NewResponseController(w)}, isNew)
 }
 
 type processList struct {
@@ -79,7 +85,7 @@ func (a *Agent) withProcess(handler func(http.ResponseWriter, *http.Request, *pr
 	return func(w http.ResponseWriter, r *http.Request) {
 		p, ok := a.Manager.Get(r.PathValue("id"))
 		if !ok {
-			refuse(w, http.StatusNotFound, "process_missing", "no such process: "+r.PathValue("id"))
+			refuse(w, http.StatusNotFound, "process_missing", fmt.Sprintf("no such process: %.100q", r.PathValue("id")))
 			return
 		}
 		handler(w, r, p)
@@ -91,20 +97,17 @@ type inputAnswer struct {
 }
 
 func (a *Agent) input(w http.ResponseWriter, r *http.Request, p *process.Process) {
-	sink := p.Input()
-	if sink == nil {
-		refuse(w, http.StatusConflict, "stdin_closed", "the process has no standard input")
+	eof := r.URL.Query().Get("eof")
+	if eof != "" && eof != "0" && eof != "1" {
+		refuse(w, http.StatusBadRequest, "invalid_request", "eof is 0 or 1")
 		return
 	}
-	n, err := io.Copy(sink, r.Body)
+	taken, err := p.Feed(r.Context(), r.Body, eof == "1")
 	if err != nil {
-		refuse(w, http.StatusConflict, "stdin_closed", "the process has closed its standard input")
+		refuseWith(w, err)
 		return
 	}
-	if r.URL.Query().Get("eof") == "1" && !p.HasTerminal() {
-		_ = sink.Close()
-	}
-	answer(w, inputAnswer{n})
+	answer(w, inputAnswer{taken})
 }
 
 func (a *Agent) resize(w http.ResponseWriter, r *http.Request, p *process.Process) {
@@ -116,7 +119,7 @@ func (a *Agent) resize(w http.ResponseWriter, r *http.Request, p *process.Proces
 		refuseWith(w, err)
 		return
 	}
-	answer(w, struct{}{})
+	answer(w, emptyAnswer{})
 }
 
 type signalRequest struct {
@@ -133,10 +136,10 @@ func (a *Agent) signal(w http.ResponseWriter, r *http.Request, p *process.Proces
 		refuseWith(w, err)
 		return
 	}
-	answer(w, struct{}{})
+	answer(w, emptyAnswer{})
 }
 
 func (a *Agent) forget(w http.ResponseWriter, _ *http.Request, p *process.Process) {
 	a.Manager.Forget(p.ID())
-	answer(w, struct{}{})
+	answer(w, emptyAnswer{})
 }
