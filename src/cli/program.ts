@@ -65,6 +65,7 @@ function addCommand(
     .description(`${definition.summary}.\n${definition.details}`);
   if (definition.rest !== undefined)
     command.usage(`[options] ${definition.positionals.map((each) => `<${each}>`).join(' ')} -- COMMAND…`);
+  const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
   const fields: { field: string; attribute: string }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
     if (field === definition.rest) continue;
@@ -93,10 +94,16 @@ function addCommand(
     for (const { field, attribute } of fields) {
       if (options[attribute] !== undefined) input[field] = options[attribute];
     }
-    if (definition.rest !== undefined) input[definition.rest] = [...rest];
+    if (definition.rest !== undefined) input[definition.rest] = takesLine ? commandLine(rest) : [...rest];
     else if (rest.length > 0) command.error(`error: this command takes nothing after --`);
     await onCall({ operation, input, json: options['json'] === true, wantsTerminal: options['tty'] === true });
   });
+}
+
+/** One word is a command line of the shell as it stands; several are quoted so that each stays one word. */
+function commandLine(words: readonly string[]): string {
+  if (words.length === 1) return words[0] ?? '';
+  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
 }
 
 function optionOf(field: string, property: Property): Option {

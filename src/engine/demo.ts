@@ -1,8 +1,9 @@
 // The demonstration: the main job once, with the time of each step.
 import { openStore, resolveEnvironment } from '../environment/store.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { formatBytes } from '../shared/units.ts';
 import type { Paths } from '../system/paths.ts';
-import type { CallContext, DemoStep } from './engine-types.ts';
+import type { DemoStep } from './engine-types.ts';
 import { ensureEnvironment } from './ensure-environment.ts';
 import { ensureTemplate, openMachineRoom } from './machine-room.ts';
 import { startThrowAway } from './throw-away.ts';

@@ -1,11 +1,7 @@
 // What the engine offers and the shapes that cross it; operations see these types and nothing else of the engine.
 import type { Readable, Writable } from 'node:stream';
-import type { OnProgress } from '../shared/progress.ts';
-
-export interface CallContext {
-  readonly signal: AbortSignal;
-  readonly onProgress: OnProgress;
-}
+import type { CallContext } from '../shared/call-context.ts';
+import type { Workspaces } from './workspace-types.ts';
 
 /** Live streams of a front that shows output as it comes. */
 export interface RunIo {
@@ -108,6 +104,8 @@ export interface PruneResult {
 }
 
 export interface Engine {
+  /** Only in the process that owns the guests */
+  readonly workspaces: Workspaces | undefined;
   run(request: RunRequest, io: RunIo | undefined, context: CallContext): Promise<RunResult>;
   demo(environment: string, context: CallContext): Promise<{ accelerator: string; reason: string; steps: DemoStep[] }>;
   doctor(environment: string, context: CallContext): Promise<DoctorCheck[]>;

@@ -19,6 +19,7 @@ export function createLocalEngine(): Engine {
   const paths = locatePaths();
   const store = openStore(paths.cache);
   return {
+    workspaces: undefined,
     run: async (request, io, context) => {
       try {
         const room = await openMachineRoom(paths, context);

@@ -7,9 +7,9 @@ import { inspectCpu, inspectQemu } from '../machine/host-facts.ts';
 import { loadKit } from '../machine/kit.ts';
 import { chooseAccelerator } from '../machine/probe.ts';
 import { buildTemplate, findTemplate, type Template, templateKey } from '../machine/template.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { acquireLock } from '../system/lock.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
-import type { CallContext } from './engine-types.ts';
 
 export interface MachineRoom {
   readonly host: MachineHost;

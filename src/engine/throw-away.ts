@@ -6,13 +6,13 @@ import type { Environment } from '../environment/store.ts';
 import { copyDisk, makeSparse } from '../machine/disks.ts';
 import { Guest, type GuestSize, guestFolder, newMagic } from '../machine/guest.ts';
 import { templateFolder } from '../machine/template.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { readJson, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { Paths } from '../system/paths.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
-import type { CallContext } from './engine-types.ts';
 import { ensureTemplate, type MachineRoom } from './machine-room.ts';
 
 export interface ThrowAway extends AsyncDisposable {

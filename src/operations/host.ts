@@ -11,6 +11,7 @@ export const doctor = defineOperation({
   summary: 'Check every prerequisite and say how to mend what is missing',
   details: 'Exit code 0 when guests can run, 1 when something keeps them from running. Works with everything broken.',
   effect: 'read',
+  place: 'front',
   positionals: [],
   input: z.strictObject({ environment: environmentField.default('debian:12') }),
   output: z.object({
@@ -47,6 +48,7 @@ export const demo = defineOperation({
   summary: 'Create, start, exec and delete a guest, with the time of each step',
   details: 'Gets debian:12 first when it is not cached.',
   effect: 'write',
+  place: 'front',
   positionals: [],
   input: z.strictObject({ environment: environmentField.default('debian:12') }),
   output: z.object({
