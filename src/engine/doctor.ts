@@ -205,6 +205,7 @@ async function checkEnvironment(paths: Paths, name: string, context: CallContext
     const base = { qemu, kit, tscKhz: cpu.tscKhz, runtime: paths.runtime };
     const choice = await chooseAccelerator(base, cpu, paths.cache, context.signal);
     const wanted = {
+      kind: 'ready' as const,
       size: { vcpuCount: 1, memoryMib: 1024 },
       environmentDigest: environment.digest,
       rootImage: environment.imagePath,

@@ -6,7 +6,7 @@ import type { GuestSize, MachineHost } from '../machine/guest.ts';
 import { inspectCpu, inspectQemu } from '../machine/host-facts.ts';
 import { loadKit } from '../machine/kit.ts';
 import { chooseAccelerator } from '../machine/probe.ts';
-import { buildTemplate, findTemplate, type Template, templateKey } from '../machine/template.ts';
+import { buildTemplate, findTemplate, type Template, type TemplateKind, templateKey } from '../machine/template.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { acquireLock } from '../system/lock.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
@@ -50,8 +50,9 @@ export async function ensureTemplate(
   environment: Environment,
   size: GuestSize,
   context: CallContext,
+  kind: TemplateKind = 'ready',
 ): Promise<FoundTemplate> {
-  const wanted = { size, environmentDigest: environment.digest, rootImage: environment.imagePath };
+  const wanted = { kind, size, environmentDigest: environment.digest, rootImage: environment.imagePath };
   const key = templateKey(room.host, wanted, room.cpuModel);
   const found = await findTemplate(room.cacheFolder, key);
   if (found !== undefined) return { template: found, buildMs: 0 };

@@ -45,6 +45,21 @@ export async function createOverlay(path: string, backing: string, signal: Abort
   );
 }
 
+/** An empty overlay whose base is the file `base.qcow2` beside the copy of it, made on first need. */
+export async function ensureRelativeOverlay(cacheFolder: string, signal: AbortSignal): Promise<string> {
+  const path = join(cacheFolder, 'disks', `overlay-${templateDiskMib}.qcow2`);
+  if (await exists(path)) return path;
+  await makeFolder(dirname(path));
+  const draft = temporaryName(path);
+  try {
+    await createOverlay(draft, 'base.qcow2', signal);
+    await rename(draft, path);
+    return path;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
 /** The empty file that keeps the project disk's place in each guest. */
 export async function ensureProjectPlaceholder(cacheFolder: string): Promise<string> {
   const path = join(cacheFolder, 'disks', 'project-empty.img');
