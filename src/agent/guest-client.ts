@@ -94,6 +94,19 @@ export class GuestClient implements AsyncDisposable {
     return GuestProcess.attach(this, stream, options);
   }
 
+  /** Attaches to a process that runs already, or has ended, from the given byte offsets of its output on. */
+  async attach(
+    id: string,
+    offsets: { readonly stdout: number; readonly stderr: number },
+    options: CallOptions = {},
+  ): Promise<GuestProcess> {
+    const path = `/v1/processes/${encodeURIComponent(id)}/attach?stdout=${offsets.stdout}&stderr=${offsets.stderr}`;
+    const stream = this.open('GET', path, options);
+    stream.end();
+    await expectSuccess(stream, options);
+    return GuestProcess.again(this, id, stream, options);
+  }
+
   /** A call with JSON both ways. Throws the guest's refusal, `guest_unreachable` or `guest_protocol`. */
   async call<T>(
     method: 'GET' | 'POST' | 'DELETE',

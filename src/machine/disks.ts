@@ -1,8 +1,9 @@
 // Disks of a guest: the empty ext4 disk made once, overlays on a frozen one, the place of the project disk.
 
 import { constants } from 'node:fs';
-import { copyFile, open, rename, rm } from 'node:fs/promises';
+import { copyFile, link, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { systemCodeOf } from '../shared/errors.ts';
 import { gibibyte, mebibyte } from '../shared/units.ts';
 import { runCommand } from '../system/command.ts';
 import { exists, temporaryName } from '../system/files.ts';
@@ -34,6 +35,16 @@ export async function ensureEmptyDisk(cacheFolder: string, signal: AbortSignal):
 /** A guest's own copy of a small disk or of a prepared overlay. */
 export async function copyDisk(from: string, to: string): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+}
+
+/** A second name for an immutable file; a copy where the two folders lie on different file systems. */
+export async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EXDEV' && systemCodeOf(error) !== 'EPERM') throw error;
+    await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  }
 }
 
 /** An overlay on `backing`, which need not stand at that path yet. */

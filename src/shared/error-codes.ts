@@ -43,6 +43,17 @@ export const errorCodes = {
   image_invalid: { meaning: 'The image breaks the rules of the OCI format', retryable: false },
   digest_mismatch: { meaning: 'Downloaded bytes do not have the promised digest', retryable: true },
   state_damaged: { meaning: 'A state file does not have the expected content', retryable: false },
+  environment_preparing: { meaning: 'The environment is still being pulled or built', retryable: true },
+  workspace_unknown: { meaning: 'There is no workspace with this id', retryable: false },
+  workspace_stopped: { meaning: 'The workspace was stopped on purpose; start it first', retryable: false },
+  workspace_damaged: {
+    meaning: 'The record of the workspace cannot be read; it can only be deleted',
+    retryable: false,
+  },
+  command_unknown: { meaning: 'The workspace has no command with this sequence', retryable: false },
+  command_ended: { meaning: 'The command has ended already', retryable: false },
+  path_refused: { meaning: 'A path of the host is outside of what the server may use', retryable: false },
+  memory_exhausted: { meaning: 'The memory of the machine does not carry another guest', retryable: true },
   locked: { meaning: 'Another process holds the lock', retryable: true },
   internal: { meaning: 'A fault in pyro itself', retryable: false },
 } as const satisfies Record<string, ErrorCode>;
