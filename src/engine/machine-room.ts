@@ -38,6 +38,17 @@ export async function openMachineRoom(paths: Paths, context: CallContext): Promi
   };
 }
 
+/** The environment that a template boots. */
+export interface TemplateSource {
+  readonly name: string;
+  readonly digest: string;
+  readonly imagePath: string;
+}
+
+export function templateSource({ digest, imagePath, record }: Environment): TemplateSource {
+  return { name: record.name, digest, imagePath };
+}
+
 export interface FoundTemplate {
   readonly template: Template;
   /** Time for building it now, `ms`; 0 when it was there */
@@ -47,7 +58,7 @@ export interface FoundTemplate {
 /** The template for this class of guests, built now when there is none; two processes build it once. */
 export async function ensureTemplate(
   room: MachineRoom,
-  environment: Environment,
+  environment: TemplateSource,
   size: GuestSize,
   context: CallContext,
   kind: TemplateKind = 'ready',
@@ -70,7 +81,7 @@ export async function ensureTemplate(
   if (meanwhile !== undefined) return { template: meanwhile, buildMs: 0 };
   context.onProgress({
     phase: 'template',
-    message: `booting once to make the template of ${environment.record.name} (${size.memoryMib} MiB, ${size.vcpuCount} CPU, ${room.host.choice.accelerator})`,
+    message: `booting once to make the template of ${environment.name} (${size.memoryMib} MiB, ${size.vcpuCount} CPU, ${room.host.choice.accelerator})`,
   });
   const { host, cacheFolder, emptyDisk, projectPlaceholder } = room;
   await buildTemplate({ host, cacheFolder, key, wanted, emptyDisk, projectPlaceholder }, context.signal);

@@ -1,4 +1,5 @@
 // Bytes of a command's output as text: cut at whole characters, with what is no text flagged.
+import { isUtf8 } from 'node:buffer';
 
 export interface OutputText {
   readonly text: string;
@@ -10,8 +11,8 @@ export interface OutputText {
 export function decodeSlice(bytes: Buffer, isStart: boolean, isEnd: boolean): OutputText {
   const from = isStart ? 0 : leadingRest(bytes);
   const to = isEnd ? bytes.length : bytes.length - trailingRest(bytes);
-  const text = bytes.subarray(from, Math.max(from, to)).toString('utf8');
-  return { text, isUtf8: !text.includes('\ufffd') };
+  const whole = bytes.subarray(from, Math.max(from, to));
+  return { text: whole.toString('utf8'), isUtf8: isUtf8(whole) };
 }
 
 /** Bytes at the end that begin a character whose rest is missing; 0 when the end is whole or no UTF-8. */

@@ -13,7 +13,7 @@ import { readJson, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { Paths } from '../system/paths.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
-import { ensureTemplate, type MachineRoom } from './machine-room.ts';
+import { ensureTemplate, type MachineRoom, templateSource } from './machine-room.ts';
 
 export interface ThrowAway extends AsyncDisposable {
   readonly id: string;
@@ -98,7 +98,7 @@ interface Started {
 
 async function restore(place: Place): Promise<Started & { templateMs: number }> {
   const { room, context, environment, size } = place;
-  const { template, buildMs } = await ensureTemplate(room, environment, size, context);
+  const { template, buildMs } = await ensureTemplate(room, templateSource(environment), size, context);
   const started = performance.now();
   const disk = join(place.folder, 'disk.qcow2');
   await copyDisk(template.overlay, disk);

@@ -2,14 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Environment } from '../environment/store.ts';
 import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from '../machine/disks.ts';
 import { Guest, type GuestStart, guestFolder, newMagic } from '../machine/guest.ts';
 import { findTemplate, type Template, templateFolder, templateKey } from '../machine/template.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
-import { ensureTemplate, type MachineRoom } from './machine-room.ts';
+import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
 import type { GuestRecord, WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
 
 export interface StartedGuest {
@@ -22,7 +21,7 @@ export interface GuestPlace {
   readonly room: MachineRoom;
   readonly files: WorkspaceFiles;
   readonly plan: Pick<WorkspaceRecord, 'id' | 'vcpu_count' | 'mem_mib' | 'disk_mib' | 'has_project' | 'disk'>;
-  readonly environment: Pick<Environment, 'digest' | 'record'>;
+  readonly environment: Omit<TemplateSource, 'imagePath'>;
   readonly context: CallContext;
 }
 

@@ -1,0 +1,263 @@
+// One workspace: its record, its guest and its commands, with each change of its life one after the other.
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Guest } from '../machine/guest.ts';
+import type { CallContext } from '../shared/call-context.ts';
+import { messageOf, PyroError } from '../shared/errors.ts';
+import { CommandLog } from './command-log.ts';
+import { CommandRuns } from './command-runs.ts';
+import { recordEvent } from './events.ts';
+import type { MachineRoom } from './machine-room.ts';
+import { Mutex } from './mutex.ts';
+import { endGuest, type GuestPlace, type StartedGuest, startFresh, startOnDisk, takeOver } from './workspace-guest.ts';
+import { nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
+
+/** What a workspace asks of the house it stands in. */
+export interface WorkspaceHouse {
+  readonly room: (context: CallContext) => Promise<MachineRoom>;
+  /** Throws `memory_exhausted` when the guest of this workspace does not fit beside the others */
+  readonly admit: (id: string, memMib: number) => void;
+}
+
+/** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
+const activitySeconds = 10;
+
+export interface HeldGuest {
+  readonly guest: Guest;
+  /** True when this call started it from its disk */
+  readonly restarted: boolean;
+}
+
+export class Workspace {
+  readonly files: WorkspaceFiles;
+  readonly log: CommandLog;
+  readonly runs: CommandRuns;
+  readonly #house: WorkspaceHouse;
+  readonly #life = new Mutex();
+  readonly #writing = new Mutex();
+  #record: WorkspaceRecord;
+  #guest: Guest | undefined;
+  #busy = 0;
+  #isDeleted = false;
+
+  private constructor(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, log: CommandLog) {
+    this.#house = house;
+    this.files = files;
+    this.#record = record;
+    this.log = log;
+    this.runs = new CommandRuns(log);
+  }
+
+  static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord): Promise<Workspace> {
+    return new Workspace(house, files, record, await CommandLog.open(files.commands));
+  }
+
+  get record(): WorkspaceRecord {
+    return this.#record;
+  }
+
+  get guest(): Guest | undefined {
+    return this.#guest;
+  }
+
+  get isBusy(): boolean {
+    return this.#busy > 0 || this.runs.count > 0;
+  }
+
+  get idleSeconds(): number {
+    return this.isBusy ? 0 : Math.max(0, nowSeconds() - this.#record.last_activity_at);
+  }
+
+  /** Changes the record and writes it; the new one holds for everybody at once. */
+  async update(changes: Partial<WorkspaceRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...changes };
+    await this.#writing.run(async () => {
+      if (!this.#isDeleted) await writeRecord(this.files, this.#record);
+    });
+  }
+
+  /** Takes a guest that was started for this workspace. */
+  hold({ guest }: StartedGuest): void {
+    this.#guest = guest;
+    void guest.process.ended.then(() => this.#onEnd(guest));
+  }
+
+  /** Work with the guest, which is started from its disk when it is not there. Throws `workspace_stopped`. */
+  async use<T>(context: CallContext, work: (held: HeldGuest) => Promise<T>): Promise<T> {
+    this.#busy++;
+    try {
+      const held = await this.#life.run(() => this.#ensureGuest(context, false));
+      return await work(held);
+    } finally {
+      this.#busy--;
+      await this.touch();
+    }
+  }
+
+  async touch(): Promise<void> {
+    const now = nowSeconds();
+    const isDue = now - this.#record.last_activity_at >= activitySeconds;
+    this.#record = { ...this.#record, last_activity_at: now };
+    if (isDue) await this.update({});
+  }
+
+  /** Starts the guest, also after an explicit stop. */
+  async start(context: CallContext): Promise<void> {
+    await this.#life.run(() => this.#ensureGuest(context, true));
+  }
+
+  /** Syncs and ends the guest; what it has written stays. */
+  async stop(reason: 'idle' | 'explicit', context: CallContext): Promise<void> {
+    await this.#life.run(async () => {
+      const guest = this.#guest;
+      if (guest !== undefined) {
+        // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
+        await guest.client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
+        await this.#end(guest, context);
+        await recordEvent(this.files.events, 'stopped', reason);
+      }
+      await this.update({ state: 'stopped', stop_reason: reason, guest: null });
+    });
+  }
+
+  /** A fresh guest with a fresh disk takes the place of the old one, which goes only then. */
+  async reset(context: CallContext): Promise<void> {
+    await this.#life.run(async () => {
+      this.#assertThere();
+      const old = { guest: this.#guest, record: this.#record };
+      const disk = `disk-${Date.now().toString(36)}.qcow2`;
+      const place = await this.#place(context, { ...this.#record, disk });
+      const started = await startFresh(place);
+      this.hold(started);
+      await this.update({
+        disk,
+        guest: started.record,
+        state: 'started',
+        stop_reason: null,
+        reset_count: this.#record.reset_count + 1,
+        last_reset_at: nowSeconds(),
+        last_activity_at: nowSeconds(),
+      });
+      if (old.guest !== undefined && old.record.guest !== null) await endGuest(place.room, old.guest, old.record.guest);
+      await this.runs.loseAll();
+      await rm(join(this.files.folder, old.record.disk), { force: true });
+      await recordEvent(this.files.events, 'reset', 'baseline');
+    });
+  }
+
+  /** Ends the guest; the caller removes the folder. Nothing is written to it from now on. */
+  async close(context: CallContext): Promise<void> {
+    await this.#life.run(async () => {
+      this.#isDeleted = true;
+      if (this.#guest !== undefined) await this.#end(this.#guest, context);
+    });
+  }
+
+  /** Lets go of everything; the guest runs on for the next daemon. */
+  async release(): Promise<void> {
+    await this.#life.run(async () => {
+      await this.update({});
+      const guest = this.#guest;
+      this.#guest = undefined;
+      await guest?.release();
+      await this.runs.settle();
+    });
+  }
+
+  /** Takes over the guest that the record names; one that is gone or does not answer counts as crashed. */
+  async adopt(context: CallContext): Promise<void> {
+    const noted = this.#record.guest;
+    if (noted === null) return;
+    await this.#life.run(async () => {
+      const room = await this.#house.room(context);
+      try {
+        const guest = await takeOver(room, this.#record.id, noted, context.signal);
+        this.hold({ guest, record: noted });
+        await this.runs.resume(guest.client);
+      } catch (error) {
+        await this.#onLoss(`not adopted: ${messageOf(error)}`);
+      }
+    });
+  }
+
+  async #ensureGuest(context: CallContext, isExplicit: boolean): Promise<HeldGuest> {
+    this.#assertThere();
+    const current = this.#guest;
+    if (current !== undefined && !current.process.hasEnded) {
+      if (current.client.isOpen) return { guest: current, restarted: false };
+      const again = await this.#reconnect(current, context);
+      if (again !== undefined) return { guest: again, restarted: false };
+    }
+    if (this.#record.stop_reason === 'explicit' && !isExplicit) {
+      throw new PyroError('workspace_stopped', `workspace ${this.#record.id} was stopped`, {
+        hint: `start it with: pyro workspace start ${this.#record.id} (workspace_start)`,
+      });
+    }
+    this.#house.admit(this.#record.id, this.#record.mem_mib);
+    const started = await startOnDisk(await this.#place(context, this.#record));
+    this.hold(started);
+    await this.update({ state: 'started', stop_reason: null, guest: started.record, last_activity_at: nowSeconds() });
+    await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
+    return { guest: started.guest, restarted: !isExplicit };
+  }
+
+  /** A broken session with a living guest: another session, and the running commands are followed again. */
+  async #reconnect(current: Guest, context: CallContext): Promise<Guest | undefined> {
+    const noted = this.#record.guest;
+    if (noted === null) return undefined;
+    const room = await this.#house.room(context);
+    this.#guest = undefined;
+    await current.release();
+    try {
+      const guest = await takeOver(room, this.#record.id, noted, context.signal);
+      this.hold({ guest, record: noted });
+      await this.runs.resume(guest.client);
+      return guest;
+    } catch (error) {
+      context.signal.throwIfAborted();
+      await current.process.kill();
+      await this.#onLoss(messageOf(error));
+      return undefined;
+    }
+  }
+
+  async #place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
+    const { environment: name, environment_digest: digest } = this.#record;
+    return {
+      room: await this.#house.room(context),
+      files: this.files,
+      plan,
+      environment: { digest, name },
+      context,
+    };
+  }
+
+  async #end(guest: Guest, context: CallContext): Promise<void> {
+    this.#guest = undefined;
+    const noted = this.#record.guest;
+    if (noted === null) await guest[Symbol.asyncDispose]();
+    else await endGuest(await this.#house.room(context), guest, noted);
+    await this.runs.loseAll();
+  }
+
+  #onEnd(guest: Guest): void {
+    if (this.#guest !== guest) return;
+    this.#guest = undefined;
+    void this.#life.run(async () => {
+      await guest.release();
+      if (this.#guest === undefined) await this.#onLoss('its QEMU ended');
+    });
+  }
+
+  async #onLoss(why: string): Promise<void> {
+    await this.runs.loseAll();
+    if (this.#isDeleted) return;
+    await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
+    await recordEvent(this.files.events, 'stopped', why);
+  }
+
+  #assertThere(): void {
+    if (!this.#isDeleted) return;
+    throw new PyroError('workspace_unknown', `workspace ${this.#record.id} was deleted`);
+  }
+}
