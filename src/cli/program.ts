@@ -39,12 +39,13 @@ export function createProgram(
   for (const operation of operations) {
     const words = operation.definition.name.split('.');
     const last = words.pop() ?? '';
-    const first = words[0];
     let parent = program;
-    if (first !== undefined) {
-      parent = parents.get(first) ?? program.command(first).description(groups[first] ?? first);
-      parents.set(first, parent);
-    }
+    words.forEach((word, index) => {
+      const path = words.slice(0, index + 1).join(' ');
+      const known = parents.get(path) ?? parent.command(word).description(groups[path] ?? path);
+      parents.set(path, known);
+      parent = known;
+    });
     addCommand(parent, last, operation, rest, onCall);
   }
   return program;

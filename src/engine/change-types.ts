@@ -59,7 +59,7 @@ export interface PatchResult {
   readonly workspace_id: string;
   readonly changed: boolean;
   readonly summary: Readonly<Record<string, number>>;
-  readonly entries: readonly PatchEntry[];
+  readonly entries: PatchEntry[];
 }
 
 export interface DiffRequest {
@@ -70,6 +70,7 @@ export interface DiffRequest {
   /** Offset into the patch, `bytes` */
   readonly cursor: number;
   readonly maxBytes: number;
+  readonly entryLimit: number;
 }
 
 export interface DiffEntry {
@@ -89,13 +90,13 @@ export interface DiffResult {
   readonly base: string;
   readonly changed: boolean;
   readonly summary: Readonly<Record<string, number>>;
-  readonly entries: readonly DiffEntry[];
+  readonly entries: DiffEntry[];
   readonly entries_truncated: boolean;
   readonly patch: string;
   readonly patch_bytes: number;
   readonly next_cursor: number | null;
   /** Paths outside /workspace that changed; null when not asked for */
-  readonly system_changes: readonly PatchEntry[] | null;
+  readonly system_changes: PatchEntry[] | null;
 }
 
 export interface ExportRequest {
@@ -134,7 +135,7 @@ export interface SyncResult {
     readonly deleted_count: number;
     readonly bytes_written: number;
     readonly dry_run: boolean;
-    readonly changes: readonly PatchEntry[];
+    readonly changes: PatchEntry[];
     readonly changes_truncated: boolean;
   };
 }

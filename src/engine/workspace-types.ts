@@ -181,7 +181,7 @@ export interface LogEntry {
 export interface LogsResult {
   readonly workspace_id: string;
   readonly count: number;
-  readonly entries: readonly LogEntry[];
+  readonly entries: LogEntry[];
   /** Where the next call goes on; null at the end */
   readonly next_cursor: number | null;
 }
@@ -191,14 +191,14 @@ export interface SummaryResult {
   readonly name: string | null;
   readonly since: number;
   readonly outcome: string;
-  readonly commands: readonly LastCommand[];
+  readonly commands: LastCommand[];
   readonly command_count: number;
   readonly failed_count: number;
-  readonly files: readonly DiffEntry[];
+  readonly files: DiffEntry[];
   readonly file_count: number;
   readonly additions: number;
   readonly deletions: number;
-  readonly exports: readonly string[];
+  readonly exports: string[];
   readonly resets: number;
   readonly markdown: string;
 }

@@ -50,6 +50,7 @@ export const errorCodes = {
     meaning: 'The record of the workspace cannot be read; it can only be deleted',
     retryable: false,
   },
+  snapshot_unknown: { meaning: 'The workspace has no snapshot of this name', retryable: false },
   command_unknown: { meaning: 'The workspace has no command with this sequence', retryable: false },
   command_ended: { meaning: 'The command has ended already', retryable: false },
   path_refused: { meaning: 'A path of the host is outside of what the server may use', retryable: false },
