@@ -1,11 +1,12 @@
 // All workspaces of this user in the one process that owns them: found on disk, taken over, and ended when idle.
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { templateDiskMib } from '../machine/disks.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { noProgress } from '../shared/progress.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
-import { type MachineRoom, openMachineRoom } from './machine-room.ts';
+import { ensureTemplate, type MachineRoom, openMachineRoom } from './machine-room.ts';
 import { reserveMemory } from './memory-limit.ts';
 import { sweepGuests } from './orphans.ts';
 import { Workspace, type WorkspaceHouse } from './workspace.ts';
@@ -60,6 +61,16 @@ export class WorkspaceRegistry implements AsyncDisposable {
         memMib,
         others.map((each) => ({ id: each.record.id, memMib: each.record.mem_mib, idleSeconds: each.idleSeconds })),
       );
+    },
+    removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
+    expectRestart: ({ record, files }) => {
+      if (record.disk_mib > templateDiskMib || this.#closing.signal.aborted) return;
+      const context: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
+      const source = { name: record.environment, digest: record.environment_digest, imagePath: files.rootImage };
+      const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
+      const work = this.house.room(context).then((room) => ensureTemplate(room, source, size, context, 'bare'));
+      // Without the template the start boots: slower, and its own failure says why.
+      work.catch(() => undefined);
     },
   };
 

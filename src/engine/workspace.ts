@@ -4,19 +4,29 @@ import { join } from 'node:path';
 import type { Guest } from '../machine/guest.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { messageOf, PyroError } from '../shared/errors.ts';
+import { isRunning } from '../system/processes.ts';
 import { CommandLog } from './command-log.ts';
 import { CommandRuns } from './command-runs.ts';
 import { recordEvent } from './events.ts';
 import type { MachineRoom } from './machine-room.ts';
 import { Mutex } from './mutex.ts';
 import { endGuest, type GuestPlace, type StartedGuest, startFresh, startOnDisk, takeOver } from './workspace-guest.ts';
-import { nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
+import {
+  type GuestRecord,
+  nowSeconds,
+  type WorkspaceFiles,
+  type WorkspaceRecord,
+  writeRecord,
+} from './workspace-record.ts';
 
 /** What a workspace asks of the house it stands in. */
 export interface WorkspaceHouse {
   readonly room: (context: CallContext) => Promise<MachineRoom>;
   /** Throws `memory_exhausted` when the guest of this workspace does not fit beside the others */
   readonly admit: (id: string, memMib: number) => void;
+  readonly removeSockets: (guest: GuestRecord) => Promise<void>;
+  /** Makes the next start from disk quick; returns at once */
+  readonly expectRestart: (workspace: Workspace) => void;
 }
 
 /** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
@@ -118,6 +128,7 @@ export class Workspace {
       }
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
     });
+    this.#house.expectRestart(this);
   }
 
   /** A fresh guest with a fresh disk takes the place of the old one, which goes only then. */
@@ -183,7 +194,13 @@ export class Workspace {
   async #ensureGuest(context: CallContext, isExplicit: boolean): Promise<HeldGuest> {
     this.#assertThere();
     const current = this.#guest;
-    if (current !== undefined && !current.process.hasEnded) {
+    const noted = this.#record.guest;
+    if (current !== undefined && noted !== null && !isRunning(noted.process)) {
+      // Its end has not been told yet.
+      this.#guest = undefined;
+      await current.release();
+      await this.#onLoss('its QEMU ended');
+    } else if (current !== undefined) {
       if (current.client.isOpen) return { guest: current, restarted: false };
       const again = await this.#reconnect(current, context);
       if (again !== undefined) return { guest: again, restarted: false };
@@ -250,6 +267,8 @@ export class Workspace {
   }
 
   async #onLoss(why: string): Promise<void> {
+    const noted = this.#record.guest;
+    if (noted !== null) await this.#house.removeSockets(noted);
     await this.runs.loseAll();
     if (this.#isDeleted) return;
     await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
