@@ -72,10 +72,11 @@ function addCommand(
     if (field === definition.rest) continue;
     const isRequired = shape.required.includes(field);
     if (definition.positionals.includes(field)) {
-      command.addArgument(new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description));
+      const argument = new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description);
+      command.addArgument(isNumeric(property) ? argument.argParser(parseNumber) : argument);
       continue;
     }
-    const option = optionOf(field, property);
+    const option = optionOf(field, { ...property, default: definition.commandDefaults?.[field] ?? property.default });
     command.addOption(option);
     fields.push({ field, attribute: option.attributeName() });
   }
@@ -117,7 +118,7 @@ function optionOf(field: string, property: Property): Option {
   if (property.type === 'boolean') return new Option(flag, text);
   const option = new Option(`${flag} <${valueName(property)}>`, text);
   if (property.enum !== undefined) return option.choices(property.enum);
-  if (property.type === 'number' || property.type === 'integer') return option.argParser(parseNumber);
+  if (isNumeric(property)) return option.argParser(parseNumber);
   if (property.type === 'array') {
     return option.argParser((value: string, before: unknown) => [...(Array.isArray(before) ? before : []), value]);
   }
@@ -125,8 +126,12 @@ function optionOf(field: string, property: Property): Option {
 }
 
 function valueName(property: Property): string {
-  if (property.type === 'number' || property.type === 'integer') return 'n';
+  if (isNumeric(property)) return 'n';
   return property.type === 'array' ? 'k=v' : 'value';
+}
+
+function isNumeric({ type }: Property): boolean {
+  return type === 'number' || type === 'integer';
 }
 
 function parseNumber(text: string): number {

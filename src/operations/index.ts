@@ -1,7 +1,7 @@
 // The list of all operations.
 import type { AnyOperation } from './define.ts';
 import { envInspect, envList, envPrune, envPull } from './env.ts';
-import { demo, doctor } from './host.ts';
+import { demo, doctor, prepare } from './host.ts';
 import { run } from './run.ts';
 import { workspaceDiff, workspaceExport, workspacePatchApply, workspaceSyncPush } from './workspace-change.ts';
 import { workspaceExec, workspaceExecSignal, workspaceLogs } from './workspace-exec.ts';
@@ -25,6 +25,7 @@ export const operations: readonly AnyOperation[] = [
   envPrune,
   run,
   demo,
+  prepare,
   workspaceCreate,
   workspaceList,
   workspaceStatus,
