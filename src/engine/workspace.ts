@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Guest } from '../machine/guest.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import { messageOf, PyroError } from '../shared/errors.ts';
+import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { isRunning } from '../system/processes.ts';
 import { CommandLog } from './command-log.ts';
 import { CommandRuns } from './command-runs.ts';
@@ -48,6 +48,8 @@ export class Workspace {
   #record: WorkspaceRecord;
   #guest: Guest | undefined;
   #busy = 0;
+  /** True while the record on disk lacks the last activity */
+  #isStale = false;
   #isDeleted = false;
 
   private constructor(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, log: CommandLog) {
@@ -81,6 +83,7 @@ export class Workspace {
   /** Changes the record and writes it; the new one holds for everybody at once. */
   async update(changes: Partial<WorkspaceRecord>): Promise<void> {
     this.#record = { ...this.#record, ...changes };
+    this.#isStale = false;
     await this.#writing.run(async () => {
       if (!this.#isDeleted) await writeRecord(this.files, this.#record);
     });
@@ -98,6 +101,12 @@ export class Workspace {
     try {
       const held = await this.#life.run(() => this.#ensureGuest(context, false));
       return await work(held);
+    } catch (error) {
+      if (!isPyroError(error, 'guest_unreachable')) throw error;
+      throw new PyroError('guest_unreachable', error.message, {
+        hint: 'make the call again: a guest that has ended starts again from its disk, with all that was synced',
+        cause: error,
+      });
     } finally {
       this.#busy--;
       await this.touch();
@@ -108,6 +117,7 @@ export class Workspace {
     const now = nowSeconds();
     const isDue = now - this.#record.last_activity_at >= activitySeconds;
     this.#record = { ...this.#record, last_activity_at: now };
+    this.#isStale = true;
     if (isDue) await this.update({});
   }
 
@@ -167,7 +177,7 @@ export class Workspace {
   /** Lets go of everything; the guest runs on for the next daemon. */
   async release(): Promise<void> {
     await this.#life.run(async () => {
-      await this.update({});
+      if (this.#isStale) await this.update({});
       const guest = this.#guest;
       this.#guest = undefined;
       await guest?.release();
