@@ -16,6 +16,9 @@ import {
   activateAnswerSchema,
   emptyAnswerSchema,
   guestErrorSchema,
+  type ProbeAnswer,
+  type ProbeRequest,
+  probeAnswerSchema,
   type ResumeAnswer,
   resumeAnswerSchema,
   type StartRequest,
@@ -104,6 +107,11 @@ export class GuestClient implements AsyncDisposable {
 
   status(options: CallOptions = {}): Promise<z.infer<typeof statusAnswerSchema>> {
     return this.call('GET', '/v1/status', undefined, statusAnswerSchema, options);
+  }
+
+  /** Looks once whether something in the guest is ready. */
+  probe(request: ProbeRequest, options: CallOptions = {}): Promise<ProbeAnswer> {
+    return this.call('POST', '/v1/probe', request, probeAnswerSchema, options);
   }
 
   async sync(options: CallOptions = {}): Promise<void> {

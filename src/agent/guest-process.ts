@@ -4,8 +4,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
 import { type Frame, FrameDecoder } from './frames.ts';
-import type { CallOptions, GuestClient } from './guest-client.ts';
-import { type ExitEvent, emptyAnswerSchema, type TerminalSize } from './messages.ts';
+import { type CallOptions, expectSuccess, type GuestClient, parseAnswer, readAll } from './guest-client.ts';
+import { type ExitEvent, emptyAnswerSchema, type GapEvent, inputAnswerSchema, type TerminalSize } from './messages.ts';
 
 export class GuestProcess {
   readonly id: string;
@@ -39,10 +39,14 @@ export class GuestProcess {
   }
 
   /** Hands on output as it comes (a sink's promise is waited for: back-pressure) until the process ends. */
-  async follow(sink: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | void): Promise<ExitEvent> {
+  async follow(
+    sink: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | void,
+    onGap?: (gap: GapEvent) => Promise<void> | void,
+  ): Promise<ExitEvent> {
     for await (const frame of this.#frames) {
       if (frame.kind !== 'event') await sink(frame.kind, frame.bytes);
       else if (frame.event.event === 'exit') return frame.event;
+      else if (frame.event.event === 'gap') await onGap?.(frame.event);
     }
     throw new PyroError('guest_unreachable', 'the connection to the guest broke before the process ended');
   }
@@ -57,6 +61,14 @@ export class GuestProcess {
       // The process may end, or close its input, before it has read everything; its exit tells the rest.
       if (error instanceof PyroError) throw error;
     }
+  }
+
+  /** Writes to standard input, which stays open; gives the count of bytes that were taken. */
+  async write(bytes: Buffer, options: CallOptions = {}): Promise<number> {
+    const stream = this.#client.open('POST', `/v1/processes/${this.id}/input`, options);
+    stream.end(bytes);
+    await expectSuccess(stream, options);
+    return parseAnswer(await readAll(stream, options), inputAnswerSchema, 'input').bytes;
   }
 
   async signal(name: string, scope: 'group' | 'all', options: CallOptions = {}): Promise<void> {
