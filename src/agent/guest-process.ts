@@ -9,12 +9,15 @@ import { type ExitEvent, emptyAnswerSchema, type GapEvent, inputAnswerSchema, ty
 
 export class GuestProcess {
   readonly id: string;
+  /** Process id in the guest, known to whoever has started it */
+  readonly pid: number | undefined;
   readonly #client: GuestClient;
   readonly #frames: AsyncGenerator<Frame>;
 
-  private constructor(client: GuestClient, id: string, frames: AsyncGenerator<Frame>) {
+  private constructor(client: GuestClient, id: string, frames: AsyncGenerator<Frame>, pid?: number) {
     this.#client = client;
     this.id = id;
+    this.pid = pid;
     this.#frames = frames;
   }
 
@@ -25,7 +28,7 @@ export class GuestProcess {
     if (first.done === true || first.value.kind !== 'event' || first.value.event.event !== 'started') {
       throw new PyroError('guest_protocol', 'the guest did not report the start of the process');
     }
-    return new GuestProcess(client, first.value.event.id, frames);
+    return new GuestProcess(client, first.value.event.id, frames, first.value.event.pid);
   }
 
   /** Takes over the frame stream of a process that has been attached to again. */
