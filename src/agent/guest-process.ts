@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
 import { type Frame, FrameDecoder } from './frames.ts';
-import { type CallOptions, expectSuccess, type GuestClient, parseAnswer, readAll } from './guest-client.ts';
+import type { CallOptions, GuestClient } from './guest-client.ts';
 import { type ExitEvent, emptyAnswerSchema, type GapEvent, inputAnswerSchema, type TerminalSize } from './messages.ts';
 
 export class GuestProcess {
@@ -68,10 +68,7 @@ export class GuestProcess {
 
   /** Writes to standard input, which stays open; gives the count of bytes that were taken. */
   async write(bytes: Buffer, options: CallOptions = {}): Promise<number> {
-    const stream = this.#client.open('POST', `/v1/processes/${this.id}/input`, options);
-    stream.end(bytes);
-    await expectSuccess(stream, options);
-    return parseAnswer(await readAll(stream, options), inputAnswerSchema, 'input').bytes;
+    return (await this.#client.send(`/v1/processes/${this.id}/input`, bytes, inputAnswerSchema, options)).bytes;
   }
 
   async signal(name: string, scope: 'group' | 'all', options: CallOptions = {}): Promise<void> {

@@ -1,5 +1,5 @@
 // What to wait for in output: a text, or a regular expression that may be as wild as it likes but not take for ever.
-import { Script, createContext } from 'node:vm';
+import { createContext, Script } from 'node:vm';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
 
 export const longestPattern = 500;

@@ -8,10 +8,10 @@ import { mebibyte } from '../shared/units.ts';
 import { writeJson } from '../system/files.ts';
 import type { LossReason } from './guest-tenants.ts';
 import { Mutex } from './mutex.ts';
+import { decideFate, type Stopping } from './service-fate.ts';
 import { ServicePorts } from './service-ports.ts';
 import { findUnready } from './service-probe.ts';
 import { isAlive, type ServiceRecord, viewOfService } from './service-record.ts';
-import { decideRestart, longRunSeconds } from './service-restart.ts';
 import type { ServiceView } from './service-types.ts';
 import { StreamLog } from './stream-log.ts';
 import { waitForAny } from './waiting.ts';
@@ -40,7 +40,7 @@ export class Service {
   #settled = Promise.withResolvers<void>();
   #detail: string | undefined;
   /** Why the end that comes was asked for */
-  #stopping: { readonly state: 'stopped' | 'failed'; readonly reason: string } | undefined;
+  #stopping: Stopping | undefined;
 
   private constructor(folder: string, record: ServiceRecord, logs: ServiceLogs, onEvent: (detail: string) => void) {
     this.#folder = folder;
@@ -131,6 +131,11 @@ export class Service {
     await this.#halt({ state: 'stopped', reason: 'sigterm' }, signal);
   }
 
+  /** One that is over does not come back with its guest any more. */
+  async forgo(): Promise<void> {
+    if (this.#record.is_wanted) await this.#update({ is_wanted: false });
+  }
+
   /** Its guest will be stopped; it comes back with the guest when its policy is `always`. */
   async quiesce(signal: AbortSignal): Promise<void> {
     await this.#halt({ state: 'stopped', reason: 'workspace_stopped' }, signal);
@@ -156,7 +161,7 @@ export class Service {
     await this.logs.stderr[Symbol.asyncDispose]();
   }
 
-  async #halt(why: { state: 'stopped' | 'failed'; reason: string }, signal: AbortSignal): Promise<void> {
+  async #halt(why: Stopping, signal: AbortSignal): Promise<void> {
     const process = this.#process;
     this.#attempt.abort();
     if (process === undefined) {
@@ -227,45 +232,24 @@ export class Service {
       await this.#halt({ state: 'failed', reason: 'readiness_timeout' }, new AbortController().signal);
     } catch (error) {
       // Its process has ended, it was stopped, or the session broke: each is told elsewhere.
-      if (!signal.aborted && !isPyroError(error, 'guest_unreachable')) await this.#end('failed', messageOf(error), null);
+      if (!signal.aborted && !isPyroError(error, 'guest_unreachable'))
+        await this.#end('failed', messageOf(error), null);
     }
   }
 
   async #onExit({ exit_code: exitCode }: ExitEvent): Promise<void> {
     this.#attempt.abort();
     await this.#ports.close();
-    const { ready_at: readyAt, restart_count: restarts, restart_policy: policy, started_at: startedAt } = this.#record;
-    const stopping = this.#stopping;
-    // What never came up at its first start would hardly do so at the next: whoever started it should look.
-    const isFirst = readyAt === null && restarts === 0;
-    if (stopping !== undefined && (stopping.state === 'stopped' || isFirst)) {
-      await this.#end(stopping.state, stopping.reason, exitCode);
-      return;
-    }
-    if (isFirst && !(await this.#wasInstant())) {
-      await this.#end('failed', 'process_exited_before_ready', exitCode);
-      return;
-    }
-    const isLong = Date.now() / 1000 - startedAt >= longRunSeconds;
-    const attempts = isLong ? 0 : this.#record.attempts;
-    const decision = decideRestart(policy, stopping === undefined ? exitCode : null, attempts);
-    if (decision.kind !== 'restart') {
-      if (decision.kind === 'give_up') await this.#end('failed', 'restart_limit', exitCode);
-      else await this.#end('exited', null, exitCode);
+    const fate = decideFate(this.#record, this.#stopping, exitCode, Date.now() / 1000);
+    if (fate.readyAt !== undefined) await this.#update({ ready_at: fate.readyAt });
+    if (fate.kind === 'over') {
+      await this.#end(fate.state, fate.reason, exitCode);
       return;
     }
     const ended = { ended_at: Date.now() / 1000, exit_code: exitCode, process: null, pid: null };
-    await this.#update({ ...ended, state: 'restarting', attempts: attempts + 1 });
-    this.#onEvent(`ended with ${exitCode}, comes back in ${decision.delayMs} ms`);
-    this.#scheduleRestart(decision.delayMs);
-  }
-
-  /** True for one without probes, which is ready as soon as it has started, however soon it ended. */
-  async #wasInstant(): Promise<boolean> {
-    const { ready_file, ready_tcp, ready_http, ready_command } = this.#record;
-    if ([ready_file, ready_tcp, ready_http, ready_command].some((probe) => probe !== null)) return false;
-    await this.#update({ ready_at: this.#record.started_at });
-    return true;
+    await this.#update({ ...ended, state: 'restarting', attempts: fate.attempts });
+    this.#onEvent(`ended with ${exitCode}, comes back in ${fate.delayMs} ms`);
+    this.#scheduleRestart(fate.delayMs);
   }
 
   #scheduleRestart(delayMs: number): void {
@@ -290,7 +274,9 @@ export class Service {
   async #end(state: 'exited' | 'stopped' | 'failed', reason: string | null, exitCode: number | null): Promise<void> {
     const ended = { ended_at: Date.now() / 1000, exit_code: exitCode, process: null, pid: null };
     await this.#update({ ...ended, state, stop_reason: reason });
-    this.#onEvent(`${state}${reason === null ? '' : ` (${reason})`}${exitCode === null ? '' : `, exit code ${exitCode}`}`);
+    this.#onEvent(
+      `${state}${reason === null ? '' : ` (${reason})`}${exitCode === null ? '' : `, exit code ${exitCode}`}`,
+    );
     this.#settled.resolve();
   }
 

@@ -27,7 +27,10 @@ export async function readShell(
 ): Promise<ShellReadResult> {
   const { cursor, isPlain, view } = request;
   if (cursor > shell.log.end) {
-    throw new PyroError('usage', `shell ${shell.record.id} has written ${shell.log.end} bytes, the cursor is ${cursor}`);
+    throw new PyroError(
+      'usage',
+      `shell ${shell.record.id} has written ${shell.log.end} bytes, the cursor is ${cursor}`,
+    );
   }
   const matched = await waitForOutput(shell, request, signal);
   const common = {
@@ -70,7 +73,7 @@ async function waitForOutput(
   const started = performance.now();
   for (;;) {
     const changed = shell.log.changed();
-    if (pattern !== undefined && pattern.isIn(await newestText(shell, cursor))) return true;
+    if (pattern?.isIn(await newestText(shell, cursor))) return true;
     const now = performance.now();
     const missed = pattern === undefined ? null : false;
     let leftMs = started + waitMs - now;

@@ -8,8 +8,11 @@ import { isRunning } from '../system/processes.ts';
 import { CommandLog } from './command-log.ts';
 import { CommandRuns } from './command-runs.ts';
 import { recordEvent } from './events.ts';
+import type { GuestTenants, LossReason } from './guest-tenants.ts';
 import type { MachineRoom } from './machine-room.ts';
 import { Mutex } from './mutex.ts';
+import { Services } from './services.ts';
+import { Shells } from './shells.ts';
 import { endGuest, type GuestPlace, type StartedGuest, startFresh, startOnDisk, takeOver } from './workspace-guest.ts';
 import {
   type GuestRecord,
@@ -42,6 +45,10 @@ export class Workspace {
   readonly files: WorkspaceFiles;
   readonly log: CommandLog;
   readonly runs: CommandRuns;
+  readonly shells: Shells;
+  readonly services: Services;
+  /** All that lives in the guest */
+  readonly #tenants: readonly GuestTenants[];
   readonly #house: WorkspaceHouse;
   readonly #life = new Mutex();
   readonly #writing = new Mutex();
@@ -52,16 +59,28 @@ export class Workspace {
   #isStale = false;
   #isDeleted = false;
 
-  private constructor(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, log: CommandLog) {
+  private constructor(
+    house: WorkspaceHouse,
+    files: WorkspaceFiles,
+    record: WorkspaceRecord,
+    { log, shells, services }: Pick<Workspace, 'log' | 'shells' | 'services'>,
+  ) {
     this.#house = house;
     this.files = files;
     this.#record = record;
     this.log = log;
     this.runs = new CommandRuns(log);
+    this.shells = shells;
+    this.services = services;
+    this.#tenants = [this.runs, shells, services];
   }
 
   static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord): Promise<Workspace> {
-    return new Workspace(house, files, record, await CommandLog.open(files.commands));
+    return new Workspace(house, files, record, {
+      log: await CommandLog.open(files.commands),
+      shells: await Shells.open(files.shells),
+      services: await Services.open(files.services, files.events),
+    });
   }
 
   get record(): WorkspaceRecord {
@@ -131,9 +150,10 @@ export class Workspace {
     await this.#life.run(async () => {
       const guest = this.#guest;
       if (guest !== undefined) {
+        for (const each of this.#tenants) await each.quiesce?.(context.signal);
         // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
         await guest.client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
-        await this.#end(guest, context);
+        await this.#end(guest, context, 'workspace_stopped');
         await recordEvent(this.files.events, 'stopped', reason);
       }
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
@@ -160,7 +180,7 @@ export class Workspace {
         last_activity_at: nowSeconds(),
       });
       if (old.guest !== undefined && old.record.guest !== null) await endGuest(place.room, old.guest, old.record.guest);
-      await this.runs.loseAll();
+      await this.#loseAll('workspace_reset');
       await rm(join(this.files.folder, old.record.disk), { force: true });
       await recordEvent(this.files.events, 'reset', 'baseline');
     });
@@ -170,7 +190,7 @@ export class Workspace {
   async close(context: CallContext): Promise<void> {
     await this.#life.run(async () => {
       this.#isDeleted = true;
-      if (this.#guest !== undefined) await this.#end(this.#guest, context);
+      if (this.#guest !== undefined) await this.#end(this.#guest, context, 'workspace_stopped');
     });
   }
 
@@ -181,7 +201,7 @@ export class Workspace {
       const guest = this.#guest;
       this.#guest = undefined;
       await guest?.release();
-      await this.runs.settle();
+      for (const each of this.#tenants) await each.settle();
     });
   }
 
@@ -194,7 +214,7 @@ export class Workspace {
       try {
         const guest = await takeOver(room, this.#record.id, noted, context.signal);
         this.hold({ guest, record: noted });
-        await this.runs.resume(guest.client);
+        await this.#resume(guest);
       } catch (error) {
         await this.#onLoss(`not adopted: ${messageOf(error)}`);
       }
@@ -225,6 +245,7 @@ export class Workspace {
     this.hold(started);
     await this.update({ state: 'started', stop_reason: null, guest: started.record, last_activity_at: nowSeconds() });
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
+    for (const each of this.#tenants) await each.restart?.(started.guest.client);
     return { guest: started.guest, restarted: !isExplicit };
   }
 
@@ -238,7 +259,7 @@ export class Workspace {
     try {
       const guest = await takeOver(room, this.#record.id, noted, context.signal);
       this.hold({ guest, record: noted });
-      await this.runs.resume(guest.client);
+      await this.#resume(guest);
       return guest;
     } catch (error) {
       context.signal.throwIfAborted();
@@ -259,12 +280,20 @@ export class Workspace {
     };
   }
 
-  async #end(guest: Guest, context: CallContext): Promise<void> {
+  async #resume(guest: Guest): Promise<void> {
+    for (const each of this.#tenants) await each.resume(guest.client);
+  }
+
+  async #loseAll(reason: LossReason): Promise<void> {
+    for (const each of this.#tenants) await each.loseAll(reason);
+  }
+
+  async #end(guest: Guest, context: CallContext, reason: LossReason): Promise<void> {
     this.#guest = undefined;
     const noted = this.#record.guest;
     if (noted === null) await guest[Symbol.asyncDispose]();
     else await endGuest(await this.#house.room(context), guest, noted);
-    await this.runs.loseAll();
+    await this.#loseAll(reason);
   }
 
   #onEnd(guest: Guest): void {
@@ -279,7 +308,7 @@ export class Workspace {
   async #onLoss(why: string): Promise<void> {
     const noted = this.#record.guest;
     if (noted !== null) await this.#house.removeSockets(noted);
-    await this.runs.loseAll();
+    await this.#loseAll('guest_ended');
     if (this.#isDeleted) return;
     await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
     await recordEvent(this.files.events, 'stopped', why);

@@ -10,6 +10,16 @@ import { listFiles, readFile, writeFile } from './workspace-files.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
+import { listServices, logsOfService, startService, statusOfService, stopService } from './workspace-services.ts';
+import {
+  closeShell,
+  listShells,
+  openShell,
+  readShellOf,
+  resizeShell,
+  signalShell,
+  writeToShell,
+} from './workspace-shells.ts';
 import { summarize } from './workspace-summary.ts';
 import { pushFiles } from './workspace-sync.ts';
 import type { Workspaces } from './workspace-types.ts';
@@ -83,5 +93,22 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
       return viewOf(workspace);
     },
     summary: (id, call) => summarize(registry.get(id), call),
+    shells: {
+      open: (id, request, call) => openShell(registry.get(id), request, call),
+      read: (id, shell, request, call) => readShellOf(registry.get(id), shell, request, call),
+      write: (id, shell, { input, appendsNewline }, call) =>
+        writeToShell(registry.get(id), shell, input, appendsNewline, call),
+      resize: (id, shell, size, call) => resizeShell(registry.get(id), shell, size, call),
+      signal: (id, shell, name, call) => signalShell(registry.get(id), shell, name, call),
+      close: (id, shell, call) => closeShell(registry.get(id), shell, call),
+      list: async (id) => listShells(registry.get(id)),
+    },
+    services: {
+      start: (id, request, call) => startService(registry.get(id), request, call),
+      list: async (id) => listServices(registry.get(id)),
+      status: (id, name, call) => statusOfService(registry.get(id), name, call),
+      logs: (id, request, call) => logsOfService(registry.get(id), request, call),
+      stop: (id, name, call) => stopService(registry.get(id), name, call),
+    },
   };
 }
