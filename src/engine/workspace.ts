@@ -8,10 +8,10 @@ import { isRunning } from '../system/processes.ts';
 import { CommandLog } from './command-log.ts';
 import { CommandRuns } from './command-runs.ts';
 import { recordEvent } from './events.ts';
-import type { MachineRoom } from './machine-room.ts';
 import { Mutex } from './mutex.ts';
 import { layerOf, mergeLayers, reconcileLayers, removeUnneeded } from './snapshots.ts';
 import { endGuest, type GuestPlace, type StartedGuest, startAbove, startOnDisk, takeOver } from './workspace-guest.ts';
+import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
 import {
   type GuestRecord,
   newLayer,
@@ -21,24 +21,8 @@ import {
   writeRecord,
 } from './workspace-record.ts';
 
-/** What a workspace asks of the house it stands in. */
-export interface WorkspaceHouse {
-  readonly room: (context: CallContext) => Promise<MachineRoom>;
-  /** Throws `memory_exhausted` when the guest of this workspace does not fit beside the others */
-  readonly admit: (id: string, memMib: number) => void;
-  readonly removeSockets: (guest: GuestRecord) => Promise<void>;
-  /** Makes the next start from disk quick; returns at once */
-  readonly expectRestart: (workspace: Workspace) => void;
-}
-
 /** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
 const activitySeconds = 10;
-
-export interface HeldGuest {
-  readonly guest: Guest;
-  /** True when this call started it from its disk */
-  readonly restarted: boolean;
-}
 
 export class Workspace {
   readonly files: WorkspaceFiles;
