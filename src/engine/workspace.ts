@@ -12,14 +12,7 @@ import { Mutex } from './mutex.ts';
 import { layerOf, mergeLayers, reconcileLayers, removeUnneeded } from './snapshots.ts';
 import { endGuest, type GuestPlace, type StartedGuest, startAbove, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
-import {
-  type GuestRecord,
-  newLayer,
-  nowSeconds,
-  type WorkspaceFiles,
-  type WorkspaceRecord,
-  writeRecord,
-} from './workspace-record.ts';
+import { newLayer, nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
 
 /** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
 const activitySeconds = 10;

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ChangesRequest, GuestFiles } from '../../src/agent/file-types.ts';
 import { createGuestFiles } from '../../src/agent/guest-files.ts';
 import { ensureEnvironment } from '../../src/engine/ensure-environment.ts';
-import { ensureTemplate, openMachineRoom } from '../../src/engine/machine-room.ts';
+import { ensureTemplate, openMachineRoom, templateSource } from '../../src/engine/machine-room.ts';
 import { copyDisk } from '../../src/machine/disks.ts';
 import { Guest, newMagic, removeGuestFolder } from '../../src/machine/guest.ts';
 import { isPyroError } from '../../src/shared/errors.ts';
@@ -49,7 +49,7 @@ beforeAll(async () => {
   const paths = locatePaths();
   const room = await openMachineRoom(paths, context);
   const environment = await ensureEnvironment(paths, 'debian:12', context);
-  const { template } = await ensureTemplate(room, environment, size, context);
+  const { template } = await ensureTemplate(room, templateSource(environment), size, context);
   const disk = join(folder, 'disk.qcow2');
   await copyDisk(template.overlay, disk);
   const id = `t${randomBytes(5).toString('hex')}`;
