@@ -6,7 +6,6 @@ import type { ExitEvent } from '../agent/messages.ts';
 import { isPyroError, messageOf } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { writeJson } from '../system/files.ts';
-import type { LossReason } from './guest-tenants.ts';
 import { Mutex } from './mutex.ts';
 import { decideFate, type Stopping } from './service-fate.ts';
 import { ServicePorts } from './service-ports.ts';
@@ -14,6 +13,7 @@ import { findUnready } from './service-probe.ts';
 import { isAlive, type ServiceRecord, viewOfService } from './service-record.ts';
 import type { ServiceView } from './service-types.ts';
 import { StreamLog } from './stream-log.ts';
+import type { LossReason } from './tenant-types.ts';
 import { waitForAny } from './waiting.ts';
 
 /** Most output of one stream that is kept; the oldest goes first */

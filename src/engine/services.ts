@@ -6,13 +6,13 @@ import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { readJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { recordEvent } from './events.ts';
-import type { GuestTenants, LossReason } from './guest-tenants.ts';
 import { Service } from './service.ts';
 import { isAlive, type ServiceRecord, serviceNamePattern, serviceRecordSchema } from './service-record.ts';
+import type { LossReason } from './tenant-types.ts';
 
 const mostServices = 64;
 
-export class Services implements GuestTenants {
+export class Services {
   readonly #folder: string;
   readonly #eventsPath: string;
   readonly #services = new Map<string, Service>();

@@ -6,7 +6,6 @@ import type { GuestClient } from '../agent/guest-client.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { makeFolder } from '../system/folders.ts';
-import type { GuestTenants } from './guest-tenants.ts';
 import { startLoginShell } from './login-shell.ts';
 import { Shell } from './shell.ts';
 import { type ShellRecord, shellIdSchema } from './shell-record.ts';
@@ -15,7 +14,7 @@ const mostShells = 32;
 /** Output that the guest holds while nobody follows; the terminal waits when it is full */
 const bufferBytes = 4 * mebibyte;
 
-export class Shells implements GuestTenants {
+export class Shells {
   readonly #folder: string;
   readonly #shells = new Map<string, Shell>();
 

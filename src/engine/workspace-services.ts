@@ -14,19 +14,30 @@ import type {
 import { waitForAny } from './waiting.ts';
 import type { Workspace } from './workspace.ts';
 import { baseEnvironment, guestPath, workspacePath } from './workspace-exec.ts';
-import type { WorkspaceCall } from './workspace-types.ts';
+import type { WorkspaceRegistry } from './workspace-registry.ts';
+import type { WorkspaceCall, WorkspaceServices } from './workspace-types.ts';
 
 const progressMs = 1000;
 
+export function createServiceCalls(registry: WorkspaceRegistry): WorkspaceServices {
+  return {
+    start: (id, request, call) => startService(registry.get(id), request, call),
+    list: async (id) => listServices(registry.get(id)),
+    status: (id, name, call) => statusOfService(registry.get(id), name, call),
+    logs: (id, request, call) => logsOfService(registry.get(id), request, call),
+    stop: (id, name, call) => stopService(registry.get(id), name, call),
+  };
+}
+
 /** Starts a service and waits until it is ready, has failed, or `waitMs` is over. A cancelled start leaves none. */
-export async function startService(
+async function startService(
   workspace: Workspace,
   request: ServiceStartRequest,
   call: WorkspaceCall,
 ): Promise<ServiceView> {
   const record = draftOf(workspace, request);
   return await workspace.use(call, async ({ guest }) => {
-    const service = await workspace.services.start(guest.client, record);
+    const service = await workspace.tenants.services.start(guest.client, record);
     try {
       await waitForReady(service, request.waitMs, call);
     } catch (error) {
@@ -37,8 +48,8 @@ export async function startService(
   });
 }
 
-export function listServices(workspace: Workspace): ServiceListResult {
-  const services = workspace.services.all().map((service) => service.view(workspace.record.id));
+function listServices(workspace: Workspace): ServiceListResult {
+  const services = workspace.tenants.services.all().map((service) => service.view(workspace.record.id));
   return {
     workspace_id: workspace.record.id,
     count: services.length,
@@ -47,26 +58,26 @@ export function listServices(workspace: Workspace): ServiceListResult {
   };
 }
 
-export async function statusOfService(workspace: Workspace, name: string, call: WorkspaceCall): Promise<ServiceView> {
-  const service = workspace.services.get(name);
+async function statusOfService(workspace: Workspace, name: string, call: WorkspaceCall): Promise<ServiceView> {
+  const service = workspace.tenants.services.get(name);
   await ensureFollowed(workspace, service, call);
   return service.view(workspace.record.id);
 }
 
-export async function logsOfService(
+async function logsOfService(
   workspace: Workspace,
   request: ServiceLogsRequest,
   call: WorkspaceCall,
 ): Promise<ServiceLogsResult> {
-  const service = workspace.services.get(request.name);
+  const service = workspace.tenants.services.get(request.name);
   await ensureFollowed(workspace, service, call);
   await workspace.touch();
   return await readServiceLogs(workspace.record.id, service, request, call.signal);
 }
 
 /** Stopping what is over changes nothing. */
-export async function stopService(workspace: Workspace, name: string, call: WorkspaceCall): Promise<ServiceView> {
-  const service = workspace.services.get(name);
+async function stopService(workspace: Workspace, name: string, call: WorkspaceCall): Promise<ServiceView> {
+  const service = workspace.tenants.services.get(name);
   if (isAlive(service.record)) await workspace.use(call, () => service.stop(call.signal));
   else await service.forgo();
   return service.view(workspace.record.id);

@@ -6,9 +6,22 @@ import { viewOfShell } from './shell-record.ts';
 import type { ShellOpenRequest, ShellReadRequest, ShellReadResult, ShellView } from './shell-types.ts';
 import type { Workspace } from './workspace.ts';
 import { baseEnvironment, guestPath, workspacePath } from './workspace-exec.ts';
-import type { WorkspaceCall } from './workspace-types.ts';
+import type { WorkspaceRegistry } from './workspace-registry.ts';
+import type { WorkspaceCall, WorkspaceShells } from './workspace-types.ts';
 
-export async function openShell(
+export function createShellCalls(registry: WorkspaceRegistry): WorkspaceShells {
+  return {
+    open: (id, request, call) => openShell(registry.get(id), request, call),
+    read: (id, shell, request, call) => readShellOf(registry.get(id), shell, request, call),
+    write: (id, shell, request, call) => writeToShell(registry.get(id), shell, request, call),
+    resize: (id, shell, size, call) => resizeShell(registry.get(id), shell, size, call),
+    signal: (id, shell, name, call) => signalShell(registry.get(id), shell, name, call),
+    close: (id, shell, call) => closeShell(registry.get(id), shell, call),
+    list: async (id) => listShells(registry.get(id)),
+  };
+}
+
+async function openShell(
   workspace: Workspace,
   { cwd, cols, rows, env }: ShellOpenRequest,
   call: WorkspaceCall,
@@ -16,29 +29,28 @@ export async function openShell(
   return await workspace.use(call, async ({ guest, restarted }) => {
     const place = { cwd: guestPath(cwd ?? workspacePath), cols, rows };
     const request = { ...place, env: { ...baseEnvironment(workspace.record), ...env } };
-    const shell = await workspace.shells.start(guest.client, request, call.signal);
+    const shell = await workspace.tenants.shells.start(guest.client, request, call.signal);
     await recordEvent(workspace.files.events, 'shell', `${shell.record.id} opened`);
     return { ...viewOf(workspace, shell), restarted };
   });
 }
 
-export async function readShellOf(
+async function readShellOf(
   workspace: Workspace,
   id: string,
   request: ShellReadRequest,
   call: WorkspaceCall,
 ): Promise<ShellReadResult> {
-  const shell = workspace.shells.get(id);
+  const shell = workspace.tenants.shells.get(id);
   await ensureFollowed(workspace, shell, call);
   await workspace.touch();
   return await readShell(workspace.record.id, shell, request, call.signal);
 }
 
-export async function writeToShell(
+async function writeToShell(
   workspace: Workspace,
   id: string,
-  input: string,
-  appendsNewline: boolean,
+  { input, appendsNewline }: { readonly input: string; readonly appendsNewline: boolean },
   call: WorkspaceCall,
 ): Promise<ShellView & { readonly input_length: number }> {
   return await withShell(workspace, id, call, async (shell) => {
@@ -48,7 +60,7 @@ export async function writeToShell(
   });
 }
 
-export async function resizeShell(
+async function resizeShell(
   workspace: Workspace,
   id: string,
   { cols, rows }: { readonly cols: number; readonly rows: number },
@@ -60,30 +72,25 @@ export async function resizeShell(
   });
 }
 
-export async function signalShell(
-  workspace: Workspace,
-  id: string,
-  name: string,
-  call: WorkspaceCall,
-): Promise<ShellView> {
+async function signalShell(workspace: Workspace, id: string, name: string, call: WorkspaceCall): Promise<ShellView> {
   return await withShell(workspace, id, call, async (shell) => {
     await shell.signal(name, call.signal);
     return viewOf(workspace, shell);
   });
 }
 
-export async function closeShell(workspace: Workspace, id: string, call: WorkspaceCall): Promise<ShellView> {
-  const shell = workspace.shells.get(id);
+async function closeShell(workspace: Workspace, id: string, call: WorkspaceCall): Promise<ShellView> {
+  const shell = workspace.tenants.shells.get(id);
   await ensureFollowed(workspace, shell, call);
   const bytes = shell.log.end;
-  const record = await workspace.shells.close(id);
+  const record = await workspace.tenants.shells.close(id);
   await recordEvent(workspace.files.events, 'shell', `${id} closed`);
   await workspace.touch();
   return viewOfShell(workspace.record.id, record, bytes);
 }
 
-export function listShells(workspace: Workspace): ShellView[] {
-  return workspace.shells.all().map((shell) => viewOf(workspace, shell));
+function listShells(workspace: Workspace): ShellView[] {
+  return workspace.tenants.shells.all().map((shell) => viewOf(workspace, shell));
 }
 
 async function withShell<T>(
@@ -92,7 +99,7 @@ async function withShell<T>(
   call: WorkspaceCall,
   work: (shell: Shell) => Promise<T>,
 ): Promise<T> {
-  const shell = workspace.shells.get(id);
+  const shell = workspace.tenants.shells.get(id);
   // A shell that has ended needs no guest, which is not started for it.
   if (!shell.isRunning) return await work(shell);
   return await workspace.use(call, () => work(shell));

@@ -31,8 +31,8 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
     last_command: record.last_command,
     reset_count: record.reset_count,
     last_reset_at: record.last_reset_at,
-    service_count: workspace.services.count,
-    running_service_count: workspace.services.runningCount,
+    service_count: workspace.tenants.services.count,
+    running_service_count: workspace.tenants.services.runningCount,
     restarted,
   };
 }
@@ -50,6 +50,6 @@ export async function statusOf(workspace: Workspace, context: CallContext): Prom
     memory_used_bytes: status === undefined ? null : status.memory_total_bytes - status.memory_available_bytes,
     disk_used_bytes: disk === undefined ? 0 : disk.blocks * 512,
     processes: status?.processes ?? null,
-    running_sequences: workspace.runs.sequences,
+    running_sequences: workspace.tenants.runs.sequences,
   };
 }

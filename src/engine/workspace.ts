@@ -5,50 +5,21 @@ import type { Guest } from '../machine/guest.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { isRunning } from '../system/processes.ts';
-import { CommandLog } from './command-log.ts';
-import { CommandRuns } from './command-runs.ts';
 import { recordEvent } from './events.ts';
-import type { GuestTenants, LossReason } from './guest-tenants.ts';
-import type { MachineRoom } from './machine-room.ts';
+import { GuestTenants } from './guest-tenants.ts';
 import { Mutex } from './mutex.ts';
-import { Services } from './services.ts';
-import { Shells } from './shells.ts';
-import { endGuest, type GuestPlace, type StartedGuest, startFresh, startOnDisk, takeOver } from './workspace-guest.ts';
-import {
-  type GuestRecord,
-  nowSeconds,
-  type WorkspaceFiles,
-  type WorkspaceRecord,
-  writeRecord,
-} from './workspace-record.ts';
-
-/** What a workspace asks of the house it stands in. */
-export interface WorkspaceHouse {
-  readonly room: (context: CallContext) => Promise<MachineRoom>;
-  /** Throws `memory_exhausted` when the guest of this workspace does not fit beside the others */
-  readonly admit: (id: string, memMib: number) => void;
-  readonly removeSockets: (guest: GuestRecord) => Promise<void>;
-  /** Makes the next start from disk quick; returns at once */
-  readonly expectRestart: (workspace: Workspace) => void;
-}
+import { layerOf, mergeLayers, reconcileLayers, removeUnneeded } from './snapshots.ts';
+import type { LossReason } from './tenant-types.ts';
+import { endGuest, type GuestPlace, type StartedGuest, startAbove, startOnDisk, takeOver } from './workspace-guest.ts';
+import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
+import { newLayer, nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
 
 /** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
 const activitySeconds = 10;
 
-export interface HeldGuest {
-  readonly guest: Guest;
-  /** True when this call started it from its disk */
-  readonly restarted: boolean;
-}
-
 export class Workspace {
   readonly files: WorkspaceFiles;
-  readonly log: CommandLog;
-  readonly runs: CommandRuns;
-  readonly shells: Shells;
-  readonly services: Services;
-  /** All that lives in the guest */
-  readonly #tenants: readonly GuestTenants[];
+  readonly tenants: GuestTenants;
   readonly #house: WorkspaceHouse;
   readonly #life = new Mutex();
   readonly #writing = new Mutex();
@@ -59,28 +30,15 @@ export class Workspace {
   #isStale = false;
   #isDeleted = false;
 
-  private constructor(
-    house: WorkspaceHouse,
-    files: WorkspaceFiles,
-    record: WorkspaceRecord,
-    { log, shells, services }: Pick<Workspace, 'log' | 'shells' | 'services'>,
-  ) {
+  private constructor(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, tenants: GuestTenants) {
     this.#house = house;
     this.files = files;
     this.#record = record;
-    this.log = log;
-    this.runs = new CommandRuns(log);
-    this.shells = shells;
-    this.services = services;
-    this.#tenants = [this.runs, shells, services];
+    this.tenants = tenants;
   }
 
   static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord): Promise<Workspace> {
-    return new Workspace(house, files, record, {
-      log: await CommandLog.open(files.commands),
-      shells: await Shells.open(files.shells),
-      services: await Services.open(files.services, files.events),
-    });
+    return new Workspace(house, files, record, await GuestTenants.open(files));
   }
 
   get record(): WorkspaceRecord {
@@ -92,7 +50,7 @@ export class Workspace {
   }
 
   get isBusy(): boolean {
-    return this.#busy > 0 || this.runs.count > 0;
+    return this.#busy > 0 || this.tenants.runs.count > 0;
   }
 
   get idleSeconds(): number {
@@ -150,7 +108,7 @@ export class Workspace {
     await this.#life.run(async () => {
       const guest = this.#guest;
       if (guest !== undefined) {
-        for (const each of this.#tenants) await each.quiesce?.(context.signal);
+        await this.tenants.quiesce(context.signal);
         // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
         await guest.client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
         await this.#end(guest, context, 'workspace_stopped');
@@ -161,17 +119,25 @@ export class Workspace {
     this.#house.expectRestart(this);
   }
 
-  /** A fresh guest with a fresh disk takes the place of the old one, which goes only then. */
-  async reset(context: CallContext): Promise<void> {
+  /** Another guest takes the place of the present one, which goes only then: the seed's, or that of a snapshot. */
+  async reset(snapshot: string, context: CallContext): Promise<void> {
     await this.#life.run(async () => {
       this.#assertThere();
       const old = { guest: this.#guest, record: this.#record };
-      const disk = `disk-${Date.now().toString(36)}.qcow2`;
-      const place = await this.#place(context, { ...this.#record, disk });
-      const started = await startFresh(place);
+      const below = snapshot === 'baseline' ? null : layerOf(this.#record, snapshot);
+      const disk = newLayer();
+      const place = await this.place(context, { ...this.#record, disk });
+      let started: StartedGuest;
+      try {
+        started = await startAbove(place, below);
+      } catch (error) {
+        await rm(join(this.files.folder, disk), { force: true });
+        throw error;
+      }
       this.hold(started);
       await this.update({
         disk,
+        layers: { ...this.#record.layers, [disk]: below },
         guest: started.record,
         state: 'started',
         stop_reason: null,
@@ -180,9 +146,17 @@ export class Workspace {
         last_activity_at: nowSeconds(),
       });
       if (old.guest !== undefined && old.record.guest !== null) await endGuest(place.room, old.guest, old.record.guest);
-      await this.#loseAll('workspace_reset');
-      await rm(join(this.files.folder, old.record.disk), { force: true });
-      await recordEvent(this.files.events, 'reset', 'baseline');
+      await this.tenants.loseAll('workspace_reset');
+      await this.update(await removeUnneeded(this.files, this.#record));
+      await recordEvent(this.files.events, 'reset', snapshot);
+    });
+  }
+
+  /** A change of its life, after those that are under way. Throws `workspace_unknown` when it is deleted. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#life.run(async () => {
+      this.#assertThere();
+      return await work();
     });
   }
 
@@ -201,7 +175,7 @@ export class Workspace {
       const guest = this.#guest;
       this.#guest = undefined;
       await guest?.release();
-      for (const each of this.#tenants) await each.settle();
+      await this.tenants.settle();
     });
   }
 
@@ -214,7 +188,8 @@ export class Workspace {
       try {
         const guest = await takeOver(room, this.#record.id, noted, context.signal);
         this.hold({ guest, record: noted });
-        await this.#resume(guest);
+        await reconcileLayers(this, guest);
+        await this.tenants.resume(guest.client);
       } catch (error) {
         await this.#onLoss(`not adopted: ${messageOf(error)}`);
       }
@@ -241,11 +216,12 @@ export class Workspace {
       });
     }
     this.#house.admit(this.#record.id, this.#record.mem_mib);
-    const started = await startOnDisk(await this.#place(context, this.#record));
+    await mergeLayers(this, context.signal);
+    const started = await startOnDisk(await this.place(context, this.#record));
     this.hold(started);
     await this.update({ state: 'started', stop_reason: null, guest: started.record, last_activity_at: nowSeconds() });
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
-    for (const each of this.#tenants) await each.restart?.(started.guest.client);
+    await this.tenants.restart(started.guest.client);
     return { guest: started.guest, restarted: !isExplicit };
   }
 
@@ -259,7 +235,7 @@ export class Workspace {
     try {
       const guest = await takeOver(room, this.#record.id, noted, context.signal);
       this.hold({ guest, record: noted });
-      await this.#resume(guest);
+      await this.tenants.resume(guest.client);
       return guest;
     } catch (error) {
       context.signal.throwIfAborted();
@@ -269,7 +245,8 @@ export class Workspace {
     }
   }
 
-  async #place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
+  /** What a start of its guest needs to know. */
+  async place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
     const { environment: name, environment_digest: digest } = this.#record;
     return {
       room: await this.#house.room(context),
@@ -280,20 +257,12 @@ export class Workspace {
     };
   }
 
-  async #resume(guest: Guest): Promise<void> {
-    for (const each of this.#tenants) await each.resume(guest.client);
-  }
-
-  async #loseAll(reason: LossReason): Promise<void> {
-    for (const each of this.#tenants) await each.loseAll(reason);
-  }
-
   async #end(guest: Guest, context: CallContext, reason: LossReason): Promise<void> {
     this.#guest = undefined;
     const noted = this.#record.guest;
     if (noted === null) await guest[Symbol.asyncDispose]();
     else await endGuest(await this.#house.room(context), guest, noted);
-    await this.#loseAll(reason);
+    await this.tenants.loseAll(reason);
   }
 
   #onEnd(guest: Guest): void {
@@ -308,7 +277,7 @@ export class Workspace {
   async #onLoss(why: string): Promise<void> {
     const noted = this.#record.guest;
     if (noted !== null) await this.#house.removeSockets(noted);
-    await this.#loseAll('guest_ended');
+    await this.tenants.loseAll('guest_ended');
     if (this.#isDeleted) return;
     await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
     await recordEvent(this.files.events, 'stopped', why);

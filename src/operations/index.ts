@@ -15,6 +15,7 @@ import {
   workspaceUpdate,
 } from './workspace-life.ts';
 import { workspacePrune, workspaceStart, workspaceStop } from './workspace-power.ts';
+import { diskExport, diskList, diskRead, snapshotCreate, snapshotDelete, snapshotList } from './workspace-snapshot.ts';
 import { workspaceSummary } from './workspace-summary.ts';
 
 export const operations: readonly AnyOperation[] = [
@@ -44,6 +45,12 @@ export const operations: readonly AnyOperation[] = [
   workspaceReset,
   workspaceStart,
   workspaceStop,
+  snapshotCreate,
+  snapshotList,
+  snapshotDelete,
+  diskList,
+  diskRead,
+  diskExport,
   workspaceDelete,
   workspacePrune,
 ];
@@ -53,6 +60,8 @@ export const groups: Readonly<Record<string, string>> = {
   env: 'Environments: the catalogue and the local cache',
   workspace: 'Workspaces: disposable machines that live until they are deleted',
   'workspace file': 'Files of a workspace',
+  'workspace disk': 'The disk of a stopped workspace',
+  'workspace snapshot': 'Named states of the disk of a workspace',
   'workspace patch': 'Patches into a workspace',
   'workspace sync': 'Files of the host into a workspace',
 };
