@@ -1,4 +1,5 @@
 // Services as operations see them.
+import type { CallContext } from '../shared/call-context.ts';
 
 export type RestartPolicy = 'never' | 'on-failure' | 'always';
 export type ServiceState = 'starting' | 'running' | 'restarting' | 'exited' | 'stopped' | 'failed';
@@ -89,4 +90,12 @@ export interface ServiceListResult {
   readonly count: number;
   readonly running_count: number;
   readonly services: ServiceView[];
+}
+
+export interface WorkspaceServices {
+  start(id: string, request: ServiceStartRequest, call: CallContext): Promise<ServiceView>;
+  list(id: string): Promise<ServiceListResult>;
+  status(id: string, name: string, call: CallContext): Promise<ServiceView>;
+  logs(id: string, request: ServiceLogsRequest, call: CallContext): Promise<ServiceLogsResult>;
+  stop(id: string, name: string, call: CallContext): Promise<ServiceView>;
 }

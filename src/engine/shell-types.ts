@@ -1,4 +1,5 @@
 // Shells as operations see them.
+import type { CallContext } from '../shared/call-context.ts';
 
 export interface ShellOpenRequest {
   readonly cwd: string | undefined;
@@ -64,4 +65,20 @@ export interface ShellReadResult extends ShellView {
   /** Whether wait_for was seen; null without it */
   readonly matched: boolean | null;
   readonly screen: ScreenView | null;
+}
+
+export interface WorkspaceShells {
+  open(id: string, request: ShellOpenRequest, call: CallContext): Promise<ShellView & { readonly restarted: boolean }>;
+  read(id: string, shell: string, request: ShellReadRequest, call: CallContext): Promise<ShellReadResult>;
+  write(
+    id: string,
+    shell: string,
+    request: { readonly input: string; readonly appendsNewline: boolean },
+    call: CallContext,
+  ): Promise<ShellView & { readonly input_length: number }>;
+  resize(id: string, shell: string, size: { cols: number; rows: number }, call: CallContext): Promise<ShellView>;
+  signal(id: string, shell: string, name: string, call: CallContext): Promise<ShellView>;
+  /** Ends it and forgets it with its output */
+  close(id: string, shell: string, call: CallContext): Promise<ShellView>;
+  list(id: string): Promise<ShellView[]>;
 }

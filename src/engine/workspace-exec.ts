@@ -21,7 +21,7 @@ const progressMs = 1000;
 export async function execute(workspace: Workspace, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult> {
   return await workspace.use(call, async ({ guest, restarted }: HeldGuest) => {
     const cwd = guestPath(request.cwd ?? workspacePath);
-    const record = await workspace.tenants.log.begin(request.command, cwd, request.user);
+    const record = await workspace.log.begin(request.command, cwd, request.user);
     const started = performance.now();
     const run = await start(workspace, guest.client, record, request, call.signal);
     try {
@@ -32,7 +32,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       await Promise.race([run.done, waitForAny([], 2000)]);
       throw error;
     }
-    const now = workspace.tenants.log.get(record.sequence);
+    const now = workspace.log.get(record.sequence);
     if (now.lost)
       throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
         hint: `its output so far: workspace_logs sequence=${record.sequence}`,
@@ -45,7 +45,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       cwd,
       sequence: record.sequence,
       running: now.ended_at === null,
-      ...(await showOutput(workspace.tenants.log, record.sequence, request.outputBytes)),
+      ...(await showOutput(workspace.log, record.sequence, request.outputBytes)),
       exit_code: now.exit_code,
       timed_out: now.timed_out,
       duration_ms: Math.round(performance.now() - started),
@@ -65,7 +65,7 @@ async function start(
 ): Promise<CommandRun> {
   let run: CommandRun;
   try {
-    run = await workspace.tenants.runs.start(
+    run = await workspace.runs.start(
       client,
       record,
       startRequest(workspace.record, request, record.cwd),
@@ -147,7 +147,7 @@ async function waitWithProgress(
     if (left <= 0) return;
     await waitForAny([over], Math.min(progressMs, left), call.signal);
     if (isOver) return;
-    const { stdout, stderr } = await workspace.tenants.log.sizes(run.sequence);
+    const { stdout, stderr } = await workspace.log.sizes(run.sequence);
     const seconds = Math.round((Date.now() - started) / 1000);
     call.onProgress({ phase: 'exec', message: `running for ${seconds} s, ${formatBytes(stdout + stderr)} of output` });
   }
@@ -161,9 +161,9 @@ export function guestPath(path: string): string {
 
 /** Sends a signal to a running command. Throws `command_unknown` or `command_ended`. */
 export async function signalCommand(workspace: Workspace, sequence: number, name: string): Promise<void> {
-  const run = workspace.tenants.runs.get(sequence);
+  const run = workspace.runs.get(sequence);
   if (run === undefined) {
-    const record = workspace.tenants.log.get(sequence);
+    const record = workspace.log.get(sequence);
     throw new PyroError('command_ended', `command ${sequence} has ended with ${record.exit_code ?? 'its guest'}`, {
       hint: `its output: workspace_logs sequence=${sequence}`,
     });

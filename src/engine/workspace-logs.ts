@@ -18,7 +18,7 @@ export async function readLogs(workspace: Workspace, request: LogsRequest, call:
 
 /** Newest commands last; the cursor is the sequence after which to go on. */
 async function readHistory(workspace: Workspace, { cursor, limit }: LogsRequest): Promise<LogsResult> {
-  const all = workspace.tenants.log.all();
+  const all = workspace.log.all();
   const count = Math.min(limit, mostEntries);
   const page =
     cursor === undefined ? all.slice(-count) : all.filter(({ sequence }) => sequence > cursor).slice(0, count);
@@ -36,7 +36,7 @@ async function readCommand(
   call: WorkspaceCall,
 ): Promise<LogsResult> {
   const { stream, cursor = 0, limit, waitMs } = request;
-  workspace.tenants.log.get(sequence);
+  workspace.log.get(sequence);
   if (stream === 'both') {
     if (request.cursor !== undefined) {
       throw new PyroError('usage', 'a cursor counts the bytes of one stream', {
@@ -44,10 +44,10 @@ async function readCommand(
       });
     }
     await waitForMore(workspace, sequence, async () => false, waitMs, call);
-    const entry = await entryOf(workspace, workspace.tenants.log.get(sequence), limit);
+    const entry = await entryOf(workspace, workspace.log.get(sequence), limit);
     return { workspace_id: workspace.record.id, count: 1, entries: [entry], next_cursor: null };
   }
-  const hasMore = async (): Promise<boolean> => (await workspace.tenants.log.sizes(sequence))[stream] > cursor;
+  const hasMore = async (): Promise<boolean> => (await workspace.log.sizes(sequence))[stream] > cursor;
   await waitForMore(workspace, sequence, hasMore, waitMs, call);
   return await readPage(workspace, sequence, stream, cursor, limit);
 }
@@ -60,15 +60,15 @@ async function readPage(
   limit: number,
 ): Promise<LogsResult> {
   // The record first: output that comes after its end does not exist.
-  const record = workspace.tenants.log.get(sequence);
-  const sizes = await workspace.tenants.log.sizes(sequence);
+  const record = workspace.log.get(sequence);
+  const sizes = await workspace.log.sizes(sequence);
   if (cursor > sizes[stream]) {
     throw new PyroError(
       'usage',
       `${stream} of command ${sequence} has ${sizes[stream]} bytes, the cursor is ${cursor}`,
     );
   }
-  let bytes = await workspace.tenants.log.read(sequence, stream, cursor, limit);
+  let bytes = await workspace.log.read(sequence, stream, cursor, limit);
   const isEnd = cursor + bytes.length >= sizes[stream] && record.ended_at !== null;
   // A character that this page cuts begins the next one, so that pages put together are the whole.
   const rest = isEnd ? 0 : trailingRest(bytes);
@@ -93,7 +93,7 @@ async function waitForMore(
 ): Promise<void> {
   const deadline = Date.now() + waitMs;
   for (;;) {
-    const run = workspace.tenants.runs.get(sequence);
+    const run = workspace.runs.get(sequence);
     const changed = run?.changed();
     if (run === undefined || changed === undefined || (await hasMore())) return;
     const left = deadline - Date.now();
@@ -117,6 +117,6 @@ function metaOf(record: CommandRecord) {
 }
 
 async function entryOf(workspace: Workspace, record: CommandRecord, budget: number): Promise<LogEntry> {
-  const { truncated: _, ...output } = await showOutput(workspace.tenants.log, record.sequence, budget);
+  const { truncated: _, ...output } = await showOutput(workspace.log, record.sequence, budget);
   return { ...metaOf(record), ...output };
 }

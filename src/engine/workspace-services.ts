@@ -1,4 +1,5 @@
 // Services of a workspace as operations call them.
+import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
 import { parsePort } from './publish.ts';
 import type { Service } from './service.ts';
@@ -10,12 +11,12 @@ import type {
   ServiceLogsResult,
   ServiceStartRequest,
   ServiceView,
+  WorkspaceServices,
 } from './service-types.ts';
 import { waitForAny } from './waiting.ts';
 import type { Workspace } from './workspace.ts';
 import { baseEnvironment, guestPath, workspacePath } from './workspace-exec.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
-import type { WorkspaceCall, WorkspaceServices } from './workspace-types.ts';
 
 const progressMs = 1000;
 
@@ -33,7 +34,7 @@ export function createServiceCalls(registry: WorkspaceRegistry): WorkspaceServic
 async function startService(
   workspace: Workspace,
   request: ServiceStartRequest,
-  call: WorkspaceCall,
+  call: CallContext,
 ): Promise<ServiceView> {
   const record = draftOf(workspace, request);
   return await workspace.use(call, async ({ guest }) => {
@@ -58,7 +59,7 @@ function listServices(workspace: Workspace): ServiceListResult {
   };
 }
 
-async function statusOfService(workspace: Workspace, name: string, call: WorkspaceCall): Promise<ServiceView> {
+async function statusOfService(workspace: Workspace, name: string, call: CallContext): Promise<ServiceView> {
   const service = workspace.tenants.services.get(name);
   await ensureFollowed(workspace, service, call);
   return service.view(workspace.record.id);
@@ -67,7 +68,7 @@ async function statusOfService(workspace: Workspace, name: string, call: Workspa
 async function logsOfService(
   workspace: Workspace,
   request: ServiceLogsRequest,
-  call: WorkspaceCall,
+  call: CallContext,
 ): Promise<ServiceLogsResult> {
   const service = workspace.tenants.services.get(request.name);
   await ensureFollowed(workspace, service, call);
@@ -76,7 +77,7 @@ async function logsOfService(
 }
 
 /** Stopping what is over changes nothing. */
-async function stopService(workspace: Workspace, name: string, call: WorkspaceCall): Promise<ServiceView> {
+async function stopService(workspace: Workspace, name: string, call: CallContext): Promise<ServiceView> {
   const service = workspace.tenants.services.get(name);
   if (isAlive(service.record)) await workspace.use(call, () => service.stop(call.signal));
   else await service.forgo();
@@ -125,7 +126,7 @@ function tcpAddress(text: string): string {
   return /^\d+$/.test(text) ? `:${text}` : text;
 }
 
-async function waitForReady(service: Service, waitMs: number, call: WorkspaceCall): Promise<void> {
+async function waitForReady(service: Service, waitMs: number, call: CallContext): Promise<void> {
   const deadline = Date.now() + waitMs;
   const { name } = service.record;
   let isSettled = false;
@@ -142,7 +143,7 @@ async function waitForReady(service: Service, waitMs: number, call: WorkspaceCal
 }
 
 /** A session that broke under a living guest is made again. */
-async function ensureFollowed(workspace: Workspace, service: Service, call: WorkspaceCall): Promise<void> {
+async function ensureFollowed(workspace: Workspace, service: Service, call: CallContext): Promise<void> {
   if (isAlive(service.record) && workspace.guest?.client.isOpen === false) {
     await workspace.use(call, async () => undefined);
   }

@@ -1,13 +1,13 @@
 // Shells of a workspace as operations call them.
+import type { CallContext } from '../shared/call-context.ts';
 import { recordEvent } from './events.ts';
 import type { Shell } from './shell.ts';
 import { readShell } from './shell-read.ts';
 import { viewOfShell } from './shell-record.ts';
-import type { ShellOpenRequest, ShellReadRequest, ShellReadResult, ShellView } from './shell-types.ts';
+import type { ShellOpenRequest, ShellReadRequest, ShellReadResult, ShellView, WorkspaceShells } from './shell-types.ts';
 import type { Workspace } from './workspace.ts';
 import { baseEnvironment, guestPath, workspacePath } from './workspace-exec.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
-import type { WorkspaceCall, WorkspaceShells } from './workspace-types.ts';
 
 export function createShellCalls(registry: WorkspaceRegistry): WorkspaceShells {
   return {
@@ -24,7 +24,7 @@ export function createShellCalls(registry: WorkspaceRegistry): WorkspaceShells {
 async function openShell(
   workspace: Workspace,
   { cwd, cols, rows, env }: ShellOpenRequest,
-  call: WorkspaceCall,
+  call: CallContext,
 ): Promise<ShellView & { readonly restarted: boolean }> {
   return await workspace.use(call, async ({ guest, restarted }) => {
     const place = { cwd: guestPath(cwd ?? workspacePath), cols, rows };
@@ -39,7 +39,7 @@ async function readShellOf(
   workspace: Workspace,
   id: string,
   request: ShellReadRequest,
-  call: WorkspaceCall,
+  call: CallContext,
 ): Promise<ShellReadResult> {
   const shell = workspace.tenants.shells.get(id);
   await ensureFollowed(workspace, shell, call);
@@ -51,7 +51,7 @@ async function writeToShell(
   workspace: Workspace,
   id: string,
   { input, appendsNewline }: { readonly input: string; readonly appendsNewline: boolean },
-  call: WorkspaceCall,
+  call: CallContext,
 ): Promise<ShellView & { readonly input_length: number }> {
   return await withShell(workspace, id, call, async (shell) => {
     // What the Enter key sends: a terminal makes a line break of it unless a program asked for keys as they are.
@@ -64,7 +64,7 @@ async function resizeShell(
   workspace: Workspace,
   id: string,
   { cols, rows }: { readonly cols: number; readonly rows: number },
-  call: WorkspaceCall,
+  call: CallContext,
 ): Promise<ShellView> {
   return await withShell(workspace, id, call, async (shell) => {
     await shell.resize(cols, rows, call.signal);
@@ -72,14 +72,14 @@ async function resizeShell(
   });
 }
 
-async function signalShell(workspace: Workspace, id: string, name: string, call: WorkspaceCall): Promise<ShellView> {
+async function signalShell(workspace: Workspace, id: string, name: string, call: CallContext): Promise<ShellView> {
   return await withShell(workspace, id, call, async (shell) => {
     await shell.signal(name, call.signal);
     return viewOf(workspace, shell);
   });
 }
 
-async function closeShell(workspace: Workspace, id: string, call: WorkspaceCall): Promise<ShellView> {
+async function closeShell(workspace: Workspace, id: string, call: CallContext): Promise<ShellView> {
   const shell = workspace.tenants.shells.get(id);
   await ensureFollowed(workspace, shell, call);
   const bytes = shell.log.end;
@@ -96,7 +96,7 @@ function listShells(workspace: Workspace): ShellView[] {
 async function withShell<T>(
   workspace: Workspace,
   id: string,
-  call: WorkspaceCall,
+  call: CallContext,
   work: (shell: Shell) => Promise<T>,
 ): Promise<T> {
   const shell = workspace.tenants.shells.get(id);
@@ -106,7 +106,7 @@ async function withShell<T>(
 }
 
 /** A session that broke under a living guest is made again. */
-async function ensureFollowed(workspace: Workspace, shell: Shell, call: WorkspaceCall): Promise<void> {
+async function ensureFollowed(workspace: Workspace, shell: Shell, call: CallContext): Promise<void> {
   if (shell.isRunning && !shell.isFollowed) await workspace.use(call, async () => undefined);
 }
 

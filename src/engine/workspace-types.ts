@@ -18,14 +18,8 @@ import type {
   SyncResult,
 } from './change-types.ts';
 
-import type {
-  ServiceListResult,
-  ServiceLogsRequest,
-  ServiceLogsResult,
-  ServiceStartRequest,
-  ServiceView,
-} from './service-types.ts';
-import type { ShellOpenRequest, ShellReadRequest, ShellReadResult, ShellView } from './shell-types.ts';
+import type { WorkspaceServices } from './service-types.ts';
+import type { WorkspaceShells } from './shell-types.ts';
 
 export type WorkspaceState = 'started' | 'stopped' | 'damaged';
 export type NetworkPolicy = 'off' | 'egress' | 'egress+published-ports';
@@ -272,32 +266,4 @@ export interface Workspaces {
   summary(id: string, call: WorkspaceCall): Promise<SummaryResult>;
   readonly shells: WorkspaceShells;
   readonly services: WorkspaceServices;
-}
-
-export interface WorkspaceShells {
-  open(
-    id: string,
-    request: ShellOpenRequest,
-    call: WorkspaceCall,
-  ): Promise<ShellView & { readonly restarted: boolean }>;
-  read(id: string, shell: string, request: ShellReadRequest, call: WorkspaceCall): Promise<ShellReadResult>;
-  write(
-    id: string,
-    shell: string,
-    request: { readonly input: string; readonly appendsNewline: boolean },
-    call: WorkspaceCall,
-  ): Promise<ShellView & { readonly input_length: number }>;
-  resize(id: string, shell: string, size: { cols: number; rows: number }, call: WorkspaceCall): Promise<ShellView>;
-  signal(id: string, shell: string, name: string, call: WorkspaceCall): Promise<ShellView>;
-  /** Ends it and forgets it with its output */
-  close(id: string, shell: string, call: WorkspaceCall): Promise<ShellView>;
-  list(id: string): Promise<ShellView[]>;
-}
-
-export interface WorkspaceServices {
-  start(id: string, request: ServiceStartRequest, call: WorkspaceCall): Promise<ServiceView>;
-  list(id: string): Promise<ServiceListResult>;
-  status(id: string, name: string, call: WorkspaceCall): Promise<ServiceView>;
-  logs(id: string, request: ServiceLogsRequest, call: WorkspaceCall): Promise<ServiceLogsResult>;
-  stop(id: string, name: string, call: WorkspaceCall): Promise<ServiceView>;
 }

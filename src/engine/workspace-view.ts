@@ -50,6 +50,6 @@ export async function statusOf(workspace: Workspace, context: CallContext): Prom
     memory_used_bytes: status === undefined ? null : status.memory_total_bytes - status.memory_available_bytes,
     disk_used_bytes: disk === undefined ? 0 : disk.blocks * 512,
     processes: status?.processes ?? null,
-    running_sequences: workspace.tenants.runs.sequences,
+    running_sequences: workspace.runs.sequences,
   };
 }

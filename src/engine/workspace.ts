@@ -5,6 +5,8 @@ import type { Guest } from '../machine/guest.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { isRunning } from '../system/processes.ts';
+import type { CommandLog } from './command-log.ts';
+import type { CommandRuns } from './command-runs.ts';
 import { recordEvent } from './events.ts';
 import { GuestTenants } from './guest-tenants.ts';
 import { Mutex } from './mutex.ts';
@@ -20,6 +22,8 @@ const activitySeconds = 10;
 export class Workspace {
   readonly files: WorkspaceFiles;
   readonly tenants: GuestTenants;
+  readonly log: CommandLog;
+  readonly runs: CommandRuns;
   readonly #house: WorkspaceHouse;
   readonly #life = new Mutex();
   readonly #writing = new Mutex();
@@ -35,6 +39,8 @@ export class Workspace {
     this.files = files;
     this.#record = record;
     this.tenants = tenants;
+    this.log = tenants.log;
+    this.runs = tenants.runs;
   }
 
   static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord): Promise<Workspace> {
@@ -50,7 +56,7 @@ export class Workspace {
   }
 
   get isBusy(): boolean {
-    return this.#busy > 0 || this.tenants.runs.count > 0;
+    return this.#busy > 0 || this.runs.count > 0;
   }
 
   get idleSeconds(): number {
