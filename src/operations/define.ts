@@ -4,6 +4,13 @@ import type { Engine, RunIo } from '../engine/engine-types.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import type { HostPathPolicy, ProjectSource } from '../shared/policy-types.ts';
 
+/** Calls another operation where it belongs and gives its output, still to be checked. */
+export type CallOperation = (
+  name: string,
+  input: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+) => Promise<unknown>;
+
 export interface OperationContext extends CallContext {
   readonly engine: Engine;
   /** Live streams, where the front has them and the operation uses them */
@@ -12,6 +19,8 @@ export interface OperationContext extends CallContext {
   readonly hostPaths: HostPathPolicy;
   /** Where a workspace comes from when the call names no seed */
   readonly project: ProjectSource | undefined;
+  /** For the operations of a front that are made of others; absent elsewhere */
+  readonly call?: CallOperation;
 }
 
 export type Profile = 'vm-run' | 'workspace-core' | 'workspace-full';
