@@ -1,6 +1,7 @@
 // What to wait for in output: a text, or a regular expression that may be as wild as it likes but not take for ever.
+import { types } from 'node:util';
 import { createContext, Script } from 'node:vm';
-import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { PyroError } from '../shared/errors.ts';
 
 export const longestPattern = 500;
 /** Time that one look may take, `ms` */
@@ -37,7 +38,9 @@ function isFound(source: string, flags: string, text: string): boolean {
   try {
     return search.runInContext(createContext({ source, flags, text }), { timeout: lookMs }) === true;
   } catch (error) {
-    if (systemCodeOf(error) !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+    // It comes from that context, so it is no instance of our Error.
+    const isTimeout = types.isNativeError(error) && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+    if (!isTimeout) throw error;
     throw new PyroError('usage', `wait_for: /${source}/ takes more than ${lookMs} ms to look for`, {
       hint: 'use a simpler expression, or a plain text',
     });
