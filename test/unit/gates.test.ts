@@ -29,6 +29,7 @@ const forbidden: Readonly<Record<string, string>> = {
   environment: '../machine/kit.ts',
   secrets: '../agent/hello.ts',
   project: '../agent/hello.ts',
+  changes: '../machine/kit.ts',
   machine: '../environment/store.ts',
   engine: '../operations/index.ts',
   operations: '../engine/run.ts',
