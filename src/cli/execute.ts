@@ -51,6 +51,7 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
       // A person at the command line may name any path that the system lets them.
       hostPaths: 'any',
       project: undefined,
+      network: undefined,
     });
     progress.end();
     if (json) printJson(outcome.output);
