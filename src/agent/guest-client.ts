@@ -1,6 +1,12 @@
 // A session with one guest: HTTP/2 over its channel, each answer checked, each call with a deadline.
 import { randomBytes } from 'node:crypto';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2';
 import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { growAnswerSchema, thawAnswerSchema } from './file-messages.ts';
@@ -167,7 +173,7 @@ export class GuestClient implements AsyncDisposable {
 
 /** Waits for the answer's head and gives it. Throws what the guest answered when it is not a success. */
 export async function expectSuccess(stream: ClientHttp2Stream, options: CallOptions): Promise<IncomingHttpHeaders> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingHttpHeaders & { ':status'?: number }>();
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingHttpHeaders & IncomingHttpStatusHeader>();
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   const timer = setTimeout(() => {
     reject(unreachable(`no answer within ${timeoutMs} ms`));

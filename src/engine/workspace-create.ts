@@ -8,7 +8,7 @@ import type { Preparations } from './preparations.ts';
 import { prepareSeed } from './seed.ts';
 import { Workspace } from './workspace.ts';
 import { endGuest, furnish, type GuestPlace, startFresh } from './workspace-guest.ts';
-import { nowSeconds, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
+import { newLayer, nowSeconds, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
 import type { CreateRequest, WorkspaceCall, WorkspaceView } from './workspace-types.ts';
 import { viewOf } from './workspace-view.ts';
@@ -35,6 +35,7 @@ export async function createWorkspace(
   undo.defer(() => rm(files.folder, { recursive: true, force: true }));
   await makeFolder(files.folder);
   const now = nowSeconds();
+  const disk = newLayer();
   const draft: WorkspaceRecord = {
     version: 1,
     id,
@@ -59,7 +60,9 @@ export async function createWorkspace(
     state: 'started',
     stop_reason: null,
     guest: null,
-    disk: 'disk-0.qcow2',
+    disk,
+    layers: { [disk]: null },
+    snapshots: [],
     command_count: 0,
     last_command: null,
     reset_count: 0,

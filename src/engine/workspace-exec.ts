@@ -8,7 +8,8 @@ import type { CommandRecord } from './command-log.ts';
 import { showOutput } from './command-output.ts';
 import type { CommandRun } from './command-run.ts';
 import { waitForAny } from './waiting.ts';
-import type { HeldGuest, Workspace } from './workspace.ts';
+import type { Workspace } from './workspace.ts';
+import type { HeldGuest } from './workspace-house.ts';
 import type { WorkspaceRecord } from './workspace-record.ts';
 import type { ExecRequest, ExecResult, WorkspaceCall } from './workspace-types.ts';
 

@@ -1,8 +1,10 @@
 // The record of a workspace on disk: written whole by its one owner, checked whenever it is read.
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readJson, writeJson } from '../system/files.ts';
 import { processIdentitySchema } from '../system/processes.ts';
+import type { LayerUse } from './layers.ts';
 
 export const workspaceIdSchema = z.string().regex(/^[0-9a-f]{12}$/);
 
@@ -28,6 +30,8 @@ const lastCommandSchema = z.object({
   duration_ms: z.number(),
   execution_mode: z.literal('guest'),
 });
+
+const layerSchema = z.string().regex(/^disk-[a-z0-9]{1,40}\.qcow2$/);
 
 const guestSchema = z.object({
   process: processIdentitySchema,
@@ -60,8 +64,13 @@ export const workspaceRecordSchema = z.object({
   /** `idle`, `crash` and `host` start again by themselves, `explicit` does not */
   stop_reason: z.enum(['idle', 'crash', 'host', 'explicit']).nullable(),
   guest: guestSchema.nullable(),
-  /** File name of the top layer of the disk */
-  disk: z.string().regex(/^[a-z0-9.-]{1,64}$/),
+  /** File name of the layer of the disk that is written */
+  disk: layerSchema,
+  /** Each layer and the one below it; null is the template's frozen disk */
+  layers: z.record(layerSchema, layerSchema.nullable()),
+  snapshots: z.array(
+    z.object({ name: z.string(), layer: layerSchema, created_at: z.number(), changed_bytes: z.number() }),
+  ),
   command_count: z.number(),
   last_command: lastCommandSchema.nullable(),
   reset_count: z.number(),
@@ -107,6 +116,15 @@ export async function readRecord(files: WorkspaceFiles): Promise<WorkspaceRecord
 
 export async function writeRecord(files: WorkspaceFiles, record: WorkspaceRecord): Promise<void> {
   await writeJson(files.record, record);
+}
+
+/** Name for a new layer. */
+export function newLayer(): string {
+  return `disk-${randomBytes(6).toString('hex')}.qcow2`;
+}
+
+export function layerUse({ layers, disk, snapshots }: WorkspaceRecord): LayerUse {
+  return { layers, top: disk, kept: snapshots.map(({ layer }) => layer) };
 }
 
 export function nowSeconds(): number {

@@ -9,7 +9,8 @@ import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
 import { ensureTemplate, type MachineRoom, openMachineRoom } from './machine-room.ts';
 import { reserveMemory } from './memory-limit.ts';
 import { sweepGuests } from './orphans.ts';
-import { Workspace, type WorkspaceHouse } from './workspace.ts';
+import { Workspace } from './workspace.ts';
+import type { WorkspaceHouse } from './workspace-house.ts';
 import { readRecord, type WorkspaceFiles, workspaceFiles, workspaceIdSchema } from './workspace-record.ts';
 
 const reapMs = 5000;

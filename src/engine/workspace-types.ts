@@ -186,6 +186,23 @@ export interface LogsResult {
   readonly next_cursor: number | null;
 }
 
+export interface SnapshotView {
+  readonly workspace_id: string;
+  readonly snapshot_name: string;
+  readonly kind: 'baseline' | 'named';
+  readonly created_at: number;
+  /** What its own layer holds, `bytes` */
+  readonly changed_bytes: number;
+  readonly deletable: boolean;
+}
+
+export interface DiskExportRequest {
+  readonly outputPath: string;
+  readonly format: 'raw' | 'qcow2' | 'tar';
+  readonly path: string;
+  readonly isOverwrite: boolean;
+}
+
 export interface SummaryResult {
   readonly workspace_id: string;
   readonly name: string | null;
@@ -227,5 +244,19 @@ export interface Workspaces {
   export(id: string, request: ExportRequest, call: WorkspaceCall): Promise<ExportResult>;
   syncPush(id: string, request: SyncRequest, call: WorkspaceCall): Promise<SyncResult>;
   reset(id: string, snapshot: string, call: WorkspaceCall): Promise<WorkspaceView>;
+  snapshotCreate(id: string, name: string, call: WorkspaceCall): Promise<SnapshotView>;
+  snapshotList(id: string): Promise<SnapshotView[]>;
+  snapshotDelete(id: string, name: string): Promise<void>;
+  diskList(
+    id: string,
+    request: { path: string; depth: number; glob: string | undefined; limit: number; cursor: string | undefined },
+    call: WorkspaceCall,
+  ): Promise<{ path: string; entries: FileEntryView[]; next_cursor: string | null }>;
+  diskRead(id: string, request: FileReadRequest, call: WorkspaceCall): Promise<FileReadResult>;
+  diskExport(
+    id: string,
+    request: DiskExportRequest,
+    call: WorkspaceCall,
+  ): Promise<{ output_path: string; disk_format: string; bytes_written: number }>;
   summary(id: string, call: WorkspaceCall): Promise<SummaryResult>;
 }

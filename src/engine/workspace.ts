@@ -8,35 +8,14 @@ import { isRunning } from '../system/processes.ts';
 import { CommandLog } from './command-log.ts';
 import { CommandRuns } from './command-runs.ts';
 import { recordEvent } from './events.ts';
-import type { MachineRoom } from './machine-room.ts';
 import { Mutex } from './mutex.ts';
-import { endGuest, type GuestPlace, type StartedGuest, startFresh, startOnDisk, takeOver } from './workspace-guest.ts';
-import {
-  type GuestRecord,
-  nowSeconds,
-  type WorkspaceFiles,
-  type WorkspaceRecord,
-  writeRecord,
-} from './workspace-record.ts';
-
-/** What a workspace asks of the house it stands in. */
-export interface WorkspaceHouse {
-  readonly room: (context: CallContext) => Promise<MachineRoom>;
-  /** Throws `memory_exhausted` when the guest of this workspace does not fit beside the others */
-  readonly admit: (id: string, memMib: number) => void;
-  readonly removeSockets: (guest: GuestRecord) => Promise<void>;
-  /** Makes the next start from disk quick; returns at once */
-  readonly expectRestart: (workspace: Workspace) => void;
-}
+import { layerOf, mergeLayers, reconcileLayers, removeUnneeded } from './snapshots.ts';
+import { endGuest, type GuestPlace, type StartedGuest, startAbove, startOnDisk, takeOver } from './workspace-guest.ts';
+import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
+import { newLayer, nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
 
 /** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
 const activitySeconds = 10;
-
-export interface HeldGuest {
-  readonly guest: Guest;
-  /** True when this call started it from its disk */
-  readonly restarted: boolean;
-}
 
 export class Workspace {
   readonly files: WorkspaceFiles;
@@ -141,17 +120,25 @@ export class Workspace {
     this.#house.expectRestart(this);
   }
 
-  /** A fresh guest with a fresh disk takes the place of the old one, which goes only then. */
-  async reset(context: CallContext): Promise<void> {
+  /** Another guest takes the place of the present one, which goes only then: the seed's, or that of a snapshot. */
+  async reset(snapshot: string, context: CallContext): Promise<void> {
     await this.#life.run(async () => {
       this.#assertThere();
       const old = { guest: this.#guest, record: this.#record };
-      const disk = `disk-${Date.now().toString(36)}.qcow2`;
-      const place = await this.#place(context, { ...this.#record, disk });
-      const started = await startFresh(place);
+      const below = snapshot === 'baseline' ? null : layerOf(this.#record, snapshot);
+      const disk = newLayer();
+      const place = await this.place(context, { ...this.#record, disk });
+      let started: StartedGuest;
+      try {
+        started = await startAbove(place, below);
+      } catch (error) {
+        await rm(join(this.files.folder, disk), { force: true });
+        throw error;
+      }
       this.hold(started);
       await this.update({
         disk,
+        layers: { ...this.#record.layers, [disk]: below },
         guest: started.record,
         state: 'started',
         stop_reason: null,
@@ -161,8 +148,16 @@ export class Workspace {
       });
       if (old.guest !== undefined && old.record.guest !== null) await endGuest(place.room, old.guest, old.record.guest);
       await this.runs.loseAll();
-      await rm(join(this.files.folder, old.record.disk), { force: true });
-      await recordEvent(this.files.events, 'reset', 'baseline');
+      await this.update(await removeUnneeded(this.files, this.#record));
+      await recordEvent(this.files.events, 'reset', snapshot);
+    });
+  }
+
+  /** A change of its life, after those that are under way. Throws `workspace_unknown` when it is deleted. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#life.run(async () => {
+      this.#assertThere();
+      return await work();
     });
   }
 
@@ -194,6 +189,7 @@ export class Workspace {
       try {
         const guest = await takeOver(room, this.#record.id, noted, context.signal);
         this.hold({ guest, record: noted });
+        await reconcileLayers(this, guest);
         await this.runs.resume(guest.client);
       } catch (error) {
         await this.#onLoss(`not adopted: ${messageOf(error)}`);
@@ -221,7 +217,8 @@ export class Workspace {
       });
     }
     this.#house.admit(this.#record.id, this.#record.mem_mib);
-    const started = await startOnDisk(await this.#place(context, this.#record));
+    await mergeLayers(this, context.signal);
+    const started = await startOnDisk(await this.place(context, this.#record));
     this.hold(started);
     await this.update({ state: 'started', stop_reason: null, guest: started.record, last_activity_at: nowSeconds() });
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
@@ -248,7 +245,8 @@ export class Workspace {
     }
   }
 
-  async #place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
+  /** What a start of its guest needs to know. */
+  async place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
     const { environment: name, environment_digest: digest } = this.#record;
     return {
       room: await this.#house.room(context),

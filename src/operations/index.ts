@@ -16,6 +16,7 @@ import {
   workspaceUpdate,
 } from './workspace-life.ts';
 import { workspacePrune, workspaceStart, workspaceStop } from './workspace-power.ts';
+import { diskExport, diskList, diskRead, snapshotCreate, snapshotDelete, snapshotList } from './workspace-snapshot.ts';
 import { workspaceSummary } from './workspace-summary.ts';
 
 export const operations: readonly AnyOperation[] = [
@@ -45,6 +46,12 @@ export const operations: readonly AnyOperation[] = [
   workspaceReset,
   workspaceStart,
   workspaceStop,
+  snapshotCreate,
+  snapshotList,
+  snapshotDelete,
+  diskList,
+  diskRead,
+  diskExport,
   workspaceDelete,
   workspacePrune,
   daemonStatus,
@@ -57,6 +64,8 @@ export const groups: Readonly<Record<string, string>> = {
   workspace: 'Workspaces: disposable machines that live until they are deleted',
   daemon: 'The background process that owns the guests',
   'workspace file': 'Files of a workspace',
+  'workspace disk': 'The disk of a stopped workspace',
+  'workspace snapshot': 'Named states of the disk of a workspace',
   'workspace patch': 'Patches into a workspace',
   'workspace sync': 'Files of the host into a workspace',
 };

@@ -216,3 +216,61 @@ describe('the life of a workspace', () => {
     expect((await exec(house, id, 'echo fine')).stdout).toBe('fine\n');
   });
 });
+
+describe('snapshots', () => {
+  it('are gone back to, with what came later lost and what came before kept', async () => {
+    const { snapshotCreate, snapshotList, snapshotDelete, reset } = house.workspaces();
+    await exec(house, id, 'echo 1 > a; echo sys > /etc/snap');
+    expect(await snapshotCreate(id, 'one', call())).toMatchObject({ snapshot_name: 'one', deletable: true });
+    await exec(house, id, 'echo 2 > a; echo 2 > b; rm /etc/snap');
+    await snapshotCreate(id, 'two', call());
+    await exec(house, id, 'echo 3 > a');
+    await reset(id, 'one', call());
+    expect((await exec(house, id, 'cat a /etc/snap; ls')).stdout).toBe('1\nsys\na\n');
+    await reset(id, 'two', call());
+    expect((await exec(house, id, 'cat a b; ls /etc/snap')).stdout).toBe('2\n2\n');
+    await snapshotDelete(id, 'one');
+    expect((await snapshotList(id)).map((each) => each.snapshot_name)).toEqual(['baseline', 'two']);
+    await expect(reset(id, 'one', call())).rejects.toMatchObject({ code: 'snapshot_unknown' });
+    await expect(snapshotCreate(id, 'two', call())).rejects.toMatchObject({ code: 'snapshot_exists' });
+  });
+
+  it('outlive the daemon, stops and merges of layers', async () => {
+    await house.reopen();
+    await house.workspaces().stop(id, call());
+    await house.workspaces().start(id, call());
+    await exec(house, id, 'echo 4 > a; sync');
+    await house.workspaces().reset(id, 'two', call());
+    expect((await exec(house, id, 'cat a')).stdout).toBe('2\n');
+    await house.workspaces().reset(id, 'baseline', call());
+    expect((await exec(house, id, 'ls -A')).stdout).toBe('');
+  });
+});
+
+describe('the disk of a stopped workspace', () => {
+  it('is listed, read and exported by a guest that runs nothing of it', async () => {
+    await exec(house, id, 'mkdir d; echo text > d/f; echo sys > /etc/sys; sync');
+    const list = { path: '/workspace', depth: 5, glob: undefined, limit: 10, cursor: undefined };
+    await expect(house.workspaces().diskList(id, list, call())).rejects.toMatchObject({ code: 'workspace_running' });
+    await house.workspaces().stop(id, call());
+    const listed = await house.workspaces().diskList(id, list, call());
+    expect(listed.entries.map((entry) => entry.path)).toEqual(['/workspace/d', '/workspace/d/f']);
+    const read = { path: '/etc/sys', maxBytes: 100, offset: undefined, startLine: undefined, endLine: undefined };
+    expect((await house.workspaces().diskRead(id, read, call())).content).toBe('sys\n');
+    for (const format of ['tar', 'qcow2', 'raw'] as const) {
+      const outputPath = join(house.paths.state, `out.${format}`);
+      const request = { outputPath, format, path: '/workspace', isOverwrite: false };
+      expect((await house.workspaces().diskExport(id, request, call())).bytes_written).toBeGreaterThan(1000);
+      await expect(house.workspaces().diskExport(id, request, call())).rejects.toMatchObject({ code: 'output_exists' });
+    }
+    await house.workspaces().start(id, call());
+    expect((await exec(house, id, 'cat d/f')).stdout).toBe('text\n');
+  });
+
+  it('grows when more is asked for', async () => {
+    const big = await house.workspaces().create({ ...createRequest, diskMib: 12_288 }, call());
+    const size = await exec(house, big.workspace_id, 'df --output=size -BM / | tail -1');
+    expect(Number.parseInt(size.stdout, 10)).toBeGreaterThan(11_000);
+    await house.workspaces().delete(big.workspace_id, call());
+  });
+});
