@@ -9,7 +9,20 @@ if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
   // A reader that has gone (a closed pipe) ends the output, not the clean-up.
   process.stdout.on('error', () => undefined);
   const { execute } = await import('./cli/execute.ts');
-  process.exitCode = await execute(argv, version);
+  process.exitCode = await execute(argv, version, {
+    mcp: async (options, signal) => {
+      const { serveMcp } = await import('./mcp/serve.ts');
+      return await serveMcp(options, version, signal);
+    },
+    daemon: async ({ readyFd }, signal) => {
+      const [{ runDaemonProcess }, { createDaemonEngine }, { operations }] = await Promise.all([
+        import('./daemon/serve.ts'),
+        import('./engine/daemon-engine.ts'),
+        import('./operations/index.ts'),
+      ]);
+      return await runDaemonProcess({ operations, createEngine: createDaemonEngine, version, signal, readyFd });
+    },
+  });
   // An open standard input would keep the process alive after its work is done.
   process.exit();
 }

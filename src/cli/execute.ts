@@ -8,12 +8,13 @@ import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo } from './live-io.ts';
 import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
 import { type CommandCall, createProgram } from './program.ts';
+import { addServers, type Servers } from './servers.ts';
 
 const exitUsage = 2;
 const exitInterrupted = 130;
 
 /** Runs a command line (without node and script) and gives the exit code. */
-export async function execute(argv: readonly string[], version: string): Promise<number> {
+export async function execute(argv: readonly string[], version: string, servers: Servers): Promise<number> {
   const at = argv.indexOf('--');
   const own = at < 0 ? argv : argv.slice(0, at);
   const rest = at < 0 ? [] : argv.slice(at + 1);
@@ -21,6 +22,9 @@ export async function execute(argv: readonly string[], version: string): Promise
   let exitCode = 0;
   const program = createProgram(version, rest, async (call) => {
     exitCode = await callOperation(call, interrupts);
+  });
+  addServers(program, servers, interrupts.signal, (code) => {
+    exitCode = code;
   });
   const overrideExit = (command: typeof program): void => {
     command.exitOverride();
@@ -32,7 +36,7 @@ export async function execute(argv: readonly string[], version: string): Promise
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
     printError(error, own.includes('--json'));
-    return 1;
+    return isPyroError(error, 'usage') ? exitUsage : 1;
   }
   return exitCode;
 }
