@@ -1,16 +1,15 @@
 // One command from arguments to exit code.
 
 import { resolve } from 'node:path';
-import { CommanderError } from 'commander';
 import { invokeOperation } from '../daemon/client.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo } from './live-io.ts';
+import { exitUsage, parseArguments } from './parse.ts';
 import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
 import { type CommandCall, createProgram } from './program.ts';
 import { addServers, type Servers } from './servers.ts';
 
-const exitUsage = 2;
 const exitInterrupted = 130;
 
 /** Runs a command line (without node and script) and gives the exit code. */
@@ -26,19 +25,7 @@ export async function execute(argv: readonly string[], version: string, servers:
   addServers(program, servers, interrupts.signal, (code) => {
     exitCode = code;
   });
-  const overrideExit = (command: typeof program): void => {
-    command.exitOverride();
-    command.commands.forEach(overrideExit);
-  };
-  overrideExit(program);
-  try {
-    await program.parseAsync([...own], { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
-    printError(error, own.includes('--json'));
-    return isPyroError(error, 'usage') ? exitUsage : 1;
-  }
-  return exitCode;
+  return (await parseArguments(program, own)) ?? exitCode;
 }
 
 async function callOperation(call: CommandCall, interrupts: Interrupts): Promise<number> {

@@ -2,6 +2,7 @@
 import { isAbsolute, join, resolve } from 'node:path';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { parseInput } from '../operations/check-input.ts';
+import type { AnyOperation } from '../operations/define.ts';
 import { isPyroError, PyroError, type PyroErrorOptions, reportError } from '../shared/errors.ts';
 import type { HostPathPolicy } from '../shared/policy-types.ts';
 import type { OnProgress } from '../shared/progress.ts';
@@ -20,11 +21,9 @@ export interface CallRequest {
 }
 
 /** True when a call cannot be made without knowing where the project lies. */
-export function needsProject({ operation, inputSchema }: ToolEntry, house: House): boolean {
-  const namesHostPaths = (operation.definition.hostPathFields?.length ?? 0) > 0;
-  return (
-    namesHostPaths || (house.options.environment === 'auto' && inputSchema.properties['environment'] !== undefined)
-  );
+export function needsProject({ facts, inputSchema }: ToolEntry, house: House): boolean {
+  if (facts.hostPathFields.length > 0) return true;
+  return house.options.environment === 'auto' && inputSchema.properties['environment'] !== undefined;
 }
 
 /** Never throws: an error is a result, since that is all that a model sees. */
@@ -43,7 +42,8 @@ async function run(house: House, { entry, args, signal, onProgress, roots }: Cal
   const { options } = house;
   const project = needsProject(entry, house) ? await house.project(roots, onProgress) : undefined;
   const { input, notes } = complete(house, entry, args, project);
-  const outcome = await house.invoke(entry.operation, parse(entry, input), {
+  const operation = await house.operation(entry.facts.operation);
+  const outcome = await house.invoke(operation, parse(entry, operation, input), {
     io: undefined,
     signal,
     onProgress,
@@ -74,7 +74,7 @@ function complete(
   const takesEnvironment = isOpen('environment');
   const environment = project?.environment ?? house.options.environment;
   const base = project?.source?.path ?? exportsFolder(house);
-  const paths = (entry.operation.definition.hostPathFields ?? []).flatMap((field): [string, string][] => {
+  const paths = entry.facts.hostPathFields.flatMap((field): [string, string][] => {
     const path = args[field];
     return typeof path === 'string' && !isAbsolute(path) ? [[field, resolve(base, path)]] : [];
   });
@@ -90,7 +90,11 @@ function complete(
 }
 
 /** Checked input. An error names the arguments that this server shows, not those that it decides. */
-function parse(entry: ToolEntry, input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function parse(
+  entry: ToolEntry,
+  operation: AnyOperation,
+  input: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
   const given = Object.keys(input).filter(
     (name) => entry.fixed[name] !== undefined && input[name] !== entry.fixed[name],
   );
@@ -101,7 +105,7 @@ function parse(entry: ToolEntry, input: Readonly<Record<string, unknown>>): Read
   }
   const whole = { ...input, ...entry.fixed };
   try {
-    parseInput(entry.operation, whole);
+    parseInput(operation, whole);
   } catch (error) {
     if (!isPyroError(error, 'usage') || error.details['expected'] === undefined) throw error;
     const shown = Object.keys(entry.inputSchema.properties);

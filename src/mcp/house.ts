@@ -6,7 +6,8 @@ import type { ServerOptions } from '../operations/server-options.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { type Log, openLog } from '../system/log.ts';
 import { locatePaths, type Paths } from '../system/paths.ts';
-import { type Project, resolveProject } from './project.ts';
+import type { ToolFacts } from './catalogue.ts';
+import type { Project } from './project.ts';
 import { selectTools, type ToolEntry } from './tools.ts';
 
 export type Invoke = (
@@ -19,6 +20,8 @@ export interface House {
   readonly version: string;
   readonly options: ServerOptions;
   readonly tools: readonly ToolEntry[];
+  /** Operations are loaded by the first call, so that a mere list need not wait for them */
+  readonly operation: (name: string) => Promise<AnyOperation>;
   readonly invoke: Invoke;
   readonly paths: Paths;
   readonly cwd: string;
@@ -31,7 +34,8 @@ export interface House {
 export interface HouseParts {
   readonly options: ServerOptions;
   readonly version: string;
-  readonly operations: readonly AnyOperation[];
+  readonly catalogue: readonly ToolFacts[];
+  readonly operations: () => Promise<readonly AnyOperation[]>;
   readonly invoke: Invoke;
   /** The server's life: a clone that was begun goes on when the call that wanted it is answered */
   readonly signal: AbortSignal;
@@ -42,11 +46,12 @@ const defaultGuardMs = 45_000;
 const repositoryFreshMs = 60_000;
 
 /** Touches nothing: what a mere list needs must be there at once. */
-export function openHouse({ options, version, operations, invoke, signal, guardMs }: HouseParts): House {
+export function openHouse({ options, version, catalogue, operations, invoke, signal, guardMs }: HouseParts): House {
   const paths = locatePaths();
   const cwd = process.cwd();
   let repository: { readonly at: number; readonly project: Promise<Project> } | undefined;
   const project: House['project'] = async (roots, onProgress) => {
+    const { resolveProject } = await import('./project.ts');
     const resolved = (): Promise<Project> =>
       resolveProject(options, { cache: paths.cache, cwd, roots, signal, onProgress });
     if (options.repo_url === undefined) return await resolved();
@@ -63,7 +68,12 @@ export function openHouse({ options, version, operations, invoke, signal, guardM
   return {
     version,
     options,
-    tools: selectTools(operations, options),
+    tools: selectTools(catalogue, options),
+    operation: async (name) => {
+      const found = (await operations()).find(({ definition }) => definition.name === name);
+      if (found === undefined) throw new Error(`the catalogue of tools names an operation ${name} that is not there`);
+      return found;
+    },
     invoke,
     paths,
     cwd,

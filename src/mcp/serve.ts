@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { invokeOperation } from '../daemon/client.ts';
 import type { AnyOperation } from '../operations/define.ts';
-import { operations as allOperations } from '../operations/index.ts';
 import type { ServerOptions } from '../operations/server-options.ts';
+import { builtCatalogue } from './built-catalogue.ts';
 import { type Invoke, openHouse } from './house.ts';
 import { createServer } from './server.ts';
 
@@ -12,6 +12,7 @@ import { createServer } from './server.ts';
 const lastAnswersMs = 100;
 
 export interface McpParts {
+  /** In place of all that there are */
   readonly operations?: readonly AnyOperation[];
   readonly invoke?: Invoke;
   readonly guardMs?: number;
@@ -22,7 +23,7 @@ export async function serveMcp(
   options: ServerOptions,
   version: string,
   signal: AbortSignal,
-  { operations = allOperations, invoke = invokeOperation, ...parts }: McpParts = {},
+  { operations: given, invoke = invokeOperation, ...parts }: McpParts = {},
 ): Promise<number> {
   const ended = Promise.withResolvers<'closed' | 'signal'>();
   signal.addEventListener('abort', () => ended.resolve('signal'), { once: true });
@@ -30,7 +31,18 @@ export async function serveMcp(
   process.stdin.once('close', () => ended.resolve('closed'));
   process.stdout.once('error', () => ended.resolve('signal'));
   const life = new AbortController();
-  const house = openHouse({ options, version, operations, invoke, signal: life.signal, ...parts });
+  const operations = async (): Promise<readonly AnyOperation[]> =>
+    given ?? (await import('../operations/index.ts')).operations;
+  const catalogue = given === undefined ? builtCatalogue : undefined;
+  const house = openHouse({
+    options,
+    version,
+    catalogue: catalogue ?? (await import('./catalogue.ts')).factsOf(await operations()),
+    operations,
+    invoke,
+    signal: life.signal,
+    ...parts,
+  });
   const handle = serveStdio(() => createServer(house));
   const reason = signal.aborted ? 'signal' : await ended.promise;
   if (reason === 'closed') await sleep(lastAnswersMs);

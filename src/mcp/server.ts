@@ -37,14 +37,14 @@ export function createServer(house: House): Server {
   );
   const roots = createRoots(server);
   server.setNotificationHandler('notifications/roots/list_changed', () => roots.forget());
-  const list = tools.map(({ name, operation: { definition }, description, inputSchema, outputSchema }) => ({
+  const list = tools.map(({ name, facts, description, inputSchema, outputSchema }) => ({
     name,
-    title: definition.title,
+    title: facts.title,
     description,
     inputSchema: { ...inputSchema },
     outputSchema: { ...outputSchema },
-    annotations: annotationsOf(definition),
-    ...(definition.tool === undefined ? {} : { _meta: metaOf(definition.tool) }),
+    annotations: annotationsOf(facts),
+    _meta: metaOf(facts),
   }));
   server.setRequestHandler('tools/list', () => ({ tools: list }));
   server.setRequestHandler('tools/call', ({ params }, context) =>
@@ -102,7 +102,7 @@ async function readResource(house: House, uri: string, context: ServerContext): 
   const call = resourceCall(uri, house.tools);
   if (call === undefined) throw new ResourceNotFoundError(uri);
   try {
-    const outcome = await house.invoke(call.entry.operation, call.input, {
+    const outcome = await house.invoke(await house.operation(call.entry.facts.operation), call.input, {
       io: undefined,
       signal: context.mcpReq.signal,
       onProgress: () => undefined,

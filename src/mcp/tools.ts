@@ -1,15 +1,11 @@
-// How operations look as tools of one server: chosen by profile or mode, with schemas, annotations and what is fixed.
-import { z } from 'zod';
-import type { AnyOperation, Operation } from '../operations/define.ts';
+// The tools of one server: chosen by profile or mode, with schemas, annotations and what is fixed.
 import type { ServerOptions } from '../operations/server-options.ts';
+import type { ObjectSchema, PropertySchema, ToolFacts } from './catalogue.ts';
 import { type Mode, modes } from './modes.ts';
-
-type Definition = AnyOperation['definition'];
-type Tool = NonNullable<Operation['tool']>;
 
 export interface ToolEntry {
   readonly name: string;
-  readonly operation: AnyOperation;
+  readonly facts: ToolFacts;
   readonly inputSchema: ObjectSchema;
   readonly outputSchema: ObjectSchema;
   readonly description: string;
@@ -19,98 +15,59 @@ export interface ToolEntry {
   readonly refused: ReadonlySet<string>;
 }
 
-/** JSON schema as it goes over the wire. */
-export interface ObjectSchema {
-  readonly type: 'object';
-  readonly properties: Readonly<Record<string, PropertySchema>>;
-  readonly required?: string[];
-  readonly [keyword: string]: unknown;
-}
-type PropertySchema = z.infer<typeof propertySchema>;
-
-const propertySchema = z.record(z.string(), z.json());
-const objectSchema = z.looseObject({
-  type: z.literal('object'),
-  properties: z.record(z.string(), propertySchema).default({}),
-  required: z.array(z.string()).exactOptional(),
-});
-
 const defaultProfile = 'workspace-core';
 const hostCompatField = 'allow_host_compat';
 
 /** Remarks of the server about a call, beside what the operation itself says. */
 export const notesField = 'server_notes';
 
-export function toolNameOf({ name, tool }: Definition): string {
-  return tool?.name ?? name.replaceAll('.', '_');
-}
-
-/** The tools of a server. Touches nothing but the definitions. */
-export function selectTools(operations: readonly AnyOperation[], options: ServerOptions): ToolEntry[] {
+export function selectTools(catalogue: readonly ToolFacts[], options: ServerOptions): ToolEntry[] {
   const mode = options.mode === undefined ? undefined : modes[options.mode];
   const profile = options.profile ?? defaultProfile;
-  return operations.flatMap((operation) => {
-    const { definition } = operation;
-    if (definition.tool === undefined) return [];
-    const name = toolNameOf(definition);
-    const isIn = mode === undefined ? definition.tool.profiles.includes(profile) : mode.tools.includes(name);
-    return isIn ? [describeTool(operation, name, mode, options)] : [];
-  });
+  return catalogue
+    .filter(({ name, tool }) => (mode === undefined ? tool.profiles.includes(profile) : mode.tools.includes(name)))
+    .map((facts) => describeTool(facts, mode, options));
 }
 
-function describeTool(
-  operation: AnyOperation,
-  name: string,
-  mode: Mode | undefined,
-  options: ServerOptions,
-): ToolEntry {
-  const { definition } = operation;
+function describeTool(facts: ToolFacts, mode: Mode | undefined, options: ServerOptions): ToolEntry {
+  const { name, summary, details, inputSchema, outputSchema } = facts;
   const fixed = mode?.fixed[name] ?? {};
   const refused = new Set(options.allow_host_compat ? [] : [hostCompatField]);
-  const output = schemaOf(definition.output, 'output');
   return {
     name,
-    operation,
+    facts,
     fixed,
     refused,
-    inputSchema: withDefaults(
-      without(schemaOf(definition.input, 'input'), [...Object.keys(fixed), ...refused]),
-      options,
-    ),
+    inputSchema: withDefaults(without(inputSchema, [...Object.keys(fixed), ...refused]), options),
     outputSchema: {
-      ...output,
+      ...outputSchema,
       properties: {
-        ...output.properties,
+        ...outputSchema.properties,
         [notesField]: { type: 'array', items: { type: 'string' }, description: 'Remarks of the server' },
       },
     },
-    description: [`${definition.summary}.`, definition.details, mode?.notes[name]].filter(Boolean).join(' '),
+    description: [`${summary}.`, details, mode?.notes[name]].filter(Boolean).join(' '),
   };
 }
 
 /** Hints for hosts, as honest as the definition. */
-export function annotationsOf({ title, effect, tool }: Definition): Readonly<Record<string, string | boolean>> {
+export function annotationsOf({ title, effect, tool }: ToolFacts): Readonly<Record<string, string | boolean>> {
   return {
     title,
     readOnlyHint: effect === 'read',
     destructiveHint: effect === 'destroy',
-    idempotentHint: tool?.isIdempotent ?? effect === 'read',
-    openWorldHint: tool?.opensWorld ?? false,
+    idempotentHint: tool.isIdempotent ?? effect === 'read',
+    openWorldHint: tool.opensWorld ?? false,
   };
 }
 
 /** What known hosts read beside the standard. */
-export function metaOf({ isAlwaysLoaded, resultChars }: Tool): Record<string, string | number | boolean> | undefined {
+export function metaOf({ tool }: ToolFacts): Record<string, string | number | boolean> | undefined {
   const meta = {
-    ...(isAlwaysLoaded === true ? { 'anthropic/alwaysLoad': true } : {}),
-    ...(resultChars === undefined ? {} : { 'anthropic/maxResultSizeChars': resultChars }),
+    ...(tool.isAlwaysLoaded === true ? { 'anthropic/alwaysLoad': true } : {}),
+    ...(tool.resultChars === undefined ? {} : { 'anthropic/maxResultSizeChars': tool.resultChars }),
   };
   return Object.keys(meta).length === 0 ? undefined : meta;
-}
-
-function schemaOf(schema: z.ZodType, io: 'input' | 'output'): ObjectSchema {
-  const { $schema: _dialect, ...parsed } = objectSchema.parse(z.toJSONSchema(schema, { io }));
-  return parsed;
 }
 
 function without(schema: ObjectSchema, names: readonly string[]): ObjectSchema {
