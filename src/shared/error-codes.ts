@@ -77,6 +77,17 @@ export const errorCodes = {
   command_ended: { meaning: 'The command has ended already', retryable: false },
   path_refused: { meaning: 'A path of the host is outside of what the server may use', retryable: false },
   memory_exhausted: { meaning: 'The memory of the machine does not carry another guest', retryable: true },
+  daemon_lost: { meaning: 'The daemon ended in the middle of a call; the next call starts it again', retryable: true },
+  daemon_draining: { meaning: 'The daemon is about to end and takes no more calls', retryable: true },
+  daemon_version: { meaning: 'The daemon that runs is of a version that this pyro cannot talk to', retryable: false },
+  daemon_start_failed: { meaning: 'The daemon could not be started; its log says why', retryable: true },
+  daemon_unresponsive: { meaning: 'The daemon runs but does not answer', retryable: true },
+  tool_unknown: { meaning: 'The server has no tool of this name in its profile or mode', retryable: false },
+  still_running: { meaning: 'The work takes longer than a call may; it goes on', retryable: true },
+  project_missing: {
+    meaning: 'The project folder or repository that the server was given cannot be used',
+    retryable: false,
+  },
   locked: { meaning: 'Another process holds the lock', retryable: true },
   internal: { meaning: 'A fault in pyro itself', retryable: false },
 } as const satisfies Record<string, ErrorCode>;

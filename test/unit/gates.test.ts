@@ -35,6 +35,7 @@ const forbidden: Readonly<Record<string, string>> = {
   operations: '../engine/run.ts',
   daemon: '../cli/program.ts',
   cli: '../engine/run.ts',
+  mcp: '../engine/run.ts',
 };
 
 describe('the layer rules', () => {
