@@ -2,7 +2,8 @@
 import type { z } from 'zod';
 import type { Engine, RunIo } from '../engine/engine-types.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import type { HostPathPolicy, ProjectSource } from '../shared/policy-types.ts';
+import type { DaemonControl } from '../shared/daemon-types.ts';
+import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
 
 /** Calls another operation where it belongs and gives its output, still to be checked. */
 export type CallOperation = (
@@ -21,6 +22,10 @@ export interface OperationContext extends CallContext {
   readonly project: ProjectSource | undefined;
   /** For the operations of a front that are made of others; absent elsewhere */
   readonly call?: CallOperation;
+  /** What the network of a workspace may be at most; no limit at the command line */
+  readonly network: NetworkCeiling | undefined;
+  /** The background process, for the commands about it; absent inside of it */
+  readonly daemon: DaemonControl | undefined;
 }
 
 export type Profile = 'vm-run' | 'workspace-core' | 'workspace-full';

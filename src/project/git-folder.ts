@@ -69,7 +69,10 @@ async function copyHistory(
   const gitDir = await gitLine(root, ['rev-parse', '--absolute-git-dir'], signal);
   const url = `file://${encodeURI(gitDir ?? root)}`;
   const refs = ['HEAD:refs/pyro/head', ...(upstream === undefined ? [] : [`+${upstream}:${upstream}`])];
+  // What is packed already is taken as it is; the rest is not worth squeezing for a folder that is packed again.
+  const server = 'git -c pack.window=0 -c pack.compression=0 -c core.hooksPath=/dev/null upload-pack';
   const fetch = ['-c', 'gc.auto=0', 'fetch', '-q', '--no-tags', '--no-write-fetch-head', `--depth=${commits}`];
+  fetch.push(`--upload-pack=${server}`);
   await git(target, [...fetch, '--update-shallow', url, ...refs], { signal });
   const head = await gitLine(root, ['symbolic-ref', '-q', 'HEAD'], signal);
   if (head !== undefined) await git(target, ['update-ref', head, 'refs/pyro/head'], { signal });

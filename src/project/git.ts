@@ -30,6 +30,11 @@ export async function git(
   }
 }
 
+/** What git answers, also when it fails on the way, as for a branch that follows none. */
+export async function gitAnswer(cwd: string, args: readonly string[], signal: AbortSignal): Promise<string> {
+  return (await tryCommand('git', [...settings, ...args], { cwd, env: environment, signal })).stdout;
+}
+
 /** The one line that git answers; undefined when it fails. */
 export async function gitLine(cwd: string, args: readonly string[], signal: AbortSignal): Promise<string | undefined> {
   const result = await tryCommand('git', [...settings, ...args], { cwd, env: environment, signal });

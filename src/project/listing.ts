@@ -40,11 +40,12 @@ class Collector {
     const root = this.#absolute(prefix).toString('utf8');
     if (hasHistory) this.#repositories.push({ path: prefix, root });
     if (prefix.length > 0) this.#add(prefix);
-    const paths = splitZero(
-      await git(root, ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--deduplicate', '--', '.'], {
-        signal: this.#signal,
-      }),
-    );
+    const list = async (...what: string[]): Promise<Buffer[]> =>
+      splitZero(await git(root, ['ls-files', '-z', ...what, '--', '.'], { signal: this.#signal }));
+    const [paths, ignored] = await Promise.all([
+      list('--cached', '--others', '--exclude-standard', '--deduplicate'),
+      list('--others', '--ignored', '--exclude-standard', '--directory'),
+    ]);
     for (const path of paths) {
       const isNested = path.at(-1) === 0x2f;
       const full = join(prefix, isNested ? path.subarray(0, -1) : path);
@@ -56,12 +57,7 @@ class Collector {
       else if (this.#status(join(full, gitName)) === undefined) this.#add(full);
       else await this.addRepository(full, true);
     }
-    const ignored = await git(
-      root,
-      ['ls-files', '-z', '--others', '--ignored', '--exclude-standard', '--directory', '--', '.'],
-      { signal: this.#signal },
-    );
-    this.#leftOut['ignored'] = (this.#leftOut['ignored'] ?? 0) + splitZero(ignored).length;
+    this.#leftOut['ignored'] = (this.#leftOut['ignored'] ?? 0) + ignored.length;
   }
 
   /** Everything in a folder; checkouts in it come as such. */
