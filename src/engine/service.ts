@@ -20,6 +20,8 @@ import { waitForAny } from './waiting.ts';
 const keptBytes = 16 * mebibyte;
 /** Output of one stream that the guest holds while nobody follows; a service never waits for a reader */
 const bufferBytes = 4 * mebibyte;
+/** Time between the first two looks, then twice as long each time up to the interval, `ms` */
+const firstPauseMs = 50;
 /** From TERM to KILL, `ms` */
 const graceMs = 5000;
 
@@ -217,7 +219,7 @@ export class Service {
   async #awaitReady(client: GuestClient, signal: AbortSignal): Promise<void> {
     const deadline = this.#record.started_at * 1000 + this.#record.ready_timeout_ms;
     try {
-      for (;;) {
+      for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
         const unready = await findUnready(client, this.#record, signal);
         signal.throwIfAborted();
         if (unready === undefined) {
@@ -227,7 +229,7 @@ export class Service {
         }
         this.#detail = unready;
         if (Date.now() >= deadline) break;
-        await waitForAny([], Math.min(this.#record.ready_interval_ms, deadline - Date.now()), signal);
+        await waitForAny([], Math.min(pauseMs, this.#record.ready_interval_ms, deadline - Date.now()), signal);
       }
       await this.#halt({ state: 'failed', reason: 'readiness_timeout' }, new AbortController().signal);
     } catch (error) {
