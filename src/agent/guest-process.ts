@@ -36,9 +36,10 @@ export class GuestProcess {
     return new GuestProcess(client, id, readFrames(stream, options.signal));
   }
 
-  /** Drops the process and its kept output; what of it still runs is killed. */
-  async forget(options: CallOptions = {}): Promise<void> {
-    await this.#client.call('DELETE', `/v1/processes/${this.id}`, undefined, emptyAnswerSchema, options);
+  /** Drops the process and its kept output; what of it still runs may end by itself for `graceMs` and is killed then. */
+  async forget(options: CallOptions & { readonly graceMs?: number } = {}): Promise<void> {
+    const path = `/v1/processes/${this.id}?grace_ms=${options.graceMs ?? 0}`;
+    await this.#client.call('DELETE', path, undefined, emptyAnswerSchema, options);
   }
 
   /** Hands on output as it comes (a sink's promise is waited for: back-pressure) until the process ends. */
