@@ -5,6 +5,13 @@ import type { CallContext } from '../shared/call-context.ts';
 import type { DaemonControl } from '../shared/daemon-types.ts';
 import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
 
+/** Calls another operation where it belongs and gives its output, still to be checked. */
+export type CallOperation = (
+  name: string,
+  input: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+) => Promise<unknown>;
+
 export interface OperationContext extends CallContext {
   readonly engine: Engine;
   /** Live streams, where the front has them and the operation uses them */
@@ -17,6 +24,8 @@ export interface OperationContext extends CallContext {
   readonly network: NetworkCeiling | undefined;
   /** The background process, for the commands about it; absent inside of it */
   readonly daemon: DaemonControl | undefined;
+  /** For the operations of a front that are made of others; absent elsewhere */
+  readonly call?: CallOperation;
 }
 
 export type Profile = 'vm-run' | 'workspace-core' | 'workspace-full';
