@@ -20,12 +20,12 @@ export interface OperationContext extends CallContext {
   readonly hostPaths: HostPathPolicy;
   /** Where a workspace comes from when the call names no seed */
   readonly project: ProjectSource | undefined;
+  /** For the operations of a front that are made of others; absent elsewhere */
+  readonly call?: CallOperation;
   /** What the network of a workspace may be at most; no limit at the command line */
   readonly network: NetworkCeiling | undefined;
   /** The background process, for the commands about it; absent inside of it */
   readonly daemon: DaemonControl | undefined;
-  /** For the operations of a front that are made of others; absent elsewhere */
-  readonly call?: CallOperation;
 }
 
 export type Profile = 'vm-run' | 'workspace-core' | 'workspace-full';

@@ -59,8 +59,6 @@ export const operations: readonly AnyOperation[] = [
   diskExport,
   workspaceDelete,
   workspacePrune,
-  daemonStatus,
-  daemonStop,
   shellOpen,
   shellRead,
   shellWrite,
@@ -74,6 +72,8 @@ export const operations: readonly AnyOperation[] = [
   serviceStatus,
   serviceLogs,
   serviceStop,
+  daemonStatus,
+  daemonStop,
 ];
 
 /** What each first word of a command, or first two words, is about. */

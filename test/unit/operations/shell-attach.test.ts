@@ -93,7 +93,8 @@ const engine: Engine = new Proxy<Engine>(Object.create(null), {});
 
 async function attach(shell: ReturnType<typeof fakeShell>, io: RunIo | undefined, more = {}) {
   const { signal } = new AbortController();
-  const context = { engine, io, signal, onProgress: noProgress, hostPaths: 'any' as const, project: undefined };
+  const none = { project: undefined, network: undefined, daemon: undefined };
+  const context = { engine, io, signal, onProgress: noProgress, hostPaths: 'any' as const, ...none };
   return await shellAttach.invoke({ ...context, call: shell.call }, { ...ids, ...more });
 }
 
