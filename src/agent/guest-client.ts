@@ -24,6 +24,7 @@ import {
   type StartRequest,
   statusAnswerSchema,
 } from './messages.ts';
+import type { OutputFilter } from './output-filter.ts';
 
 export interface GuestIdentity {
   readonly hostname: string;
@@ -42,6 +43,9 @@ const longestAnswer = 1024 * 1024;
 const defaultTimeoutMs = 30_000;
 
 export class GuestClient implements AsyncDisposable {
+  /** Makes a filter for each output that is followed from now on */
+  newOutputFilter: () => OutputFilter | undefined = () => undefined;
+
   readonly #session: ClientHttp2Session;
 
   private constructor(session: ClientHttp2Session) {

@@ -36,6 +36,8 @@ export interface DiffOptions {
   readonly path?: Buffer | undefined;
   /** True leaves the patch empty */
   readonly isStatOnly: boolean;
+  /** Sees all contents that go into the patch */
+  readonly watch?: (changes: AsyncIterable<Change>) => AsyncIterable<Change>;
 }
 
 const excludedNames = ['.git'];
@@ -48,7 +50,9 @@ export async function collectDiff(
   context: CallContext,
 ): Promise<CollectedDiff> {
   const read = (): AsyncIterable<Change> =>
-    files.changes({ scope: 'workspace', hasContent: true, excludedNames }, { signal: context.signal });
+    (options.watch ?? unchanged)(
+      files.changes({ scope: 'workspace', hasContent: true, excludedNames }, { signal: context.signal }),
+    );
   return await diffChanges(read, options, context);
 }
 
@@ -93,6 +97,10 @@ export async function diffChanges(
     patchBytes: options.isStatOnly ? 0 : (await stat(patchFile)).size,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
+}
+
+function unchanged(changes: AsyncIterable<Change>): AsyncIterable<Change> {
+  return changes;
 }
 
 async function* below(changes: AsyncIterable<Change>, folder: Buffer | undefined): AsyncGenerator<Change> {

@@ -18,6 +18,11 @@ export interface ExportPlan {
   /** Absolute, with links resolved */
   readonly outputPath: string;
   readonly isOverwrite: boolean;
+  /** Sees the contents of files on their way; may throw at the end by `check` */
+  readonly watch?: {
+    readonly content: (path: Buffer, content: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
+    readonly assertClean: () => void;
+  };
 }
 
 const mostEntries = 2_000_000;
@@ -29,8 +34,9 @@ export async function exportFiles(archive: Readable, plan: ExportPlan, signal: A
     const writer = new TreeWriter(draft);
     for await (const entry of readTar(archive)) {
       signal.throwIfAborted();
-      await writer.write(entry);
+      await writer.write(watched(entry, plan));
     }
+    plan.watch?.assertClean();
     return await writer.finish();
   });
 }
@@ -49,11 +55,12 @@ export async function exportTar(archive: Readable, plan: ExportPlan, signal: Abo
         const { path, type, mode, size, linkTarget } = entry;
         const header = { path, type, mode, size, linkTarget, mtimeSeconds: entry.mtimeSeconds };
         await file.write(encodeTarHeader(header));
-        for await (const chunk of entry.content()) await file.writeFile(chunk);
+        for await (const chunk of watched(entry, plan).content()) await file.writeFile(chunk);
         await file.write(tarPadding(size));
         entries++;
         bytes += size;
       }
+      plan.watch?.assertClean();
       await file.write(tarEnd);
       await file.sync();
     } finally {
@@ -91,6 +98,10 @@ export async function whole<T>(plan: ExportPlan, write: (draft: string) => Promi
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
+}
+
+function watched(entry: TarEntry, { watch }: ExportPlan): TarEntry {
+  return watch === undefined ? entry : { ...entry, content: () => watch.content(entry.path, entry.content()) };
 }
 
 /** Parts of an entry's name. Throws `export_refused` for one that leads elsewhere. */

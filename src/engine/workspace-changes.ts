@@ -14,6 +14,7 @@ import { layerOf } from './snapshots.ts';
 import type { Workspace } from './workspace.ts';
 import { guestPath } from './workspace-exec.ts';
 import { belowWorkspace } from './workspace-files.ts';
+import { SecretWatch } from './workspace-secrets.ts';
 import type { WorkspaceCall } from './workspace-types.ts';
 
 const mostSystemChanges = 1000;
@@ -50,12 +51,26 @@ async function collect(
   call: WorkspaceCall,
 ): Promise<CollectedDiff> {
   const path = request.path === undefined ? undefined : Buffer.from(belowWorkspace(request.path));
-  const options = { workFolder: workspace.files.scratch, path, isStatOnly: request.isStatOnly };
-  if (request.base === 'baseline') return await collectDiff(files, options, call);
+  const watch = new SecretWatch(workspace.secrets);
+  const see = (changes: AsyncIterable<Change>): AsyncIterable<Change> =>
+    workspace.secrets.isEmpty || request.isStatOnly ? changes : watch.changes(changes);
+  const options = { workFolder: workspace.files.scratch, path, isStatOnly: request.isStatOnly, watch: see };
+  if (request.base === 'baseline') return await clean(await collectDiff(files, options, call), watch);
   const layer = layerOf(workspace.record, request.base);
   await using earlier = await changesSince(workspace, layer, files, call);
-  const read = (): AsyncIterable<Change> => earlier.changes();
-  return await diffChanges(read, options, call);
+  const read = (): AsyncIterable<Change> => see(earlier.changes());
+  return await clean(await diffChanges(read, options, call), watch);
+}
+
+/** A patch with a secret in it is given to nobody. */
+async function clean(diff: CollectedDiff, watch: SecretWatch): Promise<CollectedDiff> {
+  try {
+    watch.assertClean();
+    return diff;
+  } catch (error) {
+    await diff[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** A part of the patch; characters are not cut. */
@@ -99,7 +114,9 @@ export async function exportWorkspace(
   call: WorkspaceCall,
 ): Promise<ExportResult> {
   const outputPath = await permitHostPath(request.outputPath, call.hostPaths);
-  const plan = { outputPath, isOverwrite: request.isOverwrite };
+  const { secrets } = workspace;
+  const watch = secrets.isEmpty ? {} : { watch: new SecretWatch(secrets) };
+  const plan = { outputPath, isOverwrite: request.isOverwrite, ...watch };
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
     const path = guestPath(request.path);
