@@ -227,3 +227,14 @@ func TestPanicBecomesAnAnswerWithoutDetails(t *testing.T) {
 		t.Fatalf("the session did not survive: %d", status)
 	}
 }
+
+func TestInputThatEndsItsProcessWasTaken(t *testing.T) {
+	s := startAgent(t, nil).resumed()
+	for range 20 {
+		id, stream := s.startProcess(t, process.Request{Argv: []string{"head", "-c", "3"}, Stdin: true, Overflow: "block"})
+		if status, answer := s.call(t, "POST", "/v1/processes/"+id+"/input", "abc"); status != 200 || answer["bytes"] != 3.0 {
+			t.Fatalf("%d %v", status, answer)
+		}
+		_ = stream.Close()
+	}
+}
