@@ -42,7 +42,7 @@ export function optionOf(field: string, property: Property): Option {
 
 function valueName(property: Property): string {
   if (isNumeric(property)) return 'n';
-  return property.type === 'array' ? 'k=v' : 'value';
+  return property.description?.includes('K=V') === true ? 'k=v' : 'value';
 }
 
 export function isNumeric({ type }: Property): boolean {
