@@ -164,11 +164,16 @@ export class GuestClient implements AsyncDisposable {
   }
 
   /** A raw stream; the caller ends it and reads it. */
-  open(method: string, path: string, options: CallOptions = {}): ClientHttp2Stream {
+  open(
+    method: string,
+    path: string,
+    options: CallOptions = {},
+    headers: Readonly<Record<string, number>> = {},
+  ): ClientHttp2Stream {
     options.signal?.throwIfAborted();
     if (this.#session.closed || this.#session.destroyed) throw unreachable('the session has ended');
     const stream = this.#session.request(
-      { ':method': method, ':path': path },
+      { ':method': method, ':path': path, ...headers },
       { endStream: false, ...(options.signal === undefined ? {} : { signal: options.signal }) },
     );
     // Each reader looks at the outcome itself; without a listener Node would end the process.
@@ -183,7 +188,8 @@ export class GuestClient implements AsyncDisposable {
     schema: z.ZodType<T>,
     options: CallOptions,
   ): Promise<T> {
-    const stream = this.open(method, path, options);
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+    const stream = this.open(method, path, options, length);
     stream.end(body);
     await expectSuccess(stream, options);
     return parseAnswer(await readAll(stream, options), schema, path);
