@@ -28,6 +28,8 @@ const forbidden: Readonly<Record<string, string>> = {
   agent: '../machine/kit.ts',
   environment: '../machine/kit.ts',
   secrets: '../agent/hello.ts',
+  project: '../agent/hello.ts',
+  changes: '../machine/kit.ts',
   machine: '../environment/store.ts',
   engine: '../operations/index.ts',
   operations: '../engine/run.ts',
