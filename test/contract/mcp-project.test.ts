@@ -137,4 +137,3 @@ describe('the project', () => {
     expect(await seededBy(flags, undefined, { network_policy: 'off' })).toMatchObject({ network_policy: 'off' });
   });
 });
-

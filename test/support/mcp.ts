@@ -125,7 +125,10 @@ const errorBlocks = z.tuple([
 ]);
 
 /** Both blocks of a failed call: for people, and as data. */
-export function errorOf(content: unknown): { text: string; report: { code: string; message: string; hint: string | null } } {
+export function errorOf(content: unknown): {
+  text: string;
+  report: { code: string; message: string; hint: string | null };
+} {
   const [human, machine] = errorBlocks.parse(content);
   return { text: human.text, report: JSON.parse(machine.text).error };
 }

@@ -10,8 +10,11 @@ import { modeNames, serverOptionsSchema } from '../../../src/operations/server-o
 
 const catalogue = factsOf(operations);
 const flatTypes = new Set(['string', 'number', 'integer', 'boolean']);
-/** Characters of a list of tools that a host loads at each start; 1,000 are some 250 tokens. */
-const mostListCharacters = 60_000;
+/** Most characters of what a host shows its model at each start (4 are a token or so), and of the whole list. */
+const bounds = {
+  'workspace-core': { shown: 20_000, whole: 45_000 },
+  'workspace-full': { shown: 40_000, whole: 95_000 },
+};
 
 function isFlat(property: Readonly<Record<string, unknown>>): boolean {
   if (typeof property['type'] !== 'string') return false;
@@ -20,17 +23,11 @@ function isFlat(property: Readonly<Record<string, unknown>>): boolean {
   return property['type'] === 'array' && JSON.stringify(items) === '{"type":"string"}';
 }
 
-function sizeOf(tools: ReturnType<typeof selectTools>): number {
-  return JSON.stringify(
-    tools.map(({ facts, name, description, inputSchema, outputSchema }) => [
-      name,
-      facts.title,
-      description,
-      inputSchema,
-      outputSchema,
-      annotationsOf(facts),
-    ]),
-  ).length;
+function sizesOf(tools: ReturnType<typeof selectTools>): { shown: number; whole: number } {
+  const shown = tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
+  const whole = tools.map(({ facts, outputSchema }) => [facts.title, outputSchema, annotationsOf(facts)]);
+  const count = JSON.stringify(shown).length;
+  return { shown: count, whole: count + JSON.stringify(whole).length };
 }
 
 describe('the tools of all operations', () => {
@@ -63,9 +60,10 @@ describe('a server', () => {
 
   it.each(['workspace-core', 'workspace-full'] as const)('has a list of bounded size in profile %s', (profile) => {
     const tools = select({ profile });
-    const size = sizeOf(tools);
-    process.stdout.write(`tools/list of ${profile}: ${tools.length} tools, ${size} characters\n`);
-    expect(size).toBeLessThan(mostListCharacters);
+    const { shown, whole } = sizesOf(tools);
+    process.stdout.write(`${profile}: ${tools.length} tools, ${shown} characters for the model, ${whole} in all\n`);
+    expect(shown).toBeLessThan(bounds[profile].shown);
+    expect(whole).toBeLessThan(bounds[profile].whole);
   });
 
   it('in workspace-full has all tools of workspace-core', () => {
@@ -97,7 +95,13 @@ describe('a server', () => {
   it('keeps its instructions within what every host shows, whatever the flags', () => {
     const long = { repo_url: `https://x:y@example.org/${'a'.repeat(500)}`, repo_ref: 'b'.repeat(300) };
     for (const mode of [undefined, ...modeNames]) {
-      const options = { ...base, ...long, mode, network_policy: 'egress' as const, allow: Array(99).fill('host.example') };
+      const options = {
+        ...base,
+        ...long,
+        mode,
+        network_policy: 'egress' as const,
+        allow: Array(99).fill('host.example'),
+      };
       const text = instructionsFor(options, selectTools(catalogue, options));
       expect(text.length).toBeLessThanOrEqual(longestInstructions);
       expect(text.split('\n')[1]).toBe('Rules:');
