@@ -44,6 +44,12 @@ export const errorCodes = {
   digest_mismatch: { meaning: 'Downloaded bytes do not have the promised digest', retryable: true },
   state_damaged: { meaning: 'A state file does not have the expected content', retryable: false },
   locked: { meaning: 'Another process holds the lock', retryable: true },
+  file_missing: { meaning: 'The guest has no such file or folder', retryable: false },
+  patch_invalid: { meaning: 'A patch does not parse, or names a path that it may not touch', retryable: false },
+  patch_failed: { meaning: 'A patch does not fit the files of the guest; nothing was changed', retryable: false },
+  diff_too_large: { meaning: 'What changed is more than a diff can hold', retryable: false },
+  export_refused: { meaning: 'An export would write what, or where, it must not', retryable: false },
+  output_exists: { meaning: 'Something stands where an export would be written', retryable: false },
   internal: { meaning: 'A fault in pyro itself', retryable: false },
 } as const satisfies Record<string, ErrorCode>;
 

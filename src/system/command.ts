@@ -15,6 +15,8 @@ export interface CommandOptions {
   readonly input?: Readable | string;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** True when the program sees `env` alone, nothing of our own environment */
+  readonly isEnvWhole?: boolean;
   /** Called with each piece of standard error, for progress */
   readonly onStderr?: (text: string) => void;
   /** Sends standard output to this file in place of the result */
@@ -80,6 +82,7 @@ export async function tryCommand(
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
+    ...(options.isEnvWhole === true ? { extendEnv: false } : {}),
   });
   const { onStderr, input } = options;
   if (onStderr !== undefined) child.stderr?.on('data', (chunk: Buffer) => onStderr(chunk.toString('utf8')));

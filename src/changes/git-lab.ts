@@ -1,0 +1,145 @@
+// A throw-away bare repository in which contents of a guest are compared: no path of a guest is ever a path of the host.
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { PyroError } from '../shared/errors.ts';
+import { type CommandResult, tryCommand } from '../system/command.ts';
+import { readVariable } from '../system/environment-variables.ts';
+
+/** What every call of this room carries from its caller. */
+export interface WorkContext {
+  readonly signal: AbortSignal;
+}
+
+export interface GitCall {
+  readonly input?: Readable | string;
+  /** Settings as `name=value`, for this call */
+  readonly settings?: readonly string[];
+  /** Name of a file of the lab that takes standard output */
+  readonly outputFile?: string;
+}
+
+const timeoutMs = 120_000;
+const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+
+/** Whatever a user's, a system's or a guest's configuration could say, said here. */
+const settings = [
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'core.attributesFile=/dev/null',
+  'core.excludesFile=/dev/null',
+  'core.ignoreCase=false',
+  'core.logAllRefUpdates=false',
+  'apply.whitespace=nowarn',
+  'apply.ignoreWhitespace=no',
+  `attr.tree=${emptyTree}`,
+  'diff.external=',
+  'diff.renameLimit=1000',
+  'fastimport.unpackLimit=1',
+  'gc.auto=0',
+  'maintenance.auto=false',
+  'pack.compression=1',
+  'protocol.allow=never',
+  'submodule.recurse=false',
+];
+
+export class GitLab implements AsyncDisposable {
+  /** Private folder of this lab; disposing removes it */
+  readonly folder: string;
+  readonly #repository: string;
+  readonly #context: WorkContext;
+
+  private constructor(folder: string, context: WorkContext) {
+    this.folder = folder;
+    this.#repository = join(folder, 'lab.git');
+    this.#context = context;
+  }
+
+  /** Makes an empty lab below `workFolder`, which must be private to the user. */
+  static async create(workFolder: string, context: WorkContext): Promise<GitLab> {
+    const lab = new GitLab(await mkdtemp(join(workFolder, 'git-lab-')), context);
+    try {
+      await lab.run(['init', '--bare', '--quiet', '--template=', '--object-format=sha1', lab.#repository]);
+      await mkdir(join(lab.#repository, 'info'), { recursive: true });
+      return lab;
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Runs `git`; throws `tool_failed` when it fails. */
+  async run(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
+    const result = await this.tryRun(args, call);
+    if (result.exitCode === 0) return result;
+    throw new PyroError('tool_failed', `git ${args[0]} failed: ${result.stderr.trim().slice(-2000)}`, {
+      details: { program: 'git', exit_code: result.exitCode },
+    });
+  }
+
+  /** As {@link run}, but a failure is a result. */
+  async tryRun(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
+    const given = [...settings, ...(call.settings ?? [])].flatMap((setting) => ['-c', setting]);
+    const place = args[0] === 'init' ? [] : [`--git-dir=${this.#repository}`];
+    return await tryCommand('git', [...place, '--no-pager', '--literal-pathspecs', ...given, ...args], {
+      cwd: this.folder,
+      env: this.#environment(),
+      isEnvWhole: true,
+      signal: this.#context.signal,
+      timeoutMs,
+      ...(call.input === undefined ? {} : { input: call.input }),
+      ...(call.outputFile === undefined ? {} : { stdoutFile: this.file(call.outputFile) }),
+    });
+  }
+
+  /** Output as bytes, since names and contents need not be text. */
+  async runForBytes(args: readonly string[], call: Omit<GitCall, 'outputFile'> = {}): Promise<Buffer> {
+    await this.run(args, { ...call, outputFile: 'output' });
+    return await this.read('output');
+  }
+
+  async read(name: string): Promise<Buffer> {
+    return await readFile(this.file(name));
+  }
+
+  /** Attributes that hold in this lab; the ones of a guest's tree never do. */
+  async setAttributes(lines: readonly string[]): Promise<void> {
+    await writeFile(join(this.#repository, 'info/attributes'), lines.map((line) => `${line}\n`).join(''));
+  }
+
+  file(name: string): string {
+    return join(this.folder, name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #environment(): Record<string, string> {
+    return {
+      PATH: readVariable('PATH') ?? '/usr/local/bin:/usr/bin:/bin',
+      HOME: this.folder,
+      XDG_CONFIG_HOME: this.folder,
+      LC_ALL: 'C',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_SYSTEM: '/dev/null',
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_ATTR_NOSYSTEM: '1',
+      GIT_TERMINAL_PROMPT: '0',
+      GIT_NO_LAZY_FETCH: '1',
+      GIT_NO_REPLACE_OBJECTS: '1',
+      GIT_OPTIONAL_LOCKS: '0',
+    };
+  }
+}
+
+/** The pieces of output that Git ends with a zero byte each. */
+export function splitRecords(bytes: Buffer): Buffer[] {
+  const records: Buffer[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(0, start);
+    records.push(bytes.subarray(start, end < 0 ? bytes.length : end));
+    start = end < 0 ? bytes.length : end + 1;
+  }
+  return records;
+}
