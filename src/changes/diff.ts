@@ -13,6 +13,7 @@ import {
   type ImportedPath,
   type ImportedTrees,
   importTrees,
+  isLeaf,
 } from './import-trees.ts';
 import { parseRawDiff, type RawChange } from './raw-diff.ts';
 
@@ -27,7 +28,7 @@ export interface DiffRequest {
   readonly maxContentBytes?: number;
 }
 
-const treeOptions = ['-r', '--find-renames=50%', '-l1000', '--no-ext-diff', '--no-textconv', '--no-color'];
+const treeOptions = ['-r', '-l1000', '--no-ext-diff', '--no-textconv', '--no-color'];
 const patchOptions = ['-p', '--binary', '--full-index', '--unified=3', '--src-prefix=a/', '--dst-prefix=b/'];
 
 /** Compares in a lab below `workFolder`. Throws `diff_too_large` and what reading the guest throws. */
@@ -47,18 +48,16 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
     },
   );
   const settings = await describeContents(lab, imported);
+  const options = [...treeOptions, hasSwap(imported) ? '--no-renames' : '--find-renames=50%'];
   const raw = parseRawDiff(
-    await lab.runForBytes(
-      ['diff-tree', ...treeOptions, '-z', '--raw', '--numstat', '--no-abbrev', beforeRef, afterRef],
-      {
-        settings,
-      },
-    ),
+    await lab.runForBytes(['diff-tree', ...options, '-z', '--raw', '--numstat', '--no-abbrev', beforeRef, afterRef], {
+      settings,
+    }),
   );
   let patch: DiffResult['patch'];
   if (!isStatOnly) {
     const file = lab.file('changes.patch');
-    await lab.run(['diff-tree', ...treeOptions, ...patchOptions, beforeRef, afterRef], {
+    await lab.run(['diff-tree', ...options, ...patchOptions, beforeRef, afterRef], {
       settings,
       outputFile: 'changes.patch',
     });
@@ -85,6 +84,20 @@ async function describeContents(lab: GitLab, imported: ImportedTrees): Promise<s
   await lab.setAttributes(['* diff', ...binary.map(({ path }) => `${attributesPattern(path)} -diff`)]);
   const hasBinaryLink = binary.some(({ before, after }) => before?.type === 'symlink' || after?.type === 'symlink');
   return hasBinaryLink ? ['diff.default.binary=true'] : [];
+}
+
+/**
+ * True when a file or link and a folder have changed places. `git apply` refuses some renames into or out of such a place,
+ * since it does not know from a pure rename that what is renamed is a link.
+ */
+function hasSwap(imported: ImportedTrees): boolean {
+  for (const key of imported.paths.keys()) {
+    for (let slash = key.indexOf('/'); slash >= 0; slash = key.indexOf('/', slash + 1)) {
+      const above = imported.paths.get(key.slice(0, slash));
+      if (above !== undefined && (isLeaf(above.before) || isLeaf(above.after))) return true;
+    }
+  }
+  return false;
 }
 
 function entriesOf(raw: readonly RawChange[], imported: ImportedTrees) {
@@ -156,9 +169,8 @@ function entryBeside(path: ImportedPath, status: DiffStatus): DiffEntry {
 }
 
 function statusOfSpecial({ before, after }: ImportedPath): DiffStatus {
-  const isThere = (side: ChangeSide | undefined): boolean => side !== undefined && side.type !== 'directory';
-  if (!isThere(before)) return 'added';
-  return isThere(after) ? 'type_changed' : 'deleted';
+  if (!isLeaf(before)) return 'added';
+  return isLeaf(after) ? 'type_changed' : 'deleted';
 }
 
 function isSpecial(side: ChangeSide | undefined): boolean {

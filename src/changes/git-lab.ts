@@ -59,8 +59,13 @@ export class GitLab implements AsyncDisposable {
   static async create(workFolder: string, context: WorkContext): Promise<GitLab> {
     const lab = new GitLab(await mkdtemp(join(workFolder, 'git-lab-')), context);
     try {
-      await lab.run(['init', '--bare', '--quiet', '--template=', '--object-format=sha1', lab.#repository]);
-      await mkdir(join(lab.#repository, 'info'), { recursive: true });
+      // What `git init` would make, less its templates, and without a process.
+      for (const name of ['', 'info', 'objects', 'refs']) await mkdir(join(lab.#repository, name), { mode: 0o700 });
+      await writeFile(join(lab.#repository, 'HEAD'), 'ref: refs/heads/unborn\n');
+      await writeFile(
+        join(lab.#repository, 'config'),
+        '[core]\n\trepositoryformatversion = 0\n\tbare = true\n\tfilemode = true\n',
+      );
       return lab;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
@@ -80,8 +85,8 @@ export class GitLab implements AsyncDisposable {
   /** As {@link run}, but a failure is a result. */
   async tryRun(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
     const given = [...settings, ...(call.settings ?? [])].flatMap((setting) => ['-c', setting]);
-    const place = args[0] === 'init' ? [] : [`--git-dir=${this.#repository}`];
-    return await tryCommand('git', [...place, '--no-pager', '--literal-pathspecs', ...given, ...args], {
+    const place = `--git-dir=${this.#repository}`;
+    return await tryCommand('git', [place, '--no-pager', '--literal-pathspecs', ...given, ...args], {
       cwd: this.folder,
       env: this.#environment(),
       isEnvWhole: true,

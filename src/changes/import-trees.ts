@@ -149,7 +149,8 @@ export function gitMode(side: ChangeSide): '100644' | '100755' | '120000' {
   return (side.mode & 0o100) === 0 ? '100644' : '100755';
 }
 
-function isLeaf(side: ChangeSide | undefined): boolean {
+/** True for what is there and is no folder. */
+export function isLeaf(side: ChangeSide | undefined): boolean {
   return side !== undefined && side.type !== 'directory';
 }
 

@@ -43,9 +43,8 @@ export async function applyPatch(files: GuestFiles, request: PatchRequest, conte
   const touched = touchedKeys(pieces);
   const standing = await fetchStanding(files, lab, [...touched.values()], request, context);
   for (const piece of pieces) await applyPiece(lab, piece);
-  const tree = (await lab.run(['write-tree'])).stdout.trim();
   const changes = parseRawDiff(
-    await lab.runForBytes(['diff-tree', '-r', '-z', '--raw', '--no-abbrev', '--no-renames', beforeRef, tree]),
+    await lab.runForBytes(['diff-index', '--cached', '-z', '--raw', '--no-abbrev', '--no-renames', beforeRef]),
   );
   const before = (path: Buffer): ChangeSide | undefined => standing.paths.get(pathKey(path))?.before;
   const extraDeleted = await checkPlaces(files, changes, touched, before, context);

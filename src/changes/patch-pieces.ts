@@ -53,9 +53,10 @@ async function readPiece(lab: GitLab, mail: Buffer, name: string): Promise<Patch
   // Only when its counts do not parse: people and models write hunks with wrong ones.
   const [first = ''] = written;
   let extra: string[] = [];
-  let plain = await touchedPaths(lab, [...options, first]);
+  const hasMoves = files.some((file) => file.from !== undefined);
+  let plain = await touchedPaths(lab, [...options, first], hasMoves);
   if (!Array.isArray(plain)) {
-    const recounted = await touchedPaths(lab, [...options, '--recount', first]);
+    const recounted = await touchedPaths(lab, [...options, '--recount', first], hasMoves);
     if (!Array.isArray(recounted)) throw unreadable(plain.reason);
     plain = recounted;
     extra = ['--recount'];
@@ -68,10 +69,14 @@ async function readPiece(lab: GitLab, mail: Buffer, name: string): Promise<Patch
   };
 }
 
-/** Names that Git reads out of the patch: the new ones, and, by reading it backwards, the old ones. */
-async function touchedPaths(lab: GitLab, args: readonly string[]): Promise<TouchedPath[] | { reason: string }> {
+/** Names that Git reads out of the patch: the new ones, and, by reading it backwards, the old ones of renames and copies. */
+async function touchedPaths(
+  lab: GitLab,
+  args: readonly string[],
+  hasMoves: boolean,
+): Promise<TouchedPath[] | { reason: string }> {
   const names: Buffer[][] = [];
-  for (const direction of [[], ['-R']]) {
+  for (const direction of hasMoves ? [[], ['-R']] : [[]]) {
     const result = await lab.tryRun(['apply', '--numstat', '-z', ...direction, ...args], { outputFile: 'touched' });
     if (result.exitCode !== 0) return { reason: result.stderr };
     const records = splitRecords(await lab.read('touched'));

@@ -65,10 +65,6 @@ const content = fc.oneof(
   { weight: 5, arbitrary: textContent },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)) },
   { weight: 1, arbitrary: textContent.map((text) => Buffer.concat([text, Buffer.from('caf\xe9\n', 'latin1')])) },
-  {
-    weight: 1,
-    arbitrary: textContent.map((text) => Buffer.concat([Buffer.alloc(8500, 'line\n'), Buffer.from('\0'), text])),
-  },
 );
 const fileNode = fc
   .tuple(content, fc.constantFrom(0o644, 0o755))
@@ -155,7 +151,12 @@ describe('the diff of a workspace', () => {
         expect(describeTree(fresh.current)).toEqual(expected);
         rmSync(folder, { recursive: true, force: true });
       }),
-      { numRuns: runs, ...(process.env['PYRO_SEED'] === undefined ? {} : { seed: Number(process.env['PYRO_SEED']) }) },
+      // Each run starts a dozen processes: a failure names its seed and is not shrunk.
+      {
+        numRuns: runs,
+        endOnFailure: true,
+        ...(process.env['PYRO_SEED'] === undefined ? {} : { seed: Number(process.env['PYRO_SEED']) }),
+      },
     );
   }, 600_000);
 });
