@@ -15,6 +15,7 @@ import {
   importTrees,
   isLeaf,
 } from './import-trees.ts';
+import { quoteHeaders } from './patch-headers.ts';
 import { parseRawDiff, type RawChange } from './raw-diff.ts';
 
 export interface DiffRequest {
@@ -61,6 +62,7 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
       settings,
       outputFile: 'changes.patch',
     });
+    await quoteHeaders(file, raw);
     patch = { file, bytes: (await stat(file)).size };
   }
   const { entries, inPatch } = entriesOf(raw, imported);

@@ -6,7 +6,7 @@ import { GitLab, type WorkContext } from './git-lab.ts';
 import { pathKey, workspaceFolder } from './git-paths.ts';
 import { beforeRef, defaultMaxContentBytes, type ImportedTrees, importTrees } from './import-trees.ts';
 import { patchFailure } from './patch-failure.ts';
-import { type PatchPiece, readPieces, touchedKeys } from './patch-pieces.ts';
+import { originsOf, type PatchPiece, readPieces, touchedKeys } from './patch-pieces.ts';
 import { checkPlaces } from './patch-places.ts';
 import { tarOfChanges } from './patch-tar.ts';
 import { parseRawDiff, type RawChange } from './raw-diff.ts';
@@ -49,7 +49,7 @@ export async function applyPatch(files: GuestFiles, request: PatchRequest, conte
   const before = (path: Buffer): ChangeSide | undefined => standing.paths.get(pathKey(path))?.before;
   const extraDeleted = await checkPlaces(files, changes, touched, before, context);
   if (changes.length > 0) {
-    const origins = new Map(pieces.flatMap((piece) => piece.touched).map(({ from, to }) => [pathKey(to), from]));
+    const origins = originsOf(pieces);
     const tar = await tarOfChanges(lab, changes, (path) => before(path) ?? before(origins.get(pathKey(path)) ?? path));
     const deletedPaths = changes.filter((change) => change.letter === 'D').map((change) => change.path);
     await files.unpack(

@@ -16,6 +16,10 @@ export async function patchFailure(lab: GitLab, piece: PatchPiece, stderr: strin
     .slice(0, 10)
     .join('; ')
     .slice(0, 1000);
+  if (/^error: invalid path /m.test(stderr))
+    return new PyroError('patch_invalid', `the patch names a path that Git does not hold: ${reason}`, {
+      hint: 'take that file out of the patch; nothing was changed',
+    });
   const found = place(piece, stderr);
   const hint = 'read the file again and make the patch against what it holds now; nothing was changed';
   if (found === undefined)
@@ -36,7 +40,7 @@ function place(
   piece: PatchPiece,
   stderr: string,
 ): { path: Buffer; line: number; hunk: number | undefined } | undefined {
-  for (const { from } of piece.touched) {
+  for (const from of piece.touched) {
     const start = stderr.indexOf(`patch failed: ${from.toString('utf8')}:`);
     const line = start < 0 ? null : /:(\d+)$/m.exec(stderr.slice(start));
     if (line === null) continue;
@@ -57,7 +61,7 @@ function behindFirst(name: string): string {
 
 /** The longest touched path that Git's text names. */
 function mentioned(piece: PatchPiece, stderr: string): string | null {
-  const names = piece.touched.flatMap(({ from, to }) => [from.toString('utf8'), to.toString('utf8')]);
+  const names = piece.touched.map((path) => path.toString('utf8'));
   const found = names.filter((name) => stderr.includes(name)).sort((a, b) => b.length - a.length);
   return found[0] ?? null;
 }

@@ -50,8 +50,9 @@ export function outlinePatch(text: string): PatchFile[] {
       [file.oldName, file.newName] = splitHeader(line.slice('diff --git '.length)) ?? [undefined, undefined];
     } else if (line.startsWith('--- ') && (lines[index + 1] ?? '').startsWith('+++ ')) {
       if (file === undefined || file.hunks.length > 0) file = begin();
-      file.oldName = nameOf(line.slice(4));
-      file.newName = nameOf((lines[index + 1] ?? '').slice(4));
+      // Where one side is /dev/null the header above, if there is one, knows the name with its prefix.
+      file.oldName = nameOf(line.slice(4)) ?? file.oldName;
+      file.newName = nameOf((lines[index + 1] ?? '').slice(4)) ?? file.newName;
       index++;
     } else if (/^(rename|copy) from /.test(line) && file !== undefined)
       file.from = nameOf(line.replace(/^\w+ from /, ''));

@@ -5,17 +5,13 @@ import { type GitLab, splitRecords } from './git-lab.ts';
 import { pathKey, refusalOfGit } from './git-paths.ts';
 import { hasNoContext, outlinePatch, type PatchFile, splitMails, stripCount } from './patch-parse.ts';
 
-export interface TouchedPath {
-  readonly from: Buffer;
-  readonly to: Buffer;
-}
-
 export interface PatchPiece {
   readonly files: readonly PatchFile[];
   readonly strip: 0 | 1;
   /** Ways to apply it, the most exact first: options of `git apply`, with the file in the end */
   readonly attempts: readonly (readonly string[])[];
-  readonly touched: readonly TouchedPath[];
+  /** Every path that it reads or writes */
+  readonly touched: readonly Buffer[];
 }
 
 /** Reads a whole patch. Throws `patch_invalid`. */
@@ -25,12 +21,10 @@ export async function readPieces(lab: GitLab, patch: Buffer): Promise<PatchPiece
   if (mails.length === 0) throw invalid('there is no patch in these mails');
   const pieces: PatchPiece[] = [];
   for (const [index, mail] of mails.entries()) pieces.push(await readPiece(lab, mail, `piece-${index}`));
-  for (const { from, to } of pieces.flatMap((piece) => piece.touched)) {
-    for (const path of [from, to]) {
-      const refusal = refusalOfGit(path, false);
-      if (refusal !== undefined)
-        throw invalid(`the patch touches ${JSON.stringify(path.toString('utf8'))}, which ${refusal}`);
-    }
+  for (const path of pieces.flatMap((piece) => piece.touched)) {
+    const refusal = refusalOfGit(path, false);
+    if (refusal !== undefined)
+      throw invalid(`the patch touches ${JSON.stringify(path.toString('utf8'))}, which ${refusal}`);
   }
   return pieces;
 }
@@ -74,16 +68,15 @@ async function touchedPaths(
   lab: GitLab,
   args: readonly string[],
   hasMoves: boolean,
-): Promise<TouchedPath[] | { reason: string }> {
-  const names: Buffer[][] = [];
+): Promise<Buffer[] | { reason: string }> {
+  const names: Buffer[] = [];
   for (const direction of hasMoves ? [[], ['-R']] : [[]]) {
     const result = await lab.tryRun(['apply', '--numstat', '-z', ...direction, ...args], { outputFile: 'touched' });
     if (result.exitCode !== 0) return { reason: result.stderr };
     const records = splitRecords(await lab.read('touched'));
-    names.push(records.map((record) => record.subarray(record.indexOf(0x09, record.indexOf(0x09) + 1) + 1)));
+    names.push(...records.map((record) => record.subarray(record.indexOf(0x09, record.indexOf(0x09) + 1) + 1)));
   }
-  const [to = [], from = []] = names;
-  return to.map((path, index) => ({ to: path, from: from[index] ?? path }));
+  return names;
 }
 
 /** When the headers themselves end in CR LF the patch was converted: either as a whole, or for a file that has CR LF. */
@@ -102,14 +95,17 @@ function closed(text: string): string {
   return ended.includes('\nGIT binary patch\n') && !ended.endsWith('\n\n') ? `${ended}\n` : ended;
 }
 
-/** Keys of all paths that the pieces name. */
+/** All paths that the pieces name, by their keys. */
 export function touchedKeys(pieces: readonly PatchPiece[]): Map<string, Buffer> {
-  const keys = new Map<string, Buffer>();
-  for (const { from, to } of pieces.flatMap((piece) => piece.touched)) {
-    keys.set(pathKey(from), from);
-    keys.set(pathKey(to), to);
-  }
-  return keys;
+  return new Map(pieces.flatMap((piece) => piece.touched).map((path) => [pathKey(path), path]));
+}
+
+/** Where renamed and copied paths come from, by their keys. */
+export function originsOf(pieces: readonly PatchPiece[]): Map<string, Buffer> {
+  const origins = new Map<string, Buffer>();
+  for (const { from, to } of pieces.flatMap((piece) => piece.files))
+    if (from !== undefined && to !== undefined) origins.set(to, Buffer.from(from, 'latin1'));
+  return origins;
 }
 
 function unreadable(stderr: string): PyroError {
