@@ -83,6 +83,7 @@ class Importer implements ImportedTrees {
     for await (const change of changes) {
       const { path } = change;
       if (!this.#options.isWanted(path)) continue;
+      if (this.paths.size + this.omitted.length >= mostPaths) throw tooLarge(`more than ${mostPaths} paths changed`);
       const before = this.#options.sides === 'current' ? change.after : change.before;
       const after = this.#options.sides === 'current' ? undefined : change.after;
       if (!isLeaf(before) && !isLeaf(after)) {
@@ -95,7 +96,6 @@ class Importer implements ImportedTrees {
         this.omitted.push({ path: path.toString('utf8'), reason: refusal });
         continue;
       }
-      if (this.paths.size >= mostPaths) throw tooLarge(`more than ${mostPaths} paths changed`);
       const probe = new TextProbe();
       if (this.#options.sides === 'current') yield* this.#take('before', path, before, change.contentAfter, probe);
       else {
