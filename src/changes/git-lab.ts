@@ -30,6 +30,9 @@ const settings = [
   'core.excludesFile=/dev/null',
   'core.ignoreCase=false',
   'core.logAllRefUpdates=false',
+  // Nothing here outlives its folder.
+  'core.fsync=none',
+  'core.looseCompression=1',
   'apply.whitespace=nowarn',
   'apply.ignoreWhitespace=no',
   `attr.tree=${emptyTree}`,
