@@ -1,6 +1,5 @@
 // The secrets of a workspace: taken from the call, put where the guest finds them, kept out of what is shown.
 import { readFile } from 'node:fs/promises';
-import type { Change } from '../agent/file-types.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
 import type { Guest } from '../machine/guest.ts';
 import { longestSecret } from '../secrets/forms.ts';
@@ -58,43 +57,4 @@ export function maskError(error: unknown, secrets: SecretSet): unknown {
   const message = secrets.maskText(error.message);
   if (message === error.message) return error;
   return new PyroError(error.code, message, error.hint === undefined ? {} : { hint: secrets.maskText(error.hint) });
-}
-
-/** Notices secrets in contents that pass, without changing them: what is exported stays as it is, or does not go. */
-export class SecretWatch {
-  readonly #secrets: SecretSet;
-  readonly #paths = new Set<string>();
-
-  constructor(secrets: SecretSet) {
-    this.#secrets = secrets;
-  }
-
-  async *content(path: Buffer, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    const redactor = this.#secrets.redactor();
-    for await (const chunk of content) {
-      redactor.push(chunk);
-      if (redactor.hasFound) this.#paths.add(path.toString('utf8'));
-      yield chunk;
-    }
-  }
-
-  async *changes(changes: AsyncIterable<Change>): AsyncGenerator<Change> {
-    for await (const change of changes) {
-      yield {
-        ...change,
-        contentBefore: () => this.content(change.path, change.contentBefore()),
-        contentAfter: () => this.content(change.path, change.contentAfter()),
-      };
-    }
-  }
-
-  /** Throws `secret_in_output` when something was noticed. */
-  assertClean(): void {
-    if (this.#paths.size === 0) return;
-    const paths = [...this.#paths];
-    throw new PyroError('secret_in_output', `the value of a secret stands in ${paths.slice(0, 10).join(', ')}`, {
-      hint: 'take it out of these files, or leave them out by a narrower path',
-      details: { paths: paths.slice(0, 100) },
-    });
-  }
 }

@@ -47,9 +47,9 @@ it('is given by its name or another, and as a file in memory', async () => {
     },
   );
   expect(check.stdout).toBe('same\n');
-  expect((await exec(house, id, 'echo ${#FROM_FILE}; echo "${T:-none}"', { secretEnv: ['FROM_FILE'] })).stdout).toBe(
-    `${fromFile.length}\nnone\n`,
-  );
+  expect(
+    (await exec(house, id, 'printf %s "$FROM_FILE" | wc -c; echo "$T."', { secretEnv: ['FROM_FILE'] })).stdout,
+  ).toBe(`${fromFile.length}\n.\n`);
   expect((await exec(house, id, 'stat -c %a /run/pyro-secrets/TOKEN; findmnt -no FSTYPE -T /run')).stdout).toBe(
     '600\ntmpfs\n',
   );
