@@ -50,8 +50,7 @@ export class Egress implements AsyncDisposable {
   /** Opens the way out and keeps it open until it is closed, or the guest's socket is gone. Throws `guest_unreachable`. */
   static async open(options: EgressOptions): Promise<Egress> {
     const egress = new Egress(options);
-    const ended = await egress.#connect(options.signal);
-    void egress.#keepOpen(ended);
+    void egress.#keepOpen(await egress.#connect(options.signal));
     return egress;
   }
 
@@ -76,7 +75,7 @@ export class Egress implements AsyncDisposable {
   }
 
   /** Performs the hello and serves the session behind it. */
-  async #connect(signal: AbortSignal | undefined): Promise<Promise<void>> {
+  async #connect(signal: AbortSignal | undefined): Promise<{ readonly ended: Promise<void> }> {
     const { socketPath, magic } = this.#options;
     const alive = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
     const socket = await openChannel(socketPath, magic, { timeoutMs: helloTimeoutMs, signal: alive });
@@ -99,12 +98,12 @@ export class Egress implements AsyncDisposable {
       stream.on('error', () => undefined);
       void this.#serve(stream, headers).catch(() => stream.destroy());
     });
-    return new Promise((resolve) => session.once('close', resolve));
+    return { ended: new Promise((resolve) => session.once('close', () => resolve())) };
   }
 
   /** A session that breaks without being closed is begun again: the guest may have sent nonsense, or the port hiccuped. */
-  async #keepOpen(firstEnd: Promise<void>): Promise<void> {
-    let ended = firstEnd;
+  async #keepOpen(first: { readonly ended: Promise<void> }): Promise<void> {
+    let { ended } = first;
     let pauseMs = 50;
     for (;;) {
       await ended;
@@ -113,7 +112,7 @@ export class Egress implements AsyncDisposable {
         await sleep(pauseMs, undefined, { ref: false, signal: this.#closing.signal }).catch(() => undefined);
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
         try {
-          ended = await this.#connect(undefined);
+          ({ ended } = await this.#connect(undefined));
           break;
         } catch (error) {
           if (isGone(error)) return;
@@ -122,10 +121,7 @@ export class Egress implements AsyncDisposable {
     }
   }
 
-  async #serve(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders & { ':method'?: string; ':authority'?: string },
-  ) {
+  async #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
     const authority = headers[':authority'] ?? '';
     const asked = headers[processHeader];
     const processId = typeof asked === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(asked) ? asked : null;

@@ -23,6 +23,7 @@ export function joinStreams(guest: Duplex, socket: Socket): Promise<TunnelBytes>
     }
     if (open === 0) resolve(bytes());
   };
+  socket.on('error', () => undefined);
   finished(guest, onEnd);
   finished(socket, onEnd);
   guest.pipe(socket);

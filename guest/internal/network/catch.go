@@ -1,0 +1,152 @@
+// The sockets that caught connections and DNS datagrams arrive at.
+
+package network
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// caught is what stands while connections of all programs are caught.
+type caught struct {
+	device   *os.File
+	tcp      *net.TCPListener
+	udp      *net.UDPConn
+	attached *os.File
+}
+
+func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }
+
+// catch makes every address a local one and serves what arrives.
+func catch(link *Link, known *names) (*caught, error) {
+	c := &caught{}
+	if err := c.open(); err != nil {
+		c.close()
+		return nil, err
+	}
+	go known.serveUDP(c.udp)
+	go c.serve(link, known)
+	return c, nil
+}
+
+func (c *caught) open() error {
+	var err error
+	if c.device, err = openDevice(); err != nil {
+		return err
+	}
+	config := net.ListenConfig{Control: transparent}
+	// Bound to a port of the kernel's choice; connections to any other port come by the look-up.
+	listener, err := config.Listen(context.Background(), "tcp", "[::]:0")
+	if err != nil {
+		return err
+	}
+	c.tcp, _ = listener.(*net.TCPListener)
+	socket, err := config.ListenPacket(context.Background(), "udp4", "0.0.0.0:0")
+	if err != nil {
+		return err
+	}
+	c.udp, _ = socket.(*net.UDPConn)
+	tcp, err := descriptor(c.tcp)
+	if err != nil {
+		return err
+	}
+	udp, err := descriptor(c.udp)
+	if err != nil {
+		return err
+	}
+	if c.attached, err = attachCatcher(tcp, udp); err != nil {
+		return err
+	}
+	answerPings(false)
+	return addRoutes()
+}
+
+// transparent lets a socket speak for addresses that are not its own, and tells which was meant.
+func transparent(network, _ string, raw syscall.RawConn) error {
+	var inner error
+	err := raw.Control(func(fd uintptr) {
+		inner = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TRANSPARENT, 1)
+		if network == "udp4" {
+			inner = errors.Join(inner, unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_PKTINFO, 1))
+		}
+	})
+	return errors.Join(err, inner)
+}
+
+func descriptor(socket syscall.Conn) (fd uintptr, err error) {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	return fd, raw.Control(func(own uintptr) { fd = own })
+}
+
+func (c *caught) close() {
+	// The routes go first: what starts now fails at once, as without a network.
+	_ = removeRoutes()
+	answerPings(true)
+	if c.attached != nil {
+		_ = c.attached.Close()
+	}
+	if c.tcp != nil {
+		_ = c.tcp.Close()
+	}
+	if c.udp != nil {
+		_ = c.udp.Close()
+	}
+	if c.device != nil {
+		_ = c.device.Close()
+	}
+}
+
+func (c *caught) serve(link *Link, known *names) {
+	room := make(chan struct{}, mostClients)
+	for {
+		conn, err := c.tcp.AcceptTCP()
+		if err != nil {
+			if isClosed(err) {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		select {
+		case room <- struct{}{}:
+			go func() {
+				defer func() { <-room }()
+				serveCaught(link, known, conn)
+			}()
+		default:
+			reset(conn)
+		}
+	}
+}
+
+func serveCaught(link *Link, known *names, conn *net.TCPConn) {
+	wanted, ok := localOf(conn.LocalAddr())
+	if !ok || wanted.Addr().Unmap().IsLoopback() || wanted.Addr().Unmap() == ownAddress {
+		reset(conn)
+		return
+	}
+	if wanted.Port() == dnsPort {
+		known.serveTCP(conn)
+		return
+	}
+	authority, ok := known.authorityOf(wanted)
+	if !ok {
+		reset(conn)
+		return
+	}
+	stream, err := link.Dial(context.Background(), authority, ownerOf(conn))
+	if err != nil {
+		reset(conn)
+		return
+	}
+	relay(conn, conn, stream)
+}
