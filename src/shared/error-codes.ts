@@ -54,6 +54,7 @@ export const errorCodes = {
   command_unknown: { meaning: 'The workspace has no command with this sequence', retryable: false },
   command_ended: { meaning: 'The command has ended already', retryable: false },
   path_refused: { meaning: 'A path of the host is outside of what the server may use', retryable: false },
+  port_taken: { meaning: 'A port of the host is in use or may not be used', retryable: false },
   memory_exhausted: { meaning: 'The memory of the machine does not carry another guest', retryable: true },
   locked: { meaning: 'Another process holds the lock', retryable: true },
   internal: { meaning: 'A fault in pyro itself', retryable: false },

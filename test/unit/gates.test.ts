@@ -28,6 +28,7 @@ const forbidden: Readonly<Record<string, string>> = {
   agent: '../machine/kit.ts',
   environment: '../machine/kit.ts',
   machine: '../environment/store.ts',
+  network: '../agent/guest-client.ts',
   engine: '../operations/index.ts',
   operations: '../engine/run.ts',
   daemon: '../cli/program.ts',

@@ -27,6 +27,7 @@ const (
 	sessionData   = 16 << 20
 	frameBytes    = 64 << 10
 	mostStreams   = 320
+	mostTurns     = 3
 	longestReason = 500
 )
 
@@ -120,18 +121,39 @@ func (l *Link) Dial(ctx context.Context, authority, process string) (*Stream, er
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	stream, err := l.dial(ctx, authority, process)
-	if err != nil {
-		<-l.room
+	for turn := 1; ; turn++ {
+		client, err := l.client(ctx)
+		if err != nil {
+			<-l.room
+			return nil, err
+		}
+		stream, err := l.dial(ctx, client, authority, process)
+		if err == nil {
+			return stream, nil
+		}
+		// A session may have been over without our knowing. Nobody has written to the stream yet, so it can be asked for
+		// again, and the session is not used any more.
+		if !l.drop(client) || turn == mostTurns {
+			<-l.room
+			return nil, err
+		}
 	}
-	return stream, err
 }
 
-func (l *Link) dial(ctx context.Context, authority, process string) (*Stream, error) {
-	client, err := l.client(ctx)
-	if err != nil {
-		return nil, err
+// drop gives a session up when it is over; false when it lives on, and the failure was the stream's own.
+func (l *Link) drop(client *http.ClientConn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.current == client && client.Err() == nil {
+		return false
 	}
+	if l.current == client {
+		l.current = nil
+	}
+	return true
+}
+
+func (l *Link) dial(ctx context.Context, client *http.ClientConn, authority, process string) (*Stream, error) {
 	streamCtx, cancel := context.WithCancel(context.Background())
 	// The stream outlives the request that asked for it, but not before the answer.
 	stop := context.AfterFunc(ctx, cancel)

@@ -124,7 +124,8 @@ func (p *proxy) sort(conn *net.TCPConn) {
 func (p *proxy) connect(w http.ResponseWriter, r *http.Request) {
 	// Host is what stood behind CONNECT; a Host header that says something else has no say.
 	process, _ := r.Context().Value(ownerKey{}).(string)
-	stream, err := p.link.Dial(r.Context(), r.URL.Host, process)
+	// A program that has said all it has to say before the answer is there looks to the server like one that has gone.
+	stream, err := p.link.Dial(context.WithoutCancel(r.Context()), r.URL.Host, process)
 	if err != nil {
 		refuseWeb(w, err)
 		return
@@ -155,6 +156,7 @@ func refuseWeb(w http.ResponseWriter, err error) {
 	if errors.As(err, &refused) {
 		status, reason = refused.Status, refused.Reason
 	}
+	w.Header().Set("Connection", "close")
 	w.Header().Set("X-Pyro-Refused", strings.Map(printable, reason))
 	http.Error(w, "pyro: "+reason, status)
 }
