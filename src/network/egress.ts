@@ -8,7 +8,7 @@ import {
 import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openChannel } from '../agent/hello.ts';
-import { messageOf, systemCodeOf } from '../shared/errors.ts';
+import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { parseAddress } from './address.ts';
 import type { Attempt, ConnectionLog } from './connection-log.ts';
 import { addressesOf, dial, type Resolver, systemResolver } from './dial.ts';
@@ -79,6 +79,11 @@ export class Egress implements AsyncDisposable {
     const { socketPath, magic } = this.#options;
     const alive = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
     const socket = await openChannel(socketPath, magic, { timeoutMs: helloTimeoutMs, signal: alive });
+    if (socket.readableLength > 0) {
+      // Node's server would take bytes that came before it in a way that a broken session throws out of our reach.
+      socket.destroy();
+      throw new PyroError('guest_protocol', 'the guest spoke on its network port before it was its turn');
+    }
     const session = performServerHandshake(socket, {
       settings: {
         initialWindowSize: 1024 * 1024,

@@ -47,6 +47,8 @@ export async function openBench(options: BenchOptions = {}): Promise<NetworkBenc
     await ended;
   });
   for (let turn = 0; turn < 200 && !existsSync(socket); turn++) await sleep(20);
+  // The socket's file is there a moment before somebody listens.
+  await sleep(20);
   const client = undo.use(await GuestClient.connect(socket, magic, { timeoutMs: 10_000 }));
   await client.resume({ hostname: 'test', machineId: 'a'.repeat(32) }, undefined);
   const access = await enableGuestNetwork(client);

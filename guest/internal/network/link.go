@@ -5,6 +5,7 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -64,11 +65,17 @@ func (l *Link) Serve() {
 		if err != nil {
 			return
 		}
-		l.use(conn)
+		go l.use(conn)
 	}
 }
 
-func (l *Link) use(conn net.Conn) {
+// use begins HTTP/2 once the host has: what came before its server stands would be lost on it.
+func (l *Link) use(session net.Conn) {
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(session, first); err != nil {
+		return
+	}
+	conn := &begunConn{Conn: session, in: io.MultiReader(bytes.NewReader(first), session)}
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{
@@ -92,6 +99,14 @@ func (l *Link) use(conn net.Conn) {
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
+
+// begunConn is a session of which the first byte has been read.
+type begunConn struct {
+	net.Conn
+	in io.Reader
+}
+
+func (c *begunConn) Read(p []byte) (int, error) { return c.in.Read(p) }
 
 // client gives the session under way, or the next one.
 func (l *Link) client(ctx context.Context) (*http.ClientConn, error) {
