@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
@@ -41,13 +42,16 @@ func (c *caught) open() error {
 		return err
 	}
 	config := net.ListenConfig{Control: transparent}
+	// A map of sockets takes those of plain TCP only.
+	config.SetMultipathTCP(false)
 	// Bound to a port of the kernel's choice; connections to any other port come by the look-up.
 	listener, err := config.Listen(context.Background(), "tcp", "[::]:0")
 	if err != nil {
 		return err
 	}
 	c.tcp, _ = listener.(*net.TCPListener)
-	socket, err := config.ListenPacket(context.Background(), "udp4", "0.0.0.0:0")
+	// Answers must come from port 53. Bound to one address, it leaves that port of all others to the guest.
+	socket, err := config.ListenPacket(context.Background(), "udp4", netip.AddrPortFrom(resolverAddress, dnsPort).String())
 	if err != nil {
 		return err
 	}
@@ -68,14 +72,22 @@ func (c *caught) open() error {
 }
 
 // transparent lets a socket speak for addresses that are not its own, and tells which was meant.
-func transparent(network, _ string, raw syscall.RawConn) error {
+func transparent(network, address string, raw syscall.RawConn) error {
+	err := setOption(raw, unix.SOL_IP, unix.IP_TRANSPARENT)
+	if network == "udp4" {
+		err = errors.Join(err, tellDestination(network, address, raw), setOption(raw, unix.SOL_SOCKET, unix.SO_REUSEADDR))
+	}
+	return err
+}
+
+// tellDestination has each datagram come with the address that it was sent to.
+func tellDestination(_, _ string, raw syscall.RawConn) error {
+	return setOption(raw, unix.SOL_IP, unix.IP_PKTINFO)
+}
+
+func setOption(raw syscall.RawConn, level, option int) error {
 	var inner error
-	err := raw.Control(func(fd uintptr) {
-		inner = unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_TRANSPARENT, 1)
-		if network == "udp4" {
-			inner = errors.Join(inner, unix.SetsockoptInt(int(fd), unix.SOL_IP, unix.IP_PKTINFO, 1))
-		}
-	})
+	err := raw.Control(func(fd uintptr) { inner = unix.SetsockoptInt(int(fd), level, option, 1) })
 	return errors.Join(err, inner)
 }
 
