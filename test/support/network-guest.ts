@@ -1,15 +1,15 @@
 // A real guest for network tests: started as `pyro run` does, with our egress on its network port when asked for.
 import { join } from 'node:path';
+import type { GuestClient } from '../../src/agent/guest-client.ts';
+import { disableGuestNetwork, enableGuestNetwork } from '../../src/agent/guest-network.ts';
 import { ensureEnvironment } from '../../src/engine/ensure-environment.ts';
 import { openMachineRoom } from '../../src/engine/machine-room.ts';
 import { startThrowAway } from '../../src/engine/throw-away.ts';
-import type { GuestClient } from '../../src/agent/guest-client.ts';
-import { disableGuestNetwork, enableGuestNetwork } from '../../src/agent/guest-network.ts';
+import { guestFolder } from '../../src/machine/guest.ts';
 import { ConnectionLog } from '../../src/network/connection-log.ts';
 import { Egress } from '../../src/network/egress.ts';
 import { guestVariables } from '../../src/network/guest-variables.ts';
 import type { NetworkGrant } from '../../src/network/policy.ts';
-import { guestFolder } from '../../src/machine/guest.ts';
 import { locatePaths } from '../../src/system/paths.ts';
 
 export interface CommandEnd {
