@@ -4,6 +4,7 @@ import { PyroError } from '../shared/errors.ts';
 import {
   type Address,
   type AddressKind,
+  kindOf,
   kindOfSubnet,
   kindsThatNamesOpen,
   openableKinds,
@@ -15,6 +16,7 @@ import { parseHost } from './target.ts';
 export const hostName = 'host.pyro.internal';
 
 export type AllowRule = { readonly text: string; readonly port: number | undefined } & (
+  | { readonly kind: 'public' }
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'wildcard'; readonly suffix: string }
   | { readonly kind: 'address'; readonly address: Address }
@@ -24,6 +26,7 @@ export type AllowRule = { readonly text: string; readonly port: number | undefin
 /** Reads an entry as a person writes it. Throws `usage`. */
 export function parseAllowRule(text: string): AllowRule {
   const { host, port } = splitPort(text.trim());
+  if (host === 'public') return { text, port, kind: 'public' };
   if (host.includes('/')) return { text, port, ...parseRange(text, host) };
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
   const address = parseAddress(bare);
@@ -60,7 +63,7 @@ function parseRange(text: string, host: string): { kind: 'range'; blocks: BlockL
 
 function wrong(text: string, why: string): PyroError {
   return new PyroError('usage', `${JSON.stringify(text)} is no entry of an allow-list: ${why}`, {
-    hint: `expected a name, *.domain, an address, a range such as 10.1.0.0/16, or ${hostName}; each may end in :PORT`,
+    hint: `expected a name, *.domain, public, an address, a range such as 10.1.0.0/16, or ${hostName}; each may end in :PORT`,
   });
 }
 
@@ -74,6 +77,7 @@ export function matchesName(rule: AllowRule, name: string, port: number): boolea
 /** True when the rule speaks of this address and port. */
 export function matchesAddress(rule: AllowRule, address: Address, port: number): boolean {
   if (rule.port !== undefined && rule.port !== port) return false;
+  if (rule.kind === 'public') return kindOf(address) === 'public';
   if (rule.kind === 'address') return rule.address.text === address.text;
   return rule.kind === 'range' && rule.blocks.check(address.text, address.family === 4 ? 'ipv4' : 'ipv6');
 }

@@ -44,6 +44,13 @@ export function intersectGrants(ceiling: NetworkGrant, wish: NetworkGrant): Netw
   return { policy, limits: limits.filter((_, index) => texts.indexOf(texts[index] ?? '') === index) };
 }
 
+/** The grant with more allowed in each of its lists; what was public only stays so beside that. */
+export function widenGrant(grant: NetworkGrant, allow: readonly string[]): NetworkGrant {
+  if (allow.length === 0) return grant;
+  for (const entry of allow) parseAllowRule(entry);
+  return { ...grant, limits: grant.limits.map((limit) => [...new Set([...(limit ?? ['public']), ...allow])]) };
+}
+
 function rank(policy: NetworkPolicy): number {
   return networkPolicies.indexOf(policy);
 }
@@ -66,7 +73,7 @@ export function isHopeless(rules: PolicyRules, target: Target): boolean {
   return rules.limits.some(
     (limit) =>
       limit !== null &&
-      !limit.some((rule) => rule.kind === 'address' || rule.kind === 'range' || matchesName(rule, name, port)),
+      !limit.some((rule) => (rule.kind !== 'name' && rule.kind !== 'wildcard') || matchesName(rule, name, port)),
   );
 }
 

@@ -9,6 +9,7 @@ import {
   intersectGrants,
   makeGrant,
   parseGrant,
+  widenGrant,
 } from '../../../src/network/policy.ts';
 import { parseTarget } from '../../../src/network/target.ts';
 
@@ -170,6 +171,10 @@ describe('an allow-list', () => {
     [['*.localhost'], 'a.localhost:80', ['127.0.0.1'], 'deny'],
     [['bücher.example'], 'xn--bcher-kva.example:80', ['1.1.1.1'], 'allow'],
     [['paypal.com'], 'p\u0430ypal.com:80', ['1.1.1.1'], 'deny'],
+    [['public', '10.0.0.5'], 'example.com:80', ['1.1.1.1'], 'allow'],
+    [['public', '10.0.0.5'], '10.0.0.5:80', [], 'allow'],
+    [['public', '10.0.0.5'], '10.0.0.6:80', [], 'deny'],
+    [['public:443'], 'example.com:80', ['1.1.1.1'], 'deny'],
     [[], 'example.com:80', ['1.1.1.1'], 'deny'],
   ] as const)('%j, %s at %j: %s', (allow, wanted, answers, verdict) => {
     expect(judge(allow, wanted, answers).verdict).toBe(verdict);
@@ -236,6 +241,14 @@ describe('a ceiling', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  it('can be widened by what a setting names, and stays public only beside that', () => {
+    const wide = widenGrant(makeGrant('egress'), ['npm.example:443']);
+    expect(judgeGrant(wide, 'npm.example:443', ['10.0.0.9']).verdict).toBe('allow');
+    expect(judgeGrant(wide, 'npm.example:80', ['10.0.0.9']).verdict).toBe('deny');
+    expect(judgeGrant(wide, 'other.example:80', ['1.1.1.1']).verdict).toBe('allow');
+    expect(judgeGrant(wide, 'other.example:80', ['10.0.0.9']).verdict).toBe('deny');
   });
 
   it('takes the lower policy', () => {
