@@ -25,14 +25,14 @@ type caught struct {
 func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }
 
 // catch makes every address a local one and serves what arrives.
-func catch(link *Link, known *names) (*caught, error) {
+func catch(link *Link, known *names, who *owners) (*caught, error) {
 	c := &caught{}
 	if err := c.open(); err != nil {
 		c.close()
 		return nil, err
 	}
 	go known.serveUDP(c.udp)
-	go c.serve(link, known)
+	go c.serve(link, known, who)
 	return c, nil
 }
 
@@ -117,7 +117,7 @@ func (c *caught) close() {
 	}
 }
 
-func (c *caught) serve(link *Link, known *names) {
+func (c *caught) serve(link *Link, known *names, who *owners) {
 	room := make(chan struct{}, mostClients)
 	for {
 		conn, err := c.tcp.AcceptTCP()
@@ -132,7 +132,7 @@ func (c *caught) serve(link *Link, known *names) {
 		case room <- struct{}{}:
 			go func() {
 				defer func() { <-room }()
-				serveCaught(link, known, conn)
+				serveCaught(link, known, who, conn)
 			}()
 		default:
 			reset(conn)
@@ -140,7 +140,7 @@ func (c *caught) serve(link *Link, known *names) {
 	}
 }
 
-func serveCaught(link *Link, known *names, conn *net.TCPConn) {
+func serveCaught(link *Link, known *names, who *owners, conn *net.TCPConn) {
 	wanted, ok := localOf(conn.LocalAddr())
 	if !ok || wanted.Addr().Unmap().IsLoopback() || wanted.Addr().Unmap() == ownAddress {
 		reset(conn)
@@ -155,7 +155,7 @@ func serveCaught(link *Link, known *names, conn *net.TCPConn) {
 		reset(conn)
 		return
 	}
-	stream, err := link.Dial(context.Background(), authority, ownerOf(conn))
+	stream, err := link.Dial(context.Background(), authority, who.of(conn))
 	if err != nil {
 		reset(conn)
 		return

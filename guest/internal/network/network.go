@@ -29,6 +29,7 @@ type Network struct {
 	link   *Link
 	proxy  *net.TCPListener
 	caught *caught
+	owners owners
 }
 
 // Enable starts what is missing; later hellos of the port carry magic. It may be called again, after a restored
@@ -54,14 +55,14 @@ func (n *Network) enable(magic [channel.PartBytes]byte) error {
 			return fmt.Errorf("listen for the proxy: %w", err)
 		}
 		n.proxy = listener
-		go newProxy(n.link, ownerOf).serve(listener)
+		go newProxy(n.link, n.owners.of).serve(listener)
 	}
 	if !n.Catches || n.caught != nil {
 		return nil
 	}
 	known := newNames()
 	var err error
-	if n.caught, err = catch(n.link, known); err != nil {
+	if n.caught, err = catch(n.link, known, &n.owners); err != nil {
 		return err
 	}
 	return n.writeResolvConf("nameserver " + resolverAddress.String() + "\noptions timeout:5 attempts:2\n")
