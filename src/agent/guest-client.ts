@@ -1,6 +1,7 @@
 // A session with one guest: HTTP/2 over its channel, each answer checked, each call with a deadline.
 import { randomBytes } from 'node:crypto';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { GuestProcess } from './guest-process.ts';
@@ -53,7 +54,12 @@ export class GuestClient implements AsyncDisposable {
     });
     // Failures of the session surface in each of its streams.
     session.on('error', () => undefined);
-    session.once('connect', () => session.setLocalWindowSize(sessionWindow));
+    session.once('connect', () => {
+      if (!session.destroyed) session.setLocalWindowSize(sessionWindow);
+    });
+    // Node hands bytes that came with the hello to the session in the next tick, and throws out of our reach when it was
+    // destroyed by then.
+    await setImmediate();
     return new GuestClient(session);
   }
 
