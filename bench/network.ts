@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectToGuest } from '../src/agent/guest-network.ts';
@@ -78,6 +79,7 @@ const publishedMs = (performance.now() - started) / 20;
 await serving;
 
 const result = {
+  load_average: loadavg()[0],
   mebibytes,
   ...rows,
   command_idle_ms: idle,
