@@ -1,20 +1,31 @@
 // A session with one guest: HTTP/2 over its channel, each answer checked, each call with a deadline.
 import { randomBytes } from 'node:crypto';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2';
 import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { growAnswerSchema, thawAnswerSchema } from './file-messages.ts';
 import { GuestProcess } from './guest-process.ts';
 import { openChannel } from './hello.ts';
 import {
   activateAnswerSchema,
   emptyAnswerSchema,
-  guestErrorSchema,
+  type ProbeAnswer,
+  type ProbeRequest,
+  probeAnswerSchema,
   type ResumeAnswer,
   resumeAnswerSchema,
   type StartRequest,
   statusAnswerSchema,
 } from './messages.ts';
+import type { OutputFilter } from './output-filter.ts';
+import { refusal, unreachable } from './refusals.ts';
 
 export interface GuestIdentity {
   readonly hostname: string;
@@ -33,6 +44,9 @@ const longestAnswer = 1024 * 1024;
 const defaultTimeoutMs = 30_000;
 
 export class GuestClient implements AsyncDisposable {
+  /** Makes a filter for each output that is followed from now on */
+  newOutputFilter: () => OutputFilter | undefined = () => undefined;
+
   readonly #session: ClientHttp2Session;
 
   private constructor(session: ClientHttp2Session) {
@@ -80,8 +94,34 @@ export class GuestClient implements AsyncDisposable {
     await this.call('POST', '/v1/activate', { project }, activateAnswerSchema, options);
   }
 
+  /** Puts the project's disk below the workspace of a guest that was restored from a template. */
+  async mountProject(options: CallOptions = {}): Promise<void> {
+    await this.call('POST', '/v1/project', {}, activateAnswerSchema, options);
+  }
+
+  /** Makes the guest's disk whole and still; it goes on after {@link thaw}, or by itself after 10 s. */
+  async freeze(options: CallOptions = {}): Promise<void> {
+    await this.call('POST', '/v1/freeze', {}, emptyAnswerSchema, options);
+  }
+
+  /** @returns whether the disk was still frozen until now */
+  async thaw(options: CallOptions = {}): Promise<{ readonly wasFrozen: boolean }> {
+    const answer = await this.call('POST', '/v1/thaw', {}, thawAnswerSchema, options);
+    return { wasFrozen: answer.was_frozen };
+  }
+
+  /** Makes the guest's file system as large as its disk has become; gives that size, `bytes`. */
+  async grow(options: CallOptions = {}): Promise<number> {
+    return (await this.call('POST', '/v1/grow', {}, growAnswerSchema, options)).bytes;
+  }
+
   status(options: CallOptions = {}): Promise<z.infer<typeof statusAnswerSchema>> {
     return this.call('GET', '/v1/status', undefined, statusAnswerSchema, options);
+  }
+
+  /** Looks once whether something in the guest is ready. */
+  probe(request: ProbeRequest, options: CallOptions = {}): Promise<ProbeAnswer> {
+    return this.call('POST', '/v1/probe', request, probeAnswerSchema, options);
   }
 
   async sync(options: CallOptions = {}): Promise<void> {
@@ -121,23 +161,44 @@ export class GuestClient implements AsyncDisposable {
     schema: z.ZodType<T>,
     options: CallOptions = {},
   ): Promise<T> {
-    const stream = this.open(method, path, options);
-    stream.end(body === undefined ? undefined : JSON.stringify(body));
-    await expectSuccess(stream, options);
-    return parseAnswer(await readAll(stream, options), schema, path);
+    return await this.#exchange(method, path, body === undefined ? undefined : JSON.stringify(body), schema, options);
+  }
+
+  /** Posts bytes as they are; the answer is JSON. */
+  send<T>(path: string, bytes: Uint8Array, schema: z.ZodType<T>, options: CallOptions = {}): Promise<T> {
+    return this.#exchange('POST', path, bytes, schema, options);
   }
 
   /** A raw stream; the caller ends it and reads it. */
-  open(method: string, path: string, options: CallOptions = {}): ClientHttp2Stream {
+  open(
+    method: string,
+    path: string,
+    options: CallOptions = {},
+    headers: Readonly<Record<string, number>> = {},
+  ): ClientHttp2Stream {
     options.signal?.throwIfAborted();
     if (this.#session.closed || this.#session.destroyed) throw unreachable('the session has ended');
     const stream = this.#session.request(
-      { ':method': method, ':path': path },
+      { ':method': method, ':path': path, ...headers },
       { endStream: false, ...(options.signal === undefined ? {} : { signal: options.signal }) },
     );
     // Each reader looks at the outcome itself; without a listener Node would end the process.
     stream.on('error', () => undefined);
     return stream;
+  }
+
+  async #exchange<T>(
+    method: string,
+    path: string,
+    body: string | Uint8Array | undefined,
+    schema: z.ZodType<T>,
+    options: CallOptions,
+  ): Promise<T> {
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+    const stream = this.open(method, path, options, length);
+    stream.end(body);
+    await expectSuccess(stream, options);
+    return parseAnswer(await readAll(stream, options), schema, path);
   }
 
   get isOpen(): boolean {
@@ -149,9 +210,9 @@ export class GuestClient implements AsyncDisposable {
   }
 }
 
-/** Waits for the answer's head. Throws what the guest answered when it is not a success. */
-export async function expectSuccess(stream: ClientHttp2Stream, options: CallOptions): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
+/** Waits for the answer's head and gives it. Throws what the guest answered when it is not a success. */
+export async function expectSuccess(stream: ClientHttp2Stream, options: CallOptions): Promise<IncomingHttpHeaders> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingHttpHeaders & IncomingHttpStatusHeader>();
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   const timer = setTimeout(() => {
     reject(unreachable(`no answer within ${timeoutMs} ms`));
@@ -159,11 +220,12 @@ export async function expectSuccess(stream: ClientHttp2Stream, options: CallOpti
   }, timeoutMs);
   const onClose = (): void =>
     reject(options.signal?.aborted === true ? options.signal.reason : unreachable('the connection broke'));
-  stream.once('response', (headers) => resolve(headers[':status'] ?? 0));
+  stream.once('response', (headers) => resolve(headers));
   stream.once('close', onClose);
   try {
-    const status = await promise;
-    if (status >= 200 && status < 300) return;
+    const headers = await promise;
+    const status = headers[':status'] ?? 0;
+    if (status >= 200 && status < 300) return headers;
     throw refusal(status, await readAll(stream, options));
   } finally {
     clearTimeout(timer);
@@ -171,7 +233,12 @@ export async function expectSuccess(stream: ClientHttp2Stream, options: CallOpti
   }
 }
 
-async function readAll(stream: ClientHttp2Stream, options: CallOptions): Promise<Buffer> {
+/** All bytes of an answer, which may be no longer than the protocol, or the caller, allows. */
+export async function readAll(
+  stream: ClientHttp2Stream,
+  options: CallOptions,
+  mostBytes: number = longestAnswer,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   const timer = setTimeout(() => stream.destroy(new Error('deadline')), options.timeoutMs ?? defaultTimeoutMs);
@@ -179,7 +246,7 @@ async function readAll(stream: ClientHttp2Stream, options: CallOptions): Promise
     for await (const chunk of stream) {
       if (!Buffer.isBuffer(chunk)) continue;
       size += chunk.length;
-      if (size > longestAnswer) {
+      if (size > mostBytes) {
         stream.destroy();
         throw new PyroError('guest_protocol', 'the guest sent a longer answer than the protocol allows');
       }
@@ -195,34 +262,10 @@ async function readAll(stream: ClientHttp2Stream, options: CallOptions): Promise
   }
 }
 
-function parseAnswer<T>(bytes: Buffer, schema: z.ZodType<T>, path: string): T {
+export function parseAnswer<T>(bytes: Buffer, schema: z.ZodType<T>, path: string): T {
   try {
     return schema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (cause) {
     throw new PyroError('guest_protocol', `the guest's answer to ${path} does not parse`, { cause });
   }
-}
-
-/** Codes of the guest that are also ours; any other becomes `guest_refused`. */
-const sharedCodes = ['command_not_found', 'command_not_executable', 'user_unknown', 'cwd_missing'] as const;
-
-function refusal(status: number, body: Buffer): PyroError {
-  const parsed = guestErrorSchema.safeParse(tryJson(body));
-  if (!parsed.success) return new PyroError('guest_protocol', `the guest answered ${status} without a reason`);
-  const { code, message } = parsed.data;
-  const known = sharedCodes.find((candidate) => candidate === code);
-  return new PyroError(known ?? 'guest_refused', message, { details: { guest_code: code } });
-}
-
-function tryJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    // Not JSON: the schema says so.
-    return undefined;
-  }
-}
-
-function unreachable(why: string): PyroError {
-  return new PyroError('guest_unreachable', `the guest does not answer: ${why}`);
 }

@@ -1,19 +1,20 @@
 // One command from arguments to exit code.
 
-import { resolve } from 'node:path';
-import { CommanderError } from 'commander';
 import { invokeOperation } from '../daemon/client.ts';
+import { absolutePaths } from '../operations/host-path-input.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo } from './live-io.ts';
+import { exitUsage, parseArguments } from './parse.ts';
 import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
 import { type CommandCall, createProgram } from './program.ts';
+import { addServers } from './server-program.ts';
+import type { Servers } from './servers.ts';
 
-const exitUsage = 2;
 const exitInterrupted = 130;
 
 /** Runs a command line (without node and script) and gives the exit code. */
-export async function execute(argv: readonly string[], version: string): Promise<number> {
+export async function execute(argv: readonly string[], version: string, servers: Servers): Promise<number> {
   const at = argv.indexOf('--');
   const own = at < 0 ? argv : argv.slice(0, at);
   const rest = at < 0 ? [] : argv.slice(at + 1);
@@ -22,19 +23,10 @@ export async function execute(argv: readonly string[], version: string): Promise
   const program = createProgram(version, rest, async (call) => {
     exitCode = await callOperation(call, interrupts);
   });
-  const overrideExit = (command: typeof program): void => {
-    command.exitOverride();
-    command.commands.forEach(overrideExit);
-  };
-  overrideExit(program);
-  try {
-    await program.parseAsync([...own], { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
-    printError(error, own.includes('--json'));
-    return 1;
-  }
-  return exitCode;
+  addServers(program, servers, interrupts.signal, (code) => {
+    exitCode = code;
+  });
+  return (await parseArguments(program, own)) ?? exitCode;
 }
 
 async function callOperation(call: CommandCall, interrupts: Interrupts): Promise<number> {
@@ -51,6 +43,7 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
       // A person at the command line may name any path that the system lets them.
       hostPaths: 'any',
       project: undefined,
+      network: undefined,
     });
     progress.end();
     if (json) printJson(outcome.output);
@@ -73,11 +66,8 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
 
 /** The whole input, with absolute paths; each fault becomes one line that names the option. */
 function checkInput({ operation, input: given }: CommandCall): Readonly<Record<string, unknown>> {
-  const input: Record<string, unknown> = { ...operation.definition.commandDefaults, ...given };
-  for (const field of operation.definition.hostPathFields ?? []) {
-    const path = input[field];
-    if (typeof path === 'string') input[field] = resolve(path);
-  }
+  const whole: Record<string, unknown> = { ...operation.definition.commandDefaults, ...given };
+  const input = { ...whole, ...absolutePaths(whole, operation.definition.hostPathFields ?? [], process.cwd()) };
   const parsed = operation.definition.input.safeParse(input);
   if (parsed.success) return input;
   const faults = parsed.error.issues.map((issue) => {

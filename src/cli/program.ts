@@ -1,20 +1,8 @@
 // The command tree, made from the list of operations: no command is named here.
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { z } from 'zod';
+import { Argument, Command } from 'commander';
 import type { AnyOperation } from '../operations/define.ts';
 import { groups, operations } from '../operations/index.ts';
-
-const propertySchema = z.object({
-  type: z.string().optional(),
-  description: z.string().optional(),
-  enum: z.array(z.string()).optional(),
-  default: z.unknown().optional(),
-});
-const objectSchema = z.object({
-  properties: z.record(z.string(), propertySchema),
-  required: z.array(z.string()).default([]),
-});
-type Property = z.infer<typeof propertySchema>;
+import { isNumeric, optionOf, parseNumber, shapeOf } from './options.ts';
 
 export interface CommandCall {
   readonly operation: AnyOperation;
@@ -36,7 +24,7 @@ export function createProgram(
     .showHelpAfterError('(add --help for the options)')
     .enablePositionalOptions();
   const parents = new Map<string, Command>();
-  for (const operation of operations) {
+  for (const operation of operations.filter(({ definition }) => definition.isToolOnly !== true)) {
     const words = operation.definition.name.split('.');
     const last = words.pop() ?? '';
     let parent = program;
@@ -59,7 +47,7 @@ function addCommand(
   onCall: (call: CommandCall) => Promise<void>,
 ): void {
   const { definition } = operation;
-  const shape = objectSchema.parse(z.toJSONSchema(definition.input, { io: 'input' }));
+  const shape = shapeOf(definition.input);
   const command = parent
     .command(name.replaceAll('_', '-'))
     .summary(definition.summary)
@@ -69,13 +57,14 @@ function addCommand(
   const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
   const fields: { field: string; attribute: string }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
-    if (field === definition.rest) continue;
+    if (field === definition.rest || definition.toolOnlyFields?.includes(field) === true) continue;
     const isRequired = shape.required.includes(field);
     if (definition.positionals.includes(field)) {
-      command.addArgument(new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description));
+      const argument = new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description);
+      command.addArgument(isNumeric(property) ? argument.argParser(parseNumber) : argument);
       continue;
     }
-    const option = optionOf(field, property);
+    const option = optionOf(field, { ...property, default: definition.commandDefaults?.[field] ?? property.default });
     command.addOption(option);
     fields.push({ field, attribute: option.attributeName() });
   }
@@ -105,32 +94,4 @@ function addCommand(
 function commandLine(words: readonly string[]): string {
   if (words.length === 1) return words[0] ?? '';
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
-}
-
-function optionOf(field: string, property: Property): Option {
-  const flag = `--${field.replaceAll('_', '-')}`;
-  const note =
-    property.default === undefined || property.type === 'boolean' || Array.isArray(property.default)
-      ? ''
-      : ` (default: ${property.default})`;
-  const text = `${property.description ?? ''}${note}`;
-  if (property.type === 'boolean') return new Option(flag, text);
-  const option = new Option(`${flag} <${valueName(property)}>`, text);
-  if (property.enum !== undefined) return option.choices(property.enum);
-  if (property.type === 'number' || property.type === 'integer') return option.argParser(parseNumber);
-  if (property.type === 'array') {
-    return option.argParser((value: string, before: unknown) => [...(Array.isArray(before) ? before : []), value]);
-  }
-  return option;
-}
-
-function valueName(property: Property): string {
-  if (property.type === 'number' || property.type === 'integer') return 'n';
-  return property.type === 'array' ? 'k=v' : 'value';
-}
-
-function parseNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('it must be a number.');
-  return value;
 }

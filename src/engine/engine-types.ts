@@ -59,6 +59,18 @@ export interface DemoStep {
   readonly note: string;
 }
 
+export interface PrepareResult {
+  readonly environment: string;
+  readonly digest: string;
+  readonly accelerator: string;
+  /** False when everything was there */
+  readonly built: boolean;
+  readonly template_ms: number;
+  readonly start_ms: number;
+  readonly reset_ms: number;
+  readonly total_ms: number;
+}
+
 export interface DoctorCheck {
   readonly name: string;
   readonly status: 'ok' | 'warn' | 'fail';
@@ -108,6 +120,7 @@ export interface Engine {
   readonly workspaces: Workspaces | undefined;
   run(request: RunRequest, io: RunIo | undefined, context: CallContext): Promise<RunResult>;
   demo(environment: string, context: CallContext): Promise<{ accelerator: string; reason: string; steps: DemoStep[] }>;
+  prepare(environment: string, isForced: boolean, context: CallContext): Promise<PrepareResult>;
   doctor(environment: string, context: CallContext): Promise<DoctorCheck[]>;
   listEnvironments(): Promise<EnvironmentSummary[]>;
   inspectEnvironment(name: string): Promise<EnvironmentDetails>;

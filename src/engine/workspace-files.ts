@@ -1,7 +1,8 @@
 // Files of a workspace: listed, read by range, written whole, edited in place.
 import { isUtf8 } from 'node:buffer';
+import type { GuestFiles } from '../agent/file-types.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
-import { isPyroError, PyroError } from '../shared/errors.ts';
+import { PyroError } from '../shared/errors.ts';
 import type {
   FileEntryView,
   FileReadRequest,
@@ -23,68 +24,65 @@ export interface FileListRequest {
 }
 
 export async function listFiles(
-  workspace: Workspace,
+  files: GuestFiles,
   request: FileListRequest,
   call: WorkspaceCall,
 ): Promise<{ path: string; entries: FileEntryView[]; next_cursor: string | null }> {
-  return await workspace.use(call, async ({ guest }) => {
-    const path = guestPath(request.path);
-    const { glob, cursor, depth, limit } = request;
-    const options = { ...(glob === undefined ? {} : { glob }), ...(cursor === undefined ? {} : { cursor }) };
-    const listing = await createGuestFiles(guest.client).list({ path, depth, limit, ...options }, call);
-    return {
-      path,
-      entries: listing.entries.map((entry) => ({
-        path: entry.path,
-        artifact_type: entry.type,
-        size_bytes: entry.size,
-        mode: octal(entry.mode),
-        modified_at: entry.mtimeMs / 1000,
-        link_target: entry.linkTarget ?? null,
-      })),
-      next_cursor: listing.nextCursor ?? null,
-    };
-  });
+  const path = guestPath(request.path);
+  const { glob, cursor, depth, limit } = request;
+  const options = { ...(glob === undefined ? {} : { glob }), ...(cursor === undefined ? {} : { cursor }) };
+  const listing = await files.list({ path, depth, limit, ...options }, call);
+  return {
+    path,
+    entries: listing.entries.map((entry) => ({
+      path: entry.path,
+      artifact_type: entry.type,
+      size_bytes: entry.size,
+      mode: octal(entry.mode),
+      modified_at: entry.mtimeMs / 1000,
+      link_target: entry.linkTarget ?? null,
+    })),
+    next_cursor: listing.nextCursor ?? null,
+  };
 }
 
 export async function readFile(
-  workspace: Workspace,
+  files: GuestFiles,
+  id: string,
   request: FileReadRequest,
   call: WorkspaceCall,
 ): Promise<FileReadResult> {
-  return await workspace.use(call, async ({ guest }) => {
-    const path = guestPath(request.path);
-    const { offset, startLine, endLine } = request;
-    const slice = await createGuestFiles(guest.client).read(
-      {
-        path,
-        length: request.maxBytes,
-        ...(offset === undefined ? {} : { offset }),
-        ...(startLine === undefined ? {} : { startLine }),
-        ...(endLine === undefined ? {} : { endLine }),
-      },
-      call,
-    );
-    let bytes = slice.bytes;
-    // A text file that is cut within a character is still text.
-    const rest = slice.isCut ? trailingRest(bytes) : 0;
-    const isText = isUtf8(bytes.subarray(0, bytes.length - rest)) && !bytes.includes(0);
-    if (isText && rest < bytes.length) bytes = bytes.subarray(0, bytes.length - rest);
-    const next = slice.offset + bytes.length;
-    return {
-      workspace_id: workspace.record.id,
+  const path = guestPath(request.path);
+  const { offset, startLine, endLine } = request;
+  const slice = await files.read(
+    {
       path,
-      size_bytes: slice.size,
-      max_bytes: request.maxBytes,
-      offset: slice.offset,
-      next_offset: slice.isCut ? next : null,
-      first_line: slice.firstLine ?? null,
-      encoding: isText ? 'utf-8' : 'base64',
-      content: bytes.toString(isText ? 'utf8' : 'base64'),
-      truncated: slice.isCut,
-      mode: octal(slice.mode),
-    };
-  });
+      length: request.maxBytes,
+      ...(offset === undefined ? {} : { offset }),
+      ...(startLine === undefined ? {} : { startLine }),
+      ...(endLine === undefined ? {} : { endLine }),
+    },
+    call,
+  );
+  let bytes = slice.bytes;
+  // A text file that is cut within a character is still text.
+  const rest = slice.isCut ? trailingRest(bytes) : 0;
+  const isText = isUtf8(bytes.subarray(0, bytes.length - rest)) && !bytes.includes(0);
+  if (isText && rest < bytes.length) bytes = bytes.subarray(0, bytes.length - rest);
+  const next = slice.offset + bytes.length;
+  return {
+    workspace_id: id,
+    path,
+    size_bytes: slice.size,
+    max_bytes: request.maxBytes,
+    offset: slice.offset,
+    next_offset: slice.isCut ? next : null,
+    first_line: slice.firstLine ?? null,
+    encoding: isText ? 'utf-8' : 'base64',
+    content: bytes.toString(isText ? 'utf8' : 'base64'),
+    truncated: slice.isCut,
+    mode: octal(slice.mode),
+  };
 }
 
 export async function writeFile(
@@ -124,10 +122,6 @@ export function belowWorkspace(path: string): string {
   if (absolute === workspacePath) return '';
   if (absolute.startsWith(`${workspacePath}/`)) return absolute.slice(workspacePath.length + 1);
   throw new PyroError('usage', `${path} is not below ${workspacePath}`);
-}
-
-export function isMissing(error: unknown): boolean {
-  return isPyroError(error, 'file_missing');
 }
 
 function octal(mode: number): string {

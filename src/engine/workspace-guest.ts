@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from '../machine/disks.ts';
 import { Guest, type GuestStart, guestFolder, newMagic } from '../machine/guest.ts';
+import { createLayer } from '../machine/layers.ts';
 import { findTemplate, type Template, templateFolder, templateKey } from '../machine/template.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
@@ -23,6 +24,10 @@ export interface GuestPlace {
   readonly plan: Pick<WorkspaceRecord, 'id' | 'vcpu_count' | 'mem_mib' | 'disk_mib' | 'has_project' | 'disk'>;
   readonly environment: Omit<TemplateSource, 'imagePath'>;
   readonly context: CallContext;
+  /** True for a guest that must not outlive this process */
+  readonly isAttached?: boolean;
+  /** What the guest gets once its files are there and before anybody uses it */
+  readonly arrive?: ((guest: Guest) => Promise<void>) | undefined;
 }
 
 type Source = Pick<GuestStart, 'memory' | 'magic' | 'stateFile'>;
@@ -60,6 +65,14 @@ export async function startFresh(place: GuestPlace): Promise<StartedGuest> {
     await grow(guest, place);
   };
   return await restoreOrBoot(place, template, mount, makeDisk);
+}
+
+/** A guest whose disk is a new layer, `plan.disk`, on the seed's (null) or on another one. */
+export async function startAbove(place: GuestPlace, below: string | null): Promise<StartedGuest> {
+  if (below === null) return await startFresh(place);
+  const { files, plan, context } = place;
+  await createLayer(join(files.folder, plan.disk), below, plan.disk_mib, context.signal);
+  return await startOnDisk(place);
 }
 
 /** A guest that goes on with its disk: from the `bare` template where there is one, else booted. */
@@ -148,12 +161,14 @@ async function launch(place: GuestPlace, source: Source, mount: Mount): Promise<
     disk: join(files.folder, plan.disk),
     projectImage: plan.has_project ? files.projectImage : room.projectPlaceholder,
   };
-  const common = { id: plan.id, size: sizeOf(plan), storage, messageFile: files.messages, folderName: folder };
+  const life = place.isAttached === true ? {} : { messageFile: files.messages };
+  const common = { id: plan.id, size: sizeOf(plan), storage, folderName: folder, ...life };
   const guest = undo.use(await Guest.start(room.host, { ...common, ...source }, signal));
   const identity = { hostname: hostName(plan.id), machineId: randomBytes(16).toString('hex') };
   const magic = newMagic();
   await guest.client.resume(identity, magic, { signal });
   await mount(guest);
+  await place.arrive?.(guest);
   const record: GuestRecord = {
     process: guest.identity(),
     folder,

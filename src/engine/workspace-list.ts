@@ -52,6 +52,7 @@ function damagedView(id: string): WorkspaceView {
     state: 'damaged',
     stop_reason: 'damaged',
     network_policy: 'off',
+    secrets: [],
     execution_mode: 'guest',
     workspace_path: '/workspace',
     workspace_seed: emptySeed,
@@ -59,6 +60,8 @@ function damagedView(id: string): WorkspaceView {
     last_command: null,
     reset_count: 0,
     last_reset_at: null,
+    service_count: 0,
+    running_service_count: 0,
     restarted: false,
   };
 }

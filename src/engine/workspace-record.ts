@@ -1,8 +1,10 @@
 // The record of a workspace on disk: written whole by its one owner, checked whenever it is read.
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readJson, writeJson } from '../system/files.ts';
 import { processIdentitySchema } from '../system/processes.ts';
+import type { LayerUse } from './layers.ts';
 
 export const workspaceIdSchema = z.string().regex(/^[0-9a-f]{12}$/);
 
@@ -29,6 +31,8 @@ const lastCommandSchema = z.object({
   execution_mode: z.literal('guest'),
 });
 
+const layerSchema = z.string().regex(/^disk-[a-z0-9]{1,40}\.qcow2$/);
+
 const guestSchema = z.object({
   process: processIdentitySchema,
   /** Name of its folder of sockets */
@@ -53,6 +57,7 @@ export const workspaceRecordSchema = z.object({
   /** Times are `s` since 1970 */
   created_at: z.number(),
   last_activity_at: z.number(),
+  secrets: z.array(z.object({ name: z.string(), source_kind: z.enum(['literal', 'file']) })),
   network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
   seed: seedSchema,
   has_project: z.boolean(),
@@ -60,8 +65,13 @@ export const workspaceRecordSchema = z.object({
   /** `idle`, `crash` and `host` start again by themselves, `explicit` does not */
   stop_reason: z.enum(['idle', 'crash', 'host', 'explicit']).nullable(),
   guest: guestSchema.nullable(),
-  /** File name of the top layer of the disk */
-  disk: z.string().regex(/^[a-z0-9.-]{1,64}$/),
+  /** File name of the layer of the disk that is written */
+  disk: layerSchema,
+  /** Each layer and the one below it; null is the template's frozen disk */
+  layers: z.record(layerSchema, layerSchema.nullable()),
+  snapshots: z.array(
+    z.object({ name: z.string(), layer: layerSchema, created_at: z.number(), changed_bytes: z.number() }),
+  ),
   command_count: z.number(),
   last_command: lastCommandSchema.nullable(),
   reset_count: z.number(),
@@ -82,6 +92,8 @@ export interface WorkspaceFiles {
   readonly projectImage: string;
   readonly messages: string;
   readonly commands: string;
+  readonly shells: string;
+  readonly services: string;
   readonly events: string;
   readonly scratch: string;
 }
@@ -95,6 +107,8 @@ export function workspaceFiles(folder: string): WorkspaceFiles {
     projectImage: join(folder, 'project.squashfs'),
     messages: join(folder, 'qemu.log'),
     commands: join(folder, 'commands'),
+    shells: join(folder, 'shells'),
+    services: join(folder, 'services'),
     events: join(folder, 'events.jsonl'),
     scratch: join(folder, 'scratch'),
   };
@@ -107,6 +121,34 @@ export async function readRecord(files: WorkspaceFiles): Promise<WorkspaceRecord
 
 export async function writeRecord(files: WorkspaceFiles, record: WorkspaceRecord): Promise<void> {
   await writeJson(files.record, record);
+}
+
+/** Name for a new layer. */
+export function newLayer(): string {
+  return `disk-${randomBytes(6).toString('hex')}.qcow2`;
+}
+
+export function layerUse({ layers, disk, snapshots }: WorkspaceRecord): LayerUse {
+  return { layers, top: disk, kept: snapshots.map(({ layer }) => layer) };
+}
+
+/** What a reset changes: another layer on top, another guest. */
+export function afterReset(
+  record: WorkspaceRecord,
+  disk: string,
+  below: string | null,
+  guest: GuestRecord,
+): Partial<WorkspaceRecord> {
+  return {
+    disk,
+    layers: { ...record.layers, [disk]: below },
+    guest,
+    state: 'started',
+    stop_reason: null,
+    reset_count: record.reset_count + 1,
+    last_reset_at: nowSeconds(),
+    last_activity_at: nowSeconds(),
+  };
 }
 
 export function nowSeconds(): number {

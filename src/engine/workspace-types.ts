@@ -18,6 +18,9 @@ import type {
   SyncResult,
 } from './change-types.ts';
 
+import type { WorkspaceServices } from './service-types.ts';
+import type { WorkspaceShells } from './shell-types.ts';
+
 export type WorkspaceState = 'started' | 'stopped' | 'damaged';
 export type NetworkPolicy = 'off' | 'egress' | 'egress+published-ports';
 
@@ -68,6 +71,7 @@ export interface WorkspaceView {
   readonly state: WorkspaceState;
   readonly stop_reason: string | null;
   readonly network_policy: NetworkPolicy;
+  readonly secrets: { name: string; source_kind: 'literal' | 'file' }[];
   readonly execution_mode: 'guest';
   readonly workspace_path: '/workspace';
   readonly workspace_seed: SeedView;
@@ -75,6 +79,8 @@ export interface WorkspaceView {
   readonly last_command: LastCommand | null;
   readonly reset_count: number;
   readonly last_reset_at: number | null;
+  readonly service_count: number;
+  readonly running_service_count: number;
   /** True when this call had to start the guest from its disk */
   readonly restarted: boolean;
 }
@@ -88,6 +94,13 @@ export interface WorkspaceStatus extends WorkspaceView {
   readonly running_sequences: number[];
 }
 
+export interface SecretRequest {
+  /** Values by name */
+  readonly literals: Readonly<Record<string, string>>;
+  /** Paths of the host by name */
+  readonly files: Readonly<Record<string, string>>;
+}
+
 export interface CreateRequest {
   readonly environment: string | undefined;
   readonly vcpuCount: number;
@@ -98,6 +111,7 @@ export interface CreateRequest {
   readonly seedPath: string | undefined;
   readonly name: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
+  readonly secrets: SecretRequest;
   /** Longest wait for an environment that is still being pulled or built, `ms` */
   readonly waitMs: number;
 }
@@ -122,6 +136,8 @@ export interface ExecRequest {
   readonly cwd: string | undefined;
   readonly user: string | undefined;
   readonly env: Readonly<Record<string, string>>;
+  /** Secrets for the environment, each NAME or NAME=VARIABLE */
+  readonly secretEnv: readonly string[];
   readonly stdin: string | undefined;
   readonly timeoutMs: number;
   readonly waitMs: number;
@@ -186,6 +202,23 @@ export interface LogsResult {
   readonly next_cursor: number | null;
 }
 
+export interface SnapshotView {
+  readonly workspace_id: string;
+  readonly snapshot_name: string;
+  readonly kind: 'baseline' | 'named';
+  readonly created_at: number;
+  /** What its own layer holds, `bytes` */
+  readonly changed_bytes: number;
+  readonly deletable: boolean;
+}
+
+export interface DiskExportRequest {
+  readonly outputPath: string;
+  readonly format: 'raw' | 'qcow2' | 'tar';
+  readonly path: string;
+  readonly isOverwrite: boolean;
+}
+
 export interface SummaryResult {
   readonly workspace_id: string;
   readonly name: string | null;
@@ -199,6 +232,7 @@ export interface SummaryResult {
   readonly additions: number;
   readonly deletions: number;
   readonly exports: string[];
+  readonly snapshots: string[];
   readonly resets: number;
   readonly markdown: string;
 }
@@ -227,5 +261,21 @@ export interface Workspaces {
   export(id: string, request: ExportRequest, call: WorkspaceCall): Promise<ExportResult>;
   syncPush(id: string, request: SyncRequest, call: WorkspaceCall): Promise<SyncResult>;
   reset(id: string, snapshot: string, call: WorkspaceCall): Promise<WorkspaceView>;
+  snapshotCreate(id: string, name: string, call: WorkspaceCall): Promise<SnapshotView>;
+  snapshotList(id: string): Promise<SnapshotView[]>;
+  snapshotDelete(id: string, name: string): Promise<void>;
+  diskList(
+    id: string,
+    request: { path: string; depth: number; glob: string | undefined; limit: number; cursor: string | undefined },
+    call: WorkspaceCall,
+  ): Promise<{ path: string; entries: FileEntryView[]; next_cursor: string | null }>;
+  diskRead(id: string, request: FileReadRequest, call: WorkspaceCall): Promise<FileReadResult>;
+  diskExport(
+    id: string,
+    request: DiskExportRequest,
+    call: WorkspaceCall,
+  ): Promise<{ output_path: string; disk_format: string; bytes_written: number }>;
   summary(id: string, call: WorkspaceCall): Promise<SummaryResult>;
+  readonly shells: WorkspaceShells;
+  readonly services: WorkspaceServices;
 }

@@ -24,6 +24,7 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
     state: record.state,
     stop_reason: record.stop_reason,
     network_policy: record.network_policy,
+    secrets: record.secrets,
     execution_mode: 'guest',
     workspace_path: '/workspace',
     workspace_seed: record.seed,
@@ -31,6 +32,8 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
     last_command: record.last_command,
     reset_count: record.reset_count,
     last_reset_at: record.last_reset_at,
+    service_count: workspace.tenants.services.count,
+    running_service_count: workspace.tenants.services.runningCount,
     restarted,
   };
 }

@@ -1,59 +1,70 @@
 // One workspace: its record, its guest and its commands, with each change of its life one after the other.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AdoptedProcess } from '../machine/adopted-process.ts';
 import type { Guest } from '../machine/guest.ts';
+import type { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import { messageOf, PyroError } from '../shared/errors.ts';
-import { CommandLog } from './command-log.ts';
-import { CommandRuns } from './command-runs.ts';
+import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
+import { isRunning } from '../system/processes.ts';
+import type { CommandLog } from './command-log.ts';
+import type { CommandRuns } from './command-runs.ts';
 import { recordEvent } from './events.ts';
-import type { MachineRoom } from './machine-room.ts';
+import { GuestTenants } from './guest-tenants.ts';
 import { Mutex } from './mutex.ts';
-import { endGuest, type GuestPlace, type StartedGuest, startFresh, startOnDisk, takeOver } from './workspace-guest.ts';
-import { nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
-
-/** What a workspace asks of the house it stands in. */
-export interface WorkspaceHouse {
-  readonly room: (context: CallContext) => Promise<MachineRoom>;
-  /** Throws `memory_exhausted` when the guest of this workspace does not fit beside the others */
-  readonly admit: (id: string, memMib: number) => void;
-}
-
-/** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
-const activitySeconds = 10;
-
-export interface HeldGuest {
-  readonly guest: Guest;
-  /** True when this call started it from its disk */
-  readonly restarted: boolean;
-}
+import { RecordKeeper } from './record-keeper.ts';
+import { layerOf, mergeLayers, reconcileLayers, removeUnneeded } from './snapshots.ts';
+import type { LossReason } from './tenant-types.ts';
+import { endGuest, type GuestPlace, type StartedGuest, startAbove, startOnDisk, takeOver } from './workspace-guest.ts';
+import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
+import {
+  afterReset,
+  type GuestRecord,
+  newLayer,
+  nowSeconds,
+  type WorkspaceFiles,
+  type WorkspaceRecord,
+} from './workspace-record.ts';
+import { bringSecrets, maskError } from './workspace-secrets.ts';
 
 export class Workspace {
   readonly files: WorkspaceFiles;
-  readonly log: CommandLog;
-  readonly runs: CommandRuns;
+  readonly tenants: GuestTenants;
+  readonly secrets: SecretSet;
   readonly #house: WorkspaceHouse;
   readonly #life = new Mutex();
-  readonly #writing = new Mutex();
-  #record: WorkspaceRecord;
+  readonly #keeper: RecordKeeper;
   #guest: Guest | undefined;
   #busy = 0;
-  #isDeleted = false;
 
-  private constructor(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, log: CommandLog) {
+  private constructor(
+    house: WorkspaceHouse,
+    files: WorkspaceFiles,
+    record: WorkspaceRecord,
+    tenants: GuestTenants,
+    secrets: SecretSet,
+  ) {
     this.#house = house;
+    this.secrets = secrets;
     this.files = files;
-    this.#record = record;
-    this.log = log;
-    this.runs = new CommandRuns(log);
+    this.#keeper = new RecordKeeper(files, record);
+    this.tenants = tenants;
   }
 
-  static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord): Promise<Workspace> {
-    return new Workspace(house, files, record, await CommandLog.open(files.commands));
+  static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, secrets: SecretSet) {
+    return new Workspace(house, files, record, await GuestTenants.open(files), secrets);
   }
 
   get record(): WorkspaceRecord {
-    return this.#record;
+    return this.#keeper.record;
+  }
+
+  get log(): CommandLog {
+    return this.tenants.log;
+  }
+
+  get runs(): CommandRuns {
+    return this.tenants.runs;
   }
 
   get guest(): Guest | undefined {
@@ -65,20 +76,18 @@ export class Workspace {
   }
 
   get idleSeconds(): number {
-    return this.isBusy ? 0 : Math.max(0, nowSeconds() - this.#record.last_activity_at);
+    return this.isBusy ? 0 : Math.max(0, nowSeconds() - this.record.last_activity_at);
   }
 
   /** Changes the record and writes it; the new one holds for everybody at once. */
   async update(changes: Partial<WorkspaceRecord>): Promise<void> {
-    this.#record = { ...this.#record, ...changes };
-    await this.#writing.run(async () => {
-      if (!this.#isDeleted) await writeRecord(this.files, this.#record);
-    });
+    await this.#keeper.update(changes);
   }
 
   /** Takes a guest that was started for this workspace. */
   hold({ guest }: StartedGuest): void {
     this.#guest = guest;
+    if (!this.secrets.isEmpty) guest.client.newOutputFilter = () => this.secrets.redactor();
     void guest.process.ended.then(() => this.#onEnd(guest));
   }
 
@@ -88,6 +97,10 @@ export class Workspace {
     try {
       const held = await this.#life.run(() => this.#ensureGuest(context, false));
       return await work(held);
+    } catch (error) {
+      if (!isPyroError(error, 'guest_unreachable')) throw maskError(error, this.secrets);
+      const hint = 'make the call again: a guest that has ended starts again from its disk, with all that was synced';
+      throw new PyroError('guest_unreachable', error.message, { hint, cause: error });
     } finally {
       this.#busy--;
       await this.touch();
@@ -95,10 +108,7 @@ export class Workspace {
   }
 
   async touch(): Promise<void> {
-    const now = nowSeconds();
-    const isDue = now - this.#record.last_activity_at >= activitySeconds;
-    this.#record = { ...this.#record, last_activity_at: now };
-    if (isDue) await this.update({});
+    await this.#keeper.touch();
   }
 
   /** Starts the guest, also after an explicit stop. */
@@ -111,71 +121,77 @@ export class Workspace {
     await this.#life.run(async () => {
       const guest = this.#guest;
       if (guest !== undefined) {
+        await this.tenants.quiesce(context.signal);
         // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
         await guest.client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
-        await this.#end(guest, context);
+        await this.#end(guest, context, 'workspace_stopped');
         await recordEvent(this.files.events, 'stopped', reason);
       }
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
     });
+    this.#house.expectRestart(this);
   }
 
-  /** A fresh guest with a fresh disk takes the place of the old one, which goes only then. */
-  async reset(context: CallContext): Promise<void> {
+  /** Another guest takes the place of the present one, which goes only then: the seed's, or that of a snapshot. */
+  async reset(snapshot: string, context: CallContext): Promise<void> {
     await this.#life.run(async () => {
       this.#assertThere();
-      const old = { guest: this.#guest, record: this.#record };
-      const disk = `disk-${Date.now().toString(36)}.qcow2`;
-      const place = await this.#place(context, { ...this.#record, disk });
-      const started = await startFresh(place);
+      const old = { guest: this.#guest, record: this.record };
+      const below = snapshot === 'baseline' ? null : layerOf(this.record, snapshot);
+      const disk = newLayer();
+      const place = await this.place(context, { ...this.record, disk });
+      let started: StartedGuest;
+      try {
+        started = await startAbove(place, below);
+      } catch (error) {
+        await rm(join(this.files.folder, disk), { force: true });
+        throw error;
+      }
       this.hold(started);
-      await this.update({
-        disk,
-        guest: started.record,
-        state: 'started',
-        stop_reason: null,
-        reset_count: this.#record.reset_count + 1,
-        last_reset_at: nowSeconds(),
-        last_activity_at: nowSeconds(),
-      });
+      await this.update(afterReset(this.record, disk, below, started.record));
       if (old.guest !== undefined && old.record.guest !== null) await endGuest(place.room, old.guest, old.record.guest);
-      await this.runs.loseAll();
-      await rm(join(this.files.folder, old.record.disk), { force: true });
-      await recordEvent(this.files.events, 'reset', 'baseline');
+      await this.tenants.loseAll('workspace_reset');
+      await this.update(await removeUnneeded(this.files, this.record));
+      await recordEvent(this.files.events, 'reset', snapshot);
+    });
+  }
+
+  /** A change of its life, after those that are under way. Throws `workspace_unknown` when it is deleted. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#life.run(async () => {
+      this.#assertThere();
+      return await work();
     });
   }
 
   /** Ends the guest; the caller removes the folder. Nothing is written to it from now on. */
   async close(context: CallContext): Promise<void> {
     await this.#life.run(async () => {
-      this.#isDeleted = true;
-      if (this.#guest !== undefined) await this.#end(this.#guest, context);
+      this.#keeper.close();
+      if (this.#guest !== undefined) await this.#end(this.#guest, context, 'workspace_stopped');
     });
   }
 
   /** Lets go of everything; the guest runs on for the next daemon. */
   async release(): Promise<void> {
     await this.#life.run(async () => {
-      await this.update({});
+      await this.#keeper.flush();
       const guest = this.#guest;
       this.#guest = undefined;
       await guest?.release();
-      await this.runs.settle();
+      await this.tenants.settle();
     });
   }
 
   /** Takes over the guest that the record names; one that is gone or does not answer counts as crashed. */
   async adopt(context: CallContext): Promise<void> {
-    const noted = this.#record.guest;
+    const noted = this.record.guest;
     if (noted === null) return;
     await this.#life.run(async () => {
-      const room = await this.#house.room(context);
       try {
-        const guest = await takeOver(room, this.#record.id, noted, context.signal);
-        this.hold({ guest, record: noted });
-        await this.runs.resume(guest.client);
+        await reconcileLayers(this, await this.#takeOver(noted, context));
       } catch (error) {
-        await this.#onLoss(`not adopted: ${messageOf(error)}`);
+        await this.#giveUp(noted, messageOf(error));
       }
     });
   }
@@ -183,61 +199,80 @@ export class Workspace {
   async #ensureGuest(context: CallContext, isExplicit: boolean): Promise<HeldGuest> {
     this.#assertThere();
     const current = this.#guest;
-    if (current !== undefined && !current.process.hasEnded) {
+    const noted = this.record.guest;
+    if (current !== undefined && noted !== null && !isRunning(noted.process)) {
+      // Its end has not been told yet.
+      this.#guest = undefined;
+      await current.release();
+      await this.#onLoss('its QEMU ended');
+    } else if (current !== undefined) {
       if (current.client.isOpen) return { guest: current, restarted: false };
       const again = await this.#reconnect(current, context);
       if (again !== undefined) return { guest: again, restarted: false };
     }
-    if (this.#record.stop_reason === 'explicit' && !isExplicit) {
-      throw new PyroError('workspace_stopped', `workspace ${this.#record.id} was stopped`, {
-        hint: `start it with: pyro workspace start ${this.#record.id} (workspace_start)`,
+    if (this.record.stop_reason === 'explicit' && !isExplicit) {
+      throw new PyroError('workspace_stopped', `workspace ${this.record.id} was stopped`, {
+        hint: `start it with: pyro workspace start ${this.record.id} (workspace_start)`,
       });
     }
-    this.#house.admit(this.#record.id, this.#record.mem_mib);
-    const started = await startOnDisk(await this.#place(context, this.#record));
+    this.#house.admit(this.record.id, this.record.mem_mib);
+    await mergeLayers(this, context.signal);
+    const started = await startOnDisk(await this.place(context, this.record));
     this.hold(started);
     await this.update({ state: 'started', stop_reason: null, guest: started.record, last_activity_at: nowSeconds() });
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
+    await this.tenants.restart(started.guest.client);
     return { guest: started.guest, restarted: !isExplicit };
   }
 
   /** A broken session with a living guest: another session, and the running commands are followed again. */
   async #reconnect(current: Guest, context: CallContext): Promise<Guest | undefined> {
-    const noted = this.#record.guest;
+    const noted = this.record.guest;
     if (noted === null) return undefined;
-    const room = await this.#house.room(context);
     this.#guest = undefined;
     await current.release();
     try {
-      const guest = await takeOver(room, this.#record.id, noted, context.signal);
-      this.hold({ guest, record: noted });
-      await this.runs.resume(guest.client);
-      return guest;
+      return await this.#takeOver(noted, context);
     } catch (error) {
       context.signal.throwIfAborted();
-      await current.process.kill();
-      await this.#onLoss(messageOf(error));
+      await this.#giveUp(noted, messageOf(error));
       return undefined;
     }
   }
 
-  async #place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
-    const { environment: name, environment_digest: digest } = this.#record;
+  async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest> {
+    const guest = await takeOver(await this.#house.room(context), this.record.id, noted, context.signal);
+    this.hold({ guest, record: noted });
+    await this.tenants.resume(guest.client);
+    return guest;
+  }
+
+  /** A guest that does not answer must not go on writing to the disk that the next one starts from. */
+  async #giveUp(noted: GuestRecord, why: string): Promise<void> {
+    this.#guest = undefined;
+    await new AdoptedProcess(noted.process).kill();
+    await this.#onLoss(`given up: ${why}`);
+  }
+
+  /** What a start of its guest needs to know. */
+  async place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
+    const { environment: name, environment_digest: digest } = this.record;
     return {
       room: await this.#house.room(context),
       files: this.files,
       plan,
       environment: { digest, name },
       context,
+      arrive: (guest) => bringSecrets(guest, this.secrets, context),
     };
   }
 
-  async #end(guest: Guest, context: CallContext): Promise<void> {
+  async #end(guest: Guest, context: CallContext, reason: LossReason): Promise<void> {
     this.#guest = undefined;
-    const noted = this.#record.guest;
+    const noted = this.record.guest;
     if (noted === null) await guest[Symbol.asyncDispose]();
     else await endGuest(await this.#house.room(context), guest, noted);
-    await this.runs.loseAll();
+    await this.tenants.loseAll(reason);
   }
 
   #onEnd(guest: Guest): void {
@@ -250,14 +285,16 @@ export class Workspace {
   }
 
   async #onLoss(why: string): Promise<void> {
-    await this.runs.loseAll();
-    if (this.#isDeleted) return;
+    const noted = this.record.guest;
+    if (noted !== null) await this.#house.removeSockets(noted);
+    await this.tenants.loseAll('guest_ended');
+    if (this.#keeper.isClosed) return;
     await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
     await recordEvent(this.files.events, 'stopped', why);
   }
 
   #assertThere(): void {
-    if (!this.#isDeleted) return;
-    throw new PyroError('workspace_unknown', `workspace ${this.#record.id} was deleted`);
+    if (!this.#keeper.isClosed) return;
+    throw new PyroError('workspace_unknown', `workspace ${this.record.id} was deleted`);
   }
 }

@@ -1,18 +1,26 @@
 // The workspaces as operations call them: each call finds its workspace and hands over to the file for its job.
 
+import { createGuestFiles } from '../agent/guest-files.ts';
 import { sizeOf } from '../environment/store.ts';
-import { isPyroError, PyroError } from '../shared/errors.ts';
+import { isPyroError } from '../shared/errors.ts';
+import type { FileReadRequest, FileReadResult } from './change-types.ts';
 import type { Preparations } from './preparations.ts';
+import type { Workspace } from './workspace.ts';
 import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
 import { createWorkspace } from './workspace-create.ts';
+import { exportDisk } from './workspace-disk.ts';
 import { execute, signalCommand } from './workspace-exec.ts';
 import { listFiles, readFile, writeFile } from './workspace-files.ts';
+import { inspectStopped } from './workspace-inspect.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
+import { createServiceCalls } from './workspace-services.ts';
+import { createShellCalls } from './workspace-shells.ts';
+import { createSnapshot, deleteSnapshot, listSnapshots } from './workspace-snapshots.ts';
 import { summarize } from './workspace-summary.ts';
 import { pushFiles } from './workspace-sync.ts';
-import type { Workspaces } from './workspace-types.ts';
+import type { WorkspaceCall, Workspaces } from './workspace-types.ts';
 import { statusOf, viewOf } from './workspace-view.ts';
 
 export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations): Workspaces {
@@ -65,8 +73,9 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     exec: (id, request, call) => execute(registry.get(id), request, call),
     signal: (id, sequence, name) => signalCommand(registry.get(id), sequence, name),
     logs: (id, request, call) => readLogs(registry.get(id), request, call),
-    fileList: (id, request, call) => listFiles(registry.get(id), request, call),
-    fileRead: (id, request, call) => readFile(registry.get(id), request, call),
+    fileList: (id, request, call) =>
+      registry.get(id).use(call, ({ guest }) => listFiles(createGuestFiles(guest.client), request, call)),
+    fileRead: (id, request, call) => readMasked(registry.get(id), request, call),
     fileWrite: (id, request, call) => writeFile(registry.get(id), request, call),
     patchApply: (id, patch, call) => applyPatchTo(registry.get(id), patch, call),
     diff: (id, request, call) => diffWorkspace(registry.get(id), request, call),
@@ -74,14 +83,34 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     syncPush: (id, request, call) => pushFiles(registry.get(id), request, call),
     reset: async (id, snapshot, call) => {
       const workspace = registry.get(id);
-      if (snapshot !== 'baseline') {
-        throw new PyroError('snapshot_unknown', `workspace ${id} has no snapshot ${JSON.stringify(snapshot)}`, {
-          hint: 'baseline is the seed',
-        });
-      }
-      await workspace.reset(call);
+      await workspace.reset(snapshot, call);
       return viewOf(workspace);
     },
+    snapshotCreate: (id, name, call) => createSnapshot(registry.get(id), name, call),
+    snapshotList: async (id) => listSnapshots(registry.get(id)),
+    snapshotDelete: (id, name) => deleteSnapshot(registry.get(id), name),
+    diskList: (id, request, call) => inspectStopped(registry.get(id), call, (files) => listFiles(files, request, call)),
+    diskRead: (id, request, call) =>
+      inspectStopped(registry.get(id), call, (files) => readFile(files, id, request, call)),
+    diskExport: (id, request, call) => exportDisk(registry.get(id), request, call),
     summary: (id, call) => summarize(registry.get(id), call),
+    shells: createShellCalls(registry),
+    services: createServiceCalls(registry),
   };
+}
+
+/** A file that holds a secret is shown with stars in its place. */
+async function readMasked(
+  workspace: Workspace,
+  request: FileReadRequest,
+  call: WorkspaceCall,
+): Promise<FileReadResult> {
+  const { id } = workspace.record;
+  return await workspace.use(call, async ({ guest }) => {
+    const result = await readFile(createGuestFiles(guest.client), id, request, call);
+    if (workspace.secrets.isEmpty) return result;
+    const coding = result.encoding === 'base64' ? 'base64' : 'utf8';
+    const masked = workspace.secrets.mask(Buffer.from(result.content, coding));
+    return { ...result, content: masked.toString(coding) };
+  });
 }

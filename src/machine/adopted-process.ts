@@ -4,6 +4,7 @@ import { isRunning, type ProcessIdentity } from '../system/processes.ts';
 import type { MachineProcess } from './machine-process.ts';
 
 const lookMs = 200;
+const killLookMs = 5;
 
 export class AdoptedProcess implements MachineProcess {
   readonly #identity: ProcessIdentity;
@@ -29,7 +30,7 @@ export class AdoptedProcess implements MachineProcess {
 
   async kill(): Promise<void> {
     if (isRunning(this.#identity)) process.kill(this.#identity.pid, 'SIGKILL');
-    await this.ended;
+    while (isRunning(this.#identity)) await sleep(killLookMs);
   }
 
   /** Only a parent is told of an end; others have to look. */

@@ -97,7 +97,9 @@ export class QemuProcess implements MachineProcess {
 
   /** Nothing in the guest is wanted any more, so it is not asked first. */
   async kill(): Promise<void> {
-    if (!this.#hasEnded) this.#child.kill('SIGKILL');
+    if (this.#hasEnded) return;
+    this.#child.ref();
+    this.#child.kill('SIGKILL');
     await this.ended;
   }
 }

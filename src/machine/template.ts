@@ -23,7 +23,7 @@ import {
 } from './guest.ts';
 
 /** Counts changes of the machine's shape that the other parts of the key do not show. */
-const shapeVersion = 1;
+const shapeVersion = 2;
 
 const templateSchema = z.object({
   version: z.literal(1),

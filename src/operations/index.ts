@@ -1,8 +1,26 @@
 // The list of all operations.
+import { daemonStatus, daemonStop } from './daemon.ts';
 import type { AnyOperation } from './define.ts';
 import { envInspect, envList, envPrune, envPull } from './env.ts';
-import { demo, doctor } from './host.ts';
+import { demo, doctor, prepare } from './host.ts';
 import { run } from './run.ts';
+import { serviceList, serviceStart, serviceStatus, serviceStop } from './service.ts';
+import { serviceLogs } from './service-logs.ts';
+import { shellClose, shellList, shellOpen, shellResize, shellSignal, shellWrite } from './shell.ts';
+import { shellAttach } from './shell-attach.ts';
+import { shellRead } from './shell-read.ts';
+import {
+  vmCreate,
+  vmDelete,
+  vmExec,
+  vmListEnvironments,
+  vmNetworkInfo,
+  vmReapExpired,
+  vmStart,
+  vmStatus,
+  vmStop,
+} from './vm.ts';
+import { vmRun } from './vm-run.ts';
 import { workspaceDiff, workspaceExport, workspacePatchApply, workspaceSyncPush } from './workspace-change.ts';
 import { workspaceExec, workspaceExecSignal, workspaceLogs } from './workspace-exec.ts';
 import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from './workspace-file.ts';
@@ -15,6 +33,7 @@ import {
   workspaceUpdate,
 } from './workspace-life.ts';
 import { workspacePrune, workspaceStart, workspaceStop } from './workspace-power.ts';
+import { diskExport, diskList, diskRead, snapshotCreate, snapshotDelete, snapshotList } from './workspace-snapshot.ts';
 import { workspaceSummary } from './workspace-summary.ts';
 
 export const operations: readonly AnyOperation[] = [
@@ -25,6 +44,7 @@ export const operations: readonly AnyOperation[] = [
   envPrune,
   run,
   demo,
+  prepare,
   workspaceCreate,
   workspaceList,
   workspaceStatus,
@@ -43,15 +63,51 @@ export const operations: readonly AnyOperation[] = [
   workspaceReset,
   workspaceStart,
   workspaceStop,
+  snapshotCreate,
+  snapshotList,
+  snapshotDelete,
+  diskList,
+  diskRead,
+  diskExport,
   workspaceDelete,
   workspacePrune,
+  shellOpen,
+  shellRead,
+  shellWrite,
+  shellResize,
+  shellSignal,
+  shellClose,
+  shellList,
+  shellAttach,
+  serviceStart,
+  serviceList,
+  serviceStatus,
+  serviceLogs,
+  serviceStop,
+  daemonStatus,
+  daemonStop,
+  vmRun,
+  vmListEnvironments,
+  vmCreate,
+  vmStart,
+  vmExec,
+  vmStop,
+  vmDelete,
+  vmStatus,
+  vmNetworkInfo,
+  vmReapExpired,
 ];
 
 /** What each first word of a command, or first two words, is about. */
 export const groups: Readonly<Record<string, string>> = {
   env: 'Environments: the catalogue and the local cache',
   workspace: 'Workspaces: disposable machines that live until they are deleted',
+  daemon: 'The background process that owns the guests',
   'workspace file': 'Files of a workspace',
+  'workspace disk': 'The disk of a stopped workspace',
+  'workspace snapshot': 'Named states of the disk of a workspace',
   'workspace patch': 'Patches into a workspace',
+  'workspace shell': 'Terminals in a workspace',
+  'workspace service': 'Programs that stay up in a workspace',
   'workspace sync': 'Files of the host into a workspace',
 };

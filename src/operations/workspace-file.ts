@@ -1,12 +1,18 @@
 // workspace.file.list, read, write: files of a workspace.
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
-import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
+import {
+  fileListOutput,
+  fileReadOutput,
+  pathField,
+  renderFile,
+  renderFileCommand,
+  renderFileList,
+} from './workspace-file-shapes.ts';
 import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
 const core = ['workspace-core', 'workspace-full'] as const;
-const pathField = z.string().min(1).max(4096).describe('Path in the guest; relative ones are under /workspace');
 
 export const workspaceFileList = defineOperation({
   name: 'workspace.file.list',
@@ -26,23 +32,7 @@ export const workspaceFileList = defineOperation({
     limit: z.number().int().min(1).max(10_000).default(100).describe('Most entries in the result'),
     cursor: z.string().optional().describe('next_cursor of an earlier call'),
   }),
-  output: z.object({
-    workspace_id: z.string(),
-    path: z.string(),
-    recursive: z.boolean(),
-    entries: z.array(
-      z.object({
-        path: z.string(),
-        artifact_type: z.enum(['file', 'directory', 'symlink', 'other']),
-        size_bytes: z.number(),
-        mode: z.string(),
-        modified_at: z.number(),
-        link_target: z.string().nullable(),
-      }),
-    ),
-    next_cursor: z.string().nullable(),
-    execution_mode: z.literal('guest'),
-  }),
+  output: fileListOutput,
   examples: [
     { why: 'What is in /workspace', command: 'pyro workspace file list 6f1e538c0e71' },
     { why: 'All Go files', command: "pyro workspace file list 6f1e538c0e71 --recursive --glob '*.go'" },
@@ -53,18 +43,7 @@ export const workspaceFileList = defineOperation({
     const listed = await workspacesOf(context).fileList(workspace_id, request, context);
     return { workspace_id, recursive, ...listed, execution_mode: 'guest' as const };
   },
-  render: ({ path, entries, next_cursor }) => {
-    const rows = entries.map((entry) => [
-      entry.artifact_type,
-      entry.mode,
-      String(entry.size_bytes),
-      entry.link_target === null ? entry.path : `${entry.path} -> ${entry.link_target}`,
-    ]);
-    const more = next_cursor === null ? '' : `more: cursor ${JSON.stringify(next_cursor)}\n`;
-    return rows.length === 0
-      ? `nothing in ${path}\n`
-      : `${formatTable([['TYPE', 'MODE', 'BYTES', 'PATH'], ...rows])}\n${more}`;
-  },
+  render: renderFileList,
 });
 
 export const workspaceFileRead = defineOperation({
@@ -86,20 +65,7 @@ export const workspaceFileRead = defineOperation({
     start_line: z.number().int().min(1).optional().describe('First line to read, from 1'),
     end_line: z.number().int().min(1).optional().describe('Last line to read'),
   }),
-  output: z.object({
-    workspace_id: z.string(),
-    path: z.string(),
-    size_bytes: z.number(),
-    max_bytes: z.number(),
-    offset: z.number(),
-    next_offset: z.number().nullable(),
-    first_line: z.number().nullable(),
-    encoding: z.enum(['utf-8', 'base64']),
-    content: z.string(),
-    truncated: z.boolean(),
-    mode: z.string(),
-    execution_mode: z.literal('guest'),
-  }),
+  output: fileReadOutput,
   examples: [
     { why: 'Print a file', command: 'pyro workspace file read 6f1e538c0e71 README.md' },
     { why: 'Some lines', command: 'pyro workspace file read 6f1e538c0e71 src/a.c --start-line 10 --end-line 20' },
@@ -115,17 +81,8 @@ export const workspaceFileRead = defineOperation({
       execution_mode: 'guest' as const,
     };
   },
-  render: (output) => {
-    const cut = output.truncated ? `, cut; go on with offset ${output.next_offset}` : '';
-    const lines = output.first_line === null ? '' : `, from line ${output.first_line}`;
-    return `${output.path}: ${output.size_bytes} bytes, mode ${output.mode}, ${output.encoding}, offset ${output.offset}${lines}${cut}\n${output.content}`;
-  },
-  renderCommand: (output) => ({
-    stdout: Buffer.from(output.content, output.encoding === 'base64' ? 'base64' : 'utf8'),
-    ...(output.truncated
-      ? { stderr: `[file] ${output.size_bytes} bytes in all; go on with --offset ${output.next_offset}\n` }
-      : {}),
-  }),
+  render: renderFile,
+  renderCommand: renderFileCommand,
 });
 
 export const workspaceFileWrite = defineOperation({

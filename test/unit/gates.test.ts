@@ -27,12 +27,16 @@ const forbidden: Readonly<Record<string, string>> = {
   system: '../machine/kit.ts',
   agent: '../machine/kit.ts',
   environment: '../machine/kit.ts',
+  secrets: '../agent/hello.ts',
+  project: '../agent/hello.ts',
+  changes: '../machine/kit.ts',
   machine: '../environment/store.ts',
   network: '../agent/guest-client.ts',
   engine: '../operations/index.ts',
   operations: '../engine/run.ts',
   daemon: '../cli/program.ts',
   cli: '../engine/run.ts',
+  mcp: '../engine/run.ts',
 };
 
 describe('the layer rules', () => {

@@ -102,7 +102,13 @@ func (g *guest) Freeze() error {
 func (g *guest) Thaw() (bool, error) { return g.freezer.Thaw(g.mounts.Disk) }
 
 // Grow makes the file system as large as its disk.
-func (g *guest) Grow() (int64, error) { return boot.Grow(g.mounts.Disk) }
+func (g *guest) Grow() (int64, error) {
+	bytes, err := boot.Grow(g.mounts.Disk)
+	if err != nil {
+		return 0, &files.Refusal{Code: "grow_failed", Message: err.Error()}
+	}
+	return bytes, nil
+}
 
 // PowerOff ends the guest.
 func (g *guest) PowerOff() {

@@ -4,6 +4,7 @@ package files
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,8 @@ import (
 const (
 	manifestName = "pyro.json"
 	mostManifest = 64 << 20
+	// endMarkBytes are the zeroes at the end of a tar.
+	endMarkBytes = 1024
 )
 
 // Manifest is the first entry of a tree to unpack.
@@ -37,7 +40,8 @@ type Unpacked struct {
 
 // Unpack puts a tree in place. A failure before its last step changes nothing at the destination.
 func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
-	in := tar.NewReader(body)
+	marked := &endMarks{Reader: body}
+	in := tar.NewReader(marked)
 	manifest, err := readManifest(in)
 	if err != nil {
 		return nil, err
@@ -62,6 +66,9 @@ func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 	draft := &draft{root: root, folders: map[string]*tar.Header{}}
 	if err := draft.fill(ctx, in); err != nil {
 		return nil, explain(err, string(manifest.Destination))
+	}
+	if marked.zeroes < endMarkBytes {
+		return nil, refuse("invalid_request", "the tree breaks off")
 	}
 	target, err := os.OpenRoot(destination)
 	if err != nil {
@@ -131,6 +138,22 @@ func mountOf(path string) (uint64, error) {
 	return status.Mnt_id, err
 }
 
+// endMarks counts the zeroes that were read last: to the tar reader a stream that is cut between entries is complete.
+type endMarks struct {
+	io.Reader
+	zeroes int
+}
+
+func (e *endMarks) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	rest := len(bytes.TrimRight(p[:n], "\x00"))
+	if rest > 0 {
+		e.zeroes = 0
+	}
+	e.zeroes += n - rest
+	return n, err
+}
+
 // draft is a tree that is not in place yet.
 type draft struct {
 	root *os.Root
@@ -166,7 +189,7 @@ func (d *draft) fill(ctx context.Context, in *tar.Reader) error {
 
 func (d *draft) add(name string, header *tar.Header, in io.Reader) error {
 	if err := d.root.MkdirAll(filepath.Dir(name), folderMode); err != nil {
-		if errno := syscall.Errno(0); errors.As(err, &errno) && !errors.Is(err, unix.ENOTDIR) {
+		if errno := syscall.Errno(0); errors.As(err, &errno) && errno != unix.ENOTDIR && errno != unix.EEXIST {
 			return err
 		}
 		return refuse("invalid_path", "%.500q is below what is no folder in the tree", name)

@@ -129,6 +129,7 @@ func (a *Agent) routes() http.Handler {
 		"POST /v1/tree/compare":          a.whenActive(a.compare),
 		"POST /v1/network":               a.whenActive(a.setNetwork),
 		"POST /v1/connect":               a.whenActive(a.connect),
+		"POST /v1/probe":                 a.whenActive(a.probe),
 		"GET /v1/status":                 a.status,
 		"POST /v1/sync":                  a.sync,
 		"POST /v1/poweroff":              a.powerOff,

@@ -26,7 +26,7 @@ func (a *Agent) changes(w http.ResponseWriter, r *http.Request) {
 		refuseWith(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/octet-stream")
+	begin(w, "application/octet-stream")
 	if err := changes.Stream(r.Context(), w); err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -43,7 +43,7 @@ func (a *Agent) pack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer pack.Close()
-	w.Header().Set("Content-Type", "application/x-tar")
+	begin(w, "application/x-tar")
 	out := bufio.NewWriterSize(w, streamBuffer)
 	if pack.Stream(r.Context(), out) != nil || out.Flush() != nil {
 		// A tar that breaks off must not look complete.
@@ -72,9 +72,17 @@ func (a *Agent) compare(w http.ResponseWriter, r *http.Request) {
 		refuseWith(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
+	begin(w, "application/x-ndjson")
 	out := bufio.NewWriterSize(w, streamBuffer)
 	if comparison.Stream(r.Context(), a.Files, out) != nil || out.Flush() != nil {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// begin sends the head of a stream, whose first bytes may take their time.
+func begin(w http.ResponseWriter, kind string) {
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(http.StatusOK)
+	// It fails only when the session is over, which the next write tells.
+	_ = http.NewResponseController(w).Flush()
 }

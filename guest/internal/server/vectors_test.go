@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"testing"
 
+	"pyro/guest/internal/files"
+	"pyro/guest/internal/probe"
 	"pyro/guest/internal/process"
 )
 
@@ -32,6 +34,23 @@ var messages = map[string]func() any{
 	"started_event":    func() any { return &process.Event{} },
 	"gap_event":        func() any { return &process.Event{} },
 	"exit_event":       func() any { return &process.Event{} },
+	"file_list":        func() any { return &files.Listing{} },
+	"write_answer":     func() any { return &files.Written{} },
+	"replace_request":  func() any { return &files.ReplaceRequest{} },
+	"replace_answer":   func() any { return &files.Replaced{} },
+	"changes_request":  func() any { return &files.ChangesRequest{} },
+	"change_head":      func() any { return &files.ChangeHead{} },
+	"change_end":       func() any { return &files.ChangeEnd{} },
+	"changes_end":      func() any { return &files.ChangesEnd{} },
+	"changes_failure":  func() any { return &files.ChangesFailure{} },
+	"tree_manifest":    func() any { return &files.Manifest{} },
+	"unpack_answer":    func() any { return &files.Unpacked{} },
+	"tree_item":        func() any { return &files.Item{} },
+	"differences":      func() any { return &files.Differences{} },
+	"probe_request":    func() any { return &probe.Request{} },
+	"probe_answer":     func() any { return &probe.Answer{} },
+	"thaw_answer":      func() any { return &thawAnswer{} },
+	"grow_answer":      func() any { return &growAnswer{} },
 }
 
 func TestVectorsRoundTrip(t *testing.T) {
