@@ -82,6 +82,7 @@ export const errorCodes = {
   ports_unavailable: { meaning: 'Ports of this guest cannot be published', retryable: false },
   limit_reached: { meaning: 'The workspace has as many things of this kind as it may have', retryable: false },
   path_refused: { meaning: 'A path of the host is outside of what the server may use', retryable: false },
+  port_taken: { meaning: 'A port of the host is in use or may not be used', retryable: false },
   memory_exhausted: { meaning: 'The memory of the machine does not carry another guest', retryable: true },
   daemon_lost: { meaning: 'The daemon ended in the middle of a call; the next call starts it again', retryable: true },
   daemon_draining: { meaning: 'The daemon is about to end and takes no more calls', retryable: true },

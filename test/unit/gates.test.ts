@@ -31,6 +31,7 @@ const forbidden: Readonly<Record<string, string>> = {
   project: '../agent/hello.ts',
   changes: '../machine/kit.ts',
   machine: '../environment/store.ts',
+  network: '../agent/guest-client.ts',
   engine: '../operations/index.ts',
   operations: '../engine/run.ts',
   daemon: '../cli/program.ts',
