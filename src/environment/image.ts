@@ -1,6 +1,6 @@
 // Pulling one image: manifest, layers, merged root, record.
 import { createHash } from 'node:crypto';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
@@ -11,24 +11,24 @@ import { type BlobPlan, fetchBlob } from './blobs.ts';
 import type { ImageReference } from './reference.ts';
 import { Registry } from './registry.ts';
 import { squashLayers } from './squash.ts';
-import { addEnvironment, type Environment, type Store } from './store.ts';
+import { addEnvironment, adoptEnvironment, type Environment, environmentsFolder, type Store } from './store.ts';
 
 const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const descriptorSchema = z.object({
   digest: digestSchema,
-  size: z.number().int().nonnegative(),
-  mediaType: z.string().optional(),
+  size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
+  mediaType: z.string().max(255).optional(),
 });
+const platformSchema = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
 const indexSchema = z.object({
-  manifests: z
-    .array(descriptorSchema.extend({ platform: z.object({ os: z.string(), architecture: z.string() }).optional() }))
-    .max(1000),
+  manifests: z.array(descriptorSchema.extend({ platform: platformSchema.optional() })).max(1000),
 });
 const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema).max(500) });
+const oldSchema = z.object({ schemaVersion: z.literal(1) });
 const configSchema = z.object({
   architecture: z.string().optional(),
   os: z.string().optional(),
-  rootfs: z.object({ diff_ids: z.array(digestSchema) }),
+  rootfs: z.object({ diff_ids: z.array(digestSchema).max(500) }),
   config: z
     .object({
       Env: z.array(z.string()).nullish(),
@@ -47,7 +47,14 @@ const accept = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ');
 const longestManifest = 4 * 1024 * 1024;
+const longestConfig = 8 * 1024 * 1024;
 const parallelLayers = 3;
+/** What an image's configuration calls itself; charts, signatures and other artifacts do not. */
+const configTypes = new Set([
+  'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.container.image.v1+json',
+  'application/octet-stream',
+]);
 
 export interface ImagePull {
   readonly store: Store;
@@ -66,39 +73,52 @@ export async function pullImage(pull: ImagePull): Promise<Environment> {
   pull.onProgress({ phase: 'manifest', message: `asking ${reference.registry} for ${reference.canonical}` });
   const { manifest, digest } = await fetchManifest(registry, reference);
   if (pull.known?.digest === digest) return pull.known;
-  const configPath = await fetchBlob(store, registry, manifest.config, signal, () => undefined);
-  const config = parse(configSchema, await readFile(configPath), 'configuration');
+  const cached = await adoptEnvironment(store, pull.name, digest);
+  if (cached !== undefined) return cached;
+  if (!configTypes.has(manifest.config.mediaType ?? 'application/octet-stream')) {
+    throw new PyroError('image_unsupported', `${reference.canonical} is no image but ${manifest.config.mediaType}`, {
+      hint: 'pull a reference of a container image; pyro env list shows the catalogue',
+    });
+  }
+  const configBytes = await registry.document(manifest.config.digest, longestConfig);
+  checkDigest(configBytes, manifest.config.digest, 'configuration');
+  const config = parse(configSchema, configBytes, 'configuration');
   if ((config.architecture ?? 'amd64') !== 'amd64' || (config.os ?? 'linux') !== 'linux')
-    throw unsupported(reference, `${config.os}/${config.architecture}`);
-  const layers = await fetchLayers(pull, registry, manifest.layers);
-  pull.onProgress({ phase: 'image', message: `merging ${layers.length} layers` });
-  const folder = join(store.root, 'environments');
-  await makeFolder(folder);
-  const image = temporaryName(join(folder, 'pull.squashfs'));
-  try {
-    await squashLayers(layers, config.rootfs.diff_ids, image, signal);
-    return await addEnvironment(
-      store,
+    throw unsupported(reference, `${config.os ?? 'linux'}/${config.architecture ?? 'amd64'}`);
+  const diffIds = config.rootfs.diff_ids;
+  if (diffIds.length !== manifest.layers.length) {
+    throw new PyroError(
+      'image_invalid',
+      `the image has ${manifest.layers.length} layers but ${diffIds.length} diff_ids`,
       {
-        version: 1,
-        name: pull.name,
-        reference: reference.canonical,
-        source: 'registry',
-        digest,
-        image_bytes: (await stat(image)).size,
-        created_at: new Date().toISOString(),
-        config: {
-          env: config.config?.Env ?? [],
-          working_dir: config.config?.WorkingDir ?? '',
-          user: config.config?.User ?? '',
-          entrypoint: config.config?.Entrypoint ?? [],
-          cmd: config.config?.Cmd ?? [],
-        },
-        layers: layers.length,
-        packages: [],
+        hint: 'the image is damaged; pull another tag or ask who made it',
       },
-      image,
     );
+  }
+  const layers = await fetchLayers(pull, registry, manifest.layers);
+  await makeFolder(environmentsFolder(store));
+  const image = temporaryName(join(environmentsFolder(store), 'pull.squashfs'));
+  try {
+    const onLayer = (number: number): void =>
+      pull.onProgress({ phase: 'image', message: `merging layer ${number} of ${layers.length}` });
+    await squashLayers({ layers, diffIds, image, signal, onLayer });
+    const fields = {
+      version: 1 as const,
+      name: pull.name,
+      reference: reference.canonical,
+      source: 'registry' as const,
+      created_at: new Date().toISOString(),
+      config: {
+        env: config.config?.Env ?? [],
+        working_dir: config.config?.WorkingDir ?? '',
+        user: config.config?.User ?? '',
+        entrypoint: config.config?.Entrypoint ?? [],
+        cmd: config.config?.Cmd ?? [],
+      },
+      layers: layers.length,
+      packages: [],
+    };
+    return await addEnvironment(store, fields, image, digest);
   } finally {
     await rm(image, { force: true });
   }
@@ -106,50 +126,68 @@ export async function pullImage(pull: ImagePull): Promise<Environment> {
 
 async function fetchManifest(registry: Registry, reference: ImageReference) {
   const first = await registry.manifest(reference.digest ?? reference.tag ?? 'latest', accept, longestManifest);
-  checkDigest(first.bytes, reference.digest);
-  const index = indexSchema.safeParse(parseJson(first.bytes));
-  if (!index.success)
-    return { manifest: parse(manifestSchema, first.bytes, 'manifest'), digest: digestOf(first.bytes) };
-  const fitting = index.data.manifests.find(
-    ({ platform }) => platform?.os === 'linux' && platform.architecture === 'amd64',
-  );
-  if (fitting === undefined) throw unsupported(reference, 'other platforms only');
+  checkDigest(first, reference.digest, 'manifest');
+  const index = indexSchema.safeParse(parseJson(first));
+  if (!index.success) return { manifest: parseManifest(first, reference), digest: digestOf(first) };
+  const fitting = index.data.manifests
+    .filter(({ platform }) => platform?.os === 'linux' && platform.architecture === 'amd64')
+    // A variant such as v3 asks for more than every processor has.
+    .sort((a, b) => Number(a.platform?.variant !== undefined) - Number(b.platform?.variant !== undefined))[0];
+  if (fitting === undefined) {
+    const offered = index.data.manifests.map(
+      ({ platform }) => `${platform?.os ?? '?'}/${platform?.architecture ?? '?'}`,
+    );
+    throw unsupported(reference, [...new Set(offered)].slice(0, 8).join(', '));
+  }
   const second = await registry.manifest(fitting.digest, accept, longestManifest);
-  checkDigest(second.bytes, fitting.digest);
-  return { manifest: parse(manifestSchema, second.bytes, 'manifest'), digest: fitting.digest };
+  checkDigest(second, fitting.digest, 'manifest');
+  return { manifest: parseManifest(second, reference), digest: fitting.digest };
+}
+
+function parseManifest(bytes: Buffer, reference: ImageReference): z.infer<typeof manifestSchema> {
+  if (oldSchema.safeParse(parseJson(bytes)).success) {
+    throw new PyroError('image_unsupported', `${reference.canonical} has a manifest of the retired schema 1`, {
+      hint: 'push the image again with a current tool, or pull a newer tag',
+    });
+  }
+  return parse(manifestSchema, bytes, 'manifest');
 }
 
 async function fetchLayers(pull: ImagePull, registry: Registry, layers: readonly BlobPlan[]): Promise<string[]> {
   const totalBytes = layers.reduce((sum, layer) => sum + layer.size, 0);
-  let doneBytes = 0;
-  const onBytes = (count: number): void => {
-    doneBytes += count;
-    pull.onProgress({ phase: 'download', message: `downloading ${layers.length} layers`, doneBytes, totalBytes });
-  };
-  const paths: string[] = [];
+  const done = layers.map(() => 0);
+  const paths = layers.map(() => '');
   const queue = [...layers.entries()];
   const failed = new AbortController();
   const signal = AbortSignal.any([pull.signal, failed.signal]);
+  const message = `downloading ${layers.length} layers`;
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      paths[next[0]] = await fetchBlob(pull.store, registry, next[1], signal, onBytes);
+      const [index, plan] = next;
+      const onDone = (bytes: number): void => {
+        done[index] = bytes;
+        const doneBytes = done.reduce((sum, each) => sum + each, 0);
+        pull.onProgress({ phase: 'download', message, doneBytes, totalBytes });
+      };
+      paths[index] = await fetchBlob({ store: pull.store, registry, plan, signal, onDone });
     }
   };
-  const workers = Array.from({ length: parallelLayers }, () =>
-    work().catch((error: unknown) => {
+  const failures: unknown[] = [];
+  const workers = Array.from({ length: parallelLayers }, async () => {
+    await work().catch((error: unknown) => {
+      failures.push(error);
       failed.abort(error);
-      throw error;
-    }),
-  );
-  await Promise.allSettled(workers);
+    });
+  });
   await Promise.all(workers);
+  if (failures.length > 0) throw failures[0];
   return paths;
 }
 
-function checkDigest(bytes: Buffer, expected: string | undefined): void {
+function checkDigest(bytes: Buffer, expected: string | undefined, what: string): void {
   if (expected === undefined || digestOf(bytes) === expected) return;
-  throw new PyroError('digest_mismatch', `the registry sent another manifest than ${expected}`, {
-    hint: 'check the digest; nothing was used',
+  throw new PyroError('digest_mismatch', `the registry sent another ${what} than ${expected}`, {
+    hint: 'check the digest, nothing was used; pull the tag without its digest to see what it names now',
   });
 }
 
@@ -160,7 +198,10 @@ function digestOf(bytes: Buffer): string {
 function parse<T>(schema: z.ZodType<T>, bytes: Buffer, what: string): T {
   const parsed = schema.safeParse(parseJson(bytes));
   if (parsed.success) return parsed.data;
-  throw new PyroError('image_invalid', `the image's ${what} does not parse`, { cause: parsed.error });
+  throw new PyroError('image_invalid', `the image's ${what} does not parse`, {
+    hint: 'the reference may not name an image; check it, or pull another one',
+    cause: parsed.error,
+  });
 }
 
 function parseJson(bytes: Buffer): unknown {
@@ -173,7 +214,7 @@ function parseJson(bytes: Buffer): unknown {
 }
 
 function unsupported(reference: ImageReference, found: string): PyroError {
-  return new PyroError('image_unsupported', `${reference.canonical} is not for linux/amd64 (${found})`, {
+  return new PyroError('image_unsupported', `${reference.canonical} is not for linux/amd64, only for: ${found}`, {
     hint: 'take an image that has a linux/amd64 variant',
   });
 }

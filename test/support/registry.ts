@@ -85,13 +85,22 @@ async function pushBlob(host: string, name: string, bytes: Buffer): Promise<{ di
   return { digest: digestOf(bytes), size: bytes.length };
 }
 
+export interface TestLayer {
+  readonly entries?: readonly TestEntry[];
+  /** The archive itself in place of entries */
+  readonly tar?: Buffer;
+  readonly compression?: Compression;
+  /** Digest to promise in place of the right one */
+  readonly diffId?: string;
+}
+
 export type Compression = 'gzip' | 'zstd' | 'none';
 
 /** Pushes an image of these layers, lowest first, and gives its manifest's digest. */
 export async function pushImage(
   host: string,
   name: string,
-  layers: readonly { entries: readonly TestEntry[]; compression?: Compression }[],
+  layers: readonly TestLayer[],
   config: Readonly<Record<string, unknown>> = {},
 ): Promise<{ digest: string; layerDigests: string[] }> {
   const pushed: { digest: string; size: number; mediaType: string }[] = [];

@@ -1,0 +1,123 @@
+// HTTP towards a registry: deadlines, retries with growing pauses, and bounded answers.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf, PyroError } from '../shared/errors.ts';
+
+const answerDeadlineMs = 10_000;
+const idleMs = 30_000;
+const tries = 4;
+const longestPauseMs = 10_000;
+
+export interface HttpRequest {
+  readonly url: URL | string;
+  /** Registry for messages */
+  readonly registry: string;
+  readonly signal: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Form to post; without it the request is a GET */
+  readonly form?: URLSearchParams;
+}
+
+/** A transfer that broke after it had begun: the same request may well succeed now. */
+export class BrokenTransfer extends Error {
+  override name = 'BrokenTransfer';
+}
+
+/** The answer of any status; 429 and 5xx only when all tries gave one. Throws `registry_unreachable`. */
+export async function send(request: HttpRequest): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
+    const response = await sendOnce(request, attempt);
+    if (response === undefined) {
+      await sleep(100 * 2 ** attempt, undefined, { signal: request.signal });
+      continue;
+    }
+    if ((response.status !== 429 && response.status < 500) || attempt >= tries) return response;
+    await response.body?.cancel();
+    const asked = Number(response.headers.get('retry-after') ?? Number.NaN) * 1000;
+    const pause = Number.isFinite(asked) && asked > 0 ? asked : 100 * 2 ** attempt;
+    await sleep(Math.min(pause, longestPauseMs), undefined, { signal: request.signal });
+  }
+}
+
+/** One request; undefined asks the caller to try again. */
+async function sendOnce(request: HttpRequest, attempt: number): Promise<Response | undefined> {
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), answerDeadlineMs);
+  try {
+    // fetch itself drops the Authorization header when a redirect leads to another origin.
+    return await fetch(request.url, {
+      headers: { ...request.headers },
+      signal: AbortSignal.any([request.signal, deadline.signal]),
+      ...(request.form === undefined ? {} : { method: 'POST', body: request.form }),
+    });
+  } catch (cause) {
+    request.signal.throwIfAborted();
+    if (!deadline.signal.aborted && isReset(cause) && attempt < tries) return undefined;
+    const why = deadline.signal.aborted ? `no answer within ${answerDeadlineMs / 1000} s` : reasonOf(cause);
+    throw unreachable(request.registry, why, cause);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The whole answer as one document. Throws `image_invalid` when it is longer than `limit`. */
+export async function readDocument(response: Response, limit: number, signal: AbortSignal): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of bodyOf(response, signal)) {
+    size += chunk.length;
+    if (size > limit) {
+      throw new PyroError('image_invalid', `the registry sent a document of more than ${limit} bytes`, {
+        hint: 'the reference may not name an image; check it, or pull another one with: pyro env pull NAME',
+      });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Pieces of the answer. Throws {@link BrokenTransfer} when the connection breaks or stays silent. */
+export async function* bodyOf(response: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  aborted.catch(() => undefined);
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { promise: silent, reject: giveUp } = Promise.withResolvers<never>();
+      const timer = setTimeout(() => giveUp(new Error(`no data for ${idleMs / 1000} s`)), idleMs);
+      try {
+        const { done, value } = await Promise.race([reader.read(), silent, aborted]);
+        if (done) return;
+        yield value;
+      } catch (cause) {
+        signal.throwIfAborted();
+        throw new BrokenTransfer(reasonOf(cause), { cause });
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+export function unreachable(registry: string, why: string, cause: unknown): PyroError {
+  return new PyroError('registry_unreachable', `registry ${registry} cannot be reached: ${why}`, {
+    hint: 'check the network and the name; pyro env pull debian:12 --source packages builds without a registry, and any registry that answers serves as well: pyro env pull HOST/NAME:TAG',
+    cause,
+  });
+}
+
+function isReset(error: unknown): boolean {
+  return /ECONNRESET|EPIPE|UND_ERR_SOCKET|other side closed/.test(reasonOf(error));
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (!(cause instanceof Error)) return messageOf(error);
+  return 'code' in cause && typeof cause.code === 'string' ? `${cause.code} ${cause.message}`.trim() : cause.message;
+}
