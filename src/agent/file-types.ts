@@ -1,0 +1,120 @@
+// Files of a guest as the host sees them: listings, slices, changes against the baseline, trees in and out.
+import type { Readable } from 'node:stream';
+import type { CallOptions } from './guest-client.ts';
+
+export type FileType = 'file' | 'directory' | 'symlink' | 'other';
+
+export interface FileEntry {
+  /** Absolute path in the guest; bytes that are no UTF-8 are replaced */
+  readonly path: string;
+  readonly type: FileType;
+  /** Length of a file, `bytes`; 0 for anything else */
+  readonly size: number;
+  /** Permission bits, 0 to 0o7777 */
+  readonly mode: number;
+  readonly mtimeMs: number;
+  readonly linkTarget: string | undefined;
+}
+
+export interface FileListing {
+  readonly entries: readonly FileEntry[];
+  /** Where the next listing begins, when this one was cut */
+  readonly nextCursor: string | undefined;
+}
+
+export interface FileSlice {
+  readonly bytes: Buffer;
+  /** Length of the whole file, `bytes` */
+  readonly size: number;
+  readonly mode: number;
+  /** Offset of the first byte given, `bytes` */
+  readonly offset: number;
+  /** Number of the first line given, from 1; only when lines were asked for */
+  readonly firstLine: number | undefined;
+  /** True when the file goes on behind this slice */
+  readonly isCut: boolean;
+}
+
+/** One side of a change: how a path stood in the baseline, or how it stands now. */
+export interface ChangeSide {
+  readonly type: FileType;
+  readonly mode: number;
+  /** Length of what `content` gives, `bytes`: a file's data, a link's target */
+  readonly size: number;
+}
+
+/**
+ * One changed path. The contents must be read in order, before first, or skipped by asking for the next change.
+ * `path` is relative to the scope's root; the client has checked that no part of it is empty, `.`, `..` or has a zero byte.
+ */
+export interface Change {
+  readonly path: Buffer;
+  readonly before: ChangeSide | undefined;
+  readonly after: ChangeSide | undefined;
+  readonly contentBefore: () => AsyncIterable<Buffer>;
+  readonly contentAfter: () => AsyncIterable<Buffer>;
+}
+
+export interface ChangesRequest {
+  /** `workspace`: below /workspace; `system`: everything else on the guest's disk, without contents */
+  readonly scope: 'workspace' | 'system';
+  readonly hasContent: boolean;
+  /** Report these paths too, relative to the scope's root, changed or not; only these when `isExact` */
+  readonly paths?: readonly Buffer[];
+  readonly isExact?: boolean;
+  /** Leave out what lies at or below a folder of this name, such as `.git` */
+  readonly excludedNames?: readonly string[];
+}
+
+export interface UnpackRequest {
+  /** Absolute folder in the guest, made when missing */
+  readonly destination: string;
+  /** Paths below the destination that go away with the same call */
+  readonly deletedPaths: readonly Buffer[];
+}
+
+/** A file of the host, as compared with what stands in the guest. */
+export interface TreeItem {
+  readonly path: Buffer;
+  readonly type: 'file' | 'directory' | 'symlink';
+  readonly mode: number;
+  readonly size: number;
+  /** Lower-case hexadecimal sha256 of a file's data or a link's target; empty for a folder */
+  readonly sha256: string;
+}
+
+export interface TreeComparison {
+  /** Indexes into the items that are missing or different in the guest */
+  readonly different: readonly number[];
+  /** Paths below the destination that are in the guest and not among the items */
+  readonly extra: readonly Buffer[];
+}
+
+/** What the host can ask of a guest's files. Failures are the guest's refusals (`file_missing`, …) or `guest_unreachable`. */
+export interface GuestFiles {
+  list(
+    request: { path: string; depth: number; glob?: string; limit: number; cursor?: string },
+    call?: CallOptions,
+  ): Promise<FileListing>;
+  read(
+    request: { path: string; length: number; offset?: number; startLine?: number; endLine?: number },
+    call?: CallOptions,
+  ): Promise<FileSlice>;
+  /** Appears whole; keeps the mode of a file that exists unless one is given; makes missing parents. */
+  write(
+    request: { path: string; mode?: number; isAppend?: boolean },
+    content: Buffer,
+    call?: CallOptions,
+  ): Promise<{ size: number; mode: number; wasCreated: boolean }>;
+  /** Replaces each occurrence; refused with `replacement_mismatch` when there are not exactly `expectedCount`. */
+  replace(
+    request: { path: string; oldText: string; newText: string; expectedCount: number },
+    call?: CallOptions,
+  ): Promise<{ size: number; replacedCount: number }>;
+  changes(request: ChangesRequest, call?: CallOptions): AsyncIterable<Change>;
+  /** Tar stream (PAX) of a file or a folder of the merged view; names are relative to it, `.` for itself. */
+  pack(request: { path: string; excludedNames?: readonly string[] }, call?: CallOptions): Promise<Readable>;
+  /** Puts a tar stream below the destination and deletes paths there: all or nothing as far as a crash allows. */
+  unpack(request: UnpackRequest, tar: Readable, call?: CallOptions): Promise<{ written: number; deleted: number }>;
+  compare(request: { destination: string; items: readonly TreeItem[] }, call?: CallOptions): Promise<TreeComparison>;
+}
