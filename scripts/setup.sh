@@ -8,7 +8,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 [ "$(uname -sm)" = 'Linux x86_64' ] || { echo "pyro runs on Linux x86_64, this is $(uname -sm)" >&2; exit 1; }
 
-packages=(qemu-system-x86 qemu-utils e2fsprogs squashfs-tools mmdebstrap docker-registry busybox-static git cpio kmod zstd ca-certificates util-linux)
+packages=(qemu-system-x86 qemu-utils e2fsprogs squashfs-tools mmdebstrap docker-registry busybox-static attr shellcheck git cpio kmod zstd ca-certificates util-linux)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")

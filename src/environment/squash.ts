@@ -18,12 +18,6 @@ export interface SquashPlan {
   readonly onLayer?: (number: number) => void;
 }
 
-/**
- * File times and the image's own time must not depend on the caller's SOURCE_DATE_EPOCH: this value, the last second
- * that squashfs can hold, makes the image the same on each run and moves no file's time.
- */
-const environment = { SOURCE_DATE_EPOCH: '4294967295' };
-
 /** Writes the squashfs image. Throws `image_invalid`, `digest_mismatch`, `disk_full` or `tool_missing`. */
 export async function squashLayers(plan: SquashPlan): Promise<void> {
   const tree = new LayerTree();
@@ -44,7 +38,14 @@ export async function squashLayers(plan: SquashPlan): Promise<void> {
     }
     tree.apply(index, entries);
   }
-  await pack(mergedArchive(tree, plan.layers, plan.signal), tree.root, plan);
+  await pack(mergedArchive(tree, plan.layers, plan.signal), tree, plan);
+}
+
+/** Time of the newest entry, seconds since 1970. */
+function newestIn(tree: LayerTree): number {
+  let newest = tree.root.meta.mtime;
+  for (const { inode } of tree.walk()) newest = Math.max(newest, inode.meta.mtime);
+  return newest;
 }
 
 /** All that the tree holds as one archive: folders, data layer by layer, other entries, hard links. */
@@ -81,11 +82,14 @@ async function* mergedArchive(tree: LayerTree, layers: readonly string[], signal
   yield Buffer.alloc(2 * blockSize);
 }
 
-async function pack(archive: AsyncGenerator<Buffer>, root: Inode, plan: SquashPlan): Promise<void> {
+async function pack(archive: AsyncGenerator<Buffer>, tree: LayerTree, plan: SquashPlan): Promise<void> {
   const stop = new AbortController();
   const failures: unknown[] = [];
   const input = Readable.from(guard(archive, failures, stop), { objectMode: false });
-  const { mode, uid, gid, mtime } = root.meta;
+  const { mode, uid, gid, mtime } = tree.root.meta;
+  // sqfstar stamps the image and, in version 4.5, its root folder with this time, or with now when that is earlier: the
+  // same layers make the same bytes, whatever the caller's own SOURCE_DATE_EPOCH is, and no file's time is moved.
+  const env = { SOURCE_DATE_EPOCH: `${newestIn(tree)}` };
   const options = [
     '-root-mode',
     mode.toString(8),
@@ -99,7 +103,7 @@ async function pack(archive: AsyncGenerator<Buffer>, root: Inode, plan: SquashPl
   try {
     const { stderr } = await runCommand('sqfstar', ['-quiet', '-no-progress', '-comp', 'lz4', ...options, plan.image], {
       input,
-      env: environment,
+      env,
       signal: AbortSignal.any([plan.signal, stop.signal]),
     });
     if (failures.length === 0 && !/FATAL|ERROR/.test(stderr)) return;

@@ -65,8 +65,10 @@ export function readRawHeader(block: Buffer): RawHeader | undefined {
 export function readEntry({ flag, size, block }: RawHeader, { records, longName, longLink }: Extension): TarEntry {
   const ownName = textAt(block, 0, 100);
   const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? textAt(block, 345, 155) : '';
-  const name = records.get('path') ?? longName ?? (prefix === '' ? ownName : `${prefix}/${ownName}`);
-  if (flag === 'S' || records.has('GNU.sparse.major') || records.has('GNU.sparse.map')) {
+  // An empty value takes an earlier one back.
+  const text = (key: string): string | undefined => records.get(key) || undefined;
+  const name = text('path') ?? longName ?? (prefix === '' ? ownName : `${prefix}/${ownName}`);
+  if (flag === 'S' || [...records.keys()].some((key) => key.startsWith('GNU.sparse.'))) {
     throw new PyroError('image_unsupported', `${shown(name)} is a sparse entry, which pyro does not read`, {
       hint: 'build the image with another tool, or without sparse files',
     });
@@ -76,10 +78,10 @@ export function readEntry({ flag, size, block }: RawHeader, { records, longName,
   // Archives of old tools mark a folder by its trailing slash alone.
   const type = flag === '\0' && name.endsWith('/') ? 'directory' : known;
   const number = (key: string, own: number): number => {
-    const text = records.get(key);
-    if (text === undefined) return own;
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
+    const digits = text(key);
+    if (digits === undefined) return own;
+    const value = Number(digits);
+    if (!/^\d+$/.test(digits) || !Number.isSafeInteger(value))
       throw bad(`has an entry ${shown(name)} with a broken ${key}`);
     return value;
   };
@@ -91,8 +93,8 @@ export function readEntry({ flag, size, block }: RawHeader, { records, longName,
     gid: number('gid', numberAt(block, 116, 8)),
     // Some tools note the target's length on a link, where no data follows.
     size: type === 'file' ? number('size', size) : 0,
-    mtime: clamp(Math.floor(Number(records.get('mtime') ?? numberAt(block, 136, 12, true))), 0xffffffff),
-    linkname: records.get('linkpath') ?? longLink ?? textAt(block, 157, 100),
+    mtime: clamp(Math.floor(Number(text('mtime') ?? numberAt(block, 136, 12, true))), 0xffffffff),
+    linkname: text('linkpath') ?? longLink ?? textAt(block, 157, 100),
     devmajor: numberAt(block, 329, 8),
     devminor: numberAt(block, 337, 8),
     xattrs: [...records]
