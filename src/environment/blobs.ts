@@ -3,13 +3,12 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { makeFolder } from '../system/folders.ts';
 import { acquireLock } from '../system/lock.ts';
 import type { Registry } from './registry.ts';
-import { BrokenTransfer, bodyOf } from './registry-http.ts';
+import { BrokenTransfer, bodyOf, pauseAfter } from './registry-http.ts';
 import { blobsFolder, locksFolder, type Store } from './store.ts';
 
 /** Tries in a row that brought nothing worth mentioning. */
@@ -73,7 +72,7 @@ async function downloadAll(download: BlobDownload, partial: string): Promise<voi
           cause: error,
         });
       }
-      await sleep(100 * 2 ** attempt, undefined, { signal });
+      await pauseAfter(attempt, download.registry.limits, signal);
     }
   }
 }
@@ -101,7 +100,7 @@ async function downloadRest({ registry, plan, signal, onDone }: BlobDownload, pa
   const file = await open(partial, offset === 0 ? 'w' : 'a', 0o600);
   try {
     onDone(offset);
-    for await (const chunk of bodyOf(response, signal)) {
+    for await (const chunk of bodyOf(response, signal, registry.limits.idleMs)) {
       offset += chunk.length;
       if (offset > plan.size) throw mismatch(plan, `more than the ${plan.size} bytes`);
       hash.update(chunk);

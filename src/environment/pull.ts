@@ -7,8 +7,10 @@ import { acquireLock } from '../system/lock.ts';
 import { type CatalogueEntry, findEntry } from './catalogue.ts';
 import { pullImage } from './image.ts';
 import { buildFromPackages } from './packages.ts';
+import { waitForPrune } from './prune.ts';
 import { parseReference } from './reference.ts';
-import { canonicalName, type Environment, locksFolder, resolveEnvironment, type Store, waitForPrune } from './store.ts';
+import { type HttpLimits, usualLimits } from './registry-http.ts';
+import { canonicalName, type Environment, locksFolder, resolveEnvironment, type Store } from './store.ts';
 
 export type PullSource = 'auto' | 'registry' | 'packages';
 
@@ -18,6 +20,8 @@ export interface PullRequest {
   readonly source: PullSource;
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
+  /** How long a registry may take; the usual when absent */
+  readonly limits?: HttpLimits;
 }
 
 export interface PullOutcome {
@@ -86,6 +90,7 @@ async function pull(request: PullRequest, reference: string, previous: Environme
     known: previous,
     signal: request.signal,
     onProgress: request.onProgress,
+    limits: request.limits ?? usualLimits,
   });
   const outcome = previous === undefined ? 'pulled' : previous.digest === environment.digest ? 'up_to_date' : 'changed';
   return { environment, outcome, previousDigest: previous?.digest, note: undefined };

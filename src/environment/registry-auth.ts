@@ -2,18 +2,23 @@
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { type Credentials, findCredentials } from './credentials.ts';
-import { type ImageReference, registryOrigin } from './reference.ts';
-import { BrokenTransfer, readDocument, send, unreachable } from './registry-http.ts';
+import { type ImageReference, isLoopback } from './reference.ts';
+import { BrokenTransfer, type HttpLimits, readDocument, send, unreachable } from './registry-http.ts';
 
 const tokenSchema = z.object({ token: z.string().optional(), access_token: z.string().optional() });
 const longestToken = 1024 * 1024;
 
+interface Wait {
+  readonly signal: AbortSignal;
+  readonly limits: HttpLimits;
+}
+
 /** Value of the Authorization header. Throws `registry_denied`, `registry_error` or `registry_unreachable`. */
-export async function authorize(challenge: string, reference: ImageReference, signal: AbortSignal): Promise<string> {
+export async function authorize(challenge: string, reference: ImageReference, wait: Wait): Promise<string> {
   const { registry } = reference;
-  const credentials = await findCredentials(registry, signal);
+  const credentials = await findCredentials(registry, wait.signal);
   const bearer = /\bbearer\s+(.*)$/is.exec(challenge)?.[1];
-  if (bearer !== undefined) return `Bearer ${await fetchToken(bearer, reference, credentials, signal)}`;
+  if (bearer !== undefined) return `Bearer ${await fetchToken(bearer, reference, credentials, wait)}`;
   if (!/\bbasic\b/i.test(challenge))
     throw new PyroError('registry_error', `${registry} asks for an unknown kind of authentication`, {
       hint: 'pull the image from another registry with: pyro env pull HOST/NAME:TAG',
@@ -26,7 +31,7 @@ async function fetchToken(
   challenge: string,
   reference: ImageReference,
   credentials: Credentials | undefined,
-  signal: AbortSignal,
+  wait: Wait,
 ): Promise<string> {
   const { registry, repository } = reference;
   const field = (name: string): string | undefined => {
@@ -48,7 +53,7 @@ async function fetchToken(
   const response = await send({
     url,
     registry: `${registry} (token server ${url.host})`,
-    signal,
+    ...wait,
     headers: form !== undefined || basic === undefined ? {} : { authorization: `Basic ${basic}` },
     ...(form === undefined ? {} : { form }),
   });
@@ -59,25 +64,25 @@ async function fetchToken(
       hint: 'try the same command again later',
     });
   }
-  const parsed = tokenSchema.safeParse(parseJson(await readToken(response, registry, signal)));
+  const parsed = tokenSchema.safeParse(parseJson(await readToken(response, registry, wait)));
   const token = parsed.success ? (parsed.data.token ?? parsed.data.access_token) : undefined;
   if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) throw denied(reference, `${registry} gives no token`);
   return token;
 }
 
-async function readToken(response: Response, registry: string, signal: AbortSignal): Promise<string> {
+async function readToken(response: Response, registry: string, wait: Wait): Promise<string> {
   try {
-    return (await readDocument(response, longestToken, signal)).toString('utf8');
+    return (await readDocument(response, longestToken, wait)).toString('utf8');
   } catch (error) {
     if (error instanceof BrokenTransfer) throw unreachable(registry, error.message, error);
     throw error;
   }
 }
 
-/** Credentials travel to this address, so it must be encrypted unless the registry itself is on this machine. */
+/** Credentials travel to this address, so it must be encrypted unless it and the registry are on this machine. */
 function tokenServer(realm: string | undefined, registry: string): URL {
   const url = realm === undefined || !URL.canParse(realm) ? undefined : new URL(realm);
-  const isLocal = registryOrigin(registry).startsWith('http:');
+  const isLocal = isLoopback(registry) && url !== undefined && isLoopback(url.host);
   if (url !== undefined && (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))) return url;
   throw new PyroError('registry_error', `${registry} names a token server that cannot be used: ${realm ?? 'none'}`, {
     hint: 'pull the image from another registry with: pyro env pull HOST/NAME:TAG',

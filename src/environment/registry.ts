@@ -1,20 +1,28 @@
 // A client of the OCI distribution protocol: manifests and blobs of one repository.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { PyroError } from '../shared/errors.ts';
 import { type ImageReference, registryOrigin } from './reference.ts';
 import { authorize } from './registry-auth.ts';
-import { BrokenTransfer, readDocument, send, unreachable } from './registry-http.ts';
-
-const tries = 4;
+import {
+  BrokenTransfer,
+  type HttpLimits,
+  pauseAfter,
+  readDocument,
+  SilentTransfer,
+  send,
+  tries,
+  unreachable,
+} from './registry-http.ts';
 
 export class Registry {
   readonly #reference: ImageReference;
   readonly #signal: AbortSignal;
+  readonly limits: HttpLimits;
   #authorization: string | undefined;
 
-  constructor(reference: ImageReference, signal: AbortSignal) {
+  constructor(reference: ImageReference, signal: AbortSignal, limits: HttpLimits) {
     this.#reference = reference;
     this.#signal = signal;
+    this.limits = limits;
   }
 
   /** Manifest by tag or digest, at most `limit` bytes. */
@@ -38,11 +46,12 @@ export class Registry {
     for (let attempt = 1; ; attempt++) {
       const response = await this.#get(path, headers, this.#signal);
       try {
-        return await readDocument(response, limit, this.#signal);
+        return await readDocument(response, limit, { signal: this.#signal, limits: this.limits });
       } catch (error) {
         if (!(error instanceof BrokenTransfer)) throw error;
-        if (attempt >= tries) throw unreachable(this.#reference.registry, error.message, error);
-        await sleep(100 * 2 ** attempt, undefined, { signal: this.#signal });
+        if (attempt >= tries || error instanceof SilentTransfer)
+          throw unreachable(this.#reference.registry, error.message, error);
+        await pauseAfter(attempt, this.limits, this.#signal);
       }
     }
   }
@@ -53,14 +62,20 @@ export class Registry {
     let wasAsked = false;
     for (;;) {
       const authorization = this.#authorization === undefined ? {} : { authorization: this.#authorization };
-      const response = await send({ url, registry, signal, headers: { ...headers, ...authorization } });
+      const response = await send({
+        url,
+        registry,
+        signal,
+        limits: this.limits,
+        headers: { ...headers, ...authorization },
+      });
       if (response.ok || (response.status === 416 && headers['range'] !== undefined)) return response;
       await response.body?.cancel();
       const challenge = response.headers.get('www-authenticate');
       if (response.status !== 401 || challenge === null || wasAsked) throw this.#failure(response.status);
       // Also when a token has run out between two layers.
       wasAsked = true;
-      this.#authorization = await authorize(challenge, this.#reference, this.#signal);
+      this.#authorization = await authorize(challenge, this.#reference, { signal: this.#signal, limits: this.limits });
     }
   }
 

@@ -37,7 +37,6 @@ export const recordSchema = z.object({
 });
 export type EnvironmentRecord = z.infer<typeof recordSchema>;
 
-const pruneWaitMs = 60_000;
 const pointerSchema = z.object({ name: z.string(), digest: z.string() });
 
 export interface Environment {
@@ -67,7 +66,7 @@ export function locksFolder(store: Store): string {
   return join(store.root, 'locks');
 }
 
-function refsFolder(store: Store): string {
+export function refsFolder(store: Store): string {
   return join(store.root, 'refs');
 }
 
@@ -182,7 +181,7 @@ async function pointTo(store: Store, name: string, digest: string): Promise<void
 }
 
 /** Names and what they point to. Files that are no pointer of ours are left out. */
-async function readPointers(store: Store): Promise<{ name: string; digest: string; file: string }[]> {
+export async function readPointers(store: Store): Promise<{ name: string; digest: string; file: string }[]> {
   const found: { name: string; digest: string; file: string }[] = [];
   for (const file of await readdir(refsFolder(store)).catch(() => [])) {
     const path = join(refsFolder(store), file);
@@ -216,72 +215,4 @@ async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash);
   return hash.digest('hex');
-}
-
-interface Pruned {
-  readonly freed_bytes: number;
-  readonly removed: string[];
-}
-
-/** Removes leftovers; with `isAll` also the environments whose digest is not in use. A pull that runs keeps its files. */
-export async function pruneStore(
-  store: Store,
-  isAll: boolean,
-  inUse: ReadonlySet<string> = new Set(),
-): Promise<Pruned> {
-  // Before a pull touches the store it waits for this lock: either it starts after us, or we see its own lock.
-  await using _lock = await acquireLock(pruneLock(store), { waitMs: pruneWaitMs });
-  const isPulling = await findRunningPull(store);
-  const removed: string[] = [];
-  let freed = 0;
-  const drop = async (path: string, label: string): Promise<void> => {
-    freed += await sizeOf(path);
-    await rm(path, { recursive: true, force: true });
-    removed.push(label);
-  };
-  const pointers = await readPointers(store);
-  const kept = pointers.filter(({ digest }) => !isAll || inUse.has(digest));
-  const named = new Set(pointers.map(({ digest }) => digest));
-  const keptDigests = new Set([...kept.map(({ digest }) => digest), ...inUse]);
-  const keptFiles = new Set(kept.map(({ file }) => file));
-  for (const file of await readdir(refsFolder(store)).catch(() => [])) {
-    const path = join(refsFolder(store), file);
-    const isStray = !pointers.some((pointer) => pointer.file === path);
-    if (keptFiles.has(path) || (isStray && isPulling)) continue;
-    await rm(path, { force: true });
-  }
-  for (const name of await readdir(environmentsFolder(store)).catch(() => [])) {
-    const digest = `sha256:${name}`;
-    if (keptDigests.has(digest) || (isPulling && !named.has(digest))) continue;
-    await drop(join(environmentsFolder(store), name), `environment ${name.slice(0, 12)}`);
-  }
-  if (!isPulling) {
-    for (const name of await readdir(blobsFolder(store)).catch(() => []))
-      await drop(join(blobsFolder(store), name), `layer ${name.slice(0, 12)}`);
-  }
-  return { freed_bytes: freed, removed };
-}
-
-/** Waits until no prune runs. Call it after the pull's own lock is taken. */
-export async function waitForPrune(store: Store, signal: AbortSignal): Promise<void> {
-  await using _lock = await acquireLock(pruneLock(store), { signal, waitMs: pruneWaitMs });
-}
-
-function pruneLock(store: Store): string {
-  return join(locksFolder(store), 'prune');
-}
-
-/** Locks of pulls whose process has ended are taken over, and so removed, on the way. */
-async function findRunningPull(store: Store): Promise<boolean> {
-  let isRunning = false;
-  for (const name of await readdir(locksFolder(store))) {
-    if (!/^(?:pull|blob)-[0-9a-f]+$/.test(name)) continue;
-    try {
-      await using _taken = await acquireLock(join(locksFolder(store), name));
-    } catch (error) {
-      if (!isPyroError(error, 'locked')) throw error;
-      isRunning = true;
-    }
-  }
-  return isRunning;
 }
