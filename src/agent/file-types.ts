@@ -53,6 +53,8 @@ export interface Change {
   readonly after: ChangeSide | undefined;
   readonly contentBefore: () => AsyncIterable<Buffer>;
   readonly contentAfter: () => AsyncIterable<Buffer>;
+  /** Reads over what is left of the contents; true when a file changed meanwhile, so that they are cut or padded */
+  readonly isTorn?: () => Promise<boolean>;
 }
 
 export interface ChangesRequest {

@@ -1,8 +1,15 @@
 // A session with one guest: HTTP/2 over its channel, each answer checked, each call with a deadline.
 import { randomBytes } from 'node:crypto';
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2';
 import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { growAnswerSchema, thawAnswerSchema } from './file-messages.ts';
 import { GuestProcess } from './guest-process.ts';
 import { openChannel } from './hello.ts';
 import {
@@ -74,6 +81,27 @@ export class GuestClient implements AsyncDisposable {
     await this.call('POST', '/v1/activate', { project }, activateAnswerSchema, options);
   }
 
+  /** Puts the project's disk below the workspace of a guest that was restored from a template. */
+  async mountProject(options: CallOptions = {}): Promise<void> {
+    await this.call('POST', '/v1/project', {}, activateAnswerSchema, options);
+  }
+
+  /** Makes the guest's disk whole and still; it goes on after {@link thaw}, or by itself after 10 s. */
+  async freeze(options: CallOptions = {}): Promise<void> {
+    await this.call('POST', '/v1/freeze', {}, emptyAnswerSchema, options);
+  }
+
+  /** @returns whether the disk was still frozen until now */
+  async thaw(options: CallOptions = {}): Promise<{ readonly wasFrozen: boolean }> {
+    const answer = await this.call('POST', '/v1/thaw', {}, thawAnswerSchema, options);
+    return { wasFrozen: answer.was_frozen };
+  }
+
+  /** Makes the guest's file system as large as its disk has become; gives that size, `bytes`. */
+  async grow(options: CallOptions = {}): Promise<number> {
+    return (await this.call('POST', '/v1/grow', {}, growAnswerSchema, options)).bytes;
+  }
+
   status(options: CallOptions = {}): Promise<z.infer<typeof statusAnswerSchema>> {
     return this.call('GET', '/v1/status', undefined, statusAnswerSchema, options);
   }
@@ -92,6 +120,19 @@ export class GuestClient implements AsyncDisposable {
     stream.end(JSON.stringify(request));
     await expectSuccess(stream, options);
     return GuestProcess.attach(this, stream, options);
+  }
+
+  /** Attaches to a process that runs already, or has ended, from the given byte offsets of its output on. */
+  async attach(
+    id: string,
+    offsets: { readonly stdout: number; readonly stderr: number },
+    options: CallOptions = {},
+  ): Promise<GuestProcess> {
+    const path = `/v1/processes/${encodeURIComponent(id)}/attach?stdout=${offsets.stdout}&stderr=${offsets.stderr}`;
+    const stream = this.open('GET', path, options);
+    stream.end();
+    await expectSuccess(stream, options);
+    return GuestProcess.again(this, id, stream, options);
   }
 
   /** A call with JSON both ways. Throws the guest's refusal, `guest_unreachable` or `guest_protocol`. */
@@ -130,9 +171,9 @@ export class GuestClient implements AsyncDisposable {
   }
 }
 
-/** Waits for the answer's head. Throws what the guest answered when it is not a success. */
-export async function expectSuccess(stream: ClientHttp2Stream, options: CallOptions): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
+/** Waits for the answer's head and gives it. Throws what the guest answered when it is not a success. */
+export async function expectSuccess(stream: ClientHttp2Stream, options: CallOptions): Promise<IncomingHttpHeaders> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingHttpHeaders & IncomingHttpStatusHeader>();
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   const timer = setTimeout(() => {
     reject(unreachable(`no answer within ${timeoutMs} ms`));
@@ -140,11 +181,12 @@ export async function expectSuccess(stream: ClientHttp2Stream, options: CallOpti
   }, timeoutMs);
   const onClose = (): void =>
     reject(options.signal?.aborted === true ? options.signal.reason : unreachable('the connection broke'));
-  stream.once('response', (headers) => resolve(headers[':status'] ?? 0));
+  stream.once('response', (headers) => resolve(headers));
   stream.once('close', onClose);
   try {
-    const status = await promise;
-    if (status >= 200 && status < 300) return;
+    const headers = await promise;
+    const status = headers[':status'] ?? 0;
+    if (status >= 200 && status < 300) return headers;
     throw refusal(status, await readAll(stream, options));
   } finally {
     clearTimeout(timer);
@@ -152,7 +194,12 @@ export async function expectSuccess(stream: ClientHttp2Stream, options: CallOpti
   }
 }
 
-async function readAll(stream: ClientHttp2Stream, options: CallOptions): Promise<Buffer> {
+/** All bytes of an answer, which may be no longer than the protocol, or the caller, allows. */
+export async function readAll(
+  stream: ClientHttp2Stream,
+  options: CallOptions,
+  mostBytes: number = longestAnswer,
+): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   const timer = setTimeout(() => stream.destroy(new Error('deadline')), options.timeoutMs ?? defaultTimeoutMs);
@@ -160,7 +207,7 @@ async function readAll(stream: ClientHttp2Stream, options: CallOptions): Promise
     for await (const chunk of stream) {
       if (!Buffer.isBuffer(chunk)) continue;
       size += chunk.length;
-      if (size > longestAnswer) {
+      if (size > mostBytes) {
         stream.destroy();
         throw new PyroError('guest_protocol', 'the guest sent a longer answer than the protocol allows');
       }
@@ -176,7 +223,7 @@ async function readAll(stream: ClientHttp2Stream, options: CallOptions): Promise
   }
 }
 
-function parseAnswer<T>(bytes: Buffer, schema: z.ZodType<T>, path: string): T {
+export function parseAnswer<T>(bytes: Buffer, schema: z.ZodType<T>, path: string): T {
   try {
     return schema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (cause) {
@@ -185,12 +232,27 @@ function parseAnswer<T>(bytes: Buffer, schema: z.ZodType<T>, path: string): T {
 }
 
 /** Codes of the guest that are also ours; any other becomes `guest_refused`. */
-const sharedCodes = ['command_not_found', 'command_not_executable', 'user_unknown', 'cwd_missing'] as const;
+const sharedCodes = [
+  'command_not_found',
+  'command_not_executable',
+  'user_unknown',
+  'cwd_missing',
+  'file_missing',
+  'not_a_file',
+  'not_a_directory',
+  'is_a_directory',
+  'replacement_mismatch',
+  'disk_full',
+] as const;
 
 function refusal(status: number, body: Buffer): PyroError {
   const parsed = guestErrorSchema.safeParse(tryJson(body));
   if (!parsed.success) return new PyroError('guest_protocol', `the guest answered ${status} without a reason`);
-  const { code, message } = parsed.data;
+  return toRefusal(parsed.data);
+}
+
+/** The error of a reason that the guest gave. */
+export function toRefusal({ code, message }: { readonly code: string; readonly message: string }): PyroError {
   const known = sharedCodes.find((candidate) => candidate === code);
   return new PyroError(known ?? 'guest_refused', message, { details: { guest_code: code } });
 }
@@ -204,6 +266,6 @@ function tryJson(body: Buffer): unknown {
   }
 }
 
-function unreachable(why: string): PyroError {
+export function unreachable(why: string): PyroError {
   return new PyroError('guest_unreachable', `the guest does not answer: ${why}`);
 }

@@ -28,6 +28,16 @@ export class GuestProcess {
     return new GuestProcess(client, first.value.event.id, frames);
   }
 
+  /** Takes over the frame stream of a process that has been attached to again. */
+  static again(client: GuestClient, id: string, stream: ClientHttp2Stream, options: CallOptions): GuestProcess {
+    return new GuestProcess(client, id, readFrames(stream, options.signal));
+  }
+
+  /** Drops the process and its kept output; what of it still runs is killed. */
+  async forget(options: CallOptions = {}): Promise<void> {
+    await this.#client.call('DELETE', `/v1/processes/${this.id}`, undefined, emptyAnswerSchema, options);
+  }
+
   /** Hands on output as it comes (a sink's promise is waited for: back-pressure) until the process ends. */
   async follow(sink: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | void): Promise<ExitEvent> {
     for await (const frame of this.#frames) {

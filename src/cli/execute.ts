@@ -1,10 +1,12 @@
 // One command from arguments to exit code.
+
+import { resolve } from 'node:path';
 import { CommanderError } from 'commander';
-import { connectEngine } from '../daemon/client.ts';
+import { invokeOperation } from '../daemon/client.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo } from './live-io.ts';
-import { createProgressPrinter, printError, printJson, printNote, printText } from './print.ts';
+import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
 import { type CommandCall, createProgram } from './program.ts';
 
 const exitUsage = 2;
@@ -42,15 +44,18 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
     const isLive = operation.definition.isLive === true && !json;
     const io = isLive ? createLiveIo(interrupts, call.wantsTerminal, progress.end) : undefined;
     const input = checkInput(call);
-    const engine = await connectEngine();
-    const outcome = await operation.invoke(
-      { engine, io, signal: interrupts.signal, onProgress: progress.onProgress },
-      input,
-    );
+    const outcome = await invokeOperation(operation, input, {
+      io,
+      signal: interrupts.signal,
+      onProgress: progress.onProgress,
+      // A person at the command line may name any path that the system lets them.
+      hostPaths: 'any',
+      project: undefined,
+    });
     progress.end();
     if (json) printJson(outcome.output);
     else if (isLive) printNote(outcome.text);
-    else printText(outcome.text);
+    else printCommand(outcome.command);
     return outcome.exitCode;
   } catch (error) {
     progress.end();
@@ -66,8 +71,13 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
   }
 }
 
-/** Turns each fault of the input into one line that names the option. */
-function checkInput({ operation, input }: CommandCall): Readonly<Record<string, unknown>> {
+/** The whole input, with absolute paths; each fault becomes one line that names the option. */
+function checkInput({ operation, input: given }: CommandCall): Readonly<Record<string, unknown>> {
+  const input: Record<string, unknown> = { ...operation.definition.commandDefaults, ...given };
+  for (const field of operation.definition.hostPathFields ?? []) {
+    const path = input[field];
+    if (typeof path === 'string') input[field] = resolve(path);
+  }
   const parsed = operation.definition.input.safeParse(input);
   if (parsed.success) return input;
   const faults = parsed.error.issues.map((issue) => {

@@ -1,12 +1,14 @@
 // The only writer to standard output and standard error: results, errors and progress.
 import { styleText } from 'node:util';
+import type { CommandText } from '../operations/define.ts';
 import { type ErrorReport, reportError } from '../shared/errors.ts';
 import type { OnProgress, Progress } from '../shared/progress.ts';
 import { formatBytes } from '../shared/units.ts';
 import { readVariable } from '../system/environment-variables.ts';
 
-export function printText(text: string): void {
-  process.stdout.write(text);
+export function printCommand({ stdout, stderr }: CommandText): void {
+  process.stdout.write(stdout);
+  if (stderr !== undefined) process.stderr.write(stderr);
 }
 
 export function printNote(text: string): void {

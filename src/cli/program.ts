@@ -39,12 +39,13 @@ export function createProgram(
   for (const operation of operations) {
     const words = operation.definition.name.split('.');
     const last = words.pop() ?? '';
-    const first = words[0];
     let parent = program;
-    if (first !== undefined) {
-      parent = parents.get(first) ?? program.command(first).description(groups[first] ?? first);
-      parents.set(first, parent);
-    }
+    words.forEach((word, index) => {
+      const path = words.slice(0, index + 1).join(' ');
+      const known = parents.get(path) ?? parent.command(word).description(groups[path] ?? path);
+      parents.set(path, known);
+      parent = known;
+    });
     addCommand(parent, last, operation, rest, onCall);
   }
   return program;
@@ -65,15 +66,17 @@ function addCommand(
     .description(`${definition.summary}.\n${definition.details}`);
   if (definition.rest !== undefined)
     command.usage(`[options] ${definition.positionals.map((each) => `<${each}>`).join(' ')} -- COMMAND…`);
+  const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
   const fields: { field: string; attribute: string }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
     if (field === definition.rest) continue;
     const isRequired = shape.required.includes(field);
     if (definition.positionals.includes(field)) {
-      command.addArgument(new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description));
+      const argument = new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description);
+      command.addArgument(isNumeric(property) ? argument.argParser(parseNumber) : argument);
       continue;
     }
-    const option = optionOf(field, property);
+    const option = optionOf(field, { ...property, default: definition.commandDefaults?.[field] ?? property.default });
     command.addOption(option);
     fields.push({ field, attribute: option.attributeName() });
   }
@@ -93,10 +96,16 @@ function addCommand(
     for (const { field, attribute } of fields) {
       if (options[attribute] !== undefined) input[field] = options[attribute];
     }
-    if (definition.rest !== undefined) input[definition.rest] = [...rest];
+    if (definition.rest !== undefined) input[definition.rest] = takesLine ? commandLine(rest) : [...rest];
     else if (rest.length > 0) command.error(`error: this command takes nothing after --`);
     await onCall({ operation, input, json: options['json'] === true, wantsTerminal: options['tty'] === true });
   });
+}
+
+/** One word is a command line of the shell as it stands; several are quoted so that each stays one word. */
+function commandLine(words: readonly string[]): string {
+  if (words.length === 1) return words[0] ?? '';
+  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
 }
 
 function optionOf(field: string, property: Property): Option {
@@ -109,7 +118,7 @@ function optionOf(field: string, property: Property): Option {
   if (property.type === 'boolean') return new Option(flag, text);
   const option = new Option(`${flag} <${valueName(property)}>`, text);
   if (property.enum !== undefined) return option.choices(property.enum);
-  if (property.type === 'number' || property.type === 'integer') return option.argParser(parseNumber);
+  if (isNumeric(property)) return option.argParser(parseNumber);
   if (property.type === 'array') {
     return option.argParser((value: string, before: unknown) => [...(Array.isArray(before) ? before : []), value]);
   }
@@ -117,8 +126,12 @@ function optionOf(field: string, property: Property): Option {
 }
 
 function valueName(property: Property): string {
-  if (property.type === 'number' || property.type === 'integer') return 'n';
+  if (isNumeric(property)) return 'n';
   return property.type === 'array' ? 'k=v' : 'value';
+}
+
+function isNumeric({ type }: Property): boolean {
+  return type === 'number' || type === 'integer';
 }
 
 function parseNumber(text: string): number {

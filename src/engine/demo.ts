@@ -1,10 +1,11 @@
 // The demonstration: the main job once, with the time of each step.
 import { openStore, resolveEnvironment } from '../environment/store.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { formatBytes } from '../shared/units.ts';
 import type { Paths } from '../system/paths.ts';
-import type { CallContext, DemoStep } from './engine-types.ts';
+import type { DemoStep } from './engine-types.ts';
 import { ensureEnvironment } from './ensure-environment.ts';
-import { ensureTemplate, openMachineRoom } from './machine-room.ts';
+import { ensureTemplate, openMachineRoom, templateSource } from './machine-room.ts';
 import { startThrowAway } from './throw-away.ts';
 
 const size = { vcpuCount: 1, memoryMib: 1024 };
@@ -40,7 +41,7 @@ export async function runDemo(
   await timed(
     'template',
     ({ buildMs }) => (buildMs === 0 ? 'was there' : 'booted, mounted, warmed, saved'),
-    () => ensureTemplate(room, environment, size, context),
+    () => ensureTemplate(room, templateSource(environment), size, context),
   );
   const machine = await timed(
     'restore',

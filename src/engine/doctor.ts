@@ -8,12 +8,13 @@ import { inspectCpu, inspectQemu } from '../machine/host-facts.ts';
 import { loadKit } from '../machine/kit.ts';
 import { chooseAccelerator, kvmDevice, kvmObstacle } from '../machine/probe.ts';
 import { findTemplate, templateKey } from '../machine/template.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf } from '../shared/errors.ts';
 import { formatBytes, gibibyte } from '../shared/units.ts';
 import { findProgram } from '../system/command.ts';
 import { makeFolder } from '../system/folders.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
-import type { CallContext, DoctorCheck } from './engine-types.ts';
+import type { DoctorCheck } from './engine-types.ts';
 
 /** Machine facts that tests replace, since a test cannot change the machine's architecture or fill its disk. */
 export interface DoctorFacts {
@@ -204,6 +205,7 @@ async function checkEnvironment(paths: Paths, name: string, context: CallContext
     const base = { qemu, kit, tscKhz: cpu.tscKhz, runtime: paths.runtime };
     const choice = await chooseAccelerator(base, cpu, paths.cache, context.signal);
     const wanted = {
+      kind: 'ready' as const,
       size: { vcpuCount: 1, memoryMib: 1024 },
       environmentDigest: environment.digest,
       rootImage: environment.imagePath,

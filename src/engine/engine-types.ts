@@ -1,11 +1,7 @@
 // What the engine offers and the shapes that cross it; operations see these types and nothing else of the engine.
 import type { Readable, Writable } from 'node:stream';
-import type { OnProgress } from '../shared/progress.ts';
-
-export interface CallContext {
-  readonly signal: AbortSignal;
-  readonly onProgress: OnProgress;
-}
+import type { CallContext } from '../shared/call-context.ts';
+import type { Workspaces } from './workspace-types.ts';
 
 /** Live streams of a front that shows output as it comes. */
 export interface RunIo {
@@ -63,6 +59,18 @@ export interface DemoStep {
   readonly note: string;
 }
 
+export interface PrepareResult {
+  readonly environment: string;
+  readonly digest: string;
+  readonly accelerator: string;
+  /** False when everything was there */
+  readonly built: boolean;
+  readonly template_ms: number;
+  readonly start_ms: number;
+  readonly reset_ms: number;
+  readonly total_ms: number;
+}
+
 export interface DoctorCheck {
   readonly name: string;
   readonly status: 'ok' | 'warn' | 'fail';
@@ -108,8 +116,11 @@ export interface PruneResult {
 }
 
 export interface Engine {
+  /** Only in the process that owns the guests */
+  readonly workspaces: Workspaces | undefined;
   run(request: RunRequest, io: RunIo | undefined, context: CallContext): Promise<RunResult>;
   demo(environment: string, context: CallContext): Promise<{ accelerator: string; reason: string; steps: DemoStep[] }>;
+  prepare(environment: string, isForced: boolean, context: CallContext): Promise<PrepareResult>;
   doctor(environment: string, context: CallContext): Promise<DoctorCheck[]>;
   listEnvironments(): Promise<EnvironmentSummary[]>;
   inspectEnvironment(name: string): Promise<EnvironmentDetails>;

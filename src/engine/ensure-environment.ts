@@ -1,8 +1,8 @@
 // An environment by name, pulled first when it is not cached.
 import { pullEnvironment } from '../environment/pull.ts';
 import { type Environment, openStore, resolveEnvironment } from '../environment/store.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import type { Paths } from '../system/paths.ts';
-import type { CallContext } from './engine-types.ts';
 
 /** The cached environment, pulled first when it is not there. */
 export async function ensureEnvironment(paths: Paths, name: string, context: CallContext): Promise<Environment> {

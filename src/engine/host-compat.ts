@@ -4,9 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CallContext } from '../shared/call-context.ts';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
 import { Capture } from './capture.ts';
-import type { CallContext, RunIo, RunRequest, RunResult } from './engine-types.ts';
+import type { RunIo, RunRequest, RunResult } from './engine-types.ts';
 
 export async function runOnHost(request: RunRequest, io: RunIo | undefined, context: CallContext): Promise<RunResult> {
   const folder = await mkdtemp(join(tmpdir(), 'pyro-host-'));

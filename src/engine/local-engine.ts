@@ -12,6 +12,7 @@ import type { Engine, EnvironmentDetails, EnvironmentSummary } from './engine-ty
 import { ensureEnvironment } from './ensure-environment.ts';
 import { runOnHost } from './host-compat.ts';
 import { openMachineRoom } from './machine-room.ts';
+import { prepare } from './prepare.ts';
 import { runInGuest } from './run.ts';
 import { pruneTemplates } from './templates-prune.ts';
 import { sweepRuns } from './throw-away.ts';
@@ -20,6 +21,7 @@ export function createLocalEngine(): Engine {
   const paths = locatePaths();
   const store = openStore(paths.cache);
   return {
+    workspaces: undefined,
     run: async (request, io, context) => {
       try {
         const room = await openMachineRoom(paths, context);
@@ -35,6 +37,7 @@ export function createLocalEngine(): Engine {
       }
     },
     demo: async (environment, context) => await runDemo(paths, environment, context),
+    prepare: (environment, isForced, context) => prepare(paths, environment, isForced, context),
     doctor: async (environment, context) => await examine(paths, environment, context),
     listEnvironments: async () => {
       const cached = new Map((await listEnvironments(store)).map((each) => [each.record.name, each]));

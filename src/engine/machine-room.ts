@@ -6,10 +6,10 @@ import type { GuestSize, MachineHost } from '../machine/guest.ts';
 import { inspectCpu, inspectQemu } from '../machine/host-facts.ts';
 import { loadKit } from '../machine/kit.ts';
 import { chooseAccelerator } from '../machine/probe.ts';
-import { buildTemplate, findTemplate, type Template, templateKey } from '../machine/template.ts';
+import { buildTemplate, findTemplate, type Template, type TemplateKind, templateKey } from '../machine/template.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { acquireLock } from '../system/lock.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
-import type { CallContext } from './engine-types.ts';
 
 export interface MachineRoom {
   readonly host: MachineHost;
@@ -38,6 +38,17 @@ export async function openMachineRoom(paths: Paths, context: CallContext): Promi
   };
 }
 
+/** The environment that a template boots. */
+export interface TemplateSource {
+  readonly name: string;
+  readonly digest: string;
+  readonly imagePath: string;
+}
+
+export function templateSource({ digest, imagePath, record }: Environment): TemplateSource {
+  return { name: record.name, digest, imagePath };
+}
+
 export interface FoundTemplate {
   readonly template: Template;
   /** Time for building it now, `ms`; 0 when it was there */
@@ -47,11 +58,12 @@ export interface FoundTemplate {
 /** The template for this class of guests, built now when there is none; two processes build it once. */
 export async function ensureTemplate(
   room: MachineRoom,
-  environment: Environment,
+  environment: TemplateSource,
   size: GuestSize,
   context: CallContext,
+  kind: TemplateKind = 'ready',
 ): Promise<FoundTemplate> {
-  const wanted = { size, environmentDigest: environment.digest, rootImage: environment.imagePath };
+  const wanted = { kind, size, environmentDigest: environment.digest, rootImage: environment.imagePath };
   const key = templateKey(room.host, wanted, room.cpuModel);
   const found = await findTemplate(room.cacheFolder, key);
   if (found !== undefined) return { template: found, buildMs: 0 };
@@ -69,7 +81,7 @@ export async function ensureTemplate(
   if (meanwhile !== undefined) return { template: meanwhile, buildMs: 0 };
   context.onProgress({
     phase: 'template',
-    message: `booting once to make the template of ${environment.record.name} (${size.memoryMib} MiB, ${size.vcpuCount} CPU, ${room.host.choice.accelerator})`,
+    message: `booting once to make the template of ${environment.name} (${size.memoryMib} MiB, ${size.vcpuCount} CPU, ${room.host.choice.accelerator})`,
   });
   const { host, cacheFolder, emptyDisk, projectPlaceholder } = room;
   await buildTemplate({ host, cacheFolder, key, wanted, emptyDisk, projectPlaceholder }, context.signal);

@@ -2,10 +2,11 @@
 import type { GuestProcess } from '../agent/guest-process.ts';
 import type { ExitEvent, StartRequest } from '../agent/messages.ts';
 import type { Environment } from '../environment/store.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { Paths } from '../system/paths.ts';
 import { Capture } from './capture.ts';
-import type { CallContext, RunIo, RunRequest, RunResult } from './engine-types.ts';
+import type { RunIo, RunRequest, RunResult } from './engine-types.ts';
 import type { MachineRoom } from './machine-room.ts';
 import { startThrowAway, sweepRuns } from './throw-away.ts';
 

@@ -6,14 +6,14 @@ import type { Environment } from '../environment/store.ts';
 import { copyDisk, makeSparse } from '../machine/disks.ts';
 import { Guest, type GuestSize, guestFolder, newMagic } from '../machine/guest.ts';
 import { templateFolder } from '../machine/template.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { readJson, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { Paths } from '../system/paths.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
-import type { CallContext } from './engine-types.ts';
-import { ensureTemplate, type MachineRoom } from './machine-room.ts';
+import { ensureTemplate, type MachineRoom, templateSource } from './machine-room.ts';
 
 export interface ThrowAway extends AsyncDisposable {
   readonly id: string;
@@ -98,7 +98,7 @@ interface Started {
 
 async function restore(place: Place): Promise<Started & { templateMs: number }> {
   const { room, context, environment, size } = place;
-  const { template, buildMs } = await ensureTemplate(room, environment, size, context);
+  const { template, buildMs } = await ensureTemplate(room, templateSource(environment), size, context);
   const started = performance.now();
   const disk = join(place.folder, 'disk.qcow2');
   await copyDisk(template.overlay, disk);

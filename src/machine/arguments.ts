@@ -31,7 +31,13 @@ export interface MachineSpec {
   };
   /** Absent for a probe guest, which only has to come up */
   readonly storage: MachineStorage | undefined;
-  readonly sockets: { readonly agent: string; readonly network: string; readonly qmp: string };
+  readonly sockets: {
+    readonly agent: string;
+    readonly network: string;
+    readonly qmp: string;
+    /** Absent: the console is QEMU's standard output */
+    readonly console?: string | undefined;
+  };
   readonly isSandboxed: boolean;
   /** True waits for a saved state in place of booting */
   readonly isIncoming: boolean;
@@ -54,7 +60,7 @@ export function machineArguments(spec: MachineSpec): string[] {
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-object', memoryObject(spec)],
     ...['-kernel', spec.kernel, '-initrd', spec.initramfs, '-append', kernelCommandLine(spec)],
-    ...['-chardev', 'stdio,id=con,signal=off', '-serial', 'chardev:con'],
+    ...['-chardev', consoleDevice(spec.sockets.console), '-serial', 'chardev:con'],
     ...['-device', 'virtio-serial-device'],
     ...port('agent', spec.sockets.agent),
     ...port('net', spec.sockets.network),
@@ -66,6 +72,11 @@ export function machineArguments(spec: MachineSpec): string[] {
       ? ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny']
       : []),
   ];
+}
+
+/** A socket without a reader drops what the guest writes, so a guest never waits and never fills a disk. */
+function consoleDevice(path: string | undefined): string {
+  return path === undefined ? 'stdio,id=con,signal=off' : `socket,id=con,path=${optionValue(path)},server=on,wait=off`;
 }
 
 function storageArguments(storage: MachineStorage): string[] {

@@ -1,8 +1,9 @@
 // Disks of a guest: the empty ext4 disk made once, overlays on a frozen one, the place of the project disk.
 
 import { constants } from 'node:fs';
-import { copyFile, open, rename, rm } from 'node:fs/promises';
+import { copyFile, link, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { systemCodeOf } from '../shared/errors.ts';
 import { gibibyte, mebibyte } from '../shared/units.ts';
 import { runCommand } from '../system/command.ts';
 import { exists, temporaryName } from '../system/files.ts';
@@ -13,7 +14,7 @@ export const templateDiskMib = 8192;
 
 /** Path of an empty formatted disk, made on first need. */
 export async function ensureEmptyDisk(cacheFolder: string, signal: AbortSignal): Promise<string> {
-  const path = join(cacheFolder, 'disks', `empty-${templateDiskMib}.qcow2`);
+  const path = join(cacheFolder, 'disks', `empty-${templateDiskMib}-2.qcow2`);
   if (await exists(path)) return path;
   await makeFolder(dirname(path));
   const raw = temporaryName(path);
@@ -21,7 +22,9 @@ export async function ensureEmptyDisk(cacheFolder: string, signal: AbortSignal):
   try {
     await makeSparse(raw, templateDiskMib * mebibyte);
     const options = ['-q', '-F', '-t', 'ext4', '-L', 'pyro', '-m', '0', '-J', 'size=16'];
-    await runCommand('mke2fs', [...options, '-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', raw], { signal });
+    // Room for the descriptors of 1 TiB: the usual reserve asks more of a growing disk's journal than 16 MiB hold.
+    const extended = 'lazy_itable_init=1,lazy_journal_init=1,nodiscard,resize=268435456';
+    await runCommand('mke2fs', [...options, '-E', extended, raw], { signal });
     await runCommand('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, packed], { signal });
     await rename(packed, path);
     return path;
@@ -36,6 +39,17 @@ export async function copyDisk(from: string, to: string): Promise<void> {
   await copyFile(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
 }
 
+/** A second name for an immutable file; a copy where the two folders lie on different file systems. */
+export async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EXDEV' && systemCodeOf(error) !== 'EPERM') throw error;
+    // cp keeps holes, which most of these files are full of.
+    await runCommand('cp', ['--sparse=always', '--reflink=auto', '--no-clobber', from, to]);
+  }
+}
+
 /** An overlay on `backing`, which need not stand at that path yet. */
 export async function createOverlay(path: string, backing: string, signal: AbortSignal): Promise<void> {
   await runCommand(
@@ -43,6 +57,21 @@ export async function createOverlay(path: string, backing: string, signal: Abort
     ['create', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', backing, path, `${templateDiskMib}M`],
     { signal },
   );
+}
+
+/** An empty overlay whose base is the file `base.qcow2` beside the copy of it, made on first need. */
+export async function ensureRelativeOverlay(cacheFolder: string, signal: AbortSignal): Promise<string> {
+  const path = join(cacheFolder, 'disks', `overlay-${templateDiskMib}.qcow2`);
+  if (await exists(path)) return path;
+  await makeFolder(dirname(path));
+  const draft = temporaryName(path);
+  try {
+    await createOverlay(draft, 'base.qcow2', signal);
+    await rename(draft, path);
+    return path;
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
 
 /** The empty file that keeps the project disk's place in each guest. */

@@ -3,13 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
-import { PyroError } from '../shared/errors.ts';
+import { messageOf, PyroError } from '../shared/errors.ts';
 import { makeFolder } from '../system/folders.ts';
+import { identifyProcess, isRunning, type ProcessIdentity } from '../system/processes.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
+import { AdoptedProcess } from './adopted-process.ts';
 import { type MachineSpec, type MachineStorage, machineArguments } from './arguments.ts';
+import { readConsole } from './console.ts';
 import type { QemuFacts } from './host-facts.ts';
 import type { GuestKit } from './kit.ts';
-import { QemuProcess } from './qemu-process.ts';
+import { bootError, type MachineProcess } from './machine-process.ts';
+import { startQemu } from './qemu-process.ts';
 import { Qmp } from './qmp.ts';
 
 /** What all guests of one machine share. */
@@ -35,6 +39,17 @@ export interface GuestStart {
   readonly magic: Buffer;
   /** Saved state of a template; absent boots */
   readonly stateFile?: string;
+  /** File for QEMU's messages: the guest then outlives this process. Absent: it ends with it. */
+  readonly messageFile?: string;
+  /** Name of the folder of its sockets below the runtime folder; the id unless given */
+  readonly folderName?: string;
+}
+
+/** A guest that runs already, as its starter has noted it. */
+export interface RunningGuest {
+  readonly process: ProcessIdentity;
+  readonly folderName: string;
+  readonly magic: Buffer;
 }
 
 const bootDeadlineMs = { kvm: 30_000, tcg: 90_000 } as const;
@@ -45,11 +60,11 @@ export function newMagic(): Buffer {
 }
 
 export class Guest implements AsyncDisposable {
-  readonly process: QemuProcess;
+  readonly process: MachineProcess;
   readonly qmp: Qmp;
   readonly client: GuestClient;
 
-  private constructor(process: QemuProcess, qmp: Qmp, client: GuestClient) {
+  private constructor(process: MachineProcess, qmp: Qmp, client: GuestClient) {
     this.process = process;
     this.qmp = qmp;
     this.client = client;
@@ -58,9 +73,10 @@ export class Guest implements AsyncDisposable {
   /** Starts QEMU and waits until the agent has answered; on any failure nothing is left running. */
   static async start(host: MachineHost, start: GuestStart, signal: AbortSignal): Promise<Guest> {
     signal.throwIfAborted();
-    const folder = guestFolder(host, start.id);
+    const folder = guestFolder(host, start.folderName ?? start.id);
     await makeFolder(folder);
-    const sockets = { agent: join(folder, 'a'), network: join(folder, 'n'), qmp: join(folder, 'q') };
+    const isDetached = start.messageFile !== undefined;
+    const sockets = { ...socketsIn(folder), ...(isDetached ? { console: join(folder, 'c') } : {}) };
     const args = machineArguments({
       id: start.id,
       accelerator: host.choice.accelerator,
@@ -77,15 +93,21 @@ export class Guest implements AsyncDisposable {
       isIncoming: start.stateFile !== undefined,
     });
     const state = start.stateFile === undefined ? undefined : await open(start.stateFile, 'r');
-    const process = await QemuProcess.start(host.qemu.path, args, state?.fd);
+    const process = await startQemu({
+      qemu: host.qemu.path,
+      args,
+      stateFd: state?.fd,
+      messageFile: start.messageFile,
+    });
     try {
       await using undo = new AsyncDisposableStack();
       undo.defer(() => process.kill());
       // The end of QEMU ends every wait for it.
       const ended = new AbortController();
-      void process.ended.then(() => ended.abort(process.bootError('the guest ended while it started')));
+      void process.ended.then(() => ended.abort(bootError(process, 'the guest ended while it started')));
       const alive = AbortSignal.any([signal, ended.signal]);
       const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 10_000, signal: alive }));
+      if (sockets.console !== undefined) readConsole(sockets.console, (text) => process.addConsole(text));
       if (state === undefined) await awaitBoot(qmp, bootDeadlineMs[host.choice.accelerator], alive);
       else await restoreState(qmp, alive);
       const client = await GuestClient.connect(sockets.agent, start.magic, {
@@ -97,10 +119,37 @@ export class Guest implements AsyncDisposable {
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PyroError && error.code === 'guest_boot_failed') throw error;
-      throw process.bootError(`the guest did not come up: ${error instanceof Error ? error.message : error}`, error);
+      throw bootError(process, `the guest did not come up: ${messageOf(error)}`, error);
     } finally {
       await state?.close();
     }
+  }
+
+  /** Takes over a guest that runs already. Throws `guest_unreachable` when it is gone or does not answer. */
+  static async adopt(host: MachineHost, running: RunningGuest, signal: AbortSignal): Promise<Guest> {
+    const folder = guestFolder(host, running.folderName);
+    const sockets = socketsIn(folder);
+    if (!isRunning(running.process)) throw new PyroError('guest_unreachable', 'the guest is no longer running');
+    const process = new AdoptedProcess(running.process);
+    await using undo = new AsyncDisposableStack();
+    const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 5000, signal }));
+    const client = await GuestClient.connect(sockets.agent, running.magic, { timeoutMs: 10_000, signal });
+    undo.move();
+    return new Guest(process, qmp, client);
+  }
+
+  /** Process id and start time, for who takes the guest over later. */
+  identity(): ProcessIdentity {
+    const { pid } = this.process;
+    const identity = pid === undefined ? undefined : identifyProcess(pid);
+    if (identity === undefined) throw new PyroError('guest_unreachable', 'the guest is no longer running');
+    return identity;
+  }
+
+  /** Lets go of the guest, which runs on. */
+  async release(): Promise<void> {
+    await this.client[Symbol.asyncDispose]();
+    await this.qmp[Symbol.asyncDispose]();
   }
 
   /** Ends the guest at once and waits for it. */
@@ -109,6 +158,10 @@ export class Guest implements AsyncDisposable {
     await this.qmp[Symbol.asyncDispose]();
     await this.process.kill();
   }
+}
+
+function socketsIn(folder: string): { agent: string; network: string; qmp: string } {
+  return { agent: join(folder, 'a'), network: join(folder, 'n'), qmp: join(folder, 'q') };
 }
 
 export function guestFolder(host: MachineHost, id: string): string {

@@ -1,24 +1,66 @@
-// One supervised QEMU process: started in a session of its own, tied to our life, its console kept for the error message.
+// Starts QEMU in a session of its own: tied to our life, or, for a workspace, to outlive us.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { PyroError } from '../shared/errors.ts';
+import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { findProgram } from '../system/command.ts';
+import { type MachineProcess, printableTail } from './machine-process.ts';
 
 const keptConsole = 64 * 1024;
-const quitDelayMs = 2000;
 
-export class QemuProcess implements AsyncDisposable {
+export interface QemuStart {
+  readonly qemu: string;
+  readonly args: readonly string[];
+  /** Becomes file descriptor 3 */
+  readonly stateFd: number | undefined;
+  /** File for QEMU's own messages: the process then outlives us. Without it even kill -9 of pyro ends it. */
+  readonly messageFile: string | undefined;
+}
+
+export async function startQemu(start: QemuStart): Promise<QemuProcess> {
+  return start.messageFile === undefined ? await startAttached(start) : await startDetached(start, start.messageFile);
+}
+
+async function startAttached({ qemu, args, stateFd }: QemuStart): Promise<QemuProcess> {
+  const setpriv = await findProgram('setpriv');
+  const command = setpriv === undefined ? [qemu, ...args] : [setpriv, '--pdeathsig', 'KILL', qemu, ...args];
+  const [file = qemu, ...rest] = command;
+  const pipes = ['ignore', 'pipe', 'pipe'] as const;
+  const child = spawn(file, rest, {
+    detached: true,
+    cwd: '/',
+    stdio: stateFd === undefined ? [...pipes] : [...pipes, stateFd],
+  });
+  return new QemuProcess(child, undefined);
+}
+
+async function startDetached({ qemu, args, stateFd }: QemuStart, messageFile: string): Promise<QemuProcess> {
+  const messages = await open(messageFile, 'a', 0o600);
+  try {
+    const files = ['ignore', messages.fd, messages.fd] as const;
+    const child = spawn(qemu, [...args], {
+      detached: true,
+      cwd: '/',
+      stdio: stateFd === undefined ? [...files] : [...files, stateFd],
+    });
+    child.unref();
+    return new QemuProcess(child, messageFile);
+  } finally {
+    await messages.close();
+  }
+}
+
+export class QemuProcess implements MachineProcess {
   readonly #child: ChildProcess;
-  readonly #exit: Promise<void>;
+  readonly #messageFile: string | undefined;
+  readonly ended: Promise<void>;
   #console = '';
   #stderr = '';
   #hasEnded = false;
 
-  private constructor(child: ChildProcess) {
+  constructor(child: ChildProcess, messageFile: string | undefined) {
     this.#child = child;
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      this.#console = (this.#console + text).slice(-keptConsole);
-    });
+    this.#messageFile = messageFile;
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => this.addConsole(text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-keptConsole);
     });
@@ -32,23 +74,7 @@ export class QemuProcess implements AsyncDisposable {
       this.#hasEnded = true;
       resolve();
     });
-    this.#exit = promise;
-  }
-
-  /**
-   * Starts QEMU. `stateFd` becomes its file descriptor 3.
-   * setpriv ties QEMU to us, so that even kill -9 of pyro leaves no guest behind.
-   */
-  static async start(qemu: string, args: readonly string[], stateFd?: number): Promise<QemuProcess> {
-    const setpriv = await findProgram('setpriv');
-    const command = setpriv === undefined ? [qemu, ...args] : [setpriv, '--pdeathsig', 'KILL', qemu, ...args];
-    const [file = qemu, ...rest] = command;
-    const child = spawn(file, rest, {
-      detached: true,
-      cwd: '/',
-      stdio: stateFd === undefined ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'pipe', 'pipe', stateFd],
-    });
-    return new QemuProcess(child);
+    this.ended = promise;
   }
 
   get pid(): number | undefined {
@@ -59,49 +85,30 @@ export class QemuProcess implements AsyncDisposable {
     return this.#hasEnded;
   }
 
-  /** Settles when the process has ended. */
-  get ended(): Promise<void> {
-    return this.#exit;
+  /** Console text that came another way than by our pipe. */
+  addConsole(text: string): void {
+    this.#console = (this.#console + text).slice(-keptConsole);
   }
 
-  /** Last lines of the guest's console and of QEMU's own messages. */
   lastWords(): string {
-    const lines = [...this.#console.split('\n').slice(-12), ...this.#stderr.split('\n').slice(-6)];
-    return lines
-      .map((line) => printable(line).trimEnd())
-      .filter((line) => line !== '')
-      .join('\n');
+    const messages = this.#messageFile === undefined ? this.#stderr : readMessages(this.#messageFile);
+    return [...printableTail(this.#console, 12), ...printableTail(messages, 6)].join('\n');
   }
 
-  /** Error for a guest that did not come up, with its last words. */
-  bootError(why: string, cause?: unknown): PyroError {
-    const words = this.lastWords();
-    return new PyroError('guest_boot_failed', `${why}${words === '' ? '' : `; its last words:\n${words}`}`, {
-      hint: 'run pyro doctor; with --cold the guest boots without its template',
-      cause,
-    });
-  }
-
-  /** SIGTERM, after a delay SIGKILL, then waits for the end. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#hasEnded) return;
-    this.#child.kill('SIGTERM');
-    const timer = new AbortController();
-    await Promise.race([this.#exit, sleep(quitDelayMs, undefined, { signal: timer.signal }).catch(() => undefined)]);
-    timer.abort();
-    if (!this.#hasEnded) this.#child.kill('SIGKILL');
-    await this.#exit;
-  }
-
-  /** Ends a throw-away guest at once: nothing in it is wanted any more. */
+  /** Nothing in the guest is wanted any more, so it is not asked first. */
   async kill(): Promise<void> {
-    if (!this.#hasEnded) this.#child.kill('SIGKILL');
-    await this.#exit;
+    if (this.#hasEnded) return;
+    this.#child.ref();
+    this.#child.kill('SIGKILL');
+    await this.ended;
   }
 }
 
-/** The guest chooses what stands on its console: no control character reaches a terminal. */
-function printable(line: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the purpose
-  return line.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, '').replace(/[\u0000-\u001f\u007f-\u009f]/g, '');
+function readMessages(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').slice(-keptConsole);
+  } catch {
+    // The folder of a guest that was deleted in between: it has no words left.
+    return '';
+  }
 }

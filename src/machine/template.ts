@@ -23,7 +23,7 @@ import {
 } from './guest.ts';
 
 /** Counts changes of the machine's shape that the other parts of the key do not show. */
-const shapeVersion = 1;
+const shapeVersion = 2;
 
 const templateSchema = z.object({
   version: z.literal(1),
@@ -39,11 +39,20 @@ export interface Template {
   readonly magic: Buffer;
   readonly ram: string;
   readonly state: string;
-  /** Empty overlay on the frozen disk, to be copied */
+  /** The frozen disk */
+  readonly disk: string;
+  /** Empty overlay on it, to be copied */
   readonly overlay: string;
 }
 
+/**
+ * `ready`: everything mounted and warmed, for a guest with a fresh disk. `bare`: booted, nothing mounted, for a guest
+ * that goes on with a disk of its own, since a mounted disk cannot be exchanged.
+ */
+export type TemplateKind = 'ready' | 'bare';
+
 export interface TemplateClass {
+  readonly kind: TemplateKind;
   readonly size: GuestSize;
   readonly environmentDigest: string;
   readonly rootImage: string;
@@ -53,6 +62,7 @@ export interface TemplateClass {
 export function templateKey(host: MachineHost, wanted: TemplateClass, cpuModel: string): string {
   const parts = [
     shapeVersion,
+    wanted.kind,
     host.kit.digest,
     wanted.environmentDigest,
     wanted.size.memoryMib,
@@ -83,6 +93,7 @@ export async function findTemplate(cacheFolder: string, key: string): Promise<Te
     magic: Buffer.from(record.magic, 'hex'),
     ram: join(folder, 'ram'),
     state: join(folder, 'state'),
+    disk: join(folder, 'disk.qcow2'),
     overlay: join(folder, 'overlay.qcow2'),
   };
 }
@@ -121,8 +132,10 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
       await guest.client.resume({ hostname: 'pyro', machineId: randomBytes(16).toString('hex') }, undefined, {
         signal,
       });
-      await guest.client.activate(false, { signal, timeoutMs: 60_000 });
-      await warmUp(guest, signal);
+      if (wanted.kind === 'ready') {
+        await guest.client.activate(false, { signal, timeoutMs: 60_000 });
+        await warmUp(guest, signal);
+      }
       await saveState(guest, join(guestFolder(host, id), 's'), join(draft, 'state'), signal);
     }
     await writeJson(join(draft, 'template.json'), {

@@ -1,11 +1,35 @@
 // What an operation is: one definition, from which commands, tools, routes and reference pages are made.
 import type { z } from 'zod';
-import type { CallContext, Engine, RunIo } from '../engine/engine-types.ts';
+import type { Engine, RunIo } from '../engine/engine-types.ts';
+import type { CallContext } from '../shared/call-context.ts';
+import type { HostPathPolicy, ProjectSource } from '../shared/policy-types.ts';
 
 export interface OperationContext extends CallContext {
   readonly engine: Engine;
   /** Live streams, where the front has them and the operation uses them */
   readonly io: RunIo | undefined;
+  /** Which paths of the host the caller may name */
+  readonly hostPaths: HostPathPolicy;
+  /** Where a workspace comes from when the call names no seed */
+  readonly project: ProjectSource | undefined;
+}
+
+export type Profile = 'vm-run' | 'workspace-core' | 'workspace-full';
+
+/** How an operation looks as a tool of the MCP server. */
+export interface ToolSurface {
+  /** Profiles that have the tool; `workspace-full` has all of `workspace-core` */
+  readonly profiles: readonly Profile[];
+  /** Tool name where it is not the operation's name with `_` for `.` */
+  readonly name?: string;
+  /** True when the tool reaches beyond a disposable machine without a network */
+  readonly opensWorld?: boolean;
+  /** True when a second same call changes nothing more */
+  readonly isIdempotent?: boolean;
+  /** True for the few tools that a host should always show to its model */
+  readonly isAlwaysLoaded?: boolean;
+  /** Result sizes that hosts are asked to show whole, `characters` */
+  readonly resultChars?: number;
 }
 
 export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodObject = z.ZodObject> {
@@ -23,24 +47,44 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly rest?: string;
   /** True when output is shown live, so that nothing is left to render */
   readonly isLive?: boolean;
+  /** `daemon`: runs in the process that owns the guests. `front`: in the caller's own */
+  readonly place: 'front' | 'daemon';
+  /** Absent for what is a command only */
+  readonly tool?: ToolSurface;
+  /** Input fields that hold paths of the host; a front makes them absolute */
+  readonly hostPathFields?: readonly string[];
+  /** Input that the command line has instead of the schema's defaults, which fit a model */
+  readonly commandDefaults?: Readonly<Record<string, unknown>>;
   readonly input: I;
   readonly output: O;
   readonly examples: readonly { readonly why: string; readonly command: string }[];
   readonly run: (context: OperationContext, input: z.output<I>) => Promise<z.output<O>>;
+  /** Text of the result, with all that the structure says */
   readonly render: (output: z.output<O>) => string;
+  /** What the command prints where that is not `render`: the bytes of a file, the patch itself */
+  readonly renderCommand?: (output: z.output<O>) => CommandText;
   readonly exitCode?: (output: z.output<O>) => number;
 }
 
 /** An operation whose input and output types are hidden behind parsing, as fronts see it. */
 export interface AnyOperation {
-  readonly definition: Omit<Operation, 'run' | 'render' | 'exitCode'>;
+  readonly definition: Omit<Operation, 'run' | 'render' | 'renderCommand' | 'exitCode'>;
   /** Parses the input and runs. Throws a ZodError for input that does not fit. */
   readonly invoke: (context: OperationContext, input: unknown) => Promise<Outcome>;
+  /** Checks an output that came from another process and renders it. */
+  readonly receive: (output: unknown) => Outcome;
+}
+
+/** What a command writes to standard output, and what it tells the person on standard error. */
+export interface CommandText {
+  readonly stdout: string | Uint8Array;
+  readonly stderr?: string;
 }
 
 export interface Outcome {
   readonly output: Readonly<Record<string, unknown>>;
   readonly text: string;
+  readonly command: CommandText;
   readonly exitCode: number;
 }
 
@@ -48,11 +92,15 @@ export interface Outcome {
 export function defineOperation<I extends z.ZodObject, O extends z.ZodObject>(
   operation: Operation<I, O>,
 ): AnyOperation {
+  const receive = (raw: unknown): Outcome => {
+    const output = operation.output.parse(raw);
+    const text = operation.render(output);
+    const command = operation.renderCommand?.(output) ?? { stdout: text };
+    return { output, text, command, exitCode: operation.exitCode?.(output) ?? 0 };
+  };
   return {
     definition: operation,
-    invoke: async (context, input) => {
-      const output = operation.output.parse(await operation.run(context, operation.input.parse(input)));
-      return { output, text: operation.render(output), exitCode: operation.exitCode?.(output) ?? 0 };
-    },
+    invoke: async (context, input) => receive(await operation.run(context, operation.input.parse(input))),
+    receive,
   };
 }

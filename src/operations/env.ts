@@ -22,6 +22,7 @@ export const envList = defineOperation({
   summary: 'List the catalogue and what is cached',
   details: 'Any OCI image reference works as well as a name of the catalogue.',
   effect: 'read',
+  place: 'front',
   positionals: [],
   input: z.strictObject({}),
   output: z.object({ environments: z.array(summarySchema) }),
@@ -45,6 +46,7 @@ export const envInspect = defineOperation({
   summary: 'Show source, digest and configuration of an environment',
   details: 'The digest is pinned: a later pull says whether it changed.',
   effect: 'read',
+  place: 'front',
   positionals: ['environment'],
   input: z.strictObject({ environment: environmentField }),
   output: summarySchema.extend({
@@ -77,6 +79,7 @@ export const envPull = defineOperation({
   details:
     'Takes a name of the catalogue or any OCI reference. With --source auto the three Debian environments are built from Debian packages when the registry does not answer.',
   effect: 'write',
+  place: 'front',
   positionals: ['environment'],
   input: z.strictObject({
     environment: environmentField,
@@ -116,6 +119,7 @@ export const envPrune = defineOperation({
   details:
     'Removes merged layers, images without a name and templates without an environment; with --all everything cached.',
   effect: 'destroy',
+  place: 'front',
   positionals: [],
   input: z.strictObject({
     all: z.boolean().default(false).describe('Remove named environments and all templates too'),

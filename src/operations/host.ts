@@ -11,6 +11,7 @@ export const doctor = defineOperation({
   summary: 'Check every prerequisite and say how to mend what is missing',
   details: 'Exit code 0 when guests can run, 1 when something keeps them from running. Works with everything broken.',
   effect: 'read',
+  place: 'front',
   positionals: [],
   input: z.strictObject({ environment: environmentField.default('debian:12') }),
   output: z.object({
@@ -47,6 +48,7 @@ export const demo = defineOperation({
   summary: 'Create, start, exec and delete a guest, with the time of each step',
   details: 'Gets debian:12 first when it is not cached.',
   effect: 'write',
+  place: 'front',
   positionals: [],
   input: z.strictObject({ environment: environmentField.default('debian:12') }),
   output: z.object({
@@ -59,4 +61,39 @@ export const demo = defineOperation({
     await engine.demo(environment, { signal, onProgress }),
   render: ({ accelerator, reason, steps }) =>
     `${formatTable([['STEP', 'TIME', 'NOTE'], ...steps.map(({ step, ms, note }) => [step, formatDuration(ms), note])])}\n\naccelerator: ${accelerator} (${reason})\n`,
+});
+
+export const prepare = defineOperation({
+  name: 'prepare',
+  title: 'Make an environment warm',
+  summary: 'Get an environment, build its templates and prove boot, exec and reset once',
+  details: 'Afterwards nothing boots while an agent waits, and doctor says warm. A second call only proves.',
+  effect: 'write',
+  place: 'front',
+  positionals: ['environment'],
+  input: z.strictObject({
+    environment: environmentField.default('debian:12'),
+    force: z.boolean().default(false).describe('Build the templates again'),
+  }),
+  output: z.object({
+    environment: z.string(),
+    digest: z.string(),
+    accelerator: z.string(),
+    built: z.boolean(),
+    template_ms: z.number(),
+    start_ms: z.number(),
+    reset_ms: z.number(),
+    total_ms: z.number(),
+  }),
+  examples: [{ why: 'Before the first work of a day', command: 'pyro prepare' }],
+  run: async ({ engine, signal, onProgress }, { environment, force }) => ({
+    ...(await engine.prepare(environment, force, { signal, onProgress })),
+  }),
+  render: (output) =>
+    `${output.environment}: warm (${output.accelerator})\n${formatTable([
+      ['templates', output.built ? `built in ${formatDuration(output.template_ms)}` : 'were there'],
+      ['start', formatDuration(output.start_ms)],
+      ['reset', formatDuration(output.reset_ms)],
+      ['digest', output.digest],
+    ])}\n`,
 });

@@ -1,10 +1,67 @@
 // The list of all operations.
 import type { AnyOperation } from './define.ts';
 import { envInspect, envList, envPrune, envPull } from './env.ts';
-import { demo, doctor } from './host.ts';
+import { demo, doctor, prepare } from './host.ts';
 import { run } from './run.ts';
+import { workspaceDiff, workspaceExport, workspacePatchApply, workspaceSyncPush } from './workspace-change.ts';
+import { workspaceExec, workspaceExecSignal, workspaceLogs } from './workspace-exec.ts';
+import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from './workspace-file.ts';
+import {
+  workspaceCreate,
+  workspaceDelete,
+  workspaceList,
+  workspaceReset,
+  workspaceStatus,
+  workspaceUpdate,
+} from './workspace-life.ts';
+import { workspacePrune, workspaceStart, workspaceStop } from './workspace-power.ts';
+import { diskExport, diskList, diskRead, snapshotCreate, snapshotDelete, snapshotList } from './workspace-snapshot.ts';
+import { workspaceSummary } from './workspace-summary.ts';
 
-export const operations: readonly AnyOperation[] = [doctor, envList, envInspect, envPull, envPrune, run, demo];
+export const operations: readonly AnyOperation[] = [
+  doctor,
+  envList,
+  envInspect,
+  envPull,
+  envPrune,
+  run,
+  demo,
+  prepare,
+  workspaceCreate,
+  workspaceList,
+  workspaceStatus,
+  workspaceUpdate,
+  workspaceExec,
+  workspaceExecSignal,
+  workspaceLogs,
+  workspaceFileList,
+  workspaceFileRead,
+  workspaceFileWrite,
+  workspacePatchApply,
+  workspaceDiff,
+  workspaceExport,
+  workspaceSyncPush,
+  workspaceSummary,
+  workspaceReset,
+  workspaceStart,
+  workspaceStop,
+  snapshotCreate,
+  snapshotList,
+  snapshotDelete,
+  diskList,
+  diskRead,
+  diskExport,
+  workspaceDelete,
+  workspacePrune,
+];
 
-/** What each first word of a command is about. */
-export const groups: Readonly<Record<string, string>> = { env: 'Environments: the catalogue and the local cache' };
+/** What each first word of a command, or first two words, is about. */
+export const groups: Readonly<Record<string, string>> = {
+  env: 'Environments: the catalogue and the local cache',
+  workspace: 'Workspaces: disposable machines that live until they are deleted',
+  'workspace file': 'Files of a workspace',
+  'workspace disk': 'The disk of a stopped workspace',
+  'workspace snapshot': 'Named states of the disk of a workspace',
+  'workspace patch': 'Patches into a workspace',
+  'workspace sync': 'Files of the host into a workspace',
+};

@@ -11,6 +11,7 @@ export const run = defineOperation({
   details:
     "The image's WorkingDir, User and Env hold unless told otherwise. An environment that is not cached is pulled first. Standard input, output and error are live; the exit code is the command's own, 124 after a timeout. On a terminal the command gets one too, and then no timeout unless it is given.",
   effect: 'write',
+  place: 'front',
   positionals: ['environment'],
   rest: 'command',
   isLive: true,

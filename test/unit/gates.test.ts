@@ -27,6 +27,8 @@ const forbidden: Readonly<Record<string, string>> = {
   system: '../machine/kit.ts',
   agent: '../machine/kit.ts',
   environment: '../machine/kit.ts',
+  secrets: '../agent/hello.ts',
+  project: '../agent/hello.ts',
   machine: '../environment/store.ts',
   engine: '../operations/index.ts',
   operations: '../engine/run.ts',

@@ -2,12 +2,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"pyro/guest/internal/boot"
 	"pyro/guest/internal/channel"
+	"pyro/guest/internal/files"
 	"pyro/guest/internal/process"
 	"pyro/guest/internal/resume"
 	"pyro/guest/internal/server"
@@ -23,7 +25,9 @@ type guest struct {
 	// ready is closed when all modules are loaded; failure says what went wrong with them.
 	ready   chan struct{}
 	failure error
-	disk    *os.File
+	mounts  *boot.Mounts
+	freezer boot.Freezer
+	files   *files.Room
 }
 
 // Activate mounts the guest's file systems; see boot.Activate.
@@ -36,7 +40,11 @@ func (g *guest) Activate(hasProject bool) error {
 	if err != nil {
 		return err
 	}
-	g.disk = mounts.Disk
+	g.mounts = mounts
+	if err := g.useLayers(); err != nil {
+		return err
+	}
+	g.files.Sweep()
 	cgroups, err := process.OpenCgroups(cgroupRoot)
 	if err != nil {
 		return err
@@ -45,8 +53,68 @@ func (g *guest) Activate(hasProject bool) error {
 	return g.UseFiles(mounts.Names)
 }
 
+// useLayers tells the files' room where the overlays have their layers now.
+func (g *guest) useLayers() error {
+	root, err := g.mounts.Upper("root")
+	if err != nil {
+		return err
+	}
+	workspace, err := g.mounts.Upper("workspace")
+	if err != nil {
+		return err
+	}
+	covered, made := boot.Covered()
+	g.files.Use(
+		&files.Layers{Merged: boot.Workspace, Upper: workspace, Lower: g.mounts.Project},
+		&files.Layers{Merged: "/", Upper: root, Lower: g.mounts.Image, Hidden: covered, Made: made},
+	)
+	return nil
+}
+
+// MountProject puts the project below the workspace's changes.
+func (g *guest) MountProject() error {
+	if g.mounts.HasProject {
+		return &files.Refusal{Code: "project_mounted", Message: "the project is mounted already"}
+	}
+	err := g.mounts.MountProject()
+	if errors.Is(err, boot.ErrWorkspaceBusy) {
+		return &files.Refusal{Code: "workspace_busy", Message: err.Error()}
+	}
+	if err != nil {
+		return err
+	}
+	return g.useLayers()
+}
+
+// Freeze makes the disk whole and still.
+func (g *guest) Freeze() error {
+	err := g.freezer.Freeze(g.mounts.Disk)
+	if errors.Is(err, boot.ErrFrozen) {
+		return &files.Refusal{Code: "already_frozen", Message: err.Error()}
+	}
+	return err
+}
+
+// Thaw lets the disk go on.
+func (g *guest) Thaw() (bool, error) { return g.freezer.Thaw(g.mounts.Disk) }
+
+// Grow makes the file system as large as its disk.
+func (g *guest) Grow() (int64, error) {
+	bytes, err := boot.Grow(g.mounts.Disk)
+	if err != nil {
+		return 0, &files.Refusal{Code: "grow_failed", Message: err.Error()}
+	}
+	return bytes, nil
+}
+
 // PowerOff ends the guest.
-func (g *guest) PowerOff() { boot.PowerOff(g.disk) }
+func (g *guest) PowerOff() {
+	var disk *os.File
+	if g.mounts != nil {
+		disk = g.mounts.Disk
+	}
+	boot.PowerOff(disk)
+}
 
 func runAsInit() error {
 	if err := boot.Prepare(); err != nil {
@@ -65,8 +133,8 @@ func runAsInit() error {
 		return err
 	}
 	mux := channel.NewMux(magic)
-	machine := &guest{Resumer: resumer, manager: process.NewManager(true), ready: make(chan struct{})}
-	agent := &server.Agent{Machine: machine, Version: version, Mux: mux, Manager: machine.manager}
+	machine := &guest{Resumer: resumer, manager: process.NewManager(true), ready: make(chan struct{}), files: &files.Room{}}
+	agent := &server.Agent{Machine: machine, Version: version, Mux: mux, Manager: machine.manager, Files: machine.files}
 	// Opening the port tells the host that the guest is up, so everything else stands by now.
 	port, err := channel.OpenVirtio(path)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"pyro/guest/internal/channel"
+	"pyro/guest/internal/files"
 	"pyro/guest/internal/process"
 	"pyro/guest/internal/server"
 )
@@ -22,16 +23,24 @@ func main() {
 	}
 	socket := flag.String("socket", "", "unix socket to listen on")
 	magic := flag.String("magic", "", "secret of the hello, 32 hexadecimal digits")
+	var layers layerPaths
+	flag.StringVar(&layers.workspace, "workspace", "", "folder that stands for /workspace")
+	flag.StringVar(&layers.upper, "upper", "", "folder that stands for the workspace's changes")
+	flag.StringVar(&layers.lower, "lower", "", "folder that stands for the project")
 	flag.Parse()
-	if err := runOnSocket(*socket, *magic); err != nil {
+	if err := runOnSocket(*socket, *magic, layers); err != nil {
 		fmt.Fprintln(os.Stderr, "pyro agent:", err)
 		os.Exit(1)
 	}
 }
 
 // runOnSocket serves until it is told to power off. A hello on a later connection ends the session of an earlier one.
-func runOnSocket(path, magicText string) error {
+func runOnSocket(path, magicText string, layers layerPaths) error {
 	magic, err := parseMagic(magicText)
+	if err != nil {
+		return err
+	}
+	room, err := layers.room()
 	if err != nil {
 		return err
 	}
@@ -41,7 +50,7 @@ func runOnSocket(path, magicText string) error {
 	}
 	defer listener.Close()
 	mux := channel.NewMux(magic)
-	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager(false)}
+	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager(false), Files: room}
 	go func() {
 		for {
 			conn, err := listener.AcceptUnix()
@@ -55,6 +64,28 @@ func runOnSocket(path, magicText string) error {
 		return err
 	}
 	return nil
+}
+
+// layerPaths are the folders of an overlay that tests make by hand.
+type layerPaths struct{ workspace, upper, lower string }
+
+// room has an overlay only when all three are given.
+func (p layerPaths) room() (*files.Room, error) {
+	room := &files.Room{}
+	if p.workspace == "" || p.upper == "" || p.lower == "" {
+		return room, nil
+	}
+	upper, err := os.Open(p.upper)
+	if err != nil {
+		return nil, err
+	}
+	lower, err := os.Open(p.lower)
+	if err != nil {
+		return nil, err
+	}
+	room.Use(&files.Layers{Merged: p.workspace, Upper: upper, Lower: lower}, nil)
+	room.Sweep()
+	return room, nil
 }
 
 func serveConn(mux *channel.Mux, conn *net.UnixConn) {

@@ -16,7 +16,8 @@ const (
 	diskFolder    = "/disk"
 	newRoot       = "/root.new"
 	newWorkspace  = "/workspace.new"
-	workspace     = "/workspace"
+	// Workspace is where the project and its changes are.
+	Workspace = "/workspace"
 )
 
 // Mounts is what the agent keeps of an activation.
@@ -25,6 +26,12 @@ type Mounts struct {
 	// workspace/upper. It stays mounted in the initramfs below the new root, where no path of the guest leads:
 	// whoever walks the guest's files meets them once, and nothing there depends on what the image has at some path.
 	Disk *os.File
+	// Image is the root folder of the environment, the lower layer of the root.
+	Image *os.File
+	// Project is the lower layer of the workspace: the project, or an empty folder.
+	Project *os.File
+	// HasProject is true once the project's disk is that layer.
+	HasProject bool
 	// Names are the open files that stand in /etc for the guest's names, by their names there.
 	Names map[string]*os.File
 }
@@ -32,11 +39,16 @@ type Mounts struct {
 // Activate mounts everything and switches the root of this process; afterwards all paths are those of the image.
 // It cannot be undone: after an error the guest is of no use.
 func Activate(hasProject bool) (*Mounts, error) {
-	disk, err := mountDisks(hasProject)
+	if err := mountDisks(hasProject); err != nil {
+		return nil, err
+	}
+	lower, err := mountOverlays(hasProject)
 	if err != nil {
 		return nil, err
 	}
-	if err := mountOverlays(hasProject); err != nil {
+	// Opened now: no path leads to them once the root is switched.
+	layers, err := openAll(diskFolder, imageFolder, lower)
+	if err != nil {
 		return nil, err
 	}
 	workspaceTree, err := unix.OpenTree(unix.AT_FDCWD, newWorkspace, unix.OPEN_TREE_CLOEXEC)
@@ -48,10 +60,10 @@ func Activate(hasProject bool) (*Mounts, error) {
 		return nil, err
 	}
 	// From here on links of the image lead where they lead in the guest, and cannot lead out of it.
-	if err := os.MkdirAll(workspace, 0o755); err != nil {
+	if err := os.MkdirAll(Workspace, 0o755); err != nil {
 		return nil, err
 	}
-	if err := unix.MoveMount(workspaceTree, "", unix.AT_FDCWD, workspace, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+	if err := unix.MoveMount(workspaceTree, "", unix.AT_FDCWD, Workspace, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
 		return nil, fmt.Errorf("move the workspace: %w", err)
 	}
 	if err := mountSystem(); err != nil {
@@ -61,10 +73,22 @@ func Activate(hasProject bool) (*Mounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mounts{Disk: disk, Names: names}, nil
+	return &Mounts{Disk: layers[0], Image: layers[1], Project: layers[2], HasProject: hasProject, Names: names}, nil
 }
 
-func mountDisks(hasProject bool) (*os.File, error) {
+func openAll(paths ...string) ([]*os.File, error) {
+	var files []*os.File
+	for _, path := range paths {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+func mountDisks(hasProject bool) error {
 	disks := []struct {
 		serial string
 		at     mount
@@ -79,27 +103,28 @@ func mountDisks(hasProject bool) (*os.File, error) {
 	for _, disk := range disks {
 		device, err := findDisk(disk.serial)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		disk.at.source = device
 		if err := disk.at.mount(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return os.Open(diskFolder)
+	return nil
 }
 
-func mountOverlays(hasProject bool) error {
+// mountOverlays gives the path of the workspace's lower layer.
+func mountOverlays(hasProject bool) (string, error) {
 	for _, folder := range []string{"root/upper", "root/work", "workspace/upper", "workspace/work", "workspace/empty"} {
 		if err := os.MkdirAll(filepath.Join(diskFolder, folder), 0o755); err != nil {
-			return err
+			return "", err
 		}
 	}
 	workspaceLower := diskFolder + "/workspace/empty"
 	if hasProject {
 		workspaceLower = projectFolder
 	}
-	return mountAll([]mount{
+	return workspaceLower, mountAll([]mount{
 		overlay(imageFolder, diskFolder+"/root", newRoot),
 		overlay(workspaceLower, diskFolder+"/workspace", newWorkspace),
 	})

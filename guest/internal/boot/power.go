@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fiFreeze makes a file system write everything, journal included, and take no more changes. No binding names it.
-const fiFreeze = 0xc0045877
-
 // PowerOff ends the guest. It writes everything to disk first; disk may be nil when none is mounted.
 func PowerOff(disk *os.File) {
 	unix.Sync()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 
+	"pyro/guest/internal/files"
 	"pyro/guest/internal/process"
 )
 
@@ -73,21 +74,33 @@ func cut(message string) string {
 	return strings.ToValidUTF8(message, "�")
 }
 
-// statusOf are the codes of a process.Refusal that are not a bad request.
-var statusOf = map[string]int{"too_many": http.StatusTooManyRequests, "stdin_closed": http.StatusConflict}
+// statusOf are the codes of a refusal that are not a bad request.
+var statusOf = map[string]int{
+	"too_many": http.StatusTooManyRequests, "stdin_closed": http.StatusConflict,
+	"file_missing": http.StatusNotFound, "replacement_mismatch": http.StatusConflict, "no_layers": http.StatusConflict,
+	"project_mounted": http.StatusConflict, "workspace_busy": http.StatusConflict, "already_frozen": http.StatusConflict,
+	"disk_full": http.StatusInsufficientStorage,
+}
 
 // refuseWith answers with what a room below reported.
 func refuseWith(w http.ResponseWriter, err error) {
-	var refusal *process.Refusal
-	if !errors.As(err, &refusal) {
-		refuse(w, http.StatusInternalServerError, "internal", err.Error())
+	code, message := "", err.Error()
+	var ofProcess *process.Refusal
+	var ofFile *files.Refusal
+	switch {
+	case errors.As(err, &ofProcess):
+		code = ofProcess.Code
+	case errors.As(err, &ofFile):
+		code = ofFile.Code
+	default:
+		refuse(w, http.StatusInternalServerError, "internal", message)
 		return
 	}
-	status, ok := statusOf[refusal.Code]
+	status, ok := statusOf[code]
 	if !ok {
 		status = http.StatusBadRequest
 	}
-	refuse(w, status, refusal.Code, refusal.Message)
+	refuse(w, status, code, message)
 }
 
 // guard turns a panic of a handler into an answer; its details go to the console alone.

@@ -15,10 +15,6 @@ func (a *Agent) start(w http.ResponseWriter, r *http.Request) {
 	if !decode(w, r, &request) {
 		return
 	}
-	if !a.activated.Load() {
-		refuse(w, http.StatusConflict, "not_activated", "the guest's root is not mounted yet")
-		return
-	}
 	p, err := a.Manager.Start(request)
 	if err != nil {
 		refuseWith(w, err)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"pyro/guest/internal/channel"
+	"pyro/guest/internal/files"
 	"pyro/guest/internal/process"
 	"pyro/guest/internal/resume"
 )
@@ -31,6 +32,13 @@ type Machine interface {
 	Apply(identity resume.Identity) error
 	// Activate mounts the guest's file systems.
 	Activate(hasProject bool) error
+	// MountProject puts the project's disk below the workspace of a guest that was activated without it.
+	MountProject() error
+	// Freeze makes the guest's disk whole and still for a bounded time; Thaw tells whether it was so until now.
+	Freeze() error
+	Thaw() (wasFrozen bool, err error)
+	// Grow makes the file system as large as its disk, and gives that in bytes.
+	Grow() (int64, error)
 	// PowerOff ends the guest.
 	PowerOff()
 }
@@ -42,6 +50,7 @@ type Agent struct {
 	Version string
 	Mux     *channel.Mux
 	Manager *process.Manager
+	Files   *files.Room
 
 	activating sync.Mutex
 	activated  atomic.Bool
@@ -96,7 +105,7 @@ func (a *Agent) routes() http.Handler {
 	routes := http.NewServeMux()
 	for pattern, handler := range map[string]http.HandlerFunc{
 		"POST /v1/activate":              a.activate,
-		"POST /v1/processes":             a.start,
+		"POST /v1/processes":             a.whenActive(a.start),
 		"GET /v1/processes":              a.list,
 		"GET /v1/processes/{id}":         a.withProcess(a.show),
 		"GET /v1/processes/{id}/attach":  a.withProcess(a.attach),
@@ -104,6 +113,18 @@ func (a *Agent) routes() http.Handler {
 		"POST /v1/processes/{id}/resize": a.withProcess(a.resize),
 		"POST /v1/processes/{id}/signal": a.withProcess(a.signal),
 		"DELETE /v1/processes/{id}":      a.withProcess(a.forget),
+		"POST /v1/project":               a.whenActive(a.mountProject),
+		"POST /v1/freeze":                a.whenActive(a.freeze),
+		"POST /v1/thaw":                  a.whenActive(a.thaw),
+		"POST /v1/grow":                  a.whenActive(a.grow),
+		"GET /v1/files":                  a.whenActive(a.listFiles),
+		"GET /v1/files/content":          a.whenActive(a.readFile),
+		"PUT /v1/files/content":          a.whenActive(a.writeFile),
+		"POST /v1/files/replace":         a.whenActive(a.replaceText),
+		"POST /v1/changes":               a.whenActive(a.changes),
+		"GET /v1/tree":                   a.whenActive(a.pack),
+		"POST /v1/tree/unpack":           a.whenActive(a.unpack),
+		"POST /v1/tree/compare":          a.whenActive(a.compare),
 		"GET /v1/status":                 a.status,
 		"POST /v1/sync":                  a.sync,
 		"POST /v1/poweroff":              a.powerOff,
@@ -119,6 +140,17 @@ func (a *Agent) routes() http.Handler {
 	}
 	routes.HandleFunc("POST /v1/resume", a.resume)
 	return routes
+}
+
+// whenActive refuses what needs the guest's file systems before they are mounted.
+func (a *Agent) whenActive(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !a.activated.Load() {
+			refuse(w, http.StatusConflict, "not_activated", "the guest's root is not mounted yet")
+			return
+		}
+		handler(w, r)
+	}
 }
 
 func noRoute(w http.ResponseWriter, r *http.Request) {

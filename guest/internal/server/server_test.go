@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"pyro/guest/internal/files"
 	"pyro/guest/internal/process"
 	"pyro/guest/internal/resume"
 )
@@ -171,6 +172,13 @@ func (m *fakeMachine) Activate(hasProject bool) error {
 	}
 	return nil
 }
+
+func (m *fakeMachine) MountProject() error { return nil }
+func (m *fakeMachine) Freeze() error {
+	return &files.Refusal{Code: "already_frozen", Message: "the disk is frozen already"}
+}
+func (m *fakeMachine) Thaw() (bool, error)  { return true, nil }
+func (m *fakeMachine) Grow() (int64, error) { return 16 << 30, nil }
 
 func (m *fakeMachine) PowerOff() { close(m.off) }
 

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pyro/guest/internal/channel"
+	"pyro/guest/internal/files"
 	"pyro/guest/internal/process"
 )
 
@@ -60,7 +61,7 @@ func startAgent(t *testing.T, machine Machine) *host {
 		ends[at] = conn.(*net.UnixConn)
 	}
 	mux := channel.NewMux(testMagic)
-	agent := &Agent{Machine: machine, Version: "test", Mux: mux, Manager: onlyManager()}
+	agent := &Agent{Machine: machine, Version: "test", Mux: mux, Manager: onlyManager(), Files: &files.Room{}}
 	port, err := channel.FromConn(ends[1])
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"testing"
 
+	"pyro/guest/internal/files"
 	"pyro/guest/internal/process"
 )
 
@@ -32,6 +33,21 @@ var messages = map[string]func() any{
 	"started_event":    func() any { return &process.Event{} },
 	"gap_event":        func() any { return &process.Event{} },
 	"exit_event":       func() any { return &process.Event{} },
+	"file_list":        func() any { return &files.Listing{} },
+	"write_answer":     func() any { return &files.Written{} },
+	"replace_request":  func() any { return &files.ReplaceRequest{} },
+	"replace_answer":   func() any { return &files.Replaced{} },
+	"changes_request":  func() any { return &files.ChangesRequest{} },
+	"change_head":      func() any { return &files.ChangeHead{} },
+	"change_end":       func() any { return &files.ChangeEnd{} },
+	"changes_end":      func() any { return &files.ChangesEnd{} },
+	"changes_failure":  func() any { return &files.ChangesFailure{} },
+	"tree_manifest":    func() any { return &files.Manifest{} },
+	"unpack_answer":    func() any { return &files.Unpacked{} },
+	"tree_item":        func() any { return &files.Item{} },
+	"differences":      func() any { return &files.Differences{} },
+	"thaw_answer":      func() any { return &thawAnswer{} },
+	"grow_answer":      func() any { return &growAnswer{} },
 }
 
 func TestVectorsRoundTrip(t *testing.T) {

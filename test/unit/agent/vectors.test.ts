@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import * as files from '../../../src/agent/file-messages.ts';
 import * as messages from '../../../src/agent/messages.ts';
 
 const schemas: Readonly<Record<string, z.ZodType>> = {
@@ -21,6 +22,21 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   started_event: messages.startedEventSchema,
   gap_event: messages.gapEventSchema,
   exit_event: messages.exitEventSchema,
+  file_list: files.listingSchema,
+  write_answer: files.writeAnswerSchema,
+  replace_request: files.replaceRequestSchema,
+  replace_answer: files.replaceAnswerSchema,
+  changes_request: files.changesRequestSchema,
+  change_head: files.changeHeadSchema,
+  change_end: files.changeEndSchema,
+  changes_end: files.changesEndSchema,
+  changes_failure: messages.guestErrorSchema,
+  tree_manifest: files.treeManifestSchema,
+  unpack_answer: files.unpackAnswerSchema,
+  tree_item: files.treeItemSchema,
+  differences: files.differencesSchema,
+  thaw_answer: files.thawAnswerSchema,
+  grow_answer: files.growAnswerSchema,
 };
 
 const vectors = z

@@ -1,0 +1,97 @@
+// Content of a path, of exactly the announced length even when the file changes while it is read.
+
+package files
+
+import (
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// wholeBytes is the size up to which a file is read before its length is announced.
+const wholeBytes = 1 << 20
+
+// content is what a path holds.
+type content struct {
+	// size is what read gives, in bytes.
+	size   int64
+	source io.Reader
+	file   *os.File
+	// isTorn tells after reading that the file had changed: bytes are missing or made up.
+	isTorn bool
+}
+
+// open gives the content of a file or link; that of anything else is empty.
+func (n *node) open() (*content, error) {
+	switch n.kind() {
+	case "symlink":
+		target, err := n.readlink()
+		return &content{size: int64(len(target)), source: strings.NewReader(target)}, err
+	case "file":
+	default:
+		return &content{source: strings.NewReader("")}, nil
+	}
+	fd, err := n.openFile()
+	if err != nil {
+		return nil, err
+	}
+	var status unix.Stat_t
+	if err := unix.Fstat(fd, &status); err != nil || kindOfStat(status.Mode) != "file" {
+		_ = unix.Close(fd)
+		return nil, unix.ENOENT
+	}
+	if status.Size > wholeBytes {
+		return &content{size: status.Size, source: descriptor(fd), file: os.NewFile(uintptr(fd), n.name)}, nil
+	}
+	defer unix.Close(fd)
+	whole, err := io.ReadAll(io.LimitReader(descriptor(fd), wholeBytes))
+	return &content{size: int64(len(whole)), source: strings.NewReader(string(whole))}, err
+}
+
+// WriteTo writes exactly size bytes.
+func (c *content) WriteTo(w io.Writer) (int64, error) {
+	written, err := io.Copy(w, io.LimitReader(&sourceReader{c}, c.size))
+	if err != nil {
+		return written, err
+	}
+	if missing := c.size - written; missing > 0 {
+		c.isTorn = true
+		filled, err := io.Copy(w, io.LimitReader(zeroes{}, missing))
+		return written + filled, err
+	}
+	if c.file != nil {
+		var status unix.Stat_t
+		c.isTorn = c.isTorn || unix.Fstat(int(c.file.Fd()), &status) != nil || status.Size != c.size
+	}
+	return written, nil
+}
+
+// Close may be called on none.
+func (c *content) Close() {
+	if c != nil && c.file != nil {
+		// It was only read.
+		_ = c.file.Close()
+	}
+}
+
+// sourceReader takes a failing disk for the end of a file: the host learns that it is torn.
+type sourceReader struct{ *content }
+
+func (r *sourceReader) Read(p []byte) (int, error) {
+	n, err := r.source.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.isTorn = true
+		return n, io.EOF
+	}
+	return n, err
+}
+
+type zeroes struct{}
+
+func (zeroes) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}

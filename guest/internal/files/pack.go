@@ -1,0 +1,177 @@
+// Packing: a file or a folder as a tar stream.
+
+package files
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Pack is a tree that is about to be packed.
+type Pack struct {
+	room     *Room
+	in       *folder
+	top      *node
+	excluded map[string]bool
+}
+
+// Pack finds what is to be packed, so that a refusal comes before the stream. Close it.
+func (r *Room) Pack(path string, excludedNames []string) (*Pack, error) {
+	path, err := checkPath(path)
+	if err != nil {
+		return nil, err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, explain(err, path)
+	}
+	file, err := os.Open(filepath.Dir(real))
+	if err != nil {
+		return nil, explain(err, path)
+	}
+	p := &Pack{room: r, in: &folder{File: file}, excluded: map[string]bool{}}
+	name := filepath.Base(real)
+	if real == "/" {
+		name = "."
+	}
+	p.top, err = p.in.find(name)
+	if kind := p.top.kind(); err == nil && kind != "file" && kind != "directory" {
+		err = refuse("not_a_file", "%.500q is neither a file nor a directory", path)
+	}
+	if err != nil {
+		p.Close()
+		return nil, explain(err, path)
+	}
+	for _, name := range excludedNames {
+		p.excluded[name] = true
+	}
+	return p, nil
+}
+
+// Close ends it.
+func (p *Pack) Close() { p.in.close() }
+
+// Stream writes the tar. Names are relative to the top, which is "." itself.
+func (p *Pack) Stream(ctx context.Context, to io.Writer) error {
+	t := &packer{Pack: p, ctx: ctx, out: tar.NewWriter(to), names: map[inode]string{}}
+	if err := t.add(p.top, "."); err != nil {
+		return err
+	}
+	return t.out.Close()
+}
+
+// inode is a file's identity, which its hard links share.
+type inode struct{ device, number uint64 }
+
+type packer struct {
+	*Pack
+	ctx context.Context
+	out *tar.Writer
+	// names are the first names of files that have several.
+	names map[inode]string
+}
+
+func (t *packer) add(n *node, name string) error {
+	header := &tar.Header{
+		Name: name, Mode: int64(n.status.Mode & 0o7777), Uid: int(n.status.Uid), Gid: int(n.status.Gid),
+		// Whole seconds, as the lower layer has them: parts of one would double the headers.
+		ModTime: time.Unix(n.status.Mtim.Sec, 0), Format: tar.FormatPAX,
+	}
+	switch n.kind() {
+	case "directory":
+		header.Typeflag = tar.TypeDir
+		return t.addFolder(n, header)
+	case "symlink":
+		header.Typeflag = tar.TypeSymlink
+		target, err := n.readlink()
+		if err != nil {
+			return gone(err)
+		}
+		header.Linkname = target
+		return t.out.WriteHeader(header)
+	case "file":
+		return t.addFile(n, header)
+	}
+	// Sockets and devices have no content to pack.
+	return nil
+}
+
+func (t *packer) addFile(n *node, header *tar.Header) error {
+	header.Typeflag = tar.TypeReg
+	if n.status.Nlink > 1 {
+		id := inode{n.status.Dev, n.status.Ino}
+		if first, ok := t.names[id]; ok {
+			header.Typeflag, header.Linkname = tar.TypeLink, first
+			return t.out.WriteHeader(header)
+		}
+		t.names[id] = header.Name
+	}
+	held, err := n.open()
+	if err != nil {
+		return gone(err)
+	}
+	defer held.Close()
+	header.Size = held.size
+	if err := t.out.WriteHeader(header); err != nil {
+		return err
+	}
+	_, err = held.WriteTo(t.out)
+	return err
+}
+
+func (t *packer) addFolder(n *node, header *tar.Header) error {
+	if err := t.out.WriteHeader(header); err != nil {
+		return err
+	}
+	if n.status.Dev != t.top.status.Dev {
+		// Another file system is mounted there.
+		return nil
+	}
+	here, err := n.openFolder()
+	if here == nil || err != nil {
+		return gone(err)
+	}
+	defer here.close()
+	names, err := here.names()
+	if err != nil {
+		return gone(err)
+	}
+	for _, name := range names {
+		if err := t.ctx.Err(); err != nil {
+			return err
+		}
+		if t.excluded[name] || t.room.isHidden(name) {
+			continue
+		}
+		entry, err := here.find(name)
+		if err != nil {
+			return err
+		}
+		path := name
+		if header.Name != "." {
+			path = header.Name + "/" + name
+		}
+		if entry == nil {
+			continue
+		}
+		if err := t.add(entry, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gone forgives what vanished while the tree was walked.
+func gone(err error) error {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,107 @@
+// The recorder writes changes as frames: kind, length, payload.
+
+package files
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// recorder writes records as frames.
+type recorder struct {
+	*bufio.Writer
+	hasContent bool
+	records    int
+	// failure is the connection's.
+	failure error
+}
+
+// record writes one; a path that has gone meanwhile counts as gone.
+func (o *recorder) record(found pair) error {
+	before, beforeSide, err := o.side(found.before)
+	if err != nil {
+		return err
+	}
+	defer before.Close()
+	after, afterSide, err := o.side(found.after)
+	if err != nil {
+		return err
+	}
+	defer after.Close()
+	o.json(frameHead, ChangeHead{[]byte(found.path), beforeSide, afterSide})
+	isBeforeTorn := o.content(frameBefore, before)
+	isAfterTorn := o.content(frameAfter, after)
+	o.json(frameEnd, ChangeEnd{isBeforeTorn || isAfterTorn})
+	o.records++
+	return o.failure
+}
+
+func (o *recorder) side(n *node) (*content, *Side, error) {
+	if n == nil {
+		return nil, nil, nil
+	}
+	side := &Side{Type: n.kind(), Mode: n.status.Mode & 0o7777}
+	if !o.hasContent {
+		if side.Type == "file" || side.Type == "symlink" {
+			side.Size = n.status.Size
+		}
+		return nil, side, nil
+	}
+	opened, err := n.open()
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	side.Size = opened.size
+	return opened, side, nil
+}
+
+// content writes a side's bytes and tells whether they are torn.
+func (o *recorder) content(kind byte, side *content) bool {
+	if side == nil || o.failure != nil {
+		return false
+	}
+	_, o.failure = side.WriteTo(&frameWriter{o, kind})
+	return side.isTorn
+}
+
+func (o *recorder) json(kind byte, value any) {
+	payload, err := json.Marshal(value)
+	if err == nil {
+		err = o.frame(kind, payload)
+	}
+	o.failure = errors.Join(o.failure, err)
+}
+
+func (o *recorder) frame(kind byte, payload []byte) error {
+	header := [frameHeaderBytes]byte{kind}
+	binary.BigEndian.PutUint32(header[1:], uint32(len(payload)))
+	if _, err := o.Write(header[:]); err != nil {
+		return err
+	}
+	_, err := o.Write(payload)
+	return err
+}
+
+// frameWriter cuts bytes into frames.
+type frameWriter struct {
+	to   *recorder
+	kind byte
+}
+
+func (w *frameWriter) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		part := rest[:min(len(rest), longestFrame)]
+		if err := w.to.frame(w.kind, part); err != nil {
+			return len(p) - len(rest), err
+		}
+		rest = rest[len(part):]
+	}
+	return len(p), nil
+}

@@ -1,0 +1,273 @@
+// Tests of listings, slices, writing and replacing.
+
+package files
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestSlices(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	must(t, os.WriteFile(path, []byte("one\ntwo\nthree\nend"), 0o640))
+	for _, c := range []struct {
+		request SliceRequest
+		want    string
+		offset  int64
+		isCut   bool
+	}{
+		{SliceRequest{Length: 100}, "one\ntwo\nthree\nend", 0, false},
+		{SliceRequest{Length: 5}, "one\nt", 0, true},
+		{SliceRequest{Length: 17}, "one\ntwo\nthree\nend", 0, false},
+		{SliceRequest{Length: 3, Offset: 14}, "end", 14, false},
+		{SliceRequest{Length: 3, Offset: 13}, "\nen", 13, true},
+		{SliceRequest{Length: 3, Offset: 100}, "", 100, false},
+		{SliceRequest{Length: 0}, "", 0, true},
+		{SliceRequest{Length: 100, StartLine: 1, EndLine: 1}, "one\n", 0, true},
+		{SliceRequest{Length: 100, StartLine: 2, EndLine: 3}, "two\nthree\n", 4, true},
+		{SliceRequest{Length: 100, StartLine: 3}, "three\nend", 8, false},
+		{SliceRequest{Length: 100, StartLine: 4, EndLine: 9}, "end", 14, false},
+		{SliceRequest{Length: 100, StartLine: 9}, "", 17, false},
+		{SliceRequest{Length: 6, StartLine: 2, EndLine: 3}, "two\nth", 4, true},
+	} {
+		c.request.Path = path
+		slice, err := (&Room{}).Read(c.request)
+		if err != nil || string(slice.Bytes) != c.want || slice.Offset != c.offset || slice.IsCut != c.isCut || slice.Size != 17 || slice.Mode != 0o640 {
+			t.Errorf("%+v: %+v %q %v", c.request, slice, slice.Bytes, err)
+		}
+	}
+}
+
+func TestLinesFarIntoALongFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	var text bytes.Buffer
+	for line := range 200_000 {
+		fmt.Fprintf(&text, "line %d\n", line+1)
+	}
+	must(t, os.WriteFile(path, text.Bytes(), 0o644))
+	slice, err := (&Room{}).Read(SliceRequest{Path: path, Length: 1000, StartLine: 150_000, EndLine: 150_001})
+	must(t, err)
+	if string(slice.Bytes) != "line 150000\nline 150001\n" || !bytes.HasPrefix(text.Bytes()[slice.Offset:], slice.Bytes) {
+		t.Fatalf("%q at %d", slice.Bytes, slice.Offset)
+	}
+}
+
+func TestFilesOfTheKernelHaveNoSizeAndStillContent(t *testing.T) {
+	slice, err := (&Room{}).Read(SliceRequest{Path: "/proc/self/status", Length: 10})
+	if err != nil || len(slice.Bytes) != 10 || !slice.IsCut || slice.Size < 10 {
+		t.Fatalf("%+v %v", slice, err)
+	}
+}
+
+func TestWhatIsNoFileIsRefused(t *testing.T) {
+	folder := t.TempDir()
+	must(t, unix.Mkfifo(folder+"/fifo", 0o600))
+	plant(t, folder, "file=x", "loop -> loop")
+	for path, want := range map[string]string{
+		folder: "is_a_directory", folder + "/fifo": "not_a_file", "/dev/null": "not_a_file", folder + "/none": "file_missing",
+		folder + "/file/x": "not_a_directory", folder + "/loop": "too_many_links", "relative": "invalid_path", folder + "/a\x00b": "invalid_path",
+	} {
+		if _, err := (&Room{}).Read(SliceRequest{Path: path, Length: 1}); code(err) != want {
+			t.Errorf("read %q: %v", path, err)
+		}
+		if want == "file_missing" {
+			continue
+		}
+		if _, err := (&Room{}).Write(WriteRequest{Path: path}, strings.NewReader("")); code(err) != want {
+			t.Errorf("write %q: %v", path, err)
+		}
+	}
+	for _, request := range []SliceRequest{
+		{Length: mostSlice + 1}, {Length: -1}, {Length: 1, EndLine: 2}, {Length: 1, StartLine: 3, EndLine: 2}, {Length: 1, StartLine: 1, Offset: 1},
+	} {
+		request.Path = folder + "/file"
+		if _, err := (&Room{}).Read(request); code(err) != "invalid_request" {
+			t.Errorf("%+v: %v", request, err)
+		}
+	}
+}
+
+func TestWriting(t *testing.T) {
+	folder := t.TempDir()
+	plant(t, folder, "old=before", "link -> old", "dangling -> deep/er", "in/up -> ../old")
+	must(t, os.Chmod(folder+"/old", 0o751))
+	mode := uint32(0o600)
+	room := &Room{}
+	for _, c := range []struct {
+		request WriteRequest
+		text    string
+		at      string
+		want    string
+		written Written
+	}{
+		{WriteRequest{Path: "old"}, "after", "old", "after", Written{5, 0o751, false}},
+		{WriteRequest{Path: "old", IsAppend: true}, "+", "old", "after+", Written{6, 0o751, false}},
+		{WriteRequest{Path: "link"}, "through", "old", "through", Written{7, 0o751, false}},
+		{WriteRequest{Path: "in/up"}, "up", "old", "up", Written{2, 0o751, false}},
+		{WriteRequest{Path: "old", Mode: &mode}, "mine", "old", "mine", Written{4, 0o600, false}},
+		{WriteRequest{Path: "dangling"}, "made", "deep/er", "made", Written{4, 0o644, true}},
+		{WriteRequest{Path: "new/below/x", Mode: &mode}, "", "new/below/x", "", Written{0, 0o600, true}},
+		{WriteRequest{Path: "fresh", IsAppend: true}, "first", "fresh", "first", Written{5, 0o644, true}},
+		{WriteRequest{Path: "\xff\xfe"}, "raw", "\xff\xfe", "raw", Written{3, 0o644, true}},
+	} {
+		c.request.Path = folder + "/" + c.request.Path
+		written, err := room.Write(c.request, strings.NewReader(c.text))
+		if err != nil || *written != c.written {
+			t.Fatalf("%+v: %+v %v", c.request, written, err)
+		}
+		text, err := os.ReadFile(folder + "/" + c.at)
+		info, _ := os.Stat(folder + "/" + c.at)
+		if err != nil || string(text) != c.want || uint32(info.Mode().Perm()) != c.written.Mode {
+			t.Fatalf("%+v: %q %v %v", c.request, text, info.Mode(), err)
+		}
+	}
+	if target, _ := os.Readlink(folder + "/link"); target != "old" {
+		t.Fatal("the link was replaced")
+	}
+	drafts, _ := filepath.Glob(folder + "/" + stagingPrefix + "*")
+	if len(drafts) != 0 {
+		t.Fatalf("left: %v", drafts)
+	}
+}
+
+func TestAWriteThatFailsChangesNothing(t *testing.T) {
+	folder := t.TempDir()
+	plant(t, folder, "f=before")
+	if _, err := (&Room{}).Write(WriteRequest{Path: folder + "/f"}, failing{}); err == nil {
+		t.Fatal("no error")
+	}
+	entries, _ := os.ReadDir(folder)
+	text, _ := os.ReadFile(folder + "/f")
+	if len(entries) != 1 || string(text) != "before" {
+		t.Fatalf("%v %q", entries, text)
+	}
+}
+
+type failing struct{}
+
+func (failing) Read(p []byte) (int, error) { return 0, unix.ECONNRESET }
+
+func TestReplacing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	must(t, os.WriteFile(path, []byte("a b a \xff"), 0o755))
+	room := &Room{}
+	replace := func(old, text string, count int) (*Replaced, error) {
+		return room.Replace(ReplaceRequest{Path: []byte(path), OldText: old, NewText: text, ExpectedCount: count})
+	}
+	for _, count := range []int{1, 3} {
+		if _, err := replace("a", "x", count); code(err) != "replacement_mismatch" {
+			t.Fatal(err)
+		}
+	}
+	if _, err := replace("", "x", 1); code(err) != "invalid_request" {
+		t.Fatal(err)
+	}
+	if got, err := replace("a", "long", 2); err != nil || *got != (Replaced{13, 2}) {
+		t.Fatal(got, err)
+	}
+	text, _ := os.ReadFile(path)
+	info, _ := os.Stat(path)
+	if string(text) != "long b long \xff" || info.Mode().Perm() != 0o755 {
+		t.Fatalf("%q %v", text, info.Mode())
+	}
+}
+
+func TestListing(t *testing.T) {
+	folder := t.TempDir()
+	plant(t, folder, "a/c=1", "a/d/e=22", "a-b=3", "a.txt=4", "z -> a", "\xff=5", "src/x.go=6", "src/deep/y.go=7")
+	list := func(request ListRequest) []string {
+		t.Helper()
+		request.Path = folder
+		if request.Limit == 0 {
+			request.Limit = 100
+		}
+		var all []string
+		for {
+			page, err := (&Room{}).List(t.Context(), request)
+			must(t, err)
+			if len(page.Entries) > request.Limit {
+				t.Fatalf("%d entries", len(page.Entries))
+			}
+			for _, entry := range page.Entries {
+				all = append(all, strings.TrimPrefix(string(entry.Path), folder+"/"))
+			}
+			if page.NextCursor == nil {
+				return all
+			}
+			request.Cursor = string(page.NextCursor)
+		}
+	}
+	deep := list(ListRequest{Depth: 10})
+	want := []string{"a", "a-b", "a.txt", "a/c", "a/d", "a/d/e", "src", "src/deep", "src/deep/y.go", "src/x.go", "z", "\xff"}
+	if !slices.Equal(deep, want) || !slices.IsSorted(deep) {
+		t.Fatalf("%q", deep)
+	}
+	for limit := 1; limit < 13; limit++ {
+		if got := list(ListRequest{Depth: 10, Limit: limit}); !slices.Equal(got, want) {
+			t.Fatalf("pages of %d: %q", limit, got)
+		}
+	}
+	for _, c := range []struct {
+		depth int
+		glob  string
+		want  []string
+	}{
+		{1, "", []string{"a", "a-b", "a.txt", "src", "z", "\xff"}},
+		{2, "", []string{"a", "a-b", "a.txt", "a/c", "a/d", "src", "src/deep", "src/x.go", "z", "\xff"}},
+		{10, "*.go", []string{"src/deep/y.go", "src/x.go"}},
+		{10, "src/*.go", []string{"src/x.go"}},
+		{10, "src/**/*.go", []string{"src/deep/y.go", "src/x.go"}},
+		{10, "**/[ce]", []string{"a/c", "a/d/e"}},
+		{10, "**", want},
+		{10, "nothing", nil},
+	} {
+		if got := list(ListRequest{Depth: c.depth, Glob: c.glob}); !slices.Equal(got, c.want) {
+			t.Errorf("%d %q: %q", c.depth, c.glob, got)
+		}
+	}
+	if _, err := (&Room{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: 1, Glob: "["}); code(err) != "invalid_request" {
+		t.Error(err)
+	}
+}
+
+func TestListingTellsEachEntry(t *testing.T) {
+	folder := t.TempDir()
+	plant(t, folder, "f=1234", "l -> f", "d/")
+	must(t, unix.Chmod(folder+"/f", 0o4755))
+	page, err := (&Room{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: 9})
+	must(t, err)
+	got := ""
+	for _, e := range page.Entries {
+		got += fmt.Sprintf("%s %d %o %s;", e.Type, e.Size, e.Mode, e.Target)
+		if e.MtimeMs < 1.6e12 {
+			t.Errorf("mtime %d", e.MtimeMs)
+		}
+	}
+	if got != "directory 0 755 ;file 4 4755 ;symlink 0 777 f;" {
+		t.Fatal(got)
+	}
+	for path, want := range map[string]string{folder + "/l": folder + "/l", folder + "/f": folder + "/f"} {
+		page, err := (&Room{}).List(t.Context(), ListRequest{Path: path, Depth: 1, Limit: 9})
+		if err != nil || len(page.Entries) != 1 || string(page.Entries[0].Path) != want {
+			t.Errorf("%s: %+v %v", path, page, err)
+		}
+	}
+}
+
+func TestALongListingComesInPages(t *testing.T) {
+	folder := t.TempDir()
+	for at := range 5000 {
+		plant(t, folder, fmt.Sprintf("%s%05d=", strings.Repeat("n", 200), at))
+	}
+	page, err := (&Room{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: mostEntries})
+	if err != nil || page.NextCursor == nil || len(page.Entries) < 1000 {
+		t.Fatalf("%d entries, %v", len(page.Entries), err)
+	}
+}

@@ -1,0 +1,252 @@
+// Tests of trees: packing, and unpacking with what must not happen.
+
+package files
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// standing describes a tree in short.
+func standing(t *testing.T, root string) []string {
+	t.Helper()
+	all := []string{}
+	must(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		must(t, err)
+		info, err := entry.Info()
+		must(t, err)
+		name := strings.TrimPrefix(strings.TrimPrefix(path, root), "/")
+		switch kindOf(info.Mode()) {
+		case "file":
+			text, err := os.ReadFile(path)
+			must(t, err)
+			all = append(all, fmt.Sprintf("%s=%s %o", name, text, info.Mode().Perm()))
+		case "symlink":
+			target, _ := os.Readlink(path)
+			all = append(all, name+" -> "+target)
+		case "directory":
+			if name != "" {
+				all = append(all, fmt.Sprintf("%s/ %o", name, info.Mode().Perm()))
+			}
+		}
+		return nil
+	}))
+	return all
+}
+
+func TestUnpacking(t *testing.T) {
+	folder := func(name string, mode int64) *tar.Header {
+		return &tar.Header{Typeflag: tar.TypeDir, Name: name, Mode: mode}
+	}
+	link := func(name, target string) *tar.Header {
+		return &tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target}
+	}
+	before := []string{"keep=k", "d/x=1", "d/y=2", "f=file", "l -> d"}
+	kept := func(entries ...string) []string {
+		all := slices.Concat(entries, []string{"keep=k 644"})
+		slices.Sort(all)
+		return all
+	}
+	for name, c := range map[string]struct {
+		deleted []string
+		entries []*tar.Header
+		want    []string
+		counts  Unpacked
+	}{
+		"into what is there": {nil, []*tar.Header{file("d/x", "X", 0o600), file("n/m", "new", 0o755), folder("d", 0o700)},
+			kept("d/ 700", "d/x=X 600", "d/y=2 644", "f=file 644", "l -> d", "n/ 755", "n/m=new 755"), Unpacked{3, 0}},
+		"deleted and renamed": {[]string{"d/x", "l", "none"}, []*tar.Header{file("moved", "1", 0o644)},
+			kept("d/ 755", "d/y=2 644", "f=file 644", "moved=1 644"), Unpacked{1, 2}},
+		"folder over file": {nil, []*tar.Header{folder("f", 0o755), file("f/in", "i", 0o644)},
+			kept("d/ 755", "d/x=1 644", "d/y=2 644", "f/ 755", "f/in=i 644", "l -> d"), Unpacked{2, 0}},
+		"file over folder": {nil, []*tar.Header{file("d", "flat", 0o644)}, kept("d=flat 644", "f=file 644", "l -> d"), Unpacked{1, 0}},
+		"never through a link": {nil, []*tar.Header{file("l/x", "own", 0o644)},
+			kept("d/ 755", "d/x=1 644", "d/y=2 644", "f=file 644", "l/ 755", "l/x=own 644"), Unpacked{1, 0}},
+		"nothing is deleted behind a link": {[]string{"l/x"}, nil, kept("d/ 755", "d/x=1 644", "d/y=2 644", "f=file 644", "l -> d"), Unpacked{0, 0}},
+		"link and hard link": {[]string{"d"}, []*tar.Header{file("one", "1", 0o640), {Typeflag: tar.TypeLink, Name: "two", Linkname: "one"}, link("l", "one")},
+			kept("f=file 644", "l -> one", "one=1 640", "two=1 640"), Unpacked{3, 1}},
+		"names that are no text": {[]string{"d", "f", "l"}, []*tar.Header{file("\xff/\xfe", "raw", 0o644)}, kept("\xff/ 755", "\xff/\xfe=raw 644"), Unpacked{1, 3}},
+		"folder without rights":  {[]string{"d", "f", "l"}, []*tar.Header{folder("z", 0o555), file("z/in", "i", 0o444)}, kept("z/ 555", "z/in=i 444"), Unpacked{2, 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base := t.TempDir()
+			plant(t, base, before...)
+			got, err := (&Room{}).Unpack(t.Context(), tree(t, base, c.deleted, c.entries...))
+			if err != nil || *got != c.counts {
+				t.Fatalf("%+v %v", got, err)
+			}
+			stands := standing(t, base)
+			slices.Sort(stands)
+			if !slices.Equal(stands, c.want) {
+				t.Fatalf("%q\nwant %q", stands, c.want)
+			}
+		})
+	}
+}
+
+func TestUnpackingWhatItMustNot(t *testing.T) {
+	plain := file("a", "A", 0o644)
+	for name, c := range map[string]struct {
+		entries []*tar.Header
+		deleted []string
+		want    string
+	}{
+		"above":             {[]*tar.Header{plain, file("../out", "x", 0o644)}, nil, "invalid_path"},
+		"dots inside":       {[]*tar.Header{plain, file("a/../../out", "x", 0o644)}, nil, "invalid_path"},
+		"absolute":          {[]*tar.Header{plain, file("/out", "x", 0o644)}, nil, "invalid_path"},
+		"through own link":  {[]*tar.Header{plain, {Typeflag: tar.TypeSymlink, Name: "l", Linkname: "/tmp"}, file("l/out", "x", 0o644)}, nil, "invalid_path"},
+		"own link upwards":  {[]*tar.Header{plain, {Typeflag: tar.TypeSymlink, Name: "l", Linkname: ".."}, file("l/out", "x", 0o644)}, nil, "invalid_path"},
+		"hard link outside": {[]*tar.Header{plain, {Typeflag: tar.TypeLink, Name: "h", Linkname: "../keep"}}, nil, "invalid_path"},
+		"hard link missing": {[]*tar.Header{plain, {Typeflag: tar.TypeLink, Name: "h", Linkname: "none"}}, nil, "file_missing"},
+		"below a file":      {[]*tar.Header{plain, file("a/b", "x", 0o644)}, nil, "invalid_path"},
+		"twice":             {[]*tar.Header{plain, file("a", "x", 0o644)}, nil, "invalid_request"},
+		"device":            {[]*tar.Header{plain, {Typeflag: tar.TypeChar, Name: "dev", Devmajor: 1, Devminor: 3}}, nil, "invalid_request"},
+		"deletes above":     {[]*tar.Header{plain}, []string{"../keep"}, "invalid_path"},
+		"deletes itself":    {[]*tar.Header{plain}, []string{""}, "invalid_path"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base := t.TempDir()
+			plant(t, base, "keep=k", "in/old=o")
+			_, err := (&Room{}).Unpack(t.Context(), tree(t, base+"/in", c.deleted, c.entries...))
+			if code(err) != c.want {
+				t.Fatal(err)
+			}
+			if got := standing(t, base); !slices.Equal(got, []string{"in/ 755", "in/old=o 644", "keep=k 644"}) {
+				t.Fatalf("%q", got)
+			}
+		})
+	}
+}
+
+func TestATreeThatBreaksOffChangesNothing(t *testing.T) {
+	base := t.TempDir()
+	plant(t, base, "a=old", "b=old")
+	whole, err := io.ReadAll(tree(t, base, []string{"b"}, file("a", strings.Repeat("new", 1000), 0o644), file("c", "c", 0o644)))
+	must(t, err)
+	for _, length := range []int{0, 100, 512, 2000, 3000, 5500} {
+		if _, err := (&Room{}).Unpack(t.Context(), bytes.NewReader(whole[:length])); code(err) != "invalid_request" && !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%d bytes: %v", length, err)
+		}
+		if got := standing(t, base); !slices.Equal(got, []string{"a=old 644", "b=old 644"}) {
+			t.Fatalf("%d bytes: %.200q", length, got)
+		}
+	}
+}
+
+func TestUnpackingOnAnOverlayLeavesNoTrace(t *testing.T) {
+	room, merged := overlay(t, "d/x=1", "d/y=2", "f=file", "gone/z=3")
+	_, err := room.Unpack(t.Context(), tree(t, merged, []string{"gone"}, file("d/x", "X", 0o644), file("f/in", "i", 0o644), file("n/deep/m", "m", 0o644)))
+	must(t, err)
+	records, failure := changesOf(t, room, ChangesRequest{Scope: "workspace", Content: true})
+	want := []string{"d/x f:1 f:X", "f f:file d:", "f/in none f:i", "gone d: none", "gone/z f:3 none", "n none d:", "n/deep none d:", "n/deep/m none f:m"}
+	if got := short(records); failure != nil || !slices.Equal(got, want) {
+		t.Fatalf("%q %v", got, failure)
+	}
+	plant(t, merged, stagingPrefix+"left/over=1")
+	room.Sweep()
+	if got, _ := filepath.Glob(merged + "/" + stagingPrefix + "*"); len(got) != 0 {
+		t.Fatalf("%v", got)
+	}
+}
+
+func TestPackingGivesWhatUnpackingTakes(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	plant(t, from, "a=A", "d/b=B", "d/empty/", "l -> nowhere", ".git/x=1", "d/.git/y=1", "\xff\xfe=raw", strings.Repeat("n", 150)+"=long")
+	must(t, unix.Chmod(from+"/a", 0o4711))
+	must(t, os.Link(from+"/a", from+"/d/same"))
+	must(t, unix.Mkfifo(from+"/fifo", 0o600))
+	when := time.Unix(1_600_000_000, 0)
+	must(t, os.Chtimes(from+"/d/b", when, when))
+	pack, err := (&Room{}).Pack(from, []string{".git"})
+	must(t, err)
+	defer pack.Close()
+	var out bytes.Buffer
+	must(t, pack.Stream(t.Context(), &out))
+	reader := tar.NewReader(bytes.NewReader(out.Bytes()))
+	var names []string
+	for {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		must(t, err)
+		names = append(names, header.Name)
+		if header.Uname != "" || header.Gname != "" || header.Name == "d/same" && (header.Typeflag != tar.TypeLink || header.Linkname != "a") {
+			t.Errorf("%+v", header)
+		}
+	}
+	want := []string{".", "a", "d", "d/b", "d/empty", "d/same", "l", strings.Repeat("n", 150), "\xff\xfe"}
+	if !slices.Equal(names, want) {
+		t.Fatalf("%q", names)
+	}
+	manifest, err := io.ReadAll(tree(t, to, nil))
+	must(t, err)
+	// Without the end marks another tar may follow.
+	body := io.MultiReader(bytes.NewReader(manifest[:len(manifest)-1024]), &out)
+	_, err = (&Room{}).Unpack(t.Context(), body)
+	must(t, err)
+	must(t, os.RemoveAll(from+"/.git"))
+	must(t, os.RemoveAll(from+"/d/.git"))
+	if got, want := standing(t, to), standing(t, from); !slices.Equal(got, want) {
+		t.Fatalf("%q\nwant %q", got, want)
+	}
+	info, _ := os.Stat(to + "/d/b")
+	special, _ := os.Stat(to + "/a")
+	if !info.ModTime().Equal(when) || special.Mode()&fs.ModeSetuid == 0 {
+		t.Fatal(info.ModTime(), special.Mode())
+	}
+}
+
+func TestPackingOneFileAndRefusals(t *testing.T) {
+	base := t.TempDir()
+	plant(t, base, "f=text", "l -> f")
+	for _, name := range []string{"f", "l"} {
+		pack, err := (&Room{}).Pack(base+"/"+name, nil)
+		must(t, err)
+		var out bytes.Buffer
+		must(t, pack.Stream(t.Context(), &out))
+		pack.Close()
+		reader := tar.NewReader(&out)
+		header, err := reader.Next()
+		text, _ := io.ReadAll(reader)
+		if err != nil || header.Name != "." || string(text) != "text" {
+			t.Fatalf("%+v %q %v", header, text, err)
+		}
+	}
+	for path, want := range map[string]string{base + "/none": "file_missing", "/dev/null": "not_a_file", "x": "invalid_path"} {
+		if _, err := (&Room{}).Pack(path, nil); code(err) != want {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+func TestAFileThatShrinksIsPaddedAndTold(t *testing.T) {
+	base := t.TempDir()
+	plant(t, base, "upper/", "lower/", "merged/")
+	must(t, os.WriteFile(base+"/upper/f", bytes.Repeat([]byte("x"), wholeBytes+10), 0o644))
+	parent, err := os.Open(base + "/upper")
+	must(t, err)
+	n, err := (&folder{File: parent}).find("f")
+	must(t, err)
+	held, err := n.open()
+	must(t, err)
+	defer held.Close()
+	must(t, os.Truncate(base+"/upper/f", 5))
+	var out bytes.Buffer
+	written, err := held.WriteTo(&out)
+	if err != nil || written != wholeBytes+10 || out.Len() != wholeBytes+10 || !held.isTorn || !strings.HasPrefix(out.String(), "xxxxx\x00") {
+		t.Fatalf("%d %d %v %v", written, out.Len(), held.isTorn, err)
+	}
+}

@@ -1,0 +1,245 @@
+// Unpacking: a tar stream goes into a draft beside its destination, and only when all of it is there into place.
+
+package files
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	manifestName = "pyro.json"
+	mostManifest = 64 << 20
+	// endMarkBytes are the zeroes at the end of a tar.
+	endMarkBytes = 1024
+)
+
+// Manifest is the first entry of a tree to unpack.
+type Manifest struct {
+	// Destination is an absolute folder, made when missing.
+	Destination []byte `json:"destination"`
+	// Deleted are paths below it that go away.
+	Deleted [][]byte `json:"deleted"`
+}
+
+// Unpacked counts what was done.
+type Unpacked struct {
+	Written int `json:"written"`
+	Deleted int `json:"deleted"`
+}
+
+// Unpack puts a tree in place. A failure before its last step changes nothing at the destination.
+func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
+	marked := &endMarks{Reader: body}
+	in := tar.NewReader(marked)
+	manifest, err := readManifest(in)
+	if err != nil {
+		return nil, err
+	}
+	destination, err := makeDestination(string(manifest.Destination))
+	if err != nil {
+		return nil, explain(err, string(manifest.Destination))
+	}
+	name, release := r.hide()
+	defer release()
+	staging := filepath.Join(r.stagingPlace(destination), name)
+	if err := os.Mkdir(staging, 0o700); err != nil {
+		return nil, explain(err, staging)
+	}
+	// What cannot be removed now is at the next start.
+	defer os.RemoveAll(staging)
+	root, err := os.OpenRoot(staging)
+	if err != nil {
+		return nil, explain(err, staging)
+	}
+	defer root.Close()
+	draft := &draft{root: root, folders: map[string]*tar.Header{}}
+	if err := draft.fill(ctx, in); err != nil {
+		return nil, explain(err, string(manifest.Destination))
+	}
+	if marked.zeroes < endMarkBytes {
+		return nil, refuse("invalid_request", "the tree breaks off")
+	}
+	target, err := os.OpenRoot(destination)
+	if err != nil {
+		return nil, explain(err, destination)
+	}
+	defer target.Close()
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	m := &merger{from: root, to: target, draft: draft}
+	err = m.merge(manifest.Deleted)
+	return &Unpacked{m.written, m.deleted}, explain(err, destination)
+}
+
+func readManifest(in *tar.Reader) (*Manifest, error) {
+	header, err := in.Next()
+	if err != nil || header.Name != manifestName || header.Typeflag != tar.TypeReg || header.Size > mostManifest {
+		return nil, refuse("invalid_request", "the tree does not begin with its manifest")
+	}
+	manifest := &Manifest{}
+	decoder := json.NewDecoder(in)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(manifest); err != nil {
+		return nil, refuse("invalid_request", "the manifest does not parse: %v", err)
+	}
+	for _, path := range manifest.Deleted {
+		if !isInside(string(path)) {
+			return nil, refuse("invalid_path", "%.500q is no path below the destination", path)
+		}
+	}
+	return manifest, nil
+}
+
+// makeDestination gives the folder without links on the way.
+func makeDestination(path string) (string, error) {
+	path, err := checkPath(path)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(path, folderMode); err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// stagingPlace is a folder of the same mount as the destination, since only there a rename is one step: the root of
+// the overlay where that is it, so that what a crash leaves is found at the next start.
+func (r *Room) stagingPlace(destination string) string {
+	mount, err := mountOf(destination)
+	if err != nil {
+		return destination
+	}
+	for _, root := range r.roots() {
+		if id, err := mountOf(root); err == nil && id == mount && isBelow(destination, root) {
+			return root
+		}
+	}
+	return destination
+}
+
+func isBelow(path, root string) bool {
+	return path == root || strings.HasPrefix(path, strings.TrimSuffix(root, "/")+"/")
+}
+
+func mountOf(path string) (uint64, error) {
+	var status unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &status)
+	return status.Mnt_id, err
+}
+
+// endMarks counts the zeroes that were read last: to the tar reader a stream that is cut between entries is complete.
+type endMarks struct {
+	io.Reader
+	zeroes int
+}
+
+func (e *endMarks) Read(p []byte) (int, error) {
+	n, err := e.Reader.Read(p)
+	rest := len(bytes.TrimRight(p[:n], "\x00"))
+	if rest > 0 {
+		e.zeroes = 0
+	}
+	e.zeroes += n - rest
+	return n, err
+}
+
+// draft is a tree that is not in place yet.
+type draft struct {
+	root *os.Root
+	// folders are those with an entry of their own, by their paths; "." is the destination itself.
+	folders map[string]*tar.Header
+}
+
+func (d *draft) fill(ctx context.Context, in *tar.Reader) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		header, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return refuse("invalid_request", "the tree does not parse: %v", err)
+		}
+		name := strings.TrimSuffix(strings.TrimPrefix(header.Name, "./"), "/")
+		if name == "." || name == "" {
+			d.folders["."] = header
+			continue
+		}
+		if !isInside(name) {
+			return refuse("invalid_path", "%.500q is no path below the destination", header.Name)
+		}
+		if err := d.add(name, header, in); err != nil {
+			return err
+		}
+	}
+}
+
+func (d *draft) add(name string, header *tar.Header, in io.Reader) error {
+	if err := d.root.MkdirAll(filepath.Dir(name), folderMode); err != nil {
+		if errno := syscall.Errno(0); errors.As(err, &errno) && errno != unix.ENOTDIR && errno != unix.EEXIST {
+			return err
+		}
+		return refuse("invalid_path", "%.500q is below what is no folder in the tree", name)
+	}
+	switch header.Typeflag {
+	case tar.TypeDir:
+		if err := d.root.MkdirAll(name, folderMode); err != nil {
+			return err
+		}
+		d.folders[name] = header
+		return nil
+	case tar.TypeReg:
+		return d.addFile(name, header, in)
+	case tar.TypeSymlink:
+		if err := d.root.Symlink(header.Linkname, name); err != nil {
+			return err
+		}
+		return own(d.root, name)
+	case tar.TypeLink:
+		target := strings.TrimPrefix(header.Linkname, "./")
+		if !isInside(target) {
+			return refuse("invalid_path", "%.500q is no path below the destination", header.Linkname)
+		}
+		return d.root.Link(target, name)
+	}
+	return refuse("invalid_request", "%.500q is of a kind that cannot be unpacked", name)
+}
+
+func (d *draft) addFile(name string, header *tar.Header, in io.Reader) error {
+	file, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := io.Copy(file, in); err != nil {
+		return err
+	}
+	if err := own(d.root, name); err != nil {
+		return err
+	}
+	if err := unix.Fchmod(int(file.Fd()), uint32(header.Mode&0o7777)); err != nil {
+		return err
+	}
+	return d.root.Chtimes(name, header.ModTime, header.ModTime)
+}
+
+// own makes the guest's root the owner, which an agent that is not root cannot and need not do.
+func own(root *os.Root, name string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return root.Lchown(name, 0, 0)
+}

@@ -1,0 +1,85 @@
+// The messages about files: bytes of paths travel as base64, and whatever the guest sends is bounded here.
+import { z } from 'zod';
+
+/** Longest path that a guest may name, `bytes` */
+export const longestPath = 4096;
+const count = z.number().int().nonnegative();
+const permissions = z.number().int().min(0).max(0o7777);
+const pathBytes = z.base64().max(Math.ceil(longestPath / 3) * 4);
+const fileType = z.enum(['file', 'directory', 'symlink', 'other']);
+
+export const fileEntrySchema = z.object({
+  path: pathBytes.min(1),
+  type: fileType,
+  size: count,
+  mode: permissions,
+  mtime_ms: count,
+  link_target: pathBytes.optional(),
+});
+export type FileEntryMessage = z.infer<typeof fileEntrySchema>;
+
+export const listingSchema = z.object({
+  entries: z.array(fileEntrySchema).max(10_000),
+  next_cursor: pathBytes.min(1).optional(),
+});
+
+const headerCount = z
+  .string()
+  .regex(/^\d{1,15}$/)
+  .transform(Number);
+/** What the head of a slice's answer tells. */
+export const sliceHeadSchema = z.object({
+  'pyro-size': headerCount,
+  'pyro-mode': headerCount.pipe(permissions),
+  'pyro-offset': headerCount,
+  'pyro-first-line': headerCount,
+  'pyro-cut': z.enum(['true', 'false']),
+});
+
+export const writeAnswerSchema = z.object({ size: count, mode: permissions, was_created: z.boolean() });
+
+export const replaceRequestSchema = z.strictObject({
+  path: z.base64(),
+  old_text: z.string().min(1),
+  new_text: z.string(),
+  expected_count: z.number().int().min(1),
+});
+export const replaceAnswerSchema = z.object({ size: count, replaced_count: count });
+
+export const changesRequestSchema = z.strictObject({
+  scope: z.enum(['workspace', 'system']),
+  content: z.boolean(),
+  paths: z.array(z.base64()).max(100_000).optional(),
+  exact: z.boolean().optional(),
+  excluded_names: z.array(z.string()).optional(),
+});
+export type ChangesRequestMessage = z.infer<typeof changesRequestSchema>;
+
+const changeSideSchema = z.object({ type: fileType, mode: permissions, size: count });
+export const changeHeadSchema = z.object({
+  path: pathBytes.min(1),
+  before: changeSideSchema.optional(),
+  after: changeSideSchema.optional(),
+});
+export type ChangeHead = z.infer<typeof changeHeadSchema>;
+export const changeEndSchema = z.object({ torn: z.boolean() });
+export const changesEndSchema = z.object({ records: count });
+
+export const treeManifestSchema = z.strictObject({ destination: z.base64(), deleted: z.array(z.base64()) });
+export const unpackAnswerSchema = z.object({ written: count, deleted: count });
+
+export const treeItemSchema = z.strictObject({
+  path: z.base64().min(1),
+  type: z.enum(['file', 'directory', 'symlink']),
+  mode: permissions,
+  size: count,
+  sha256: z.string().regex(/^([0-9a-f]{64})?$/),
+});
+export const differencesSchema = z.object({
+  different: z.array(count).max(100).optional(),
+  extra: z.array(pathBytes.min(1)).max(100).optional(),
+  end: z.boolean().optional(),
+});
+
+export const thawAnswerSchema = z.object({ was_frozen: z.boolean() });
+export const growAnswerSchema = z.object({ bytes: count });

@@ -1,0 +1,159 @@
+// Whole trees in and out of a guest: packing, unpacking, comparing.
+import type { ClientHttp2Stream } from 'node:http2';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { PyroError } from '../shared/errors.ts';
+import { differencesSchema, unpackAnswerSchema } from './file-messages.ts';
+import type { TreeComparison, TreeItem, UnpackRequest } from './file-types.ts';
+import { brokenProtocol, chunksOf, relativePath } from './guest-bytes.ts';
+import { type CallOptions, expectSuccess, type GuestClient, parseAnswer, readAll } from './guest-client.ts';
+
+/** Time that a tree may take to travel and take its place when the caller sets none, `ms` */
+const treeMs = 600_000;
+const mostExtra = 1_000_000;
+/** Most that paths of a comparison may sum up to, `bytes` */
+const mostExtraBytes = 64 * 1024 * 1024;
+const longestLine = 1024 * 1024;
+const blockBytes = 512;
+
+export async function packTree(
+  client: GuestClient,
+  request: { readonly path: string; readonly excludedNames?: readonly string[] },
+  call: CallOptions,
+): Promise<Readable> {
+  const query = new URLSearchParams({ path: request.path });
+  for (const name of request.excludedNames ?? []) query.append('exclude', name);
+  const stream = client.open('GET', `/v1/tree?${query}`, call);
+  stream.end();
+  await expectSuccess(stream, call);
+  return Readable.from(chunksOf(stream, call), { objectMode: false });
+}
+
+export async function unpackTree(
+  client: GuestClient,
+  request: UnpackRequest,
+  tar: Readable,
+  call: CallOptions,
+): Promise<{ written: number; deleted: number }> {
+  const path = '/v1/tree/unpack';
+  const options = { timeoutMs: treeMs, ...call };
+  const stream = await upload(client, path, withManifest(request, tar), options);
+  return parseAnswer(await readAll(stream, options), unpackAnswerSchema, path);
+}
+
+export async function compareTree(
+  client: GuestClient,
+  request: { readonly destination: string; readonly items: readonly TreeItem[] },
+  call: CallOptions,
+): Promise<TreeComparison> {
+  const options = { timeoutMs: treeMs, ...call };
+  const query = new URLSearchParams({ destination: request.destination });
+  const stream = await upload(client, `/v1/tree/compare?${query}`, itemLines(request.items), options);
+  return decodeComparison(chunksOf(stream, options), request.items.length);
+}
+
+/** Sends a body and waits for the answer's head, whichever side ends first. */
+async function upload(
+  client: GuestClient,
+  path: string,
+  body: AsyncIterable<Buffer>,
+  options: CallOptions,
+): Promise<ClientHttp2Stream> {
+  const stream = client.open('POST', path, options);
+  const source: { failure?: unknown } = {};
+  const [answered, sent] = await Promise.allSettled([
+    expectSuccess(stream, options),
+    pipeline(noting(body, source), stream),
+  ]);
+  options.signal?.throwIfAborted();
+  if ('failure' in source) throw source.failure;
+  if (answered.status === 'rejected') throw answered.reason;
+  if (sent.status === 'rejected')
+    throw new PyroError('guest_unreachable', 'the guest stopped reading', { cause: sent.reason });
+  return stream;
+}
+
+/** Keeps a failure of the source itself apart from those of the connection. */
+async function* noting(body: AsyncIterable<Buffer>, source: { failure?: unknown }): AsyncGenerator<Buffer> {
+  try {
+    yield* body;
+  } catch (error) {
+    source.failure = error;
+    throw error;
+  }
+}
+
+async function* withManifest(request: UnpackRequest, tar: Readable): AsyncGenerator<Buffer> {
+  const manifest = Buffer.from(
+    JSON.stringify({
+      destination: Buffer.from(request.destination).toString('base64'),
+      deleted: request.deletedPaths.map((path) => path.toString('base64')),
+    }),
+  );
+  const padding = (blockBytes - (manifest.length % blockBytes)) % blockBytes;
+  yield Buffer.concat([manifestHeader(manifest.length), manifest, Buffer.alloc(padding)]);
+  for await (const chunk of tar) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+}
+
+/** The tar header of the manifest, in front of whatever tar follows. */
+function manifestHeader(size: number): Buffer {
+  const header = Buffer.alloc(blockBytes);
+  header.write('pyro.json', 0);
+  header.write('0000644\0' + '0000000\0' + '0000000\0', 100);
+  header.write(`${size.toString(8).padStart(11, '0')}\0${'0'.repeat(11)}\0`, 124);
+  header.write('        0', 148);
+  header.write('ustar\x0000', 257);
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+  return header;
+}
+
+async function* itemLines(items: readonly TreeItem[]): AsyncGenerator<Buffer> {
+  let text = '';
+  for (const item of items) {
+    text += `${JSON.stringify({ ...item, path: item.path.toString('base64') })}\n`;
+    if (text.length < 65_536) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  yield Buffer.from(text);
+}
+
+/** Reads the answer of a comparison of so many items. Throws `guest_protocol`. */
+export async function decodeComparison(source: AsyncIterable<Buffer>, itemCount: number): Promise<TreeComparison> {
+  const different: number[] = [];
+  const extra: Buffer[] = [];
+  let extraBytes = 0;
+  let hasEnded = false;
+  for await (const line of linesOf(source)) {
+    if (hasEnded) throw brokenProtocol('something behind the end of a comparison');
+    const part = parseAnswer(line, differencesSchema, '/v1/tree/compare');
+    for (const index of part.different ?? []) {
+      // Rising numbers: none twice, and no more than there are items.
+      if (index >= itemCount || index <= (different.at(-1) ?? -1)) throw brokenProtocol('an index of no item');
+      different.push(index);
+    }
+    for (const encoded of part.extra ?? []) {
+      const path = relativePath(encoded);
+      extraBytes += path.length;
+      if (extra.length >= mostExtra || extraBytes > mostExtraBytes) throw brokenProtocol('too many paths');
+      extra.push(path);
+    }
+    hasEnded = part.end === true;
+  }
+  if (!hasEnded) throw brokenProtocol('a comparison that breaks off');
+  return { different, extra };
+}
+
+async function* linesOf(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of source) {
+    rest = Buffer.concat([rest, chunk]);
+    for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
+      yield rest.subarray(0, at);
+      rest = rest.subarray(at + 1);
+    }
+    if (rest.length > longestLine) throw brokenProtocol('a line that is too long');
+  }
+  if (rest.length > 0) throw brokenProtocol('a line without an end');
+}

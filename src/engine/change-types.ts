@@ -1,0 +1,141 @@
+// Files and changes of a workspace as operations see them: requests in, plain data out.
+
+export interface FileEntryView {
+  readonly path: string;
+  readonly artifact_type: 'file' | 'directory' | 'symlink' | 'other';
+  readonly size_bytes: number;
+  readonly mode: string;
+  readonly modified_at: number;
+  readonly link_target: string | null;
+}
+
+export interface FileReadRequest {
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly offset: number | undefined;
+  readonly startLine: number | undefined;
+  readonly endLine: number | undefined;
+}
+
+export interface FileReadResult {
+  readonly workspace_id: string;
+  readonly path: string;
+  readonly size_bytes: number;
+  readonly max_bytes: number;
+  readonly offset: number;
+  readonly next_offset: number | null;
+  readonly first_line: number | null;
+  readonly encoding: 'utf-8' | 'base64';
+  readonly content: string;
+  readonly truncated: boolean;
+  readonly mode: string;
+}
+
+export interface FileWriteRequest {
+  readonly path: string;
+  readonly content: Uint8Array | undefined;
+  readonly isAppend: boolean;
+  readonly mode: number | undefined;
+  readonly replacement:
+    | { readonly oldText: string; readonly newText: string; readonly expectedCount: number }
+    | undefined;
+}
+
+export interface FileWriteResult {
+  readonly workspace_id: string;
+  readonly path: string;
+  readonly size_bytes: number;
+  readonly bytes_written: number;
+  readonly replaced_count: number | null;
+  readonly created: boolean;
+}
+
+export interface PatchEntry {
+  readonly path: string;
+  readonly status: string;
+}
+
+export interface PatchResult {
+  readonly workspace_id: string;
+  readonly changed: boolean;
+  readonly summary: Readonly<Record<string, number>>;
+  readonly entries: PatchEntry[];
+}
+
+export interface DiffRequest {
+  readonly path: string | undefined;
+  readonly isStatOnly: boolean;
+  readonly base: string;
+  readonly hasSystem: boolean;
+  /** Offset into the patch, `bytes` */
+  readonly cursor: number;
+  readonly maxBytes: number;
+  readonly entryLimit: number;
+}
+
+export interface DiffEntry {
+  readonly path: string;
+  readonly status: string;
+  readonly artifact_type: string;
+  readonly old_path: string | null;
+  readonly old_mode: string | null;
+  readonly new_mode: string | null;
+  readonly additions: number | null;
+  readonly deletions: number | null;
+  readonly is_binary: boolean;
+}
+
+export interface DiffResult {
+  readonly workspace_id: string;
+  readonly base: string;
+  readonly changed: boolean;
+  readonly summary: Readonly<Record<string, number>>;
+  readonly entries: DiffEntry[];
+  readonly entries_truncated: boolean;
+  readonly patch: string;
+  readonly patch_bytes: number;
+  readonly next_cursor: number | null;
+  /** Paths outside /workspace that changed; null when not asked for */
+  readonly system_changes: PatchEntry[] | null;
+}
+
+export interface ExportRequest {
+  readonly path: string;
+  readonly outputPath: string;
+  readonly format: 'files' | 'tar' | 'patch';
+  readonly isOverwrite: boolean;
+  readonly hasGit: boolean;
+}
+
+export interface ExportResult {
+  readonly workspace_id: string;
+  readonly workspace_path: string;
+  readonly output_path: string;
+  readonly format: string;
+  readonly artifact_type: string;
+  readonly entry_count: number;
+  readonly bytes_written: number;
+}
+
+export interface SyncRequest {
+  readonly sourcePath: string;
+  readonly destination: string;
+  readonly isDelete: boolean;
+  readonly isDryRun: boolean;
+}
+
+export interface SyncResult {
+  readonly workspace_id: string;
+  readonly workspace_sync: {
+    readonly mode: string;
+    readonly source_path: string;
+    readonly destination: string;
+    readonly entry_count: number;
+    readonly written_count: number;
+    readonly deleted_count: number;
+    readonly bytes_written: number;
+    readonly dry_run: boolean;
+    readonly changes: PatchEntry[];
+    readonly changes_truncated: boolean;
+  };
+}

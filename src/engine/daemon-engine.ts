@@ -1,0 +1,45 @@
+// The engine of the daemon: what a front can do, and the workspaces.
+import { locatePaths, type Paths } from '../system/paths.ts';
+import type { Engine } from './engine-types.ts';
+import { createLocalEngine } from './local-engine.ts';
+import { Preparations } from './preparations.ts';
+import { WorkspaceRegistry } from './workspace-registry.ts';
+import { createWorkspaces } from './workspaces.ts';
+
+export interface EngineActivity {
+  readonly runningGuests: number;
+  readonly busyCalls: number;
+  /** Memory that the running guests were given, `bytes` */
+  readonly memoryBytes: number;
+  readonly guests: readonly { readonly workspace_id: string; readonly pid: number }[];
+}
+
+export interface DaemonEngine extends Engine, AsyncDisposable {
+  readonly activity: () => EngineActivity;
+}
+
+/** Takes over the guests that run. Disposing it lets go of them; they run on. */
+export async function createDaemonEngine(paths: Paths = locatePaths()): Promise<DaemonEngine> {
+  const closing = new AbortController();
+  const registry = await WorkspaceRegistry.open(paths);
+  const workspaces = createWorkspaces(registry, new Preparations(paths, closing.signal));
+  return {
+    ...createLocalEngine(),
+    workspaces,
+    activity: () => {
+      const started = registry.all().filter(({ guest }) => guest !== undefined);
+      return {
+        runningGuests: started.length,
+        busyCalls: started.filter(({ isBusy }) => isBusy).length,
+        memoryBytes: started.reduce((sum, { record }) => sum + record.mem_mib * 1024 * 1024, 0),
+        guests: started.flatMap(({ record }) =>
+          record.guest === null ? [] : [{ workspace_id: record.id, pid: record.guest.process.pid }],
+        ),
+      };
+    },
+    [Symbol.asyncDispose]: async () => {
+      closing.abort();
+      await registry[Symbol.asyncDispose]();
+    },
+  };
+}

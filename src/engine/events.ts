@@ -1,0 +1,35 @@
+// The history of a workspace: one JSON line for each thing that happened, for the summary.
+import { appendFile, readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { systemCodeOf } from '../shared/errors.ts';
+
+const eventSchema = z.object({
+  /** `s` since 1970 */
+  at: z.number(),
+  kind: z.enum(['created', 'reset', 'export', 'sync', 'patch', 'started', 'stopped', 'restarted', 'snapshot']),
+  detail: z.string(),
+});
+export type WorkspaceEvent = z.infer<typeof eventSchema>;
+
+export async function recordEvent(path: string, kind: WorkspaceEvent['kind'], detail: string): Promise<void> {
+  await appendFile(path, `${JSON.stringify({ at: Date.now() / 1000, kind, detail })}\n`, { mode: 0o600 });
+}
+
+/** Events in order; lines that a crash cut short are left out. */
+export async function readEvents(path: string): Promise<WorkspaceEvent[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+  return text.split('\n').flatMap((line) => {
+    try {
+      return [eventSchema.parse(JSON.parse(line))];
+    } catch {
+      // The last line of a daemon that was killed may be half a line.
+      return [];
+    }
+  });
+}

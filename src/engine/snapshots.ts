@@ -1,0 +1,113 @@
+// Snapshots of a workspace's disk: taken at once, gone back to, deleted, their layers merged while the guest is off.
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Guest } from '../machine/guest.ts';
+import { createLayer, mergeLayer, pushLayer, topLayer } from '../machine/layers.ts';
+import type { CallContext } from '../shared/call-context.ts';
+import { PyroError } from '../shared/errors.ts';
+import { findMerge, merged, withoutUnneeded } from './layers.ts';
+import { layerUse, newLayer, nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
+
+const mostSnapshots = 64;
+
+type RecordChanges = Partial<WorkspaceRecord>;
+
+/** The workspace whose layers these are. */
+export interface LayerOwner {
+  readonly files: WorkspaceFiles;
+  readonly record: WorkspaceRecord;
+  readonly update: (changes: RecordChanges) => Promise<void>;
+}
+
+/** Freezes the present layer under a name; what is written from now on goes into a new one. */
+export async function takeSnapshot(
+  files: WorkspaceFiles,
+  record: WorkspaceRecord,
+  guest: Guest | undefined,
+  name: string,
+  context: CallContext,
+): Promise<RecordChanges> {
+  if (name === 'baseline' || record.snapshots.some((each) => each.name === name)) {
+    throw new PyroError('snapshot_exists', `there is a snapshot ${name} already`, {
+      hint: 'choose another name, or delete that one first',
+    });
+  }
+  if (record.snapshots.length >= mostSnapshots) {
+    throw new PyroError('snapshot_limit', `a workspace has at most ${mostSnapshots} snapshots`, {
+      hint: 'delete one first',
+    });
+  }
+  const layer = record.disk;
+  const next = newLayer();
+  const path = join(files.folder, next);
+  if (guest === undefined) {
+    await createLayer(path, layer, record.disk_mib, context.signal);
+  } else {
+    // A frozen file system is whole on the disk: the snapshot needs no repair when it is used.
+    await guest.client.freeze({ signal: context.signal });
+    try {
+      await pushLayer(guest.qmp, path, record.disk_mib, context.signal);
+    } finally {
+      await guest.client.thaw();
+    }
+  }
+  const { blocks } = await stat(join(files.folder, layer));
+  const snapshot: WorkspaceRecord['snapshots'][number] = {
+    name,
+    layer,
+    created_at: nowSeconds(),
+    changed_bytes: blocks * 512,
+  };
+  return {
+    disk: next,
+    layers: { ...record.layers, [next]: layer },
+    snapshots: [...record.snapshots, snapshot],
+  };
+}
+
+/** Layer of a snapshot. Throws `snapshot_unknown`. */
+export function layerOf(record: WorkspaceRecord, name: string): string {
+  const found = record.snapshots.find((each) => each.name === name);
+  if (found !== undefined) return found.layer;
+  const names = ['baseline', ...record.snapshots.map((each) => each.name)];
+  throw new PyroError('snapshot_unknown', `workspace ${record.id} has no snapshot ${JSON.stringify(name)}`, {
+    hint: `there are: ${names.join(', ')}`,
+    details: { snapshots: names },
+  });
+}
+
+/** Forgets a name. Layers that only it needed can go, which is the caller's to do once the record is written. */
+export function dropSnapshot(record: WorkspaceRecord, name: string): RecordChanges {
+  if (name === 'baseline') {
+    throw new PyroError('usage', 'baseline is the seed of the workspace and stays', { hint: 'delete the workspace' });
+  }
+  layerOf(record, name);
+  return { snapshots: record.snapshots.filter((each) => each.name !== name) };
+}
+
+/** Removes layers that nothing needs any more. */
+export async function removeUnneeded(files: WorkspaceFiles, record: WorkspaceRecord): Promise<RecordChanges> {
+  const { layers, unneeded } = withoutUnneeded(layerUse(record));
+  for (const name of unneeded) await rm(join(files.folder, name), { force: true });
+  return { layers };
+}
+
+/** Long chains slow a guest down; while it is off they are made short. */
+export async function mergeLayers(owner: LayerOwner, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const use = layerUse(owner.record);
+    const merge = findMerge(use);
+    if (merge === undefined) return;
+    await mergeLayer(owner.files.folder, merge, signal);
+    const { layers, top } = merged(use, merge);
+    await owner.update({ layers: { ...layers }, disk: top });
+    await rm(join(owner.files.folder, merge.from), { force: true });
+  }
+}
+
+/** A daemon that was killed in the middle of a snapshot may have left the guest one layer ahead of the record. */
+export async function reconcileLayers(owner: LayerOwner, guest: Guest): Promise<void> {
+  const { record } = owner;
+  const { file } = await topLayer(guest.qmp);
+  if (file !== record.disk) await owner.update({ disk: file, layers: { ...record.layers, [file]: record.disk } });
+}

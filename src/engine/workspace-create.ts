@@ -1,0 +1,86 @@
+// A new workspace: environment, project, disk and guest first, the record last, so that it exists whole or not at all.
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { makeFolder } from '../system/folders.ts';
+import { recordEvent } from './events.ts';
+import { templateSource } from './machine-room.ts';
+import type { Preparations } from './preparations.ts';
+import { prepareSeed } from './seed.ts';
+import { Workspace } from './workspace.ts';
+import { endGuest, furnish, type GuestPlace, startFresh } from './workspace-guest.ts';
+import { newLayer, nowSeconds, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
+import type { WorkspaceRegistry } from './workspace-registry.ts';
+import type { CreateRequest, WorkspaceCall, WorkspaceView } from './workspace-types.ts';
+import { viewOf } from './workspace-view.ts';
+
+const defaultEnvironment = 'debian:12';
+
+export async function createWorkspace(
+  registry: WorkspaceRegistry,
+  preparations: Preparations,
+  request: CreateRequest,
+  call: WorkspaceCall,
+): Promise<WorkspaceView> {
+  const { house, paths } = registry;
+  const id = randomBytes(6).toString('hex');
+  house.admit(id, request.memMib);
+  const name = request.environment ?? call.project?.environment ?? defaultEnvironment;
+  const [environment, seed, room] = await Promise.all([
+    preparations.environment(name, request.waitMs, call),
+    prepareSeed(paths, request.seedPath, call),
+    house.room(call),
+  ]);
+  const files = registry.filesOf(id);
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => rm(files.folder, { recursive: true, force: true }));
+  await makeFolder(files.folder);
+  const now = nowSeconds();
+  const disk = newLayer();
+  const draft: WorkspaceRecord = {
+    version: 1,
+    id,
+    name: request.name ?? null,
+    labels: { ...request.labels },
+    environment: name,
+    environment_digest: environment.digest,
+    image: {
+      env: [...environment.record.config.env],
+      working_dir: environment.record.config.working_dir,
+      user: environment.record.config.user,
+    },
+    vcpu_count: request.vcpuCount,
+    mem_mib: request.memMib,
+    disk_mib: request.diskMib,
+    ttl_seconds: request.ttlSeconds,
+    created_at: now,
+    last_activity_at: now,
+    network_policy: request.networkPolicy,
+    seed: seed.view,
+    has_project: seed.image !== undefined,
+    state: 'started',
+    stop_reason: null,
+    guest: null,
+    disk,
+    layers: { [disk]: null },
+    snapshots: [],
+    command_count: 0,
+    last_command: null,
+    reset_count: 0,
+    last_reset_at: null,
+  };
+  const place: GuestPlace = { room, files, plan: draft, environment: templateSource(environment), context: call };
+  await furnish(place, environment.imagePath, seed.image);
+  const started = await startFresh(place);
+  undo.defer(() => endGuest(room, started.guest, started.record));
+  const record = { ...draft, guest: started.record };
+  const workspace = await Workspace.open(house, files, record);
+  await recordEvent(files.events, 'created', name);
+  call.signal.throwIfAborted();
+  // From here on it exists.
+  await writeRecord(files, record);
+  undo.move();
+  workspace.hold(started);
+  registry.add(workspace);
+  call.onProgress({ phase: 'ready', message: `workspace ${id} is ready` });
+  return viewOf(workspace);
+}

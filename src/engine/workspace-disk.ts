@@ -1,0 +1,48 @@
+// The disk of a stopped workspace as a file of the host.
+import { createWriteStream } from 'node:fs';
+import { lstat, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { flattenDisk } from '../machine/layers.ts';
+import { PyroError } from '../shared/errors.ts';
+import { temporaryName } from '../system/files.ts';
+import { recordEvent } from './events.ts';
+import { permitHostPath } from './host-paths.ts';
+import type { Workspace } from './workspace.ts';
+import { guestPath } from './workspace-exec.ts';
+import { assertStopped, inspectLayer } from './workspace-inspect.ts';
+import type { DiskExportRequest, WorkspaceCall } from './workspace-types.ts';
+
+/** Writes the whole disk (raw, qcow2) or a tree of it (tar); the file appears whole. */
+export async function exportDisk(
+  workspace: Workspace,
+  request: DiskExportRequest,
+  call: WorkspaceCall,
+): Promise<{ output_path: string; disk_format: string; bytes_written: number }> {
+  const output = await permitHostPath(request.outputPath, call.hostPaths);
+  if (!request.isOverwrite && (await lstat(output).catch(() => undefined)) !== undefined) {
+    throw new PyroError('output_exists', `${output} is there already`, { hint: 'choose another path, or overwrite' });
+  }
+  const draft = temporaryName(output);
+  return await workspace.alone(async () => {
+    assertStopped(workspace);
+    const { record, files } = workspace;
+    try {
+      if (request.format === 'tar') {
+        await inspectLayer(workspace, record.disk, call, async (guestFiles) => {
+          const tree = await guestFiles.pack({ path: guestPath(request.path) }, call);
+          await pipeline(tree, createWriteStream(draft, { flags: 'wx', mode: 0o600 }), { signal: call.signal });
+        });
+      } else {
+        await flattenDisk(join(files.folder, record.disk), draft, request.format, call.signal);
+      }
+      await rename(draft, output);
+    } finally {
+      await rm(draft, { force: true });
+    }
+    await recordEvent(files.events, 'export', output);
+    const { blocks, size } = await stat(output);
+    const bytes = request.format === 'raw' ? blocks * 512 : size;
+    return { output_path: output, disk_format: request.format, bytes_written: bytes };
+  });
+}

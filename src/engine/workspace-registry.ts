@@ -1,0 +1,163 @@
+// All workspaces of this user in the one process that owns them: found on disk, taken over, and ended when idle.
+import { readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { templateDiskMib } from '../machine/disks.ts';
+import type { CallContext } from '../shared/call-context.ts';
+import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
+import { noProgress } from '../shared/progress.ts';
+import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
+import { ensureTemplate, type MachineRoom, openMachineRoom } from './machine-room.ts';
+import { reserveMemory } from './memory-limit.ts';
+import { sweepGuests } from './orphans.ts';
+import { Workspace } from './workspace.ts';
+import type { WorkspaceHouse } from './workspace-house.ts';
+import { readRecord, type WorkspaceFiles, workspaceFiles, workspaceIdSchema } from './workspace-record.ts';
+
+const reapMs = 5000;
+const deletedMark = '.deleted';
+
+export class WorkspaceRegistry implements AsyncDisposable {
+  readonly paths: Paths;
+  readonly #folder: string;
+  readonly #workspaces = new Map<string, Workspace>();
+  readonly #damaged = new Map<string, string>();
+  readonly #closing = new AbortController();
+  #room: Promise<MachineRoom> | undefined;
+  #reaper: NodeJS.Timeout | undefined;
+
+  private constructor(paths: Paths) {
+    this.paths = paths;
+    this.#folder = join(paths.state, 'workspaces');
+  }
+
+  /** Loads every workspace, takes over guests that run, and ends guests that belong to none. */
+  static async open(paths: Paths): Promise<WorkspaceRegistry> {
+    const registry = new WorkspaceRegistry(paths);
+    await ensurePrivateFolder(paths.state);
+    await ensurePrivateFolder(registry.#folder);
+    for (const name of await readdir(registry.#folder)) await registry.#load(name);
+    const noted = [...registry.#workspaces.values()].flatMap(({ record }) => record.guest ?? []);
+    await sweepGuests(paths.runtime, new Set(noted.map(({ folder }) => folder)));
+    const context: CallContext = { signal: registry.#closing.signal, onProgress: noProgress };
+    await Promise.all([...registry.#workspaces.values()].map((workspace) => workspace.adopt(context)));
+    registry.#reaper = setInterval(() => void registry.#reap(), reapMs);
+    registry.#reaper.unref();
+    return registry;
+  }
+
+  readonly house: WorkspaceHouse = {
+    room: async (context) => {
+      this.#room ??= openMachineRoom(this.paths, context);
+      try {
+        return await this.#room;
+      } catch (error) {
+        // The next call looks again: the person may have mended the machine.
+        this.#room = undefined;
+        throw error;
+      }
+    },
+    admit: (id, memMib) => {
+      const others = this.all().filter(({ record }) => record.id !== id && record.state === 'started');
+      reserveMemory(
+        memMib,
+        others.map((each) => ({ id: each.record.id, memMib: each.record.mem_mib, idleSeconds: each.idleSeconds })),
+      );
+    },
+    removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
+    expectRestart: ({ record, files }) => {
+      if (record.disk_mib > templateDiskMib || this.#closing.signal.aborted) return;
+      const context: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
+      const source = { name: record.environment, digest: record.environment_digest, imagePath: files.rootImage };
+      const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
+      const work = this.house.room(context).then((room) => ensureTemplate(room, source, size, context, 'bare'));
+      // Without the template the start boots: slower, and its own failure says why.
+      work.catch(() => undefined);
+    },
+  };
+
+  all(): Workspace[] {
+    return [...this.#workspaces.values()];
+  }
+
+  /** Ids of the workspaces whose record cannot be read, with the reason. */
+  damaged(): ReadonlyMap<string, string> {
+    return this.#damaged;
+  }
+
+  filesOf(id: string): WorkspaceFiles {
+    return workspaceFiles(join(this.#folder, id));
+  }
+
+  /** Throws `workspace_unknown` or `workspace_damaged`. */
+  get(id: string): Workspace {
+    const workspace = this.#workspaces.get(id);
+    if (workspace !== undefined) return workspace;
+    const why = this.#damaged.get(id);
+    if (why !== undefined) {
+      throw new PyroError('workspace_damaged', `the record of workspace ${id} cannot be read: ${why}`, {
+        hint: `delete it with: pyro workspace delete ${id}`,
+      });
+    }
+    throw new PyroError('workspace_unknown', `there is no workspace ${id.slice(0, 64)}`, {
+      hint: 'list them with: pyro workspace list (workspace_list)',
+    });
+  }
+
+  add(workspace: Workspace): void {
+    this.#workspaces.set(workspace.record.id, workspace);
+  }
+
+  /** Ends the guest and removes everything; the workspace is gone from the list at once. */
+  async remove(id: string, context: CallContext): Promise<void> {
+    const workspace = this.#damaged.has(id) ? undefined : this.get(id);
+    this.#workspaces.delete(id);
+    this.#damaged.delete(id);
+    await workspace?.close(context);
+    await this.#discard(id);
+  }
+
+  /** Ends nothing: guests run on for the next owner. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#reaper);
+    this.#closing.abort(new PyroError('cancelled', 'the daemon ends'));
+    await Promise.all(this.all().map((workspace) => workspace.release()));
+  }
+
+  async #load(name: string): Promise<void> {
+    const files = workspaceFiles(join(this.#folder, name));
+    if (name.endsWith(deletedMark) || !workspaceIdSchema.safeParse(name).success) {
+      if (name.endsWith(deletedMark)) await rm(files.folder, { recursive: true, force: true });
+      return;
+    }
+    try {
+      const record = await readRecord(files);
+      // Without a record it was never finished: nobody was told of it.
+      if (record === undefined) await rm(files.folder, { recursive: true, force: true });
+      else if (record.id !== name) throw new PyroError('state_damaged', 'the record names another workspace');
+      else this.add(await Workspace.open(this.house, files, record));
+    } catch (error) {
+      this.#damaged.set(name, messageOf(error));
+    }
+  }
+
+  /** The rename makes the end whole, however long the removal takes. */
+  async #discard(id: string): Promise<void> {
+    const { folder } = this.filesOf(id);
+    await rename(folder, folder + deletedMark);
+    await rm(folder + deletedMark, { recursive: true, force: true });
+  }
+
+  async #reap(): Promise<void> {
+    const context: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
+    for (const workspace of this.all()) {
+      const { ttl_seconds: ttl, state } = workspace.record;
+      if (state !== 'started' || ttl === 0 || workspace.isBusy || workspace.idleSeconds < ttl) continue;
+      try {
+        await workspace.stop('idle', context);
+      } catch (error) {
+        // It is tried again at the next turn; a daemon that ends is no failure.
+        if (!isPyroError(error)) throw error;
+      }
+    }
+  }
+}

@@ -1,0 +1,262 @@
+// Workspaces as operations see them: requests in, plain data out; fields of results have the names that users see.
+
+import type { CallContext } from '../shared/call-context.ts';
+import type { HostPathPolicy, ProjectSource } from '../shared/policy-types.ts';
+import type {
+  DiffEntry,
+  DiffRequest,
+  DiffResult,
+  ExportRequest,
+  ExportResult,
+  FileEntryView,
+  FileReadRequest,
+  FileReadResult,
+  FileWriteRequest,
+  FileWriteResult,
+  PatchResult,
+  SyncRequest,
+  SyncResult,
+} from './change-types.ts';
+
+export type WorkspaceState = 'started' | 'stopped' | 'damaged';
+export type NetworkPolicy = 'off' | 'egress' | 'egress+published-ports';
+
+export interface WorkspaceCall extends CallContext {
+  readonly hostPaths: HostPathPolicy;
+  readonly project: ProjectSource | undefined;
+}
+
+export interface SeedView {
+  readonly mode: 'empty' | 'git' | 'directory' | 'tar_archive';
+  readonly seed_path: string | null;
+  readonly destination: string;
+  readonly origin_kind: string;
+  readonly origin_ref: string | null;
+  readonly commit: string | null;
+  readonly branch: string | null;
+  readonly dirty: boolean | null;
+  readonly entry_count: number;
+  readonly bytes_written: number;
+  /** Counts of what was left out, by reason */
+  readonly left_out: Readonly<Record<string, number>>;
+}
+
+export interface LastCommand {
+  readonly sequence: number;
+  readonly command: string;
+  readonly cwd: string;
+  readonly exit_code: number | null;
+  readonly duration_ms: number;
+  readonly execution_mode: 'guest';
+}
+
+/** Times are seconds since 1970, with fractions. */
+export interface WorkspaceView {
+  readonly workspace_id: string;
+  readonly name: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly environment: string;
+  readonly environment_version: string;
+  readonly vcpu_count: number;
+  readonly mem_mib: number;
+  readonly disk_mib: number;
+  readonly ttl_seconds: number;
+  readonly created_at: number;
+  readonly last_activity_at: number;
+  /** When idleness stops it; null for never */
+  readonly expires_at: number | null;
+  readonly state: WorkspaceState;
+  readonly stop_reason: string | null;
+  readonly network_policy: NetworkPolicy;
+  readonly execution_mode: 'guest';
+  readonly workspace_path: '/workspace';
+  readonly workspace_seed: SeedView;
+  readonly command_count: number;
+  readonly last_command: LastCommand | null;
+  readonly reset_count: number;
+  readonly last_reset_at: number | null;
+  /** True when this call had to start the guest from its disk */
+  readonly restarted: boolean;
+}
+
+export interface WorkspaceStatus extends WorkspaceView {
+  readonly accelerator: string;
+  readonly idle_seconds: number;
+  readonly memory_used_bytes: number | null;
+  readonly disk_used_bytes: number;
+  readonly processes: number | null;
+  readonly running_sequences: number[];
+}
+
+export interface CreateRequest {
+  readonly environment: string | undefined;
+  readonly vcpuCount: number;
+  readonly memMib: number;
+  readonly diskMib: number;
+  readonly ttlSeconds: number;
+  readonly networkPolicy: NetworkPolicy;
+  readonly seedPath: string | undefined;
+  readonly name: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Longest wait for an environment that is still being pulled or built, `ms` */
+  readonly waitMs: number;
+}
+
+export interface ListRequest {
+  readonly label: string | undefined;
+  readonly state: WorkspaceState | undefined;
+  readonly limit: number;
+  readonly cursor: string | undefined;
+}
+
+export interface UpdateRequest {
+  readonly name: string | undefined;
+  readonly clearName: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly clearLabels: readonly string[];
+}
+
+export interface ExecRequest {
+  /** Command line for the guest's shell */
+  readonly command: string;
+  readonly cwd: string | undefined;
+  readonly user: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin: string | undefined;
+  readonly timeoutMs: number;
+  readonly waitMs: number;
+  /** Most output in the result, head and tail together, `bytes` */
+  readonly outputBytes: number;
+}
+
+export interface ExecResult {
+  readonly workspace_id: string;
+  readonly environment: string;
+  readonly environment_version: string;
+  readonly command: string;
+  readonly cwd: string;
+  readonly sequence: number;
+  readonly running: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly stdout_bytes: number;
+  readonly stderr_bytes: number;
+  readonly truncated: boolean;
+  /** False when bytes that are no text were replaced */
+  readonly is_utf8: boolean;
+  readonly exit_code: number | null;
+  readonly timed_out: boolean;
+  readonly duration_ms: number;
+  readonly execution_mode: 'guest';
+  readonly restarted: boolean;
+}
+
+export interface LogsRequest {
+  readonly sequence: number | undefined;
+  readonly stream: 'stdout' | 'stderr' | 'both';
+  /** Byte offset into the stream, or a sequence number to go on from in the history */
+  readonly cursor: number | undefined;
+  /** Most bytes of one stream, or most entries of the history */
+  readonly limit: number;
+  readonly waitMs: number;
+}
+
+export interface LogEntry {
+  readonly sequence: number;
+  readonly command: string;
+  readonly cwd: string;
+  readonly running: boolean;
+  readonly exit_code: number | null;
+  readonly timed_out: boolean;
+  readonly duration_ms: number;
+  readonly execution_mode: 'guest';
+  readonly recorded_at: number;
+  readonly stdout_bytes: number;
+  readonly stderr_bytes: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly is_utf8: boolean;
+}
+
+export interface LogsResult {
+  readonly workspace_id: string;
+  readonly count: number;
+  readonly entries: LogEntry[];
+  /** Where the next call goes on; null at the end */
+  readonly next_cursor: number | null;
+}
+
+export interface SnapshotView {
+  readonly workspace_id: string;
+  readonly snapshot_name: string;
+  readonly kind: 'baseline' | 'named';
+  readonly created_at: number;
+  /** What its own layer holds, `bytes` */
+  readonly changed_bytes: number;
+  readonly deletable: boolean;
+}
+
+export interface DiskExportRequest {
+  readonly outputPath: string;
+  readonly format: 'raw' | 'qcow2' | 'tar';
+  readonly path: string;
+  readonly isOverwrite: boolean;
+}
+
+export interface SummaryResult {
+  readonly workspace_id: string;
+  readonly name: string | null;
+  readonly since: number;
+  readonly outcome: string;
+  readonly commands: LastCommand[];
+  readonly command_count: number;
+  readonly failed_count: number;
+  readonly files: DiffEntry[];
+  readonly file_count: number;
+  readonly additions: number;
+  readonly deletions: number;
+  readonly exports: string[];
+  readonly resets: number;
+  readonly markdown: string;
+}
+
+export interface Workspaces {
+  create(request: CreateRequest, call: WorkspaceCall): Promise<WorkspaceView>;
+  list(request: ListRequest, call: WorkspaceCall): Promise<{ workspaces: WorkspaceView[]; next_cursor: string | null }>;
+  status(id: string, call: WorkspaceCall): Promise<WorkspaceStatus>;
+  update(id: string, request: UpdateRequest, call: WorkspaceCall): Promise<WorkspaceView>;
+  start(id: string, call: WorkspaceCall): Promise<WorkspaceView>;
+  stop(id: string, call: WorkspaceCall): Promise<WorkspaceView>;
+  delete(id: string, call: WorkspaceCall): Promise<void>;
+  prune(states: readonly WorkspaceState[], call: WorkspaceCall): Promise<{ deleted: string[]; freed_bytes: number }>;
+  exec(id: string, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult>;
+  signal(id: string, sequence: number, name: string, call: WorkspaceCall): Promise<void>;
+  logs(id: string, request: LogsRequest, call: WorkspaceCall): Promise<LogsResult>;
+  fileList(
+    id: string,
+    request: { path: string; depth: number; glob: string | undefined; limit: number; cursor: string | undefined },
+    call: WorkspaceCall,
+  ): Promise<{ path: string; entries: FileEntryView[]; next_cursor: string | null }>;
+  fileRead(id: string, request: FileReadRequest, call: WorkspaceCall): Promise<FileReadResult>;
+  fileWrite(id: string, request: FileWriteRequest, call: WorkspaceCall): Promise<FileWriteResult>;
+  patchApply(id: string, patch: string, call: WorkspaceCall): Promise<PatchResult>;
+  diff(id: string, request: DiffRequest, call: WorkspaceCall): Promise<DiffResult>;
+  export(id: string, request: ExportRequest, call: WorkspaceCall): Promise<ExportResult>;
+  syncPush(id: string, request: SyncRequest, call: WorkspaceCall): Promise<SyncResult>;
+  reset(id: string, snapshot: string, call: WorkspaceCall): Promise<WorkspaceView>;
+  snapshotCreate(id: string, name: string, call: WorkspaceCall): Promise<SnapshotView>;
+  snapshotList(id: string): Promise<SnapshotView[]>;
+  snapshotDelete(id: string, name: string): Promise<void>;
+  diskList(
+    id: string,
+    request: { path: string; depth: number; glob: string | undefined; limit: number; cursor: string | undefined },
+    call: WorkspaceCall,
+  ): Promise<{ path: string; entries: FileEntryView[]; next_cursor: string | null }>;
+  diskRead(id: string, request: FileReadRequest, call: WorkspaceCall): Promise<FileReadResult>;
+  diskExport(
+    id: string,
+    request: DiskExportRequest,
+    call: WorkspaceCall,
+  ): Promise<{ output_path: string; disk_format: string; bytes_written: number }>;
+  summary(id: string, call: WorkspaceCall): Promise<SummaryResult>;
+}

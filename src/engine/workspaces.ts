@@ -1,0 +1,95 @@
+// The workspaces as operations call them: each call finds its workspace and hands over to the file for its job.
+
+import { createGuestFiles } from '../agent/guest-files.ts';
+import { sizeOf } from '../environment/store.ts';
+import { isPyroError } from '../shared/errors.ts';
+import type { Preparations } from './preparations.ts';
+import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
+import { createWorkspace } from './workspace-create.ts';
+import { exportDisk } from './workspace-disk.ts';
+import { execute, signalCommand } from './workspace-exec.ts';
+import { listFiles, readFile, writeFile } from './workspace-files.ts';
+import { inspectStopped } from './workspace-inspect.ts';
+import { listWorkspaces } from './workspace-list.ts';
+import { readLogs } from './workspace-logs.ts';
+import type { WorkspaceRegistry } from './workspace-registry.ts';
+import { createSnapshot, deleteSnapshot, listSnapshots } from './workspace-snapshots.ts';
+import { summarize } from './workspace-summary.ts';
+import { pushFiles } from './workspace-sync.ts';
+import type { Workspaces } from './workspace-types.ts';
+import { statusOf, viewOf } from './workspace-view.ts';
+
+export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations): Workspaces {
+  return {
+    create: (request, call) => createWorkspace(registry, preparations, request, call),
+    list: async (request) => listWorkspaces(registry, request),
+    status: (id, call) => statusOf(registry.get(id), call),
+    update: async (id, { name, clearName, labels, clearLabels }) => {
+      const workspace = registry.get(id);
+      const kept = Object.entries(workspace.record.labels).filter(([key]) => !clearLabels.includes(key));
+      await workspace.update({
+        name: clearName ? null : (name ?? workspace.record.name),
+        labels: { ...Object.fromEntries(kept), ...labels },
+      });
+      return viewOf(workspace);
+    },
+    start: async (id, call) => {
+      const workspace = registry.get(id);
+      await workspace.start(call);
+      return viewOf(workspace);
+    },
+    stop: async (id, call) => {
+      const workspace = registry.get(id);
+      await workspace.stop('explicit', call);
+      return viewOf(workspace);
+    },
+    delete: (id, call) => registry.remove(id, call),
+    prune: async (states, call) => {
+      const { workspaces } = listWorkspaces(registry, {
+        label: undefined,
+        state: undefined,
+        limit: Number.POSITIVE_INFINITY,
+        cursor: undefined,
+      });
+      const deleted: string[] = [];
+      let freed = 0;
+      for (const { workspace_id: id, state } of workspaces) {
+        if (!states.includes(state)) continue;
+        freed += await sizeOf(registry.filesOf(id).folder);
+        try {
+          await registry.remove(id, call);
+          deleted.push(id);
+        } catch (error) {
+          // Somebody else has deleted it meanwhile.
+          if (!isPyroError(error, 'workspace_unknown')) throw error;
+        }
+      }
+      return { deleted, freed_bytes: freed };
+    },
+    exec: (id, request, call) => execute(registry.get(id), request, call),
+    signal: (id, sequence, name) => signalCommand(registry.get(id), sequence, name),
+    logs: (id, request, call) => readLogs(registry.get(id), request, call),
+    fileList: (id, request, call) =>
+      registry.get(id).use(call, ({ guest }) => listFiles(createGuestFiles(guest.client), request, call)),
+    fileRead: (id, request, call) =>
+      registry.get(id).use(call, ({ guest }) => readFile(createGuestFiles(guest.client), id, request, call)),
+    fileWrite: (id, request, call) => writeFile(registry.get(id), request, call),
+    patchApply: (id, patch, call) => applyPatchTo(registry.get(id), patch, call),
+    diff: (id, request, call) => diffWorkspace(registry.get(id), request, call),
+    export: (id, request, call) => exportWorkspace(registry.get(id), request, call),
+    syncPush: (id, request, call) => pushFiles(registry.get(id), request, call),
+    reset: async (id, snapshot, call) => {
+      const workspace = registry.get(id);
+      await workspace.reset(snapshot, call);
+      return viewOf(workspace);
+    },
+    snapshotCreate: (id, name, call) => createSnapshot(registry.get(id), name, call),
+    snapshotList: async (id) => listSnapshots(registry.get(id)),
+    snapshotDelete: (id, name) => deleteSnapshot(registry.get(id), name),
+    diskList: (id, request, call) => inspectStopped(registry.get(id), call, (files) => listFiles(files, request, call)),
+    diskRead: (id, request, call) =>
+      inspectStopped(registry.get(id), call, (files) => readFile(files, id, request, call)),
+    diskExport: (id, request, call) => exportDisk(registry.get(id), request, call),
+    summary: (id, call) => summarize(registry.get(id), call),
+  };
+}

@@ -1,0 +1,40 @@
+// A QEMU process that an earlier daemon started: known by its id and start time, watched without being its parent.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isRunning, type ProcessIdentity } from '../system/processes.ts';
+import type { MachineProcess } from './machine-process.ts';
+
+const lookMs = 200;
+const killLookMs = 5;
+
+export class AdoptedProcess implements MachineProcess {
+  readonly #identity: ProcessIdentity;
+  readonly ended: Promise<void>;
+
+  constructor(identity: ProcessIdentity) {
+    this.#identity = identity;
+    this.ended = this.#watch();
+  }
+
+  get pid(): number {
+    return this.#identity.pid;
+  }
+
+  get hasEnded(): boolean {
+    return !isRunning(this.#identity);
+  }
+
+  /** Its console went to the daemon that is gone. */
+  lastWords(): string {
+    return '';
+  }
+
+  async kill(): Promise<void> {
+    if (isRunning(this.#identity)) process.kill(this.#identity.pid, 'SIGKILL');
+    while (isRunning(this.#identity)) await sleep(killLookMs);
+  }
+
+  /** Only a parent is told of an end; others have to look. */
+  async #watch(): Promise<void> {
+    while (isRunning(this.#identity)) await sleep(lookMs, undefined, { ref: false });
+  }
+}

@@ -1,0 +1,75 @@
+// Layers of a guest's disk: made on another, taken live, merged while nobody uses them.
+import { rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+import { runCommand } from '../system/command.ts';
+import type { Qmp } from './qmp.ts';
+
+/** An empty layer at `path` on a file beside it, which it names relative to itself. */
+export async function createLayer(path: string, below: string, diskMib: number, signal: AbortSignal): Promise<void> {
+  const options = ['create', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', below, path, `${diskMib}M`];
+  await runCommand('qemu-img', options, { signal });
+}
+
+const blockSchema = z.array(
+  z.object({
+    qdev: z.string().optional(),
+    inserted: z.object({ 'node-name': z.string().optional(), file: z.string() }).optional(),
+  }),
+);
+
+/** Node and file of the layer that a running guest writes. */
+export async function topLayer(qmp: Qmp): Promise<{ node: string; file: string }> {
+  const blocks = blockSchema.parse(await qmp.execute('query-block'));
+  const top = blocks.find(({ qdev }) => qdev !== undefined && /(^|\/)vs(\/|$)/.test(qdev))?.inserted;
+  if (top?.['node-name'] === undefined) throw new PyroError('qemu_failed', "QEMU does not name the guest's disk");
+  return { node: top['node-name'], file: basename(top.file) };
+}
+
+/** A running guest goes on writing in the layer at `path`, which is made on its present one. */
+export async function pushLayer(qmp: Qmp, path: string, diskMib: number, signal: AbortSignal): Promise<void> {
+  const { node, file } = await topLayer(qmp);
+  await createLayer(path, file, diskMib, signal);
+  try {
+    await qmp.execute('blockdev-snapshot-sync', {
+      'node-name': node,
+      'snapshot-file': path,
+      'snapshot-node-name': basename(path, '.qcow2'),
+      format: 'qcow2',
+      mode: 'existing',
+    });
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Writes a layer into the one below it and puts its children there. Nobody may use any of them meanwhile. Safe to be
+ * cut off: until the last step the chain reads the same.
+ */
+export async function mergeLayer(
+  folder: string,
+  merge: { readonly from: string; readonly into: string; readonly children: readonly string[] },
+  signal: AbortSignal,
+): Promise<void> {
+  await runCommand('qemu-img', ['commit', '-q', '-d', '-f', 'qcow2', join(folder, merge.from)], { signal });
+  for (const child of merge.children) {
+    const options = ['rebase', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', merge.into, join(folder, child)];
+    await runCommand('qemu-img', options, { signal });
+  }
+}
+
+/** A whole disk, with all layers below it, as one file. */
+export async function flattenDisk(
+  top: string,
+  output: string,
+  format: 'raw' | 'qcow2',
+  signal: AbortSignal,
+): Promise<void> {
+  await runCommand('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', format, basename(top), output], {
+    signal,
+    cwd: dirname(top),
+  });
+}

@@ -1,0 +1,233 @@
+// workspace.patch.apply, diff, export, sync.push: changes into a workspace and out of it.
+import { z } from 'zod';
+import { formatTable } from '../shared/table.ts';
+import { formatBytes } from '../shared/units.ts';
+import { defineOperation } from './define.ts';
+import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+
+const core = ['workspace-core', 'workspace-full'] as const;
+const entrySchema = z.object({ path: z.string(), status: z.string() });
+const countsSchema = z.record(z.string(), z.number());
+
+export const diffEntrySchema = z.object({
+  path: z.string(),
+  status: z.string(),
+  artifact_type: z.string(),
+  old_path: z.string().nullable(),
+  old_mode: z.string().nullable(),
+  new_mode: z.string().nullable(),
+  additions: z.number().nullable(),
+  deletions: z.number().nullable(),
+  is_binary: z.boolean(),
+});
+
+export const workspacePatchApply = defineOperation({
+  name: 'workspace.patch.apply',
+  title: 'Apply a patch',
+  summary: 'Apply a unified diff to /workspace',
+  details:
+    'Takes whatever git diff prints: new, deleted, renamed files, modes, binary. All of it or nothing; a failure names the hunk and shows the lines there.',
+  effect: 'write',
+  place: 'daemon',
+  tool: { profiles: core },
+  positionals: ['workspace_id'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    patch: z.string().min(1).max(33_554_432).describe('The diff'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    changed: z.boolean(),
+    summary: countsSchema,
+    entries: z.array(entrySchema),
+    execution_mode: z.literal('guest'),
+  }),
+  examples: [
+    { why: 'A patch from a file', command: 'pyro workspace patch apply 6f1e538c0e71 --patch "$(cat fix.diff)"' },
+  ],
+  run: async (context, input) => ({
+    ...(await workspacesOf(context).patchApply(input.workspace_id, input.patch, context)),
+    execution_mode: 'guest' as const,
+  }),
+  render: ({ entries }) =>
+    entries.length === 0 ? 'nothing changed\n' : entries.map(({ path, status }) => `${status} ${path}\n`).join(''),
+});
+
+export const workspaceDiff = defineOperation({
+  name: 'workspace.diff',
+  title: 'Diff against the seed',
+  summary: 'Show what changed in /workspace since the seed, as a patch that git apply --binary takes',
+  details:
+    'Costs what changed, not what is there. .git and empty folders are left out. next_cursor is where a long patch goes on; stat_only gives the list alone; system also lists what changed outside of /workspace.',
+  effect: 'read',
+  place: 'daemon',
+  tool: { profiles: core, isIdempotent: true, resultChars: 200_000 },
+  commandDefaults: { max_bytes: 1_073_741_824, entry_limit: 100_000 },
+  positionals: ['workspace_id', 'path'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    path: z.string().min(1).max(4096).optional().describe('Only this file or folder'),
+    base: z.string().min(1).max(64).default('baseline').describe('State to compare with: baseline or a snapshot'),
+    stat_only: z.boolean().default(false).describe('The list of changes without the patch'),
+    system: z.boolean().default(false).describe('List what changed outside of /workspace, too'),
+    cursor: z.number().int().min(0).default(0).describe('Byte offset in the patch'),
+    max_bytes: z.number().int().min(0).max(1_073_741_824).default(7000).describe('Most bytes of the patch'),
+    entry_limit: z.number().int().min(1).max(100_000).default(60).describe('Most entries of the list'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    base: z.string(),
+    changed: z.boolean(),
+    summary: countsSchema,
+    entries: z.array(diffEntrySchema),
+    entries_truncated: z.boolean(),
+    patch: z.string(),
+    patch_bytes: z.number(),
+    next_cursor: z.number().nullable(),
+    system_changes: z.array(entrySchema).nullable(),
+  }),
+  examples: [
+    { why: 'Bring the work home', command: 'pyro workspace diff 6f1e538c0e71 | git apply --binary' },
+    { why: 'Only the list', command: 'pyro workspace diff 6f1e538c0e71 --stat-only' },
+  ],
+  run: async (context, input) =>
+    await workspacesOf(context).diff(
+      input.workspace_id,
+      {
+        path: input.path,
+        isStatOnly: input.stat_only,
+        base: input.base,
+        hasSystem: input.system,
+        cursor: input.cursor,
+        maxBytes: input.max_bytes,
+        entryLimit: input.entry_limit,
+      },
+      context,
+    ),
+  render: (output) =>
+    `${diffList(output)}${output.patch}${output.next_cursor === null ? '' : `\n[patch goes on: cursor ${output.next_cursor} of ${output.patch_bytes} bytes]\n`}`,
+  renderCommand: (output) =>
+    output.patch_bytes > 0 || !output.changed ? { stdout: output.patch } : { stdout: diffList(output) },
+});
+
+interface DiffList {
+  readonly changed: boolean;
+  readonly entries: readonly z.infer<typeof diffEntrySchema>[];
+  readonly entries_truncated: boolean;
+  readonly summary: Readonly<Record<string, number>>;
+  readonly system_changes: readonly z.infer<typeof entrySchema>[] | null;
+}
+
+function diffList(output: DiffList): string {
+  const system = (output.system_changes ?? []).map(({ path, status }) => `${status} ${path}\n`).join('');
+  if (!output.changed) return `no changes in /workspace\n${system}`;
+  const rows = output.entries.map((entry) => [
+    entry.status,
+    entry.additions === null ? 'binary' : `+${entry.additions} -${entry.deletions ?? 0}`,
+    entry.old_path === null ? entry.path : `${entry.old_path} -> ${entry.path}`,
+  ]);
+  const counts = Object.entries(output.summary)
+    .filter(([, count]) => count > 0)
+    .map(([what, count]) => `${what} ${count}`);
+  return `${formatTable(rows)}\n${output.entries_truncated ? '… more entries: raise entry_limit\n' : ''}${counts.join(', ')}\n${system}`;
+}
+
+export const workspaceExport = defineOperation({
+  name: 'workspace.export',
+  title: 'Export to the host',
+  summary: 'Copy a file or a folder of a workspace to the host',
+  details:
+    'As files, as a tar archive, or as the patch against the seed. It appears whole; an existing path is refused unless overwrite is given. Modes and links are kept, .git is left out unless asked for.',
+  effect: 'destroy',
+  place: 'daemon',
+  tool: { profiles: core },
+  hostPathFields: ['output_path'],
+  positionals: ['workspace_id', 'path'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    path: z.string().min(1).max(4096).default('/workspace').describe('File or folder in the guest'),
+    output_path: z.string().min(1).max(4096).describe('Path on the host'),
+    format: z.enum(['files', 'tar', 'patch']).default('files').describe('What is written'),
+    overwrite: z.boolean().default(false).describe('Replace what stands at output_path'),
+    include_git: z.boolean().default(false).describe('Take .git along'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    workspace_path: z.string(),
+    output_path: z.string(),
+    format: z.string(),
+    artifact_type: z.string(),
+    entry_count: z.number(),
+    bytes_written: z.number(),
+    execution_mode: z.literal('guest'),
+  }),
+  examples: [{ why: 'A result', command: 'pyro workspace export 6f1e538c0e71 dist --output-path ./dist' }],
+  run: async (context, input) => ({
+    ...(await workspacesOf(context).export(
+      input.workspace_id,
+      {
+        path: input.path,
+        outputPath: input.output_path,
+        format: input.format,
+        isOverwrite: input.overwrite,
+        hasGit: input.include_git,
+      },
+      context,
+    )),
+    execution_mode: 'guest' as const,
+  }),
+  render: (output) =>
+    `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${output.entry_count} entries, ${formatBytes(output.bytes_written)}\n`,
+});
+
+export const workspaceSyncPush = defineOperation({
+  name: 'workspace.sync.push',
+  title: 'Push files of the host',
+  summary: 'Bring newer files of the host into a workspace',
+  details:
+    'Only differences travel, and all of a call or nothing of it. With delete, files of the guest that the source no longer has go away. The diff shows what was pushed as changes.',
+  effect: 'write',
+  place: 'daemon',
+  tool: { profiles: core },
+  hostPathFields: ['source_path'],
+  positionals: ['workspace_id', 'source_path'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    source_path: z.string().min(1).max(4096).describe('File, folder, checkout or tar archive of the host'),
+    dest: z.string().min(1).max(4096).default('/workspace').describe('Folder in the guest'),
+    delete: z.boolean().default(false).describe('Remove what the source does not have'),
+    dry_run: z.boolean().default(false).describe('Only say what would change'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    execution_mode: z.literal('guest'),
+    workspace_sync: z.object({
+      mode: z.string(),
+      source_path: z.string(),
+      destination: z.string(),
+      entry_count: z.number(),
+      written_count: z.number(),
+      deleted_count: z.number(),
+      bytes_written: z.number(),
+      dry_run: z.boolean(),
+      changes: z.array(entrySchema),
+      changes_truncated: z.boolean(),
+    }),
+  }),
+  examples: [{ why: 'After an edit on the host', command: 'pyro workspace sync push 6f1e538c0e71 .' }],
+  run: async (context, input) => ({
+    ...(await workspacesOf(context).syncPush(
+      input.workspace_id,
+      {
+        sourcePath: input.source_path,
+        destination: input.dest,
+        isDelete: input.delete,
+        isDryRun: input.dry_run,
+      },
+      context,
+    )),
+    execution_mode: 'guest' as const,
+  }),
+  render: ({ workspace_sync: sync }) =>
+    `${sync.dry_run ? 'would write' : 'wrote'} ${sync.written_count} of ${sync.entry_count} entries (${formatBytes(sync.bytes_written)}), deleted ${sync.deleted_count}\n${sync.changes.map(({ path, status }) => `${status} ${path}\n`).join('')}${sync.changes_truncated ? '…\n' : ''}`,
+});

@@ -1,0 +1,233 @@
+// workspace.exec, exec_signal, logs: commands in a workspace and what they have written.
+import { z } from 'zod';
+import { formatTable } from '../shared/table.ts';
+import { defineOperation } from './define.ts';
+import { parsePairs, restartedField, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+
+const core = ['workspace-core', 'workspace-full'] as const;
+/** Fits the smallest limit of the known hosts, with room for what stands beside the output. */
+const resultBytes = 8000;
+
+const sequenceField = z.number().int().min(1).describe('Number of the command in this workspace');
+
+export const workspaceExec = defineOperation({
+  name: 'workspace.exec',
+  title: 'Run a command in a workspace',
+  summary: 'Run a shell command line in a workspace',
+  details:
+    'It runs as root in /workspace unless told otherwise, by /bin/sh. A command that outlasts wait_seconds goes on: running is true, and workspace_logs with its sequence follows it. A timeout keeps the output and kills the whole process tree, exit_code 124. Long output comes as head and tail; workspace_logs pages through all of it.',
+  effect: 'write',
+  place: 'daemon',
+  tool: { profiles: core, isAlwaysLoaded: true },
+  commandDefaults: { wait_seconds: 86_400, output_bytes: 16_777_216 },
+  positionals: ['workspace_id'],
+  rest: 'command',
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    command: z.string().min(1).max(131_072).describe('Shell command line'),
+    cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
+    user: z.string().optional().describe('User in the guest, NAME, UID or UID:GID; root unless given'),
+    env: z.array(z.string()).default([]).describe('Environment variables, each K=V'),
+    stdin: z.string().max(1_048_576).optional().describe('Text for standard input, which is empty otherwise'),
+    timeout_seconds: z
+      .number()
+      .min(0)
+      .max(86_400)
+      .default(600)
+      .describe('Time limit of the command, seconds; 0 for none'),
+    wait_seconds: z
+      .number()
+      .min(0)
+      .max(86_400)
+      .default(40)
+      .describe('Longest wait for the end of the command, seconds'),
+    output_bytes: z
+      .number()
+      .int()
+      .min(256)
+      .max(16_777_216)
+      .default(resultBytes)
+      .describe('Most output in the result, stdout and stderr together, bytes'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    environment: z.string(),
+    environment_version: z.string(),
+    command: z.string(),
+    cwd: z.string(),
+    sequence: z.number(),
+    running: z.boolean().describe('True when the command goes on; follow it with workspace_logs'),
+    stdout: z.string(),
+    stderr: z.string(),
+    stdout_bytes: z.number(),
+    stderr_bytes: z.number(),
+    truncated: z.boolean(),
+    is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+    exit_code: z.number().nullable(),
+    timed_out: z.boolean(),
+    duration_ms: z.number(),
+    execution_mode: z.literal('guest'),
+    restarted: restartedField,
+  }),
+  examples: [
+    { why: 'Run the tests', command: "pyro workspace exec 6f1e538c0e71 -- 'make test 2>&1 | tail'" },
+    {
+      why: 'One word is a shell line, several are quoted',
+      command: 'pyro workspace exec 6f1e538c0e71 -- ls -la "a b"',
+    },
+  ],
+  run: async (context, input) =>
+    await workspacesOf(context).exec(
+      input.workspace_id,
+      {
+        command: input.command,
+        cwd: input.cwd,
+        user: input.user,
+        env: parsePairs('env', input.env),
+        stdin: input.stdin,
+        timeoutMs: Math.round(input.timeout_seconds * 1000),
+        waitMs: input.wait_seconds * 1000,
+        outputBytes: input.output_bytes,
+      },
+      context,
+    ),
+  render: (output) => {
+    const { stdout, stderr, sequence } = output;
+    const parts = [
+      output.running
+        ? `still running after ${output.duration_ms} ms; follow it: workspace_logs sequence=${sequence} stream=stdout cursor=${output.stdout_bytes} wait_seconds=30`
+        : `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${output.duration_ms} ms`,
+      `sequence ${sequence}, cwd ${output.cwd}`,
+      ...(output.restarted ? ['the guest was started again from its disk'] : []),
+      ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
+      ...(output.truncated
+        ? [`output cut: stdout ${output.stdout_bytes} bytes, stderr ${output.stderr_bytes} bytes`]
+        : []),
+    ];
+    return `${parts.join('; ')}\n${section('stdout', stdout)}${section('stderr', stderr)}`;
+  },
+  renderCommand: (output) => ({
+    stdout: output.stdout,
+    stderr: `${output.stderr}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence}\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
+  }),
+  exitCode: (output) => output.exit_code ?? 0,
+});
+
+export const workspaceExecSignal = defineOperation({
+  name: 'workspace.exec_signal',
+  title: 'Signal a running command',
+  summary: 'Send a signal to the process group of a running command',
+  details: 'The sequence is that of the result of workspace_exec.',
+  effect: 'write',
+  place: 'daemon',
+  tool: { profiles: core },
+  positionals: ['workspace_id', 'sequence'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    sequence: sequenceField,
+    signal_name: z
+      .enum(['INT', 'TERM', 'KILL', 'HUP', 'QUIT', 'USR1', 'USR2', 'STOP', 'CONT'])
+      .default('INT')
+      .describe('Signal to send'),
+  }),
+  output: z.object({ workspace_id: z.string(), sequence: z.number(), signal: z.string() }),
+  examples: [{ why: 'Like Ctrl-C', command: 'pyro workspace exec-signal 6f1e538c0e71 3' }],
+  run: async (context, { workspace_id: id, sequence, signal_name: signal }) => {
+    await workspacesOf(context).signal(id, sequence, signal, context);
+    return { workspace_id: id, sequence, signal };
+  },
+  render: ({ sequence, signal }) => `sent ${signal} to command ${sequence}\n`,
+});
+
+export const workspaceLogs = defineOperation({
+  name: 'workspace.logs',
+  title: 'Commands and their output',
+  summary: 'List the commands of a workspace, or page through the output of one',
+  details:
+    'Without a sequence: the last commands with the beginning of their output. With one: the output of a stream from byte offset cursor on; next_cursor is where to go on, null at the end. wait_seconds follows a running command.',
+  effect: 'read',
+  place: 'daemon',
+  tool: { profiles: core, resultChars: 100_000 },
+  positionals: ['workspace_id'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    sequence: sequenceField.optional(),
+    stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Output to read; paging needs one of two'),
+    cursor: z
+      .number()
+      .int()
+      .min(0)
+      .optional()
+      .describe('Byte offset in the stream, or without a sequence the command to go on after'),
+    limit: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_048_576)
+      .optional()
+      .describe('Most bytes of output (8000 unless given), or most commands (20 unless given)'),
+    wait_seconds: z.number().min(0).max(3600).default(0).describe('Longest wait for more output, seconds'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    count: z.number(),
+    entries: z.array(
+      z.object({
+        sequence: z.number(),
+        command: z.string(),
+        cwd: z.string(),
+        running: z.boolean(),
+        exit_code: z.number().nullable(),
+        timed_out: z.boolean(),
+        duration_ms: z.number(),
+        execution_mode: z.literal('guest'),
+        recorded_at: z.number(),
+        stdout_bytes: z.number(),
+        stderr_bytes: z.number(),
+        stdout: z.string(),
+        stderr: z.string(),
+        is_utf8: z.boolean(),
+      }),
+    ),
+    next_cursor: z.number().nullable(),
+  }),
+  examples: [
+    { why: 'What was run', command: 'pyro workspace logs 6f1e538c0e71' },
+    { why: 'All output of command 3', command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --stream stdout' },
+  ],
+  run: async (context, input) =>
+    await workspacesOf(context).logs(
+      input.workspace_id,
+      {
+        sequence: input.sequence,
+        stream: input.stream,
+        cursor: input.cursor,
+        limit: input.limit ?? (input.sequence === undefined ? 20 : resultBytes),
+        waitMs: input.wait_seconds * 1000,
+      },
+      context,
+    ),
+  render: ({ entries, count, next_cursor }) => {
+    if (entries.length === 0) return 'no commands\n';
+    const rows = entries.map((entry) => [
+      String(entry.sequence),
+      entry.running ? 'running' : String(entry.exit_code ?? 'lost'),
+      `${entry.duration_ms} ms`,
+      entry.cwd,
+      `${entry.stdout_bytes}+${entry.stderr_bytes}`,
+      entry.command.split('\n')[0]?.slice(0, 80) ?? '',
+    ]);
+    const outputs = entries.map(
+      (entry) =>
+        `${section(`${entry.sequence} stdout`, entry.stdout)}${section(`${entry.sequence} stderr`, entry.stderr)}${entry.is_utf8 ? '' : 'bytes that are no UTF-8 were replaced\n'}`,
+    );
+    const head = ['SEQUENCE', 'EXIT', 'TIME', 'CWD', 'BYTES', 'COMMAND'];
+    const more = next_cursor === null ? '' : `next_cursor ${next_cursor}\n`;
+    return `${formatTable([head, ...rows])}\n${count > entries.length ? `${count} commands in all\n` : ''}${outputs.join('')}${more}`;
+  },
+});
+
+function section(name: string, text: string): string {
+  if (text === '') return '';
+  return `--- ${name}\n${text}${text.endsWith('\n') ? '' : '\n'}`;
+}

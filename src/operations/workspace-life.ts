@@ -1,0 +1,268 @@
+// workspace.create, list, status, update, start, stop, reset, delete, prune: the life of a workspace.
+import { z } from 'zod';
+import { formatTable } from '../shared/table.ts';
+import { formatBytes } from '../shared/units.ts';
+import { defineOperation } from './define.ts';
+import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
+import {
+  parseLabels,
+  type WorkspaceOutput,
+  workspaceIdField,
+  workspaceSchema,
+  workspacesOf,
+} from './workspace-scalars.ts';
+
+const core = ['workspace-core', 'workspace-full'] as const;
+const nameField = z.string().min(1).max(120).describe('Name for people, need not be unique');
+const labelsField = z.array(z.string()).default([]).describe('Labels, each K=V');
+
+function describe(workspace: WorkspaceOutput): string {
+  const seed = workspace.workspace_seed;
+  const from = seed.seed_path === null ? 'empty' : `${seed.mode} ${seed.seed_path} (${seed.origin_kind})`;
+  const details = [
+    ...(seed.commit === null ? [] : [`commit ${seed.commit.slice(0, 12)}`]),
+    ...(seed.branch === null ? [] : [`branch ${seed.branch}`]),
+    ...(seed.dirty === true ? ['with uncommitted changes'] : []),
+    ...(seed.seed_path === null ? [] : [`${seed.entry_count} entries, ${formatBytes(seed.bytes_written)}`]),
+    ...Object.entries(seed.left_out).flatMap(([what, count]) => (count > 0 ? [`left out ${what}: ${count}`] : [])),
+  ];
+  const labels = Object.entries(workspace.labels).map(([key, value]) => `${key}=${value}`);
+  return `${formatTable([
+    ['workspace', workspace.workspace_id],
+    ...(workspace.name === null ? [] : [['name', workspace.name]]),
+    ...(labels.length === 0 ? [] : [['labels', labels.join(' ')]]),
+    ['state', workspace.state + (workspace.stop_reason === null ? '' : ` (${workspace.stop_reason})`)],
+    ['environment', `${workspace.environment} ${workspace.environment_version.slice(0, 19)}`],
+    ['size', `${workspace.vcpu_count} CPU, ${workspace.mem_mib} MiB memory, ${workspace.disk_mib} MiB disk`],
+    ['network', workspace.network_policy],
+    ['seed', [from, ...details].join(', ')],
+    ['path', workspace.workspace_path],
+    ['idle limit', workspace.ttl_seconds === 0 ? 'none' : `${workspace.ttl_seconds} s`],
+    ['commands', String(workspace.command_count)],
+    ['resets', String(workspace.reset_count)],
+    ...(workspace.restarted ? [['restarted', 'yes, from its disk']] : []),
+  ])}\n`;
+}
+
+export const workspaceCreate = defineOperation({
+  name: 'workspace.create',
+  title: 'Create a workspace',
+  summary: 'Create a disposable Linux machine with the project in /workspace',
+  details:
+    'Without seed_path the project of the server goes in, where there is one. What goes in: tracked files and untracked ones that Git does not ignore, as they stand on disk, with the last 50 commits; never ignored files or credentials. It lives until it is deleted; idle ones are stopped and start again by themselves.',
+  effect: 'write',
+  place: 'daemon',
+  tool: { profiles: core, isAlwaysLoaded: true },
+  hostPathFields: ['seed_path'],
+  commandDefaults: { wait_seconds: 3600 },
+  positionals: ['environment'],
+  input: z.strictObject({
+    environment: environmentField.optional().describe('Environment or OCI image reference; debian:12 unless given'),
+    seed_path: z
+      .string()
+      .optional()
+      .describe('Folder, Git checkout or tar archive of the host that goes into /workspace'),
+    name: nameField.optional(),
+    labels: labelsField,
+    vcpu_count: vcpuCountField,
+    mem_mib: memMibField,
+    disk_mib: z.number().int().min(8192).max(1_048_576).default(8192).describe('Disk of the guest, MiB'),
+    ttl_seconds: z
+      .number()
+      .int()
+      .min(0)
+      .max(604_800)
+      .default(1800)
+      .refine((value) => value === 0 || value >= 60, 'ttl_seconds is 0 (never) or 60 to 604800')
+      .describe('Idle time after which it is stopped, seconds; 0 for never'),
+    network_policy: z
+      .enum(['off', 'egress', 'egress+published-ports'])
+      .default('off')
+      .describe('Way out of the guest; more than the server allows is refused'),
+    wait_seconds: z
+      .number()
+      .min(0)
+      .max(86_400)
+      .default(40)
+      .describe('Longest wait for an environment that is still on its way, seconds'),
+  }),
+  output: workspaceSchema,
+  examples: [
+    { why: 'An empty workspace', command: 'pyro workspace create debian:12' },
+    { why: 'From the checkout in this folder', command: 'pyro workspace create debian:12 --seed-path .' },
+  ],
+  run: async (context, input) =>
+    await workspacesOf(context).create(
+      {
+        environment: input.environment,
+        vcpuCount: input.vcpu_count,
+        memMib: input.mem_mib,
+        diskMib: input.disk_mib,
+        ttlSeconds: input.ttl_seconds,
+        networkPolicy: input.network_policy,
+        seedPath: input.seed_path,
+        name: input.name,
+        labels: parseLabels(input.labels),
+        waitMs: input.wait_seconds * 1000,
+      },
+      context,
+    ),
+  render: describe,
+});
+
+export const workspaceList = defineOperation({
+  name: 'workspace.list',
+  title: 'List workspaces',
+  summary: 'List workspaces, newest activity first',
+  details: 'A damaged one, whose record cannot be read, is shown and can be deleted.',
+  effect: 'read',
+  place: 'daemon',
+  tool: { profiles: core, isIdempotent: true },
+  positionals: [],
+  input: z.strictObject({
+    label: z.string().optional().describe('Only those with this label, K or K=V'),
+    state: z.enum(['started', 'stopped', 'damaged']).optional().describe('Only those in this state'),
+    limit: z.number().int().min(1).max(500).default(50).describe('Most workspaces in the result'),
+    cursor: z.string().optional().describe('next_cursor of an earlier call'),
+  }),
+  output: z.object({
+    count: z.number(),
+    workspaces: z.array(
+      z.object({
+        workspace_id: z.string(),
+        name: z.string().nullable(),
+        labels: z.record(z.string(), z.string()),
+        environment: z.string(),
+        state: z.enum(['started', 'stopped', 'damaged']),
+        created_at: z.number(),
+        last_activity_at: z.number(),
+        expires_at: z.number().nullable(),
+        command_count: z.number(),
+      }),
+    ),
+    next_cursor: z.string().nullable(),
+  }),
+  examples: [{ why: 'What there is', command: 'pyro workspace list' }],
+  run: async (context, { label, state, limit, cursor }) => {
+    const listed = await workspacesOf(context).list({ label, state, limit, cursor }, context);
+    return { count: listed.workspaces.length, ...listed };
+  },
+  render: ({ workspaces, next_cursor }) => {
+    if (workspaces.length === 0) return 'no workspaces\n';
+    const rows = workspaces.map((each) => [
+      each.workspace_id,
+      each.state,
+      each.environment,
+      each.name ?? '-',
+      new Date(each.last_activity_at * 1000).toISOString().slice(0, 19).replace('T', ' '),
+      String(each.command_count),
+      Object.entries(each.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(' ') || '-',
+    ]);
+    const more = next_cursor === null ? '' : `more: cursor ${next_cursor}\n`;
+    const head = ['ID', 'STATE', 'ENVIRONMENT', 'NAME', 'LAST ACTIVITY (UTC)', 'COMMANDS', 'LABELS'];
+    return `${formatTable([head, ...rows])}\n${more}`;
+  },
+});
+
+export const workspaceStatus = defineOperation({
+  name: 'workspace.status',
+  title: 'Status of a workspace',
+  summary: 'Show state, seed, accelerator, and memory and disk in use of a workspace',
+  details: 'Starts nothing: a stopped workspace stays stopped.',
+  effect: 'read',
+  place: 'daemon',
+  tool: { profiles: core, isIdempotent: true },
+  positionals: ['workspace_id'],
+  input: z.strictObject({ workspace_id: workspaceIdField }),
+  output: workspaceSchema.extend({
+    accelerator: z.string(),
+    idle_seconds: z.number(),
+    memory_used_bytes: z.number().nullable(),
+    disk_used_bytes: z.number(),
+    processes: z.number().nullable(),
+    running_sequences: z.array(z.number()),
+  }),
+  examples: [{ why: 'How it stands', command: 'pyro workspace status 6f1e538c0e71' }],
+  run: async (context, input) => await workspacesOf(context).status(input.workspace_id, context),
+  render: (output) =>
+    `${describe(output)}${formatTable([
+      ['accelerator', output.accelerator],
+      ['idle', `${output.idle_seconds} s`],
+      ['memory used', output.memory_used_bytes === null ? '-' : formatBytes(output.memory_used_bytes)],
+      ['disk used', formatBytes(output.disk_used_bytes)],
+      ['running commands', output.running_sequences.join(' ') || '-'],
+    ])}\n`,
+});
+
+export const workspaceUpdate = defineOperation({
+  name: 'workspace.update',
+  title: 'Rename or label a workspace',
+  summary: 'Change name and labels of a workspace',
+  details: 'Labels that are given are set, others stay.',
+  effect: 'write',
+  place: 'daemon',
+  tool: { profiles: core, isIdempotent: true },
+  positionals: ['workspace_id'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    name: nameField.optional(),
+    clear_name: z.boolean().default(false).describe('Remove the name'),
+    labels: labelsField,
+    clear_labels: z.array(z.string()).default([]).describe('Keys of labels to remove'),
+  }),
+  output: workspaceSchema,
+  examples: [{ why: 'A label', command: 'pyro workspace update 6f1e538c0e71 --labels task=42' }],
+  run: async (context, input) =>
+    await workspacesOf(context).update(
+      input.workspace_id,
+      {
+        name: input.name,
+        clearName: input.clear_name,
+        labels: parseLabels(input.labels),
+        clearLabels: input.clear_labels,
+      },
+      context,
+    ),
+  render: describe,
+});
+
+export const workspaceReset = defineOperation({
+  name: 'workspace.reset',
+  title: 'Reset a workspace',
+  summary: 'Put the whole guest back to its seed',
+  details:
+    'The new state is prepared first and takes the place of the old one, so a failure leaves the workspace as it was. Running commands end; the history stays.',
+  effect: 'destroy',
+  place: 'daemon',
+  tool: { profiles: core },
+  positionals: ['workspace_id'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    snapshot: z.string().min(1).max(64).default('baseline').describe('State to go back to; baseline is the seed'),
+  }),
+  output: workspaceSchema,
+  examples: [{ why: 'As at the beginning', command: 'pyro workspace reset 6f1e538c0e71' }],
+  run: async (context, input) => await workspacesOf(context).reset(input.workspace_id, input.snapshot, context),
+  render: describe,
+});
+
+export const workspaceDelete = defineOperation({
+  name: 'workspace.delete',
+  title: 'Delete a workspace',
+  summary: 'Delete a workspace with everything in it',
+  details: 'There is no way back: export what is wanted first.',
+  effect: 'destroy',
+  place: 'daemon',
+  tool: { profiles: core },
+  positionals: ['workspace_id'],
+  input: z.strictObject({ workspace_id: workspaceIdField }),
+  output: z.object({ workspace_id: z.string(), deleted: z.boolean(), reason: z.string() }),
+  examples: [{ why: 'Away with it', command: 'pyro workspace delete 6f1e538c0e71' }],
+  run: async (context, { workspace_id: id }) => {
+    await workspacesOf(context).delete(id, context);
+    return { workspace_id: id, deleted: true, reason: 'explicit_delete' };
+  },
+  render: ({ workspace_id: id }) => `deleted ${id}\n`,
+});

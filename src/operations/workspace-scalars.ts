@@ -1,0 +1,100 @@
+// Fields that the workspace operations share.
+import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+
+export const workspaceIdField = z
+  .string()
+  .regex(/^[0-9a-f]{12}$/, 'a workspace id has 12 hexadecimal digits; workspace list shows them')
+  .describe('Id of the workspace');
+
+export const seedSchema = z.object({
+  mode: z.enum(['empty', 'git', 'directory', 'tar_archive']),
+  seed_path: z.string().nullable(),
+  destination: z.string(),
+  origin_kind: z.string(),
+  origin_ref: z.string().nullable(),
+  commit: z.string().nullable(),
+  branch: z.string().nullable(),
+  dirty: z.boolean().nullable(),
+  entry_count: z.number(),
+  bytes_written: z.number(),
+  left_out: z.record(z.string(), z.number()),
+});
+
+export const lastCommandSchema = z.object({
+  sequence: z.number(),
+  command: z.string(),
+  cwd: z.string(),
+  exit_code: z.number().nullable(),
+  duration_ms: z.number(),
+  execution_mode: z.literal('guest'),
+});
+
+export const workspaceSchema = z.object({
+  workspace_id: z.string(),
+  name: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  environment: z.string(),
+  environment_version: z.string().describe('Digest of the environment'),
+  vcpu_count: z.number(),
+  mem_mib: z.number(),
+  disk_mib: z.number(),
+  ttl_seconds: z.number(),
+  created_at: z.number(),
+  last_activity_at: z.number(),
+  expires_at: z.number().nullable().describe('When idleness stops it; null for never'),
+  state: z.enum(['started', 'stopped', 'damaged']),
+  stop_reason: z.string().nullable(),
+  network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
+  execution_mode: z.literal('guest'),
+  workspace_path: z.literal('/workspace'),
+  workspace_seed: seedSchema,
+  command_count: z.number(),
+  last_command: lastCommandSchema.nullable(),
+  reset_count: z.number(),
+  last_reset_at: z.number().nullable(),
+  restarted: z.boolean().describe('True when this call had to start the guest from its disk'),
+});
+export type WorkspaceOutput = z.infer<typeof workspaceSchema>;
+
+export const restartedField = z.boolean().describe('True when this call had to start the guest from its disk');
+
+/** `K=V` words as a record. Throws `usage` that names the field. */
+export function parsePairs(field: string, pairs: readonly string[]): Record<string, string> {
+  const record: Record<string, string> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf('=');
+    if (at < 1) {
+      throw new PyroError('usage', `${field}: ${JSON.stringify(pair)} is not K=V`, { hint: `example: ${field} a=b` });
+    }
+    record[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  return record;
+}
+
+const labelKey = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+export function parseLabels(pairs: readonly string[]): Record<string, string> {
+  const labels = parsePairs('labels', pairs);
+  for (const [key, value] of Object.entries(labels)) {
+    if (!labelKey.test(key)) {
+      throw new PyroError('usage', `labels: ${JSON.stringify(key)} is not a label key`, {
+        hint: 'a key has 1 to 64 letters, digits, dots, hyphens and underscores and begins with a letter or digit',
+      });
+    }
+    if (value.length > 120 || /[\r\n]/.test(value)) {
+      throw new PyroError('usage', `labels: the value of ${key} is longer than 120 characters or has a line break`);
+    }
+  }
+  return labels;
+}
+
+/** The engine, in the process that owns the guests. */
+export function workspacesOf<T>({ engine }: { engine: { workspaces: T | undefined } }): T {
+  if (engine.workspaces === undefined) throw new Error('workspaces are the daemon’s');
+  return engine.workspaces;
+}
+
+export function formatTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('T', ' ').slice(0, 19);
+}

@@ -1,0 +1,85 @@
+// The secrets of a workspace: values that cannot be printed, and what takes them out of everything that is shown.
+import { PyroError } from '../shared/errors.ts';
+import { longestSecret, secretForms, shortestSecret } from './forms.ts';
+import { containsForm, maskForms, StreamRedactor } from './redactor.ts';
+
+const namePattern = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
+const mostSecrets = 64;
+
+export type SecretSource = 'literal' | 'file';
+
+export interface Secret {
+  readonly name: string;
+  readonly source: SecretSource;
+  readonly value: Buffer;
+}
+
+export class SecretSet {
+  readonly #secrets: ReadonlyMap<string, Secret>;
+  readonly #forms: readonly Buffer[];
+
+  /** Throws `secret_invalid`. */
+  constructor(secrets: readonly Secret[]) {
+    if (secrets.length > mostSecrets) throw invalid(`a workspace has at most ${mostSecrets} secrets`);
+    for (const { name, value } of secrets) {
+      if (!namePattern.test(name)) throw invalid(`${JSON.stringify(name.slice(0, 80))} cannot be the name of a secret`);
+      if (value.length < shortestSecret || value.length > longestSecret) {
+        throw invalid(`the value of ${name} must have ${shortestSecret} to ${longestSecret} bytes`);
+      }
+      if (value.includes(0)) throw invalid(`the value of ${name} contains a zero byte`);
+    }
+    this.#secrets = new Map(secrets.map((secret) => [secret.name, secret]));
+    if (this.#secrets.size < secrets.length) throw invalid('two secrets have the same name');
+    this.#forms = secrets.flatMap(({ value }) => secretForms(value)).sort((a, b) => b.length - a.length);
+  }
+
+  get isEmpty(): boolean {
+    return this.#secrets.size === 0;
+  }
+
+  list(): { name: string; source_kind: SecretSource }[] {
+    return [...this.#secrets.values()].map(({ name, source }) => ({ name, source_kind: source }));
+  }
+
+  entries(): Secret[] {
+    return [...this.#secrets.values()];
+  }
+
+  /** Throws `secret_unknown`. */
+  value(name: string): Buffer {
+    const found = this.#secrets.get(name);
+    if (found !== undefined) return found.value;
+    throw new PyroError('secret_unknown', `the workspace has no secret ${JSON.stringify(name.slice(0, 80))}`, {
+      hint: this.isEmpty
+        ? 'secrets are given when the workspace is created'
+        : `it has: ${[...this.#secrets.keys()].join(', ')}`,
+    });
+  }
+
+  redactor(): StreamRedactor {
+    return new StreamRedactor(this.#forms);
+  }
+
+  mask(bytes: Buffer): Buffer {
+    return maskForms(bytes, this.#forms);
+  }
+
+  maskText(text: string): string {
+    return this.isEmpty ? text : this.mask(Buffer.from(text)).toString('utf8');
+  }
+
+  isIn(bytes: Buffer): boolean {
+    return containsForm(bytes, this.#forms);
+  }
+
+  /** Keeps values out of logs and JSON. */
+  toJSON(): unknown {
+    return this.list();
+  }
+}
+
+function invalid(why: string): PyroError {
+  return new PyroError('secret_invalid', why, {
+    hint: 'a name has 1 to 64 letters, digits and underscores and does not begin with a digit',
+  });
+}

@@ -1,0 +1,18 @@
+// What a caller may name of the host, and where its project lies: decided by the front, kept by the engine.
+
+/** `any`: a person at the command line. Otherwise the folders at and below which paths may lie, absolute. */
+export type HostPathPolicy = 'any' | { readonly folders: readonly string[] };
+
+export type OriginKind = 'project_path' | 'repo_url' | 'cwd' | 'roots' | 'explicit' | 'none';
+
+export interface ProjectSource {
+  /** Absolute folder on the host */
+  readonly path: string;
+  readonly originKind: OriginKind;
+  /** What the person gave: a URL with its ref, a path; for the result */
+  readonly originRef: string | null;
+  /** Ignored paths that go in all the same */
+  readonly includes: readonly string[];
+  /** Environment for workspaces that name none */
+  readonly environment: string | null;
+}

@@ -1,0 +1,276 @@
+// A workspace's life with a real guest: commands, their output, stops, crashes and a daemon that is replaced.
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PyroError } from '../../src/shared/errors.ts';
+import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+
+let house: TestHouse;
+let id = '';
+
+beforeAll(async () => {
+  house = await openHouse();
+  const created = await house.workspaces().create({ ...createRequest, name: 'first', labels: { task: '1' } }, call());
+  id = created.workspace_id;
+});
+
+afterAll(async () => {
+  await house[Symbol.asyncDispose]();
+});
+
+function pidOf(workspaceId: string): number {
+  const found = house
+    .engine()
+    .activity()
+    .guests.find((each) => each.workspace_id === workspaceId);
+  if (found === undefined) throw new Error('no guest runs');
+  return found.pid;
+}
+
+describe('commands', () => {
+  it('run as root in /workspace by the shell, with their own exit code', async () => {
+    const result = await exec(house, id, 'pwd; id -u; echo err >&2; exit 3');
+    expect(result).toMatchObject({ stdout: '/workspace\n0\n', stderr: 'err\n', exit_code: 3, running: false });
+  });
+
+  it('take cwd, env, user and stdin', async () => {
+    const result = await exec(house, id, 'pwd; echo $A; id -un; cat', {
+      cwd: '/tmp',
+      env: { A: 'b c' },
+      user: 'nobody',
+      stdin: 'in\n',
+    });
+    expect(result.stdout).toBe('/tmp\nb c\nnobody\nin\n');
+  });
+
+  it('that time out keep their output and take their grandchildren with them', async () => {
+    const result = await exec(house, id, 'echo before; (sleep 4321 & sleep 4321) & sleep 4321', { timeoutMs: 1500 });
+    expect(result).toMatchObject({ stdout: 'before\n', exit_code: 124, timed_out: true });
+    expect((await exec(house, id, 'pgrep -fx "sleep 4321" | wc -l')).stdout.trim()).toBe('0');
+  });
+
+  it('in the background return at once', async () => {
+    const started = performance.now();
+    const result = await exec(house, id, 'sleep 4322 & echo done');
+    expect(result.stdout).toBe('done\n');
+    expect(performance.now() - started).toBeLessThan(20_000);
+  });
+
+  it('that outlast the wait go on and are followed to their end', async () => {
+    const result = await exec(house, id, 'for i in 1 2 3; do echo $i; sleep 1; done', { waitMs: 200 });
+    expect(result).toMatchObject({ running: true, exit_code: null });
+    let seen = '';
+    let cursor: number | null = 0;
+    while (cursor !== null) {
+      const page = await house
+        .workspaces()
+        .logs(id, { sequence: result.sequence, stream: 'stdout', cursor, limit: 1000, waitMs: 10_000 }, call());
+      seen += page.entries[0]?.stdout ?? '';
+      cursor = page.next_cursor;
+    }
+    expect(seen).toBe('1\n2\n3\n');
+  });
+
+  it('that flood come as head and tail, and page exactly', async () => {
+    const result = await exec(house, id, 'seq 1 400000 | head -c 2000000');
+    expect(result.truncated).toBe(true);
+    expect(Buffer.byteLength(result.stdout)).toBeLessThan(9000);
+    expect(result.stdout_bytes).toBe(2_000_000);
+    let seen = '';
+    let cursor: number | null = 0;
+    while (cursor !== null) {
+      const page = await house
+        .workspaces()
+        .logs(id, { sequence: result.sequence, stream: 'stdout', cursor, limit: 300_000, waitMs: 0 }, call());
+      seen += page.entries[0]?.stdout ?? '';
+      cursor = page.next_cursor;
+    }
+    const expected = Array.from({ length: 400_000 }, (_, index) => `${index + 1}\n`)
+      .join('')
+      .slice(0, 2_000_000);
+    expect(seen === expected).toBe(true);
+  });
+
+  it('with output that is no text say so', async () => {
+    expect(await exec(house, id, "printf 'a\\377b'")).toMatchObject({ is_utf8: false, stdout: 'a\ufffdb' });
+    expect(await exec(house, id, "printf 'ä'")).toMatchObject({ is_utf8: true, stdout: 'ä' });
+  });
+
+  it('that are cancelled are gone from the guest', async () => {
+    const stop = new AbortController();
+    const running = exec(house, id, 'sleep 4323', {}, { signal: stop.signal });
+    await sleep(1000);
+    stop.abort(new PyroError('cancelled', 'enough'));
+    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+    expect((await exec(house, id, 'pgrep -fx "sleep 4323" | wc -l')).stdout.trim()).toBe('0');
+  });
+
+  it('take signals by their sequence', async () => {
+    const result = await exec(house, id, "trap 'echo got; exit 7' INT; while :; do sleep 0.1; done", { waitMs: 500 });
+    await house.workspaces().signal(id, result.sequence, 'INT', call());
+    const logs = await house
+      .workspaces()
+      .logs(id, { sequence: result.sequence, stream: 'both', cursor: undefined, limit: 100, waitMs: 20_000 }, call());
+    expect(logs.entries[0]).toMatchObject({ stdout: 'got\n', exit_code: 7, running: false });
+    await expect(house.workspaces().signal(id, result.sequence, 'INT', call())).rejects.toMatchObject({
+      code: 'command_ended',
+    });
+  });
+
+  it('do not block one another', async () => {
+    const long = exec(house, id, 'sleep 6');
+    const started = performance.now();
+    await exec(house, id, 'true');
+    const read = { path: '/etc/hostname', maxBytes: 100, offset: undefined, startLine: undefined, endLine: undefined };
+    await house.workspaces().fileRead(id, read, call());
+    expect(performance.now() - started).toBeLessThan(5000);
+    expect((await long).exit_code).toBe(0);
+  });
+});
+
+describe('files', () => {
+  it('are written whole with their mode, edited in place, and read by range and by lines', async () => {
+    const { fileWrite, fileRead } = house.workspaces();
+    const content = Buffer.from('one\ntwo\nthree\n');
+    const written = { path: 'deep/er/a.txt', content, isAppend: false, mode: 0o750, replacement: undefined };
+    expect(await fileWrite(id, written, call())).toMatchObject({ created: true, size_bytes: 14 });
+    const edit = { oldText: 'two', newText: 'zwei', expectedCount: 1 };
+    await fileWrite(id, { ...written, content: undefined, mode: undefined, replacement: edit }, call());
+    const whole = { path: 'deep/er/a.txt', maxBytes: 100, offset: undefined, startLine: undefined, endLine: undefined };
+    expect(await fileRead(id, whole, call())).toMatchObject({ content: 'one\nzwei\nthree\n', mode: '0750' });
+    expect((await fileRead(id, { ...whole, startLine: 2, endLine: 2 }, call())).content).toBe('zwei\n');
+    expect((await fileRead(id, { ...whole, offset: 4, maxBytes: 4 }, call())).content).toBe('zwei');
+    const mismatch = { ...written, content: undefined, replacement: { ...edit, oldText: 'nothing' } };
+    await expect(fileWrite(id, mismatch, call())).rejects.toMatchObject({ code: 'replacement_mismatch' });
+  });
+
+  it('that are missing are told by name', async () => {
+    const read = { path: 'no/such', maxBytes: 10, offset: undefined, startLine: undefined, endLine: undefined };
+    await expect(house.workspaces().fileRead(id, read, call())).rejects.toMatchObject({ code: 'file_missing' });
+  });
+});
+
+describe('the life of a workspace', () => {
+  it('goes on with another daemon, running commands included', async () => {
+    const result = await exec(house, id, 'for i in 1 2 3 4 5 6; do echo $i; sleep 1; done', { waitMs: 1200 });
+    const pid = pidOf(id);
+    await house.reopen();
+    expect(pidOf(id)).toBe(pid);
+    const logs = await house
+      .workspaces()
+      .logs(id, { sequence: result.sequence, stream: 'both', cursor: undefined, limit: 100, waitMs: 30_000 }, call());
+    expect(logs.entries[0]).toMatchObject({ stdout: '1\n2\n3\n4\n5\n6\n', exit_code: 0 });
+  });
+
+  it('starts again from its disk after a crash, with all that was synced', async () => {
+    await exec(house, id, 'echo kept > kept.txt; echo sys > /etc/kept; sync');
+    process.kill(pidOf(id), 'SIGKILL');
+    await sleep(500);
+    const result = await exec(house, id, 'cat kept.txt /etc/kept');
+    expect(result).toMatchObject({ stdout: 'kept\nsys\n', restarted: true });
+  });
+
+  it('stays stopped after an explicit stop until it is started', async () => {
+    const stopped = await house.workspaces().stop(id, call());
+    expect(stopped).toMatchObject({ state: 'stopped', stop_reason: 'explicit' });
+    await expect(exec(house, id, 'true')).rejects.toMatchObject({ code: 'workspace_stopped' });
+    expect((await house.workspaces().start(id, call())).state).toBe('started');
+    expect((await exec(house, id, 'cat kept.txt')).stdout).toBe('kept\n');
+  });
+
+  it('resets the whole guest, and keeps the history', async () => {
+    const before = await house.workspaces().status(id, call());
+    await house.workspaces().reset(id, 'baseline', call());
+    const result = await exec(house, id, 'ls -A /workspace; ls /etc/kept');
+    expect(result.stdout).toBe('');
+    expect(result.exit_code).not.toBe(0);
+    const after = await house.workspaces().status(id, call());
+    expect(after.reset_count).toBe(before.reset_count + 1);
+    expect(after.command_count).toBeGreaterThan(before.command_count);
+  });
+
+  it('ends by delete alone, and leaves nothing', async () => {
+    const other = await house.workspaces().create({ ...createRequest, name: 'other' }, call());
+    const folder = join(house.paths.state, 'workspaces', other.workspace_id);
+    expect(existsSync(folder)).toBe(true);
+    const pid = pidOf(other.workspace_id);
+    await house.workspaces().delete(other.workspace_id, call());
+    expect(existsSync(folder)).toBe(false);
+    expect(() => process.kill(pid, 0)).toThrow();
+    expect(readdirSync(house.paths.runtime).filter((name) => name.includes(other.workspace_id))).toEqual([]);
+    await expect(exec(house, other.workspace_id, 'true')).rejects.toMatchObject({ code: 'workspace_unknown' });
+  });
+
+  it('with a broken record is shown as damaged, and can be deleted', async () => {
+    const other = await house.workspaces().create(createRequest, call());
+    await house.workspaces().stop(other.workspace_id, call());
+    writeFileSync(join(house.paths.state, 'workspaces', other.workspace_id, 'workspace.json'), '{"version": 1');
+    await house.reopen();
+    const listed = await house
+      .workspaces()
+      .list({ label: undefined, state: 'damaged', limit: 10, cursor: undefined }, call());
+    expect(listed.workspaces.map((each) => each.workspace_id)).toEqual([other.workspace_id]);
+    await expect(exec(house, other.workspace_id, 'true')).rejects.toMatchObject({ code: 'workspace_damaged' });
+    await house.workspaces().delete(other.workspace_id, call());
+    expect((await exec(house, id, 'echo fine')).stdout).toBe('fine\n');
+  });
+});
+
+describe('snapshots', () => {
+  it('are gone back to, with what came later lost and what came before kept', async () => {
+    const { snapshotCreate, snapshotList, snapshotDelete, reset } = house.workspaces();
+    await exec(house, id, 'echo 1 > a; echo sys > /etc/snap');
+    expect(await snapshotCreate(id, 'one', call())).toMatchObject({ snapshot_name: 'one', deletable: true });
+    await exec(house, id, 'echo 2 > a; echo 2 > b; rm /etc/snap');
+    await snapshotCreate(id, 'two', call());
+    await exec(house, id, 'echo 3 > a');
+    await reset(id, 'one', call());
+    expect((await exec(house, id, 'cat a /etc/snap; ls')).stdout).toBe('1\nsys\na\n');
+    await reset(id, 'two', call());
+    expect((await exec(house, id, 'cat a b; ls /etc/snap')).stdout).toBe('2\n2\n');
+    await snapshotDelete(id, 'one');
+    expect((await snapshotList(id)).map((each) => each.snapshot_name)).toEqual(['baseline', 'two']);
+    await expect(reset(id, 'one', call())).rejects.toMatchObject({ code: 'snapshot_unknown' });
+    await expect(snapshotCreate(id, 'two', call())).rejects.toMatchObject({ code: 'snapshot_exists' });
+  });
+
+  it('outlive the daemon, stops and merges of layers', async () => {
+    await house.reopen();
+    await house.workspaces().stop(id, call());
+    await house.workspaces().start(id, call());
+    await exec(house, id, 'echo 4 > a; sync');
+    await house.workspaces().reset(id, 'two', call());
+    expect((await exec(house, id, 'cat a')).stdout).toBe('2\n');
+    await house.workspaces().reset(id, 'baseline', call());
+    expect((await exec(house, id, 'ls -A')).stdout).toBe('');
+  });
+});
+
+describe('the disk of a stopped workspace', () => {
+  it('is listed, read and exported by a guest that runs nothing of it', async () => {
+    await exec(house, id, 'mkdir d; echo text > d/f; echo sys > /etc/sys; sync');
+    const list = { path: '/workspace', depth: 5, glob: undefined, limit: 10, cursor: undefined };
+    await expect(house.workspaces().diskList(id, list, call())).rejects.toMatchObject({ code: 'workspace_running' });
+    await house.workspaces().stop(id, call());
+    const listed = await house.workspaces().diskList(id, list, call());
+    expect(listed.entries.map((entry) => entry.path)).toEqual(['/workspace/d', '/workspace/d/f']);
+    const read = { path: '/etc/sys', maxBytes: 100, offset: undefined, startLine: undefined, endLine: undefined };
+    expect((await house.workspaces().diskRead(id, read, call())).content).toBe('sys\n');
+    for (const format of ['tar', 'qcow2', 'raw'] as const) {
+      const outputPath = join(house.paths.state, `out.${format}`);
+      const request = { outputPath, format, path: '/workspace', isOverwrite: false };
+      expect((await house.workspaces().diskExport(id, request, call())).bytes_written).toBeGreaterThan(1000);
+      await expect(house.workspaces().diskExport(id, request, call())).rejects.toMatchObject({ code: 'output_exists' });
+    }
+    await house.workspaces().start(id, call());
+    expect((await exec(house, id, 'cat d/f')).stdout).toBe('text\n');
+  });
+
+  it('grows when more is asked for', async () => {
+    const big = await house.workspaces().create({ ...createRequest, diskMib: 12_288 }, call());
+    const size = await exec(house, big.workspace_id, 'df --output=size -BM / | tail -1');
+    expect(Number.parseInt(size.stdout, 10)).toBeGreaterThan(11_000);
+    await house.workspaces().delete(big.workspace_id, call());
+  });
+});

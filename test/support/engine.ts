@@ -1,0 +1,98 @@
+// The daemon's engine in the test's own process: the machine's cache, state and sockets in folders of the test.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createDaemonEngine, type DaemonEngine } from '../../src/engine/daemon-engine.ts';
+import type {
+  CreateRequest,
+  ExecRequest,
+  ExecResult,
+  WorkspaceCall,
+  Workspaces,
+} from '../../src/engine/workspace-types.ts';
+import { noProgress } from '../../src/shared/progress.ts';
+import { locatePaths, type Paths } from '../../src/system/paths.ts';
+
+export interface TestHouse extends AsyncDisposable {
+  readonly paths: Paths;
+  readonly workspaces: () => Workspaces;
+  readonly engine: () => DaemonEngine;
+  /** As if the daemon was replaced: let go of everything, then another takes over */
+  readonly reopen: () => Promise<void>;
+}
+
+export async function openHouse(): Promise<TestHouse> {
+  const folder = mkdtempSync(join(tmpdir(), 'pt-'));
+  const paths: Paths = {
+    cache: locatePaths().cache,
+    state: join(folder, 's'),
+    config: join(folder, 'c'),
+    runtime: join(folder, 'r'),
+  };
+  let engine = await createDaemonEngine(paths);
+  const workspaces = (): Workspaces => {
+    if (engine.workspaces === undefined) throw new Error('an engine without workspaces');
+    return engine.workspaces;
+  };
+  return {
+    paths,
+    workspaces,
+    engine: () => engine,
+    reopen: async () => {
+      await engine[Symbol.asyncDispose]();
+      engine = await createDaemonEngine(paths);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await workspaces().prune(['started', 'stopped', 'damaged'], call());
+      await engine[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export function call(changes: Partial<WorkspaceCall> = {}): WorkspaceCall {
+  return {
+    signal: new AbortController().signal,
+    onProgress: noProgress,
+    hostPaths: 'any',
+    project: undefined,
+    ...changes,
+  };
+}
+
+export const createRequest: CreateRequest = {
+  environment: 'debian:12',
+  vcpuCount: 1,
+  memMib: 1024,
+  diskMib: 8192,
+  ttlSeconds: 0,
+  networkPolicy: 'off',
+  seedPath: undefined,
+  name: undefined,
+  labels: {},
+  waitMs: 600_000,
+};
+
+export async function exec(
+  house: TestHouse,
+  id: string,
+  command: string,
+  request: Partial<ExecRequest> = {},
+  changes: Partial<WorkspaceCall> = {},
+): Promise<ExecResult> {
+  return await house.workspaces().exec(
+    id,
+    {
+      command,
+      cwd: undefined,
+      user: undefined,
+      env: {},
+      stdin: undefined,
+      timeoutMs: 120_000,
+      waitMs: 120_000,
+      outputBytes: 8000,
+      ...request,
+    },
+    call(changes),
+  );
+}

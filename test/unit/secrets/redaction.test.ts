@@ -1,0 +1,77 @@
+// Redaction: no form of a secret passes, however the stream is cut, and no other byte changes.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { secretForms } from '../../../src/secrets/forms.ts';
+import { SecretSet } from '../../../src/secrets/secret-set.ts';
+
+const value = 'p@ss "w\u00f6rd"/+&?=';
+
+function setOf(...values: string[]): SecretSet {
+  return new SecretSet(
+    values.map((each, index) => ({ name: `S${index}`, source: 'literal', value: Buffer.from(each) })),
+  );
+}
+
+function through(set: SecretSet, bytes: Buffer, cuts: readonly number[]): Buffer {
+  const redactor = set.redactor();
+  const places = [0, ...[...cuts].sort((a, b) => a - b).filter((cut) => cut < bytes.length), bytes.length];
+  const pieces = places.slice(1).map((end, index) => redactor.push(bytes.subarray(places[index], end)));
+  return Buffer.concat([...pieces, redactor.end()]);
+}
+
+describe('redaction', () => {
+  it.each([
+    ['plain', value],
+    ['JSON', JSON.stringify({ token: value })],
+    ['JSON in ASCII', '"p@ss \\"w\\u00f6rd\\"/+&?="'],
+    ['URL', `https://x/?t=${encodeURIComponent(value)}`],
+    ['form', new URLSearchParams({ t: value }).toString()],
+    ['base64', Buffer.from(value).toString('base64')],
+    ['base64 of a longer text, one byte in', Buffer.from(`:${value}`).toString('base64')],
+    ['base64 of a longer text, two bytes in', Buffer.from(`u:${value}@host`).toString('base64')],
+    ['base64url', Buffer.from(`user:${value}`).toString('base64url')],
+    ['hexadecimal', Buffer.from(value).toString('hex')],
+  ])('finds the secret as %s', (_name, text) => {
+    const masked = setOf(value).mask(Buffer.from(text)).toString();
+    expect(masked).not.toBe(text);
+    expect(masked).toContain('******');
+    expect(Buffer.byteLength(masked)).toBe(Buffer.byteLength(text));
+  });
+
+  it('holds wherever the stream is cut', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.constantFrom(...secretForms(Buffer.from(value)).map(String)), fc.string()), {
+          maxLength: 8,
+        }),
+        fc.array(fc.nat(400), { maxLength: 12 }),
+        (parts, cuts) => {
+          const set = setOf(value);
+          const bytes = Buffer.from(parts.join(''));
+          const shown = through(set, bytes, cuts);
+          expect(set.isIn(shown)).toBe(false);
+          expect(shown.length).toBe(bytes.length);
+          expect(shown.equals(set.mask(bytes))).toBe(true);
+        },
+      ),
+    );
+  });
+
+  it('passes everything else on at once', () => {
+    const redactor = setOf(value).redactor();
+    expect(redactor.push(Buffer.from('ordinary output\n$ ')).toString()).toBe('ordinary output\n$ ');
+  });
+
+  it('keeps values out of JSON', () => {
+    expect(JSON.stringify(setOf(value))).toBe('[{"name":"S0","source_kind":"literal"}]');
+  });
+
+  it.each([
+    ['', 'A'],
+    ['12345', 'A'],
+    ['long enough', '1A'],
+    ['with\0zero', 'A'],
+  ])('refuses %j as the value of %s', (text, name) => {
+    expect(() => new SecretSet([{ name, source: 'literal', value: Buffer.from(text) }])).toThrow();
+  });
+});
