@@ -8,7 +8,6 @@ import { z } from 'zod';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { readJson, temporaryName, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
-import { acquireLock } from '../system/lock.ts';
 import { findEntry } from './catalogue.ts';
 import { parseReference } from './reference.ts';
 
