@@ -1,6 +1,21 @@
 // Bundles the executable and the library into dist/; code of later use is split off and loaded when needed.
 import { readFile, rm } from 'node:fs/promises';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import { factsOf } from '../src/mcp/catalogue.ts';
+import { operations } from '../src/operations/index.ts';
+
+/** Modules whose content is decided here. */
+function replaceModules(modules: readonly { filter: RegExp; contents: string }[]): Plugin {
+  return {
+    name: 'replace-modules',
+    setup: ({ onResolve, onLoad }) => {
+      modules.forEach(({ filter, contents }, index) => {
+        onResolve({ filter }, () => ({ path: String(index), namespace: 'replaced' }));
+        onLoad({ filter: new RegExp(`^${index}$`), namespace: 'replaced' }, () => ({ contents }));
+      });
+    },
+  };
+}
 
 const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
 for (const stale of ['dist/main.js', 'dist/index.js', 'dist/chunks']) await rm(stale, { recursive: true, force: true });
@@ -16,6 +31,22 @@ await build({
   minify: false,
   sourcemap: false,
   define: { PYRO_VERSION: JSON.stringify(version) },
+  plugins: [
+    replaceModules([
+      // Converting schemas at each start of the MCP server would cost it a third of its time.
+      {
+        filter: /\/built-catalogue\.ts$/,
+        contents: `export const builtCatalogue = ${JSON.stringify(factsOf(operations))};`,
+      },
+      // The schema compiler of the SDK serves elicitation, which pyro does not use; see mcp/server.ts.
+      {
+        filter: /^@modelcontextprotocol\/server\/_shims$/,
+        contents: "export { default as process } from 'node:process'; export class DefaultJsonSchemaValidator {}",
+      },
+      // Messages of zod in other languages.
+      { filter: /\/locales\/index\.js$/, contents: 'export {};' },
+    ]),
+  ],
   banner: {
     js: "import { createRequire as pyroCreateRequire } from 'node:module'; const require = pyroCreateRequire(import.meta.url);",
   },

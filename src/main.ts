@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The executable. Asking for the version loads nothing else, since that is what a host does at every start.
+import type { Servers } from './cli/servers.ts';
 import { version } from './version.ts';
 
 const argv = process.argv.slice(2);
@@ -8,8 +9,30 @@ if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
 } else {
   // A reader that has gone (a closed pipe) ends the output, not the clean-up.
   process.stdout.on('error', () => undefined);
-  const { execute } = await import('./cli/execute.ts');
-  process.exitCode = await execute(argv, version);
+  process.exitCode = await run();
   // An open standard input would keep the process alive after its work is done.
   process.exit();
+}
+
+async function run(): Promise<number> {
+  const servers: Servers = {
+    mcp: async (options, signal) => {
+      const { serveMcp } = await import('./mcp/serve.ts');
+      return await serveMcp(options, version, signal);
+    },
+    daemon: async ({ readyFd }, signal) => {
+      const [{ runDaemonProcess }, { createDaemonEngine }, { operations }] = await Promise.all([
+        import('./daemon/serve.ts'),
+        import('./engine/daemon-engine.ts'),
+        import('./operations/index.ts'),
+      ]);
+      return await runDaemonProcess({ operations, createEngine: createDaemonEngine, version, signal, readyFd });
+    },
+  };
+  if (argv[0] === 'mcp' || (argv[0] === 'daemon' && argv[1] === 'serve')) {
+    const { executeServer } = await import('./cli/execute-server.ts');
+    return await executeServer(argv, servers);
+  }
+  const { execute } = await import('./cli/execute.ts');
+  return await execute(argv, version, servers);
 }

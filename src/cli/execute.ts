@@ -1,19 +1,19 @@
 // One command from arguments to exit code.
 
 import { resolve } from 'node:path';
-import { CommanderError } from 'commander';
 import { invokeOperation } from '../daemon/client.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo } from './live-io.ts';
+import { exitUsage, parseArguments } from './parse.ts';
 import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
 import { type CommandCall, createProgram } from './program.ts';
+import { addServers, type Servers } from './servers.ts';
 
-const exitUsage = 2;
 const exitInterrupted = 130;
 
 /** Runs a command line (without node and script) and gives the exit code. */
-export async function execute(argv: readonly string[], version: string): Promise<number> {
+export async function execute(argv: readonly string[], version: string, servers: Servers): Promise<number> {
   const at = argv.indexOf('--');
   const own = at < 0 ? argv : argv.slice(0, at);
   const rest = at < 0 ? [] : argv.slice(at + 1);
@@ -22,19 +22,10 @@ export async function execute(argv: readonly string[], version: string): Promise
   const program = createProgram(version, rest, async (call) => {
     exitCode = await callOperation(call, interrupts);
   });
-  const overrideExit = (command: typeof program): void => {
-    command.exitOverride();
-    command.commands.forEach(overrideExit);
-  };
-  overrideExit(program);
-  try {
-    await program.parseAsync([...own], { from: 'user' });
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
-    printError(error, own.includes('--json'));
-    return 1;
-  }
-  return exitCode;
+  addServers(program, servers, interrupts.signal, (code) => {
+    exitCode = code;
+  });
+  return (await parseArguments(program, own)) ?? exitCode;
 }
 
 async function callOperation(call: CommandCall, interrupts: Interrupts): Promise<number> {
@@ -51,6 +42,7 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
       // A person at the command line may name any path that the system lets them.
       hostPaths: 'any',
       project: undefined,
+      network: undefined,
     });
     progress.end();
     if (json) printJson(outcome.output);

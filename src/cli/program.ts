@@ -1,20 +1,8 @@
 // The command tree, made from the list of operations: no command is named here.
-import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { z } from 'zod';
+import { Argument, Command } from 'commander';
 import type { AnyOperation } from '../operations/define.ts';
 import { groups, operations } from '../operations/index.ts';
-
-const propertySchema = z.object({
-  type: z.string().optional(),
-  description: z.string().optional(),
-  enum: z.array(z.string()).optional(),
-  default: z.unknown().optional(),
-});
-const objectSchema = z.object({
-  properties: z.record(z.string(), propertySchema),
-  required: z.array(z.string()).default([]),
-});
-type Property = z.infer<typeof propertySchema>;
+import { isNumeric, optionOf, parseNumber, shapeOf } from './options.ts';
 
 export interface CommandCall {
   readonly operation: AnyOperation;
@@ -59,7 +47,7 @@ function addCommand(
   onCall: (call: CommandCall) => Promise<void>,
 ): void {
   const { definition } = operation;
-  const shape = objectSchema.parse(z.toJSONSchema(definition.input, { io: 'input' }));
+  const shape = shapeOf(definition.input);
   const command = parent
     .command(name.replaceAll('_', '-'))
     .summary(definition.summary)
@@ -106,36 +94,4 @@ function addCommand(
 function commandLine(words: readonly string[]): string {
   if (words.length === 1) return words[0] ?? '';
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
-}
-
-function optionOf(field: string, property: Property): Option {
-  const flag = `--${field.replaceAll('_', '-')}`;
-  const note =
-    property.default === undefined || property.type === 'boolean' || Array.isArray(property.default)
-      ? ''
-      : ` (default: ${property.default})`;
-  const text = `${property.description ?? ''}${note}`;
-  if (property.type === 'boolean') return new Option(flag, text);
-  const option = new Option(`${flag} <${valueName(property)}>`, text);
-  if (property.enum !== undefined) return option.choices(property.enum);
-  if (isNumeric(property)) return option.argParser(parseNumber);
-  if (property.type === 'array') {
-    return option.argParser((value: string, before: unknown) => [...(Array.isArray(before) ? before : []), value]);
-  }
-  return option;
-}
-
-function valueName(property: Property): string {
-  if (isNumeric(property)) return 'n';
-  return property.type === 'array' ? 'k=v' : 'value';
-}
-
-function isNumeric({ type }: Property): boolean {
-  return type === 'number' || type === 'integer';
-}
-
-function parseNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('it must be a number.');
-  return value;
 }

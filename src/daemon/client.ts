@@ -1,14 +1,10 @@
 // The way from a front to an operation: in this process, or in the daemon that owns the guests.
 import type { RunIo } from '../engine/engine-types.ts';
 import type { AnyOperation, Outcome } from '../operations/define.ts';
-import type { CallContext } from '../shared/call-context.ts';
-import { PyroError } from '../shared/errors.ts';
-import type { HostPathPolicy, ProjectSource } from '../shared/policy-types.ts';
+import type { CallerContext } from './protocol.ts';
 
-export interface FrontContext extends CallContext {
+export interface FrontContext extends CallerContext {
   readonly io: RunIo | undefined;
-  readonly hostPaths: HostPathPolicy;
-  readonly project: ProjectSource | undefined;
 }
 
 /** Runs an operation where it belongs and gives its checked, rendered outcome. */
@@ -17,10 +13,14 @@ export async function invokeOperation(
   input: Readonly<Record<string, unknown>>,
   context: FrontContext,
 ): Promise<Outcome> {
+  // Loaded on first use: help, version and a list of tools need neither engine nor HTTP.
+  const { defaultProgram } = await import('./program.ts');
+  const program = defaultProgram();
   if (operation.definition.place === 'daemon') {
-    throw new PyroError('internal', `${operation.definition.name} needs the daemon`);
+    const { callDaemon } = await import('./remote.ts');
+    return operation.receive(await callDaemon(program, operation.definition.name, input, context));
   }
-  // Loaded on first use: help and version need no engine.
+  const { createControl } = await import('./control.ts');
   const { createLocalEngine } = await import('../engine/local-engine.ts');
-  return await operation.invoke({ ...context, engine: createLocalEngine() }, input);
+  return await operation.invoke({ ...context, engine: createLocalEngine(), daemon: createControl(program) }, input);
 }

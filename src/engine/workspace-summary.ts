@@ -1,4 +1,96 @@
-// stub
-export const summarize = async (..._args: unknown[]): Promise<never> => {
-  throw new Error('stub');
-};
+// What happened in a workspace since its last reset: as data, and as Markdown for a pull request.
+import { createGuestFiles } from '../agent/guest-files.ts';
+import { collectDiff, type DiffEntry } from '../changes/diff.ts';
+import type { CommandRecord } from './command-log.ts';
+import { readEvents } from './events.ts';
+import type { Workspace } from './workspace.ts';
+import type { LastCommand, SummaryResult, WorkspaceCall } from './workspace-types.ts';
+
+const shownCommands = 30;
+const shownFiles = 50;
+
+export async function summarize(workspace: Workspace, call: WorkspaceCall): Promise<SummaryResult> {
+  const { record, files, log } = workspace;
+  const since = record.last_reset_at ?? record.created_at;
+  const entries = await workspace.use(call, async ({ guest }) => {
+    const options = { workFolder: files.scratch, isStatOnly: true };
+    await using diff = await collectDiff(createGuestFiles(guest.client), options, call);
+    return diff.entries;
+  });
+  const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
+  const commands = log.all().filter(({ started_at: at }) => at >= since);
+  const failed = commands.filter(({ exit_code: code }) => code !== null && code !== 0);
+  const sum = (field: 'additions' | 'deletions'): number =>
+    entries.reduce((total, entry) => total + (entry[field] ?? 0), 0);
+  const result = {
+    workspace_id: record.id,
+    name: record.name,
+    since,
+    outcome: outcomeOf(commands, entries),
+    commands: commands.slice(-shownCommands).map(toCommand),
+    command_count: commands.length,
+    failed_count: failed.length,
+    files: entries.slice(0, shownFiles),
+    file_count: entries.length,
+    additions: sum('additions'),
+    deletions: sum('deletions'),
+    exports: events.filter(({ kind }) => kind === 'export').map(({ detail }) => detail),
+    snapshots: record.snapshots.map(({ name }) => name),
+    resets: record.reset_count,
+  };
+  return { ...result, markdown: markdownOf(result) };
+}
+
+function outcomeOf(commands: readonly CommandRecord[], entries: readonly DiffEntry[]): string {
+  const last = commands.at(-1);
+  const changes = entries.length === 0 ? 'no files changed' : `${entries.length} files changed`;
+  if (last === undefined) return `no commands, ${changes}`;
+  if (last.ended_at === null) return `command ${last.sequence} still runs, ${changes}`;
+  const end = last.exit_code === 0 ? 'succeeded' : `ended with ${last.exit_code ?? 'its guest'}`;
+  return `the last command ${end}, ${changes}`;
+}
+
+function toCommand(record: CommandRecord): LastCommand {
+  const seconds = (record.ended_at ?? Date.now() / 1000) - record.started_at;
+  return {
+    sequence: record.sequence,
+    command: record.command.slice(0, 500),
+    cwd: record.cwd,
+    exit_code: record.exit_code,
+    duration_ms: Math.round(seconds * 1000),
+    execution_mode: 'guest',
+  };
+}
+
+function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
+  const title = summary.name === null ? summary.workspace_id : `${summary.name} (${summary.workspace_id})`;
+  const lines = [`## Workspace ${title}`, '', `${summary.outcome}.`, ''];
+  lines.push(`### Files: ${summary.file_count} changed, +${summary.additions} -${summary.deletions}`, '');
+  for (const entry of summary.files) {
+    const count = entry.additions === null ? 'binary' : `+${entry.additions} -${entry.deletions ?? 0}`;
+    const name = entry.old_path === null ? code(entry.path) : `${code(entry.old_path)} → ${code(entry.path)}`;
+    lines.push(`- ${entry.status} ${name} (${count})`);
+  }
+  if (summary.file_count > summary.files.length)
+    lines.push(`- … and ${summary.file_count - summary.files.length} more`);
+  lines.push('', `### Commands: ${summary.command_count}, ${summary.failed_count} failed`, '');
+  if (summary.commands.length > 0) lines.push('| # | exit | time | command |', '|--:|--:|--:|---|');
+  for (const each of summary.commands) {
+    const first = each.command.split('\n')[0] ?? '';
+    lines.push(
+      `| ${each.sequence} | ${each.exit_code ?? '–'} | ${(each.duration_ms / 1000).toFixed(1)} s | ${code(first.slice(0, 120)).replaceAll('|', '\\|')} |`,
+    );
+  }
+  if (summary.snapshots.length > 0)
+    lines.push('', `### Snapshots`, '', ...summary.snapshots.map((name) => `- ${code(name)}`));
+  if (summary.exports.length > 0)
+    lines.push('', '### Exports', '', ...summary.exports.map((path) => `- ${code(path)}`));
+  return `${lines.join('\n')}\n`;
+}
+
+/** Text as code, whatever stands in it. */
+function code(text: string): string {
+  const flat = text.replaceAll(/[\r\n]+/g, ' ');
+  const ticks = '`'.repeat(Math.max(0, ...[...flat.matchAll(/`+/g)].map(([run]) => run.length)) + 1);
+  return ticks.length === 1 ? `\`${flat}\`` : `${ticks} ${flat} ${ticks}`;
+}

@@ -216,6 +216,7 @@ export interface SummaryResult {
   readonly additions: number;
   readonly deletions: number;
   readonly exports: string[];
+  readonly snapshots: string[];
   readonly resets: number;
   readonly markdown: string;
 }

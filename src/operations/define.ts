@@ -2,7 +2,8 @@
 import type { z } from 'zod';
 import type { Engine, RunIo } from '../engine/engine-types.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import type { HostPathPolicy, ProjectSource } from '../shared/policy-types.ts';
+import type { DaemonControl } from '../shared/daemon-types.ts';
+import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
 
 export interface OperationContext extends CallContext {
   readonly engine: Engine;
@@ -12,6 +13,10 @@ export interface OperationContext extends CallContext {
   readonly hostPaths: HostPathPolicy;
   /** Where a workspace comes from when the call names no seed */
   readonly project: ProjectSource | undefined;
+  /** What the network of a workspace may be at most; no limit at the command line */
+  readonly network: NetworkCeiling | undefined;
+  /** The background process, for the commands about it; absent inside of it */
+  readonly daemon: DaemonControl | undefined;
 }
 
 export type Profile = 'vm-run' | 'workspace-core' | 'workspace-full';

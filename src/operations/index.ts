@@ -1,4 +1,5 @@
 // The list of all operations.
+import { daemonStatus, daemonStop } from './daemon.ts';
 import type { AnyOperation } from './define.ts';
 import { envInspect, envList, envPrune, envPull } from './env.ts';
 import { demo, doctor, prepare } from './host.ts';
@@ -53,12 +54,15 @@ export const operations: readonly AnyOperation[] = [
   diskExport,
   workspaceDelete,
   workspacePrune,
+  daemonStatus,
+  daemonStop,
 ];
 
 /** What each first word of a command, or first two words, is about. */
 export const groups: Readonly<Record<string, string>> = {
   env: 'Environments: the catalogue and the local cache',
   workspace: 'Workspaces: disposable machines that live until they are deleted',
+  daemon: 'The background process that owns the guests',
   'workspace file': 'Files of a workspace',
   'workspace disk': 'The disk of a stopped workspace',
   'workspace snapshot': 'Named states of the disk of a workspace',

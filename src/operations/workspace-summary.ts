@@ -32,6 +32,7 @@ export const workspaceSummary = defineOperation({
     additions: z.number(),
     deletions: z.number(),
     exports: z.array(z.string()),
+    snapshots: z.array(z.string()),
     resets: z.number(),
     markdown: z.string(),
     format: z.enum(['json', 'markdown']),

@@ -16,3 +16,10 @@ export interface ProjectSource {
   /** Environment for workspaces that name none */
   readonly environment: string | null;
 }
+
+/** The most that a workspace of a server may reach, and what it gets unless it asks for less. */
+export interface NetworkCeiling {
+  readonly policy: 'off' | 'egress' | 'egress+published-ports';
+  /** Hosts that may be reached, `host`, `*.domain` or `host:port`; none given: public addresses */
+  readonly allow: readonly string[];
+}

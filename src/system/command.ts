@@ -15,6 +15,8 @@ export interface CommandOptions {
   readonly input?: Readable | string;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** True when the program sees `env` alone, nothing of our own environment */
+  readonly isEnvWhole?: boolean;
   /** Called with each piece of standard error, for progress */
   readonly onStderr?: (text: string) => void;
   /** Sends standard output to this file in place of the result */
@@ -75,6 +77,7 @@ export async function tryCommand(
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
+    ...(options.isEnvWhole === true ? { extendEnv: false } : {}),
   });
   const { onStderr, input } = options;
   if (onStderr !== undefined) child.stderr?.on('data', (chunk: Buffer) => onStderr(chunk.toString('utf8')));
@@ -98,7 +101,7 @@ export async function tryCommand(
 export async function captureBytes(
   file: string,
   args: readonly string[],
-  options: Pick<CommandOptions, 'signal' | 'cwd' | 'env'> & { readonly input?: Uint8Array } = {},
+  options: Pick<CommandOptions, 'signal' | 'cwd' | 'env' | 'isEnvWhole'> & { readonly input?: Uint8Array } = {},
 ): Promise<Buffer> {
   const result = await execa(file, args, {
     reject: false,
@@ -110,6 +113,7 @@ export async function captureBytes(
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
+    ...(options.isEnvWhole === true ? { extendEnv: false } : {}),
   });
   if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
   if (result.code === 'ENOENT') throw missing(file);

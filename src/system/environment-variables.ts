@@ -1,4 +1,5 @@
 // The one door to environment variables: each that pyro reads is listed here.
+import { resolve } from 'node:path';
 
 export const environmentVariables = {
   PYRO_HOME: 'Folder that holds cache, state, configuration and sockets in place of the XDG folders',
@@ -7,6 +8,9 @@ export const environmentVariables = {
   PYRO_ACCELERATOR: 'kvm or tcg: skips the probe and takes this accelerator',
   PYRO_KVM_DEVICE: 'Device of the kernel virtual machine in place of /dev/kvm',
   PYRO_DEBUG: '1 prints the stack of an internal error',
+  PYRO_DAEMON_IDLE_SECONDS:
+    'Seconds without a guest, a call or a connection after which the daemon ends; 600 unless given',
+  CLAUDE_PROJECT_DIR: 'Project folder, set by the chat host; the source of workspaces when the host names no roots',
   DOCKER_CONFIG: 'Folder of the docker configuration with registry credentials',
   XDG_CACHE_HOME: 'Parent of the cache folder',
   XDG_STATE_HOME: 'Parent of the state folder',
@@ -23,4 +27,12 @@ export type VariableName = keyof typeof environmentVariables;
 export function readVariable(name: VariableName): string | undefined {
   const value = process.env[name];
   return value === undefined || value === '' ? undefined : value;
+}
+
+/** Environment for a child that runs in another folder: a relative PYRO_HOME keeps its meaning. */
+export function childEnvironment(): Record<string, string> {
+  const copy: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) copy[name] = value;
+  const home = readVariable('PYRO_HOME');
+  return home === undefined ? copy : { ...copy, PYRO_HOME: resolve(home) };
 }

@@ -29,11 +29,13 @@ const forbidden: Readonly<Record<string, string>> = {
   environment: '../machine/kit.ts',
   secrets: '../agent/hello.ts',
   project: '../agent/hello.ts',
+  changes: '../machine/kit.ts',
   machine: '../environment/store.ts',
   engine: '../operations/index.ts',
   operations: '../engine/run.ts',
   daemon: '../cli/program.ts',
   cli: '../engine/run.ts',
+  mcp: '../engine/run.ts',
 };
 
 describe('the layer rules', () => {

@@ -1,0 +1,52 @@
+// Options of a command line, made from a zod schema: one field, one flag.
+import { InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
+
+const propertySchema = z.object({
+  type: z.string().optional(),
+  description: z.string().optional(),
+  enum: z.array(z.string()).optional(),
+  default: z.unknown().optional(),
+});
+const objectSchema = z.object({
+  properties: z.record(z.string(), propertySchema),
+  required: z.array(z.string()).default([]),
+});
+export type Property = z.infer<typeof propertySchema>;
+
+/** Fields of a schema with what a flag needs to know of each. */
+export function shapeOf(schema: z.ZodType): z.infer<typeof objectSchema> {
+  return objectSchema.parse(z.toJSONSchema(schema, { io: 'input' }));
+}
+
+export function optionOf(field: string, property: Property): Option {
+  const flag = `--${field.replaceAll('_', '-')}`;
+  const note =
+    property.default === undefined || property.type === 'boolean' || Array.isArray(property.default)
+      ? ''
+      : ` (default: ${property.default})`;
+  const text = `${property.description ?? ''}${note}`;
+  if (property.type === 'boolean') return new Option(flag, text);
+  const option = new Option(`${flag} <${valueName(property)}>`, text);
+  if (property.enum !== undefined) return option.choices(property.enum);
+  if (isNumeric(property)) return option.argParser(parseNumber);
+  if (property.type === 'array') {
+    return option.argParser((value: string, before: unknown) => [...(Array.isArray(before) ? before : []), value]);
+  }
+  return option;
+}
+
+function valueName(property: Property): string {
+  if (isNumeric(property)) return 'n';
+  return property.type === 'array' ? 'k=v' : 'value';
+}
+
+export function isNumeric({ type }: Property): boolean {
+  return type === 'number' || type === 'integer';
+}
+
+export function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('it must be a number.');
+  return value;
+}

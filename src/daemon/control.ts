@@ -1,0 +1,57 @@
+// Asking the daemon for its status and for its end.
+import type { DaemonControl, DaemonStatus } from '../shared/daemon-types.ts';
+import { PyroError } from '../shared/errors.ts';
+import { notTaken, readText, sendRequest } from './http.ts';
+import { type DaemonPlaces, locateDaemon } from './places.ts';
+import type { DaemonProgram } from './program.ts';
+import { statusPath, statusSchema, stopPath } from './protocol.ts';
+
+/** Longer than a daemon waits for calls that run, together with letting go of its guests */
+const endMs = 60_000;
+
+export function createControl(program: DaemonProgram): DaemonControl {
+  return {
+    status: async () => await askStatus(await locateDaemon(program.paths)),
+    stop: async (request) => await stopDaemon(await locateDaemon(program.paths), request),
+  };
+}
+
+async function askStatus({ socket }: DaemonPlaces): Promise<DaemonStatus | undefined> {
+  const signal = new AbortController().signal;
+  const answer = await sendRequest({ socket, method: 'GET', path: statusPath, signal });
+  if (answer === notTaken) return undefined;
+  return statusSchema.parse(JSON.parse(await readText(answer)));
+}
+
+/** Asks a daemon to end, and waits until it has. False when none listened. */
+export async function stopDaemon(
+  { socket }: DaemonPlaces,
+  { isForced, signal }: { readonly isForced: boolean; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const body = JSON.stringify({ drain: !isForced });
+  const answer = await sendRequest({ socket, method: 'POST', path: stopPath, body, signal });
+  if (answer === notTaken) return false;
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      finish();
+      reject(new PyroError('daemon_unresponsive', `the daemon has not ended within ${endMs / 1000} s`));
+    }, endMs);
+    const onAbort = (): void => {
+      finish();
+      reject(signal.reason);
+    };
+    const finish = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      answer.destroy();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    answer.on('error', () => undefined);
+    answer.once('close', () => {
+      finish();
+      resolve();
+    });
+    answer.resume();
+  });
+  return true;
+}

@@ -1,0 +1,57 @@
+// The frames of an answer: lines of JSON, the last of which is the output or the error.
+import type { IncomingMessage } from 'node:http';
+import { StringDecoder } from 'node:string_decoder';
+import { messageOf, PyroError } from '../shared/errors.ts';
+import type { OnProgress } from '../shared/progress.ts';
+import { errorFromReport, frameSchema } from './protocol.ts';
+
+/** The output. Throws what the operation threw, `cancelled`, or `daemon_lost` when the answer ends without either. */
+export async function readFrames(
+  incoming: IncomingMessage,
+  onProgress: OnProgress,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, unknown>>> {
+  const onAbort = (): void => {
+    incoming.destroy();
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    for await (const line of lines(incoming)) {
+      const frame = frameSchema.parse(JSON.parse(line));
+      if ('output' in frame) return frame.output;
+      if ('error' in frame) throw errorFromReport(frame.error);
+      onProgress(frame.progress);
+    }
+    throw lost('its answer ended early');
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    incoming.destroy();
+  }
+  // The signal's own reason is the error of a call that was aborted.
+  async function* lines(source: IncomingMessage): AsyncGenerator<string> {
+    const decoder = new StringDecoder('utf8');
+    let parts: string[] = [];
+    try {
+      for await (const chunk of source) {
+        const pieces = decoder.write(Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk))).split('\n');
+        const rest = pieces.pop() ?? '';
+        for (const piece of pieces) {
+          yield parts.join('') + piece;
+          parts = [];
+        }
+        parts.push(rest);
+      }
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw lost(messageOf(cause), cause);
+    }
+    signal.throwIfAborted();
+  }
+}
+
+function lost(why: string, cause?: unknown): PyroError {
+  return new PyroError('daemon_lost', `the daemon ended in the middle of the call: ${why}`, {
+    hint: 'call again: the daemon starts by itself and takes over the guests, whose commands have gone on',
+    cause,
+  });
+}

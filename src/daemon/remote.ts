@@ -1,0 +1,85 @@
+// A call to the daemon: started when none runs, replaced when it is older than this pyro, tried again only when it took nothing.
+import { PyroError } from '../shared/errors.ts';
+import { startDaemon } from './autostart.ts';
+import { stopDaemon } from './control.ts';
+import { readFrames } from './frames.ts';
+import { notTaken, readText, sendRequest } from './http.ts';
+import { locateDaemon } from './places.ts';
+import type { DaemonProgram } from './program.ts';
+import {
+  type CallBody,
+  type CallerContext,
+  callPath,
+  errorFromReport,
+  longestBody,
+  refusalSchema,
+  versionHeader,
+} from './protocol.ts';
+import { isNewer } from './versions.ts';
+
+/** A start and a replacement may both be needed; more than that means that something is wrong. */
+const mostAttempts = 4;
+
+/** The raw output of an operation that ran in the daemon. */
+export async function callDaemon(
+  program: DaemonProgram,
+  operation: string,
+  input: Readonly<Record<string, unknown>>,
+  context: CallerContext,
+): Promise<Readonly<Record<string, unknown>>> {
+  const body = encode(program, operation, input, context);
+  const { signal } = context;
+  for (let attempt = 0; attempt < mostAttempts; attempt++) {
+    const places = await locateDaemon(program.paths);
+    const answer = await sendRequest({ socket: places.socket, method: 'POST', path: callPath, body, signal });
+    if (answer === notTaken) {
+      context.onProgress({ phase: 'daemon', message: 'starting the daemon' });
+      await startDaemon(program, places, signal);
+      continue;
+    }
+    if (answer.statusCode === 200) return await readFrames(answer, context.onProgress, signal);
+    const theirs = String(answer.headers[versionHeader] ?? '');
+    const refusal = errorFromReport(refusalSchema.parse(JSON.parse(await readText(answer))).error);
+    const isOlder = isNewer(program.version, theirs) && (answer.statusCode === 409 || answer.statusCode === 404);
+    if (!isOlder && answer.statusCode !== 503) {
+      if (answer.statusCode !== 404) throw refusal;
+      throw new PyroError(
+        'daemon_version',
+        `the daemon is pyro ${theirs}, which this pyro ${program.version} cannot talk to`,
+        {
+          hint: 'update this pyro, or end the daemon with the newer one: pyro daemon stop',
+        },
+      );
+    }
+    context.onProgress({ phase: 'daemon', message: `waiting for the daemon (pyro ${theirs}) to finish its calls` });
+    await stopDaemon(places, { isForced: false, signal });
+  }
+  throw new PyroError('daemon_unresponsive', 'the daemon took no call in several attempts', {
+    hint: 'pyro daemon status shows what runs',
+  });
+}
+
+function encode(
+  program: DaemonProgram,
+  operation: string,
+  input: Readonly<Record<string, unknown>>,
+  { hostPaths, project, network }: CallerContext,
+): string {
+  const call: CallBody = {
+    operation,
+    input: { ...input },
+    context: {
+      host_paths: hostPaths === 'any' ? 'any' : { folders: [...hostPaths.folders] },
+      project: project === undefined ? null : { ...project, includes: [...project.includes] },
+      network: network === undefined ? null : { policy: network.policy, allow: [...network.allow] },
+      front: { version: program.version, pid: process.pid },
+    },
+  };
+  const body = JSON.stringify(call);
+  if (Buffer.byteLength(body) > longestBody) {
+    throw new PyroError('usage', `the input has more than ${longestBody} bytes`, {
+      hint: 'send large content in pieces, or as a file by workspace sync push',
+    });
+  }
+  return body;
+}

@@ -1,0 +1,120 @@
+// Changes since a snapshot, put together from what the snapshot and the present each changed of the seed.
+
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Change, ChangeSide, ChangesRequest, GuestFiles } from '../agent/file-types.ts';
+import type { CallContext } from '../shared/call-context.ts';
+import type { Workspace } from './workspace.ts';
+import { inspectLayer } from './workspace-inspect.ts';
+
+const request: ChangesRequest = { scope: 'workspace', hasContent: true, excludedNames: ['.git'] };
+
+/** A side with its content in a file of ours. */
+interface StoredSide {
+  readonly side: ChangeSide;
+  readonly offset: number;
+}
+
+interface StoredChange {
+  readonly path: Buffer;
+  readonly before: StoredSide | undefined;
+  readonly after: StoredSide | undefined;
+}
+
+export interface ChangesSince extends AsyncDisposable {
+  readonly changes: () => AsyncIterable<Change>;
+}
+
+/**
+ * A path that only one of the two touched stands as in the seed on the other side, which the one that touched it
+ * tells; so no third reading is needed.
+ */
+export async function changesSince(
+  workspace: Workspace,
+  layer: string,
+  present: GuestFiles,
+  context: CallContext,
+): Promise<ChangesSince> {
+  await using undo = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(workspace.files.folder, 'compare-'));
+  undo.defer(() => rm(folder, { recursive: true, force: true }));
+  const earlier = new ChangeFile(join(folder, 'earlier'));
+  await inspectLayer(workspace, layer, context, (files) => earlier.fill(files.changes(request, context)));
+  const later = new ChangeFile(join(folder, 'later'));
+  await later.fill(present.changes(request, context));
+  const kept = undo.move();
+  return { changes: () => combine(earlier, later), [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+async function* combine(earlier: ChangeFile, later: ChangeFile): AsyncGenerator<Change> {
+  const keys = [...new Set([...earlier.changes.keys(), ...later.changes.keys()])].sort();
+  for (const key of keys) {
+    const then = earlier.changes.get(key);
+    const now = later.changes.get(key);
+    const before = then === undefined ? ([later, now?.before] as const) : ([earlier, then.after] as const);
+    const after = now === undefined ? ([earlier, then?.before] as const) : ([later, now.after] as const);
+    const path = now?.path ?? then?.path;
+    if (path === undefined) continue;
+    yield {
+      path,
+      before: before[1]?.side,
+      after: after[1]?.side,
+      contentBefore: () => before[0].read(before[1]),
+      contentAfter: () => after[0].read(after[1]),
+    };
+  }
+}
+
+class ChangeFile {
+  readonly changes = new Map<string, StoredChange>();
+  readonly #path: string;
+  #offset = 0;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async fill(changes: AsyncIterable<Change>): Promise<void> {
+    const sink = createWriteStream(this.#path, { mode: 0o600, flags: 'wx' });
+    const store = async (
+      side: ChangeSide | undefined,
+      content: () => AsyncIterable<Buffer>,
+    ): Promise<StoredSide | undefined> => {
+      if (side === undefined) return undefined;
+      const offset = this.#offset;
+      for await (const chunk of content()) {
+        this.#offset += chunk.length;
+        if (!sink.write(chunk)) await once(sink, 'drain');
+      }
+      return { side, offset };
+    };
+    try {
+      for await (const change of changes) {
+        const before = await store(change.before, change.contentBefore);
+        const after = await store(change.after, change.contentAfter);
+        this.changes.set(change.path.toString('latin1'), { path: change.path, before, after });
+      }
+    } finally {
+      sink.end();
+      await once(sink, 'close');
+    }
+  }
+
+  async *read(stored: StoredSide | undefined): AsyncGenerator<Buffer> {
+    if (stored === undefined || stored.side.size === 0) return;
+    const file = await open(this.#path, 'r');
+    try {
+      for (let at = 0; at < stored.side.size; ) {
+        const length = Math.min(262_144, stored.side.size - at);
+        const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, stored.offset + at);
+        if (bytesRead === 0) return;
+        at += bytesRead;
+        yield buffer.subarray(0, bytesRead);
+      }
+    } finally {
+      await file.close();
+    }
+  }
+}

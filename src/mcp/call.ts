@@ -1,0 +1,150 @@
+// One call of a tool: arguments completed and checked, the operation run, the outcome or the error as a result.
+import { isAbsolute, join, resolve } from 'node:path';
+import type { CallToolResult } from '@modelcontextprotocol/server';
+import { parseInput } from '../operations/check-input.ts';
+import type { AnyOperation } from '../operations/define.ts';
+import { isPyroError, PyroError, type PyroErrorOptions, reportError } from '../shared/errors.ts';
+import type { HostPathPolicy } from '../shared/policy-types.ts';
+import type { OnProgress } from '../shared/progress.ts';
+import type { House } from './house.ts';
+import type { Project } from './project.ts';
+import { errorResult, successResult } from './result.ts';
+import type { ToolEntry } from './tools.ts';
+
+export interface CallRequest {
+  readonly entry: ToolEntry;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+  /** Folders that the host names; asked only when needed */
+  readonly roots: readonly string[];
+}
+
+/** True when a call cannot be made without knowing where the project lies. */
+export function needsProject({ facts, inputSchema }: ToolEntry, house: House): boolean {
+  if (facts.hostPathFields.length > 0) return true;
+  return house.options.environment === 'auto' && inputSchema.properties['environment'] !== undefined;
+}
+
+/** Never throws: an error is a result, since that is all that a model sees. */
+export async function callTool(house: House, request: CallRequest): Promise<CallToolResult> {
+  try {
+    return await withinGuard(house.guardMs, run(house, request));
+  } catch (error) {
+    const report = reportError(error);
+    if (report.code !== 'internal' || isPyroError(error)) return errorResult(report);
+    house.log.fault('tool_failed', error, { tool: request.entry.name });
+    return errorResult({ ...report, hint: `this is a fault in pyro; ${house.log.path} says where it happened` });
+  }
+}
+
+async function run(house: House, { entry, args, signal, onProgress, roots }: CallRequest): Promise<CallToolResult> {
+  const { options } = house;
+  const project = needsProject(entry, house) ? await house.project(roots, onProgress) : undefined;
+  const { input, notes } = complete(house, entry, args, project);
+  const operation = await house.operation(entry.facts.operation);
+  const outcome = await house.invoke(operation, parse(entry, operation, input), {
+    io: undefined,
+    signal,
+    onProgress,
+    hostPaths: hostPathsOf(house, project),
+    project: project?.source,
+    network: { policy: options.network_policy, allow: options.allow },
+  });
+  return successResult(outcome, notes);
+}
+
+/** The arguments with what the server gives: fixed ones, its defaults, absolute paths. */
+function complete(
+  house: House,
+  entry: ToolEntry,
+  args: Readonly<Record<string, unknown>>,
+  project: Project | undefined,
+): { input: Readonly<Record<string, unknown>>; notes: readonly string[] } {
+  for (const name of Object.keys(args)) {
+    if (entry.refused.has(name) && args[name] === true) {
+      throw new PyroError('usage', `${name} is not allowed by this server`, {
+        hint: `the person who runs the server can allow it with --${name.replaceAll('_', '-')}`,
+      });
+    }
+  }
+  const { properties, required = [] } = entry.inputSchema;
+  const isOpen = (name: string): boolean =>
+    properties[name] !== undefined && !required.includes(name) && args[name] === undefined;
+  const takesEnvironment = isOpen('environment');
+  const environment = project?.environment ?? house.options.environment;
+  const base = project?.source?.path ?? exportsFolder(house);
+  const paths = entry.facts.hostPathFields.flatMap((field): [string, string][] => {
+    const path = args[field];
+    return typeof path === 'string' && !isAbsolute(path) ? [[field, resolve(base, path)]] : [];
+  });
+  return {
+    input: {
+      ...(takesEnvironment ? { environment } : {}),
+      ...(isOpen('network_policy') ? { network_policy: house.options.network_policy } : {}),
+      ...args,
+      ...Object.fromEntries(paths),
+    },
+    notes: takesEnvironment ? (project?.notes ?? []) : [],
+  };
+}
+
+/** Checked input. An error names the arguments that this server shows, not those that it decides. */
+function parse(
+  entry: ToolEntry,
+  operation: AnyOperation,
+  input: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  const given = Object.keys(input).filter(
+    (name) => entry.fixed[name] !== undefined && input[name] !== entry.fixed[name],
+  );
+  if (given.length > 0) {
+    throw new PyroError('usage', `${given.join(', ')} cannot be chosen in the mode of this server`, {
+      hint: `leave it out: it is ${given.map((name) => String(entry.fixed[name])).join(', ')}`,
+    });
+  }
+  const whole = { ...input, ...entry.fixed };
+  try {
+    parseInput(operation, whole);
+  } catch (error) {
+    if (!isPyroError(error, 'usage') || error.details['expected'] === undefined) throw error;
+    const shown = Object.keys(entry.inputSchema.properties);
+    const better: PyroErrorOptions = { hint: `arguments: ${shown.join(', ')}`, details: { expected: shown } };
+    throw new PyroError('usage', `${entry.name}: ${error.message}`, shown.length === 0 ? {} : better);
+  }
+  // The raw input: the daemon parses it once more, and what a schema changes must be changed once only.
+  return whole;
+}
+
+function exportsFolder({ paths }: House): string {
+  return join(paths.state, 'exports');
+}
+
+function hostPathsOf(house: House, project: Project | undefined): HostPathPolicy {
+  const allowed = house.options.allow_path.map((path) => resolve(house.cwd, path));
+  const source = project?.source?.path;
+  return { folders: [...(source === undefined ? [] : [source]), ...allowed, exportsFolder(house)] };
+}
+
+/** Work that takes longer than hosts wait goes on; the caller is told how to follow it. */
+async function withinGuard(ms: number, work: Promise<CallToolResult>): Promise<CallToolResult> {
+  const late = Promise.withResolvers<CallToolResult>();
+  const timer = setTimeout(() => {
+    late.resolve(
+      errorResult(
+        reportError(
+          new PyroError('still_running', `the call has not ended within ${Math.round(ms / 1000)} s; the work goes on`, {
+            hint: 'look with workspace_status or workspace_list in a while, then go on or call again',
+          }),
+        ),
+      ),
+    );
+  }, ms);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+    // Its failure after the answer reaches nobody.
+    work.catch(() => undefined);
+  }
+}

@@ -1,0 +1,59 @@
+// Operations as plain data, as far as a list of tools needs them: made when pyro is built, since schemas are slow to convert.
+import { z } from 'zod';
+import type { AnyOperation, Operation, ToolSurface } from '../operations/define.ts';
+
+/** JSON schema as it goes over the wire. */
+export interface ObjectSchema {
+  readonly type: 'object';
+  readonly properties: Readonly<Record<string, PropertySchema>>;
+  readonly required?: string[];
+  readonly [keyword: string]: unknown;
+}
+export type PropertySchema = z.infer<typeof propertySchema>;
+
+export interface ToolFacts {
+  /** Name of the operation */
+  readonly operation: string;
+  readonly name: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly details: string;
+  readonly effect: Operation['effect'];
+  readonly tool: ToolSurface;
+  readonly hostPathFields: readonly string[];
+  readonly inputSchema: ObjectSchema;
+  readonly outputSchema: ObjectSchema;
+}
+
+const propertySchema = z.record(z.string(), z.json());
+const objectSchema = z.looseObject({
+  type: z.literal('object'),
+  properties: z.record(z.string(), propertySchema).default({}),
+  required: z.array(z.string()).exactOptional(),
+});
+
+/** Facts of every operation that is a tool. */
+export function factsOf(operations: readonly AnyOperation[]): ToolFacts[] {
+  return operations.flatMap(({ definition }) => {
+    const { name, title, summary, details, effect, tool, hostPathFields = [], input, output } = definition;
+    if (tool === undefined) return [];
+    const facts: ToolFacts = {
+      operation: name,
+      name: tool.name ?? name.replaceAll('.', '_'),
+      title,
+      summary,
+      details,
+      effect,
+      tool,
+      hostPathFields,
+      inputSchema: schemaOf(input, 'input'),
+      outputSchema: schemaOf(output, 'output'),
+    };
+    return [facts];
+  });
+}
+
+function schemaOf(schema: z.ZodType, io: 'input' | 'output'): ObjectSchema {
+  const { $schema: _dialect, ...parsed } = objectSchema.parse(z.toJSONSchema(schema, { io }));
+  return parsed;
+}

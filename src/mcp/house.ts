@@ -1,0 +1,84 @@
+// What one server shares between its calls: tools, the way to an operation, the project as far as it is known.
+import { join } from 'node:path';
+import type { FrontContext } from '../daemon/client.ts';
+import type { AnyOperation, Outcome } from '../operations/define.ts';
+import type { ServerOptions } from '../operations/server-options.ts';
+import type { OnProgress } from '../shared/progress.ts';
+import { type Log, openLog } from '../system/log.ts';
+import { locatePaths, type Paths } from '../system/paths.ts';
+import type { ToolFacts } from './catalogue.ts';
+import type { Project } from './project.ts';
+import { selectTools, type ToolEntry } from './tools.ts';
+
+export type Invoke = (
+  operation: AnyOperation,
+  input: Readonly<Record<string, unknown>>,
+  context: FrontContext,
+) => Promise<Outcome>;
+
+export interface House {
+  readonly version: string;
+  readonly options: ServerOptions;
+  readonly tools: readonly ToolEntry[];
+  /** Operations are loaded by the first call, so that a mere list need not wait for them */
+  readonly operation: (name: string) => Promise<AnyOperation>;
+  readonly invoke: Invoke;
+  readonly paths: Paths;
+  readonly cwd: string;
+  readonly log: Log;
+  /** Longest time until a call is answered, `ms` */
+  readonly guardMs: number;
+  readonly project: (roots: readonly string[], onProgress: OnProgress) => Promise<Project>;
+}
+
+export interface HouseParts {
+  readonly options: ServerOptions;
+  readonly version: string;
+  readonly catalogue: readonly ToolFacts[];
+  readonly operations: () => Promise<readonly AnyOperation[]>;
+  readonly invoke: Invoke;
+  /** The server's life: a clone that was begun goes on when the call that wanted it is answered */
+  readonly signal: AbortSignal;
+  readonly guardMs?: number;
+}
+
+const defaultGuardMs = 45_000;
+const repositoryFreshMs = 60_000;
+
+/** Touches nothing: what a mere list needs must be there at once. */
+export function openHouse({ options, version, catalogue, operations, invoke, signal, guardMs }: HouseParts): House {
+  const paths = locatePaths();
+  const cwd = process.cwd();
+  let repository: { readonly at: number; readonly project: Promise<Project> } | undefined;
+  const project: House['project'] = async (roots, onProgress) => {
+    const { resolveProject } = await import('./project.ts');
+    const resolved = (): Promise<Project> =>
+      resolveProject(options, { cache: paths.cache, cwd, roots, signal, onProgress });
+    if (options.repo_url === undefined) return await resolved();
+    if (repository === undefined || Date.now() - repository.at > repositoryFreshMs) {
+      const next = { at: Date.now(), project: resolved() };
+      repository = next;
+      next.project.catch(() => {
+        // The next call tries again; this one gets the error where it waits.
+        if (repository === next) repository = undefined;
+      });
+    }
+    return await repository.project;
+  };
+  return {
+    version,
+    options,
+    tools: selectTools(catalogue, options),
+    operation: async (name) => {
+      const found = (await operations()).find(({ definition }) => definition.name === name);
+      if (found === undefined) throw new Error(`the catalogue of tools names an operation ${name} that is not there`);
+      return found;
+    },
+    invoke,
+    paths,
+    cwd,
+    log: openLog(join(paths.state, 'logs', 'mcp.log')),
+    guardMs: guardMs ?? defaultGuardMs,
+    project,
+  };
+}

@@ -1,0 +1,50 @@
+// What a host tells its model about this server: rules first, within what every host shows.
+import type { ServerOptions } from '../operations/server-options.ts';
+import { modes } from './modes.ts';
+import type { ToolEntry } from './tools.ts';
+
+/** Longest text that all hosts show whole is 2,048 characters. */
+export const longestInstructions = 2000;
+
+const rules = [
+  'pyro gives you disposable Linux computers (microVMs). Whatever runs in one cannot harm this machine.',
+  'Rules:',
+  '1. Run builds, tests and code that nobody has reviewed in a workspace, not on the host.',
+  '2. One workspace per task: create it once, keep its workspace_id, reset it rather than making another.',
+  '3. The workspace is a copy. Nothing comes back by itself: show workspace_diff, or write files with workspace_export.',
+  '4. You are root in /workspace; install what you need. Idle workspaces are stopped, not lost, and start again by themselves.',
+  '5. A command longer than wait_seconds goes on: follow it with workspace_logs (sequence, wait_seconds), do not run it again.',
+  '6. Results are short; where one says truncated or next_cursor, ask for the rest only if you need it.',
+  '7. An error has a code and a hint that names the next step; retryable ones may be tried again.',
+  '8. Delete a workspace when its work is home.',
+];
+
+const oneShotRules = [
+  'pyro runs a command in a fresh disposable Linux computer (microVM), which is deleted afterwards. Nothing stays, nothing reaches this machine.',
+];
+
+export function instructionsFor(options: ServerOptions, tools: readonly ToolEntry[]): string {
+  const hasWorkspaces = tools.some(({ name }) => name === 'workspace_create');
+  const lines = [
+    ...(hasWorkspaces ? rules : oneShotRules),
+    ...(options.mode === undefined ? [] : [modes[options.mode].purpose]),
+    ...(hasWorkspaces ? [`Project: ${projectLine(options)}`] : []),
+    `Environment unless a call names one: ${options.environment === 'auto' ? 'chosen by the project’s lock files; the result says which and why' : options.environment}.`,
+    `Network: ${networkLine(options)}`,
+  ];
+  return lines.join('\n').slice(0, longestInstructions);
+}
+
+function projectLine(options: ServerOptions): string {
+  if (options.no_project_source) return 'none; workspaces start empty unless seed_path is given.';
+  const source = options.project_path ?? options.repo_url;
+  if (source === undefined) return 'the folder that you work in; workspace_create takes it by itself.';
+  const ref = options.repo_ref === undefined ? '' : ` at ${options.repo_ref}`;
+  return `${source.replace(/\/\/[^/@]*@/, '//').slice(0, 200)}${ref}; workspace_create takes it by itself.`;
+}
+
+function networkLine({ network_policy: policy, allow }: ServerOptions): string {
+  if (policy === 'off') return 'off; workspaces reach nothing, so vendor or export what a build needs.';
+  const hosts = allow.length === 0 ? 'public addresses' : allow.join(', ').slice(0, 200);
+  return `${policy}, at most: ${hosts}. Ask for less with network_policy off.`;
+}

@@ -1,0 +1,120 @@
+// The MCP server: which request is answered by what. Everything about operations comes from their definitions.
+import {
+  type CallToolResult,
+  type InputRequiredResult,
+  isInputRequiredResult,
+  ProtocolError,
+  ProtocolErrorCode,
+  type ReadResourceResult,
+  ResourceNotFoundError,
+  Server,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
+import { PyroError, reportError } from '../shared/errors.ts';
+import { callTool, needsProject } from './call.ts';
+import type { House } from './house.ts';
+import { instructionsFor } from './instructions.ts';
+import { startProgress } from './progress.ts';
+import { getPrompt, listPrompts } from './recipes.ts';
+import { resourceCall, resourceTemplates } from './resources.ts';
+import { errorResult } from './result.ts';
+import { createRoots, type Roots } from './roots.ts';
+import { annotationsOf, metaOf } from './tools.ts';
+
+/** Builds the server of one connection, without touching anything. */
+export function createServer(house: House): Server {
+  const { tools, options, version } = house;
+  const server = new Server(
+    { name: 'pyro', title: 'pyro: disposable Linux computers', version },
+    {
+      capabilities: { tools: {}, prompts: {}, resources: {} },
+      instructions: instructionsFor(options, tools),
+      // Only for elicitation, which this server does not use: the default would build a compiler of schemas at each start.
+      jsonSchemaValidator: {
+        getValidator: () => () => ({ valid: false, data: undefined, errorMessage: 'no elicitation here' }),
+      },
+    },
+  );
+  const roots = createRoots(server);
+  server.setNotificationHandler('notifications/roots/list_changed', () => roots.forget());
+  const list = tools.map(({ name, facts, description, inputSchema, outputSchema }) => ({
+    name,
+    title: facts.title,
+    description,
+    inputSchema: { ...inputSchema },
+    outputSchema: { ...outputSchema },
+    annotations: annotationsOf(facts),
+    _meta: metaOf(facts),
+  }));
+  server.setRequestHandler('tools/list', () => ({ tools: list }));
+  server.setRequestHandler('tools/call', ({ params }, context) =>
+    handleCall(house, roots, params.name, params.arguments ?? {}, context),
+  );
+  server.setRequestHandler('prompts/list', () => ({ prompts: listPrompts() }));
+  server.setRequestHandler('prompts/get', ({ params }) => {
+    const prompt = getPrompt(params.name, params.arguments?.['task'], tools);
+    if (prompt !== undefined) return prompt;
+    const names = listPrompts().map(({ name }) => name);
+    throw new ProtocolError(
+      ProtocolErrorCode.InvalidParams,
+      `no prompt ${params.name}; there are: ${names.join(', ')}`,
+    );
+  });
+  server.setRequestHandler('resources/list', () => ({ resources: [] }));
+  server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: resourceTemplates(tools) }));
+  server.setRequestHandler('resources/read', ({ params }, context) => readResource(house, params.uri, context));
+  return server;
+}
+
+async function handleCall(
+  house: House,
+  roots: Roots,
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+  context: ServerContext,
+): Promise<CallToolResult | InputRequiredResult> {
+  const entry = house.tools.find((each) => each.name === name);
+  if (entry === undefined) {
+    const error = new PyroError('tool_unknown', `there is no tool ${name}`, {
+      hint: `tools of this server: ${house.tools.map((each) => each.name).join(', ')}`,
+    });
+    return errorResult(reportError(error));
+  }
+  const asked = needsProject(entry, house) && asksForRoots(house) ? await roots.ask(context) : [];
+  if (isInputRequiredResult(asked)) return asked;
+  const { signal, _meta: meta, notify } = context.mcpReq;
+  const token = meta?.progressToken;
+  using ticker = startProgress(
+    token === undefined
+      ? undefined
+      : (progress, message) =>
+          notify({ method: 'notifications/progress', params: { progressToken: token, progress, message } }),
+  );
+  return await callTool(house, { entry, args, signal, onProgress: ticker.onProgress, roots: asked });
+}
+
+/** What a flag decides is not asked of the host. */
+function asksForRoots({ options }: House): boolean {
+  return options.project_path === undefined && options.repo_url === undefined && !options.no_project_source;
+}
+
+async function readResource(house: House, uri: string, context: ServerContext): Promise<ReadResourceResult> {
+  const call = resourceCall(uri, house.tools);
+  if (call === undefined) throw new ResourceNotFoundError(uri);
+  try {
+    const outcome = await house.invoke(await house.operation(call.entry.facts.operation), call.input, {
+      io: undefined,
+      signal: context.mcpReq.signal,
+      onProgress: () => undefined,
+      hostPaths: { folders: [] },
+      project: undefined,
+      network: { policy: 'off', allow: [] },
+    });
+    return call.result(outcome);
+  } catch (error) {
+    const { code, message, hint } = reportError(error);
+    if (code === 'internal') house.log.fault('resource_failed', error, { uri });
+    const kind = code === 'internal' ? ProtocolErrorCode.InternalError : ProtocolErrorCode.InvalidParams;
+    throw new ProtocolError(kind, `${code}: ${message}${hint === null ? '' : `\nhint: ${hint}`}`);
+  }
+}

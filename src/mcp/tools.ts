@@ -1,0 +1,99 @@
+// The tools of one server: chosen by profile or mode, with schemas, annotations and what is fixed.
+import type { ServerOptions } from '../operations/server-options.ts';
+import type { ObjectSchema, PropertySchema, ToolFacts } from './catalogue.ts';
+import { type Mode, modes } from './modes.ts';
+
+export interface ToolEntry {
+  readonly name: string;
+  readonly facts: ToolFacts;
+  readonly inputSchema: ObjectSchema;
+  readonly outputSchema: ObjectSchema;
+  readonly description: string;
+  /** Arguments that the server decides */
+  readonly fixed: Readonly<Record<string, unknown>>;
+  /** Arguments that the person who runs the server has not allowed */
+  readonly refused: ReadonlySet<string>;
+}
+
+const defaultProfile = 'workspace-core';
+const hostCompatField = 'allow_host_compat';
+
+/** Remarks of the server about a call, beside what the operation itself says. */
+export const notesField = 'server_notes';
+
+export function selectTools(catalogue: readonly ToolFacts[], options: ServerOptions): ToolEntry[] {
+  const mode = options.mode === undefined ? undefined : modes[options.mode];
+  const profile = options.profile ?? defaultProfile;
+  return catalogue
+    .filter(({ name, tool }) => (mode === undefined ? tool.profiles.includes(profile) : mode.tools.includes(name)))
+    .map((facts) => describeTool(facts, mode, options));
+}
+
+function describeTool(facts: ToolFacts, mode: Mode | undefined, options: ServerOptions): ToolEntry {
+  const { name, summary, details, inputSchema, outputSchema } = facts;
+  const fixed = mode?.fixed[name] ?? {};
+  const refused = new Set(options.allow_host_compat ? [] : [hostCompatField]);
+  return {
+    name,
+    facts,
+    fixed,
+    refused,
+    inputSchema: withDefaults(without(inputSchema, [...Object.keys(fixed), ...refused]), options),
+    outputSchema: {
+      ...outputSchema,
+      properties: {
+        ...outputSchema.properties,
+        [notesField]: { type: 'array', items: { type: 'string' }, description: 'Remarks of the server' },
+      },
+    },
+    description: [`${summary}.`, details, mode?.notes[name]].filter(Boolean).join(' '),
+  };
+}
+
+/** Hints for hosts, as honest as the definition. */
+export function annotationsOf({ title, effect, tool }: ToolFacts): Readonly<Record<string, string | boolean>> {
+  return {
+    title,
+    readOnlyHint: effect === 'read',
+    destructiveHint: effect === 'destroy',
+    idempotentHint: tool.isIdempotent ?? effect === 'read',
+    openWorldHint: tool.opensWorld ?? false,
+  };
+}
+
+/** What known hosts read beside the standard. */
+export function metaOf({ tool }: ToolFacts): Record<string, string | number | boolean> | undefined {
+  const meta = {
+    ...(tool.isAlwaysLoaded === true ? { 'anthropic/alwaysLoad': true } : {}),
+    ...(tool.resultChars === undefined ? {} : { 'anthropic/maxResultSizeChars': tool.resultChars }),
+  };
+  return Object.keys(meta).length === 0 ? undefined : meta;
+}
+
+function without(schema: ObjectSchema, names: readonly string[]): ObjectSchema {
+  const { required, ...rest } = schema;
+  const properties = Object.entries(schema.properties).filter(([name]) => !names.includes(name));
+  const needed = required?.filter((name) => !names.includes(name)) ?? [];
+  return {
+    ...rest,
+    properties: Object.fromEntries(properties),
+    ...(needed.length === 0 ? {} : { required: needed }),
+  };
+}
+
+/** The schema tells the defaults that this server gives in place of the operation's own. */
+function withDefaults(schema: ObjectSchema, options: ServerOptions): ObjectSchema {
+  const properties: Record<string, PropertySchema> = { ...schema.properties };
+  const { environment, network_policy: network } = properties;
+  if (environment !== undefined && !schema.required?.includes('environment')) {
+    properties['environment'] =
+      options.environment === 'auto'
+        ? {
+            ...environment,
+            description: 'Environment or OCI image reference; unless given, chosen by the project’s lock files',
+          }
+        : { ...environment, default: options.environment, description: 'Environment or OCI image reference' };
+  }
+  if (network !== undefined) properties['network_policy'] = { ...network, default: options.network_policy };
+  return { ...schema, properties };
+}

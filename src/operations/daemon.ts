@@ -1,0 +1,80 @@
+// daemon.status, daemon.stop: the background process that owns the guests.
+import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+import { formatTable } from '../shared/table.ts';
+import { formatBytes } from '../shared/units.ts';
+import { defineOperation, type OperationContext } from './define.ts';
+
+const statusSchema = z.object({
+  pid: z.number(),
+  version: z.string(),
+  protocol: z.number(),
+  started_at: z.number(),
+  socket: z.string(),
+  log: z.string(),
+  draining: z.boolean(),
+  calls: z.number(),
+  guests: z.array(z.object({ workspace_id: z.string(), pid: z.number() })),
+  guest_memory_bytes: z.number(),
+  memory_bytes: z.number(),
+  idle_seconds: z.number(),
+});
+
+export const daemonStatus = defineOperation({
+  name: 'daemon.status',
+  title: 'Show the daemon',
+  summary: 'Show the background process that owns the guests',
+  details:
+    'It starts by itself when it is needed and ends by itself when nothing runs. Exit code 0 also when none runs.',
+  effect: 'read',
+  place: 'front',
+  positionals: [],
+  input: z.strictObject({}),
+  output: z.object({ running: z.boolean(), daemon: statusSchema.nullable() }),
+  examples: [{ why: 'Is it there, and with which guests', command: 'pyro daemon status' }],
+  run: async (context) => {
+    const status = await controlOf(context).status();
+    return {
+      running: status !== undefined,
+      daemon: status === undefined ? null : { ...status, guests: [...status.guests] },
+    };
+  },
+  render: ({ daemon }) => {
+    if (daemon === null) return 'no daemon runs; the next command that needs one starts it\n';
+    const guests = daemon.guests.map((guest) => `\nguest  ${guest.workspace_id}  pid ${guest.pid}`);
+    return `${formatTable([
+      ['pid', String(daemon.pid)],
+      ['version', daemon.version],
+      ['since', new Date(daemon.started_at * 1000).toISOString()],
+      ['state', daemon.draining ? 'ending' : 'taking calls'],
+      ['calls', String(daemon.calls)],
+      ['guests', `${daemon.guests.length}, ${formatBytes(daemon.guest_memory_bytes)}`],
+      ['memory', formatBytes(daemon.memory_bytes)],
+      ['ends after', `${daemon.idle_seconds} s without work`],
+      ['socket', daemon.socket],
+      ['log', daemon.log],
+    ])}${guests.join('')}\n`;
+  },
+});
+
+export const daemonStop = defineOperation({
+  name: 'daemon.stop',
+  title: 'End the daemon',
+  summary: 'End the background process; guests run on and the next one takes them over',
+  details: 'Calls that run are finished first, for half a minute at most; with --force they are cut off at once.',
+  effect: 'write',
+  place: 'front',
+  positionals: [],
+  input: z.strictObject({ force: z.boolean().default(false).describe('Do not wait for calls that run') }),
+  output: z.object({ stopped: z.boolean() }),
+  examples: [{ why: 'Before pyro is removed', command: 'pyro daemon stop' }],
+  run: async (context, { force }) => ({
+    stopped: await controlOf(context).stop({ isForced: force, signal: context.signal }),
+  }),
+  render: ({ stopped }) => (stopped ? 'the daemon has ended\n' : 'no daemon runs\n'),
+});
+
+function controlOf({ daemon }: OperationContext): NonNullable<OperationContext['daemon']> {
+  if (daemon === undefined) throw new PyroError('internal', 'a daemon cannot be asked about itself');
+  return daemon;
+}

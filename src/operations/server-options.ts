@@ -1,0 +1,77 @@
+// What `pyro mcp serve` takes: one schema for the command line, the server and the commands that connect chat hosts.
+import { z } from 'zod';
+
+export const modeNames = ['repro-fix', 'inspect', 'cold-start', 'review-eval'] as const;
+
+export const serverOptionsSchema = z
+  .strictObject({
+    profile: z
+      .enum(['vm-run', 'workspace-core', 'workspace-full'])
+      .optional()
+      .describe('Tools that the server has; workspace-core unless given'),
+    mode: z.enum(modeNames).optional().describe('Tools for one job, with instructions for it, in place of a profile'),
+    project_path: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Project folder, where the host does not keep the working directory'),
+    repo_url: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Repository to clone as the project: made once, refreshed on demand'),
+    repo_ref: z.string().min(1).optional().describe('Branch, tag or commit of the repository'),
+    no_project_source: z.boolean().default(false).describe('Workspaces start empty unless a call names a seed'),
+    environment: z
+      .string()
+      .min(1)
+      .default('debian:12')
+      .describe('Environment of calls that name none; auto chooses by the lock files of the project'),
+    network_policy: z
+      .enum(['off', 'egress', 'egress+published-ports'])
+      .default('off')
+      .describe('The most that a workspace of this server may get, and what it gets by default'),
+    allow: z
+      .array(z.string().min(1))
+      .default([])
+      .describe(
+        'Host that workspaces may reach, HOST, *.DOMAIN or HOST:PORT; repeatable; public addresses unless given',
+      ),
+    include: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Path of the project that goes in although Git ignores it; repeatable'),
+    allow_path: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('Further folder of this host that tools may read from and export into; repeatable'),
+    allow_host_compat: z
+      .boolean()
+      .default(false)
+      .describe('Lets tools run commands on this host, without isolation, when no guest can be started'),
+  })
+  .refine(({ profile, mode }) => profile === undefined || mode === undefined, 'give a profile or a mode, not both')
+  .refine(
+    ({ project_path: path, repo_url: url, no_project_source: isNone }) =>
+      [path !== undefined, url !== undefined, isNone].filter(Boolean).length <= 1,
+    'give one of --project-path, --repo-url and --no-project-source',
+  )
+  .refine(({ repo_url: url, repo_ref: ref }) => ref === undefined || url !== undefined, '--repo-ref needs --repo-url')
+  .refine(
+    ({ allow, network_policy: policy }) => allow.length === 0 || policy !== 'off',
+    '--allow needs --network-policy egress',
+  );
+export type ServerOptions = z.infer<typeof serverOptionsSchema>;
+
+export const serverExamples = [
+  { why: 'What a chat host runs in a checkout', command: 'pyro mcp serve' },
+  { why: 'For a host that does not keep the working directory', command: 'pyro mcp serve --project-path ~/src/app' },
+  {
+    why: 'A clean clone, and only the tools to reproduce and fix a fault',
+    command: 'pyro mcp serve --mode repro-fix --repo-url https://example.org/app.git',
+  },
+  {
+    why: 'npm install works, nothing else is reachable',
+    command: 'pyro mcp serve --environment auto --network-policy egress --allow registry.npmjs.org',
+  },
+] as const;

@@ -1,0 +1,189 @@
+// A real, dirty checkout in a workspace: status as on the host, diffs that apply, patches, pushes, exports, resets.
+
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DiffRequest } from '../../src/engine/change-types.ts';
+import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { dirty, gitIn, makeHairyRepository } from '../support/hairy-repository.ts';
+import { describeTree } from '../support/random-tree.ts';
+
+let house: TestHouse;
+let folder = '';
+let repository = '';
+let id = '';
+
+const diffRequest: DiffRequest = {
+  path: undefined,
+  isStatOnly: false,
+  base: 'baseline',
+  hasSystem: false,
+  cursor: 0,
+  maxBytes: 1 << 28,
+  entryLimit: 1000,
+};
+
+beforeAll(async () => {
+  house = await openHouse();
+  folder = mkdtempSync(join(tmpdir(), 'pyro-seed-'));
+  repository = join(folder, 'repo');
+  makeHairyRepository(repository);
+  dirty(repository);
+  const created = await house.workspaces().create({ ...createRequest, seedPath: repository }, call());
+  id = created.workspace_id;
+  expect(created.workspace_seed).toMatchObject({ mode: 'git', branch: 'main', dirty: true, origin_kind: 'explicit' });
+});
+
+afterAll(async () => {
+  await house[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const exportTo = async (name: string, path = '/workspace'): Promise<string> => {
+  const outputPath = join(folder, name);
+  const request = { path, outputPath, format: 'files', isOverwrite: true, hasGit: false } as const;
+  await house.workspaces().export(id, request, call());
+  return outputPath;
+};
+
+/** The seed as it went in: without what Git ignores. */
+function seedCopy(name: string): string {
+  const copy = join(folder, name);
+  cpSync(repository, copy, { recursive: true, verbatimSymlinks: true });
+  for (const ignored of ['ignored', '.env', 'debug.log']) rmSync(join(copy, ignored), { recursive: true });
+  return copy;
+}
+
+describe('a seeded workspace', () => {
+  it('says of its files what the host says', async () => {
+    const status = ['status', '--porcelain=v2', '--branch'];
+    expect((await exec(house, id, `git ${status.join(' ')}`)).stdout).toBe(gitIn(repository, ...status));
+    expect((await exec(house, id, 'git log --format=%H')).stdout).toBe(gitIn(repository, 'log', '--format=%H'));
+    expect((await exec(house, id, 'git diff')).stdout).toBe(gitIn(repository, 'diff'));
+    expect((await exec(house, id, 'git diff --cached')).stdout).toBe(gitIn(repository, 'diff', '--cached'));
+    expect(describeTree(await exportTo('fresh'))).toEqual(describeTree(seedCopy('seed-0')));
+  });
+
+  it('has no changes at first', async () => {
+    expect(await house.workspaces().diff(id, diffRequest, call())).toMatchObject({ changed: false, patch: '' });
+  });
+
+  it('gives a diff that makes its tree of the seed', async () => {
+    await exec(
+      house,
+      id,
+      [
+        'echo 4 >> src/deep/er/file.txt; rm no-newline; chmod +x crlf.txt; mv names moved; ln -sf x link',
+        'rm -r src; echo now a file > src; rm tool.sh; mkdir tool.sh; echo in > tool.sh/in',
+        "head -c 3000 /dev/urandom > random.bin; printf 'latin \\344\\n' > latin; echo x > 'new name'",
+        'echo ignored too > debug.log; git add -A; git -c user.name=a -c user.email=b commit -qm work',
+      ].join('\n'),
+    );
+    const { patch, entries } = await house.workspaces().diff(id, diffRequest, call());
+    const copy = seedCopy('seed-1');
+    const applied = spawnSync('git', ['apply', '--binary'], { cwd: copy, input: patch, encoding: 'utf8' });
+    expect(applied.stderr).toBe('');
+    expect(describeTree(copy)).toEqual(describeTree(await exportTo('changed')));
+    expect(entries.some(({ path }) => path.startsWith('.git/'))).toBe(false);
+  });
+
+  it('pages a patch exactly, and lists changes outside of /workspace', async () => {
+    await exec(house, id, 'echo x > /etc/new-file; rm /etc/issue');
+    const whole = await house.workspaces().diff(id, { ...diffRequest, hasSystem: true }, call());
+    expect(whole.system_changes).toEqual(
+      expect.arrayContaining([
+        { path: '/etc/new-file', status: 'added' },
+        { path: '/etc/issue', status: 'deleted' },
+      ]),
+    );
+    let pages = '';
+    let cursor: number | null = 0;
+    while (cursor !== null) {
+      const page: { patch: string; next_cursor: number | null } = await house
+        .workspaces()
+        .diff(id, { ...diffRequest, cursor, maxBytes: 2000 }, call());
+      pages += page.patch;
+      cursor = page.next_cursor;
+    }
+    expect(pages).toBe(whole.patch);
+  });
+
+  it('compares with a snapshot', async () => {
+    await house.workspaces().snapshotCreate(id, 'point', call());
+    const base = { ...diffRequest, base: 'point' };
+    expect((await house.workspaces().diff(id, base, call())).changed).toBe(false);
+    await exec(house, id, 'echo later > later; rm latin; git checkout -q -- . 2>/dev/null; echo more >> src');
+    const { entries } = await house.workspaces().diff(id, base, call());
+    expect(Object.fromEntries(entries.map(({ path, status }) => [path, status]))).toMatchObject({
+      later: 'added',
+      src: 'modified',
+    });
+  });
+
+  it('takes a patch that was made on the host, or nothing of it', async () => {
+    await house.workspaces().reset(id, 'baseline', call());
+    const copy = seedCopy('seed-2');
+    gitIn(copy, 'add', '-A');
+    writeFileSync(join(copy, 'crlf.txt'), 'a\r\nB\r\n');
+    writeFileSync(join(copy, 'added'), 'no end');
+    gitIn(copy, 'add', '-N', 'added');
+    const patch = gitIn(copy, 'diff', '--binary', 'crlf.txt', 'added');
+    expect(await house.workspaces().patchApply(id, patch, call())).toMatchObject({ summary: { total: 2 } });
+    expect((await exec(house, id, 'cat added; od -c crlf.txt | head -1')).stdout).toContain('no end');
+    await expect(house.workspaces().patchApply(id, patch, call())).rejects.toMatchObject({ code: 'patch_failed' });
+  });
+
+  it('takes newer files of the host, only those that differ', async () => {
+    writeFileSync(join(repository, 'no-newline'), 'newer on the host');
+    const request = { sourcePath: repository, destination: '/workspace', isDelete: false, isDryRun: false };
+    const dry = await house.workspaces().syncPush(id, { ...request, isDryRun: true }, call());
+    expect(dry.workspace_sync.changes.map(({ path }) => path)).toContain('no-newline');
+    expect((await exec(house, id, 'cat no-newline')).stdout).toBe('no end');
+    const pushed = await house.workspaces().syncPush(id, request, call());
+    expect(pushed.workspace_sync.written_count).toBeLessThan(5);
+    expect((await exec(house, id, 'cat no-newline')).stdout).toBe('newer on the host');
+    expect((await house.workspaces().syncPush(id, request, call())).workspace_sync.written_count).toBe(0);
+    await exec(house, id, 'echo extra > extra');
+    await house.workspaces().syncPush(id, { ...request, isDelete: true }, call());
+    expect((await exec(house, id, 'ls extra .git/HEAD')).stdout).toBe('.git/HEAD\n');
+  });
+
+  it('sums up what happened', async () => {
+    await exec(house, id, 'exit 3');
+    const summary = await house.workspaces().summary(id, call());
+    expect(summary.failed_count).toBeGreaterThan(0);
+    expect(summary.markdown).toContain('| 3 |');
+    expect(summary.file_count).toBeGreaterThan(0);
+  });
+
+  it('resets to an empty diff', async () => {
+    await house.workspaces().reset(id, 'baseline', call());
+    expect((await house.workspaces().diff(id, diffRequest, call())).changed).toBe(false);
+    const status = ['status', '--porcelain=v2', '--branch'];
+    expect((await exec(house, id, `git ${status.join(' ')}`)).stdout).not.toBe('');
+  });
+});
+
+describe('paths of the host', () => {
+  it('are refused outside of what a server may use, also through links', async () => {
+    const hostPaths = { folders: [join(folder, 'repo')] };
+    symlinkSync('/etc', join(repository, 'way-out'));
+    const exportRequest = { path: 'crlf.txt', format: 'files', isOverwrite: false, hasGit: false } as const;
+    for (const outputPath of [join(folder, 'elsewhere'), join(repository, 'way-out/evil'), join(repository, '../x')]) {
+      await expect(
+        house.workspaces().export(id, { ...exportRequest, outputPath }, call({ hostPaths })),
+      ).rejects.toMatchObject({ code: 'path_refused' });
+      expect(existsSync(outputPath)).toBe(false);
+    }
+    for (const seedPath of ['/etc', join(repository, 'way-out')]) {
+      await expect(
+        house.workspaces().create({ ...createRequest, seedPath }, call({ hostPaths })),
+      ).rejects.toMatchObject({ code: 'path_refused' });
+    }
+    const inside = join(repository, 'out.txt');
+    await house.workspaces().export(id, { ...exportRequest, outputPath: inside }, call({ hostPaths }));
+    expect(readFileSync(inside, 'utf8')).toBe('a\r\nb\r\n');
+  });
+});

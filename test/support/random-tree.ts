@@ -1,0 +1,143 @@
+// Random trees and random edits of them, the same for the same seed.
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed * 2_654_435_761 + 1;
+  }
+
+  /** 0 to `below` - 1. */
+  next(below: number): number {
+    // xorshift; good enough to vary a test.
+    this.#state ^= this.#state << 13;
+    this.#state ^= this.#state >>> 17;
+    this.#state ^= this.#state << 5;
+    return Math.abs(this.#state) % below;
+  }
+
+  pick<T>(list: readonly T[]): T {
+    const found = list[this.next(list.length)];
+    if (found === undefined) throw new Error('nothing to pick from');
+    return found;
+  }
+}
+
+const names = [
+  'a',
+  'b c',
+  'd.txt',
+  'ü',
+  'quote"',
+  "it's",
+  'tab\tx',
+  'new\nline',
+  '-x',
+  'UPPER',
+  'x*y',
+  'back\\slash',
+  '.hidden',
+];
+
+function content(random: Random): Buffer {
+  const lines = Array.from({ length: random.next(40) }, (_, index) => `line ${index} ${random.next(4)}`);
+  switch (random.next(7)) {
+    case 0:
+      return Buffer.alloc(0);
+    case 1:
+      return Buffer.from(Array.from({ length: random.next(3000) }, () => random.next(256)));
+    case 2:
+      return Buffer.from(lines.join('\n'));
+    case 3:
+      return Buffer.from(lines.map((line) => `${line}\r\n`).join(''));
+    case 4:
+      return Buffer.from(`latin1 \xe4\xf6\xfc\n${lines.join('\n')}\n`, 'latin1');
+    default:
+      return Buffer.from(lines.map((line) => `${line}\n`).join(''));
+  }
+}
+
+function paths(root: string, below = ''): string[] {
+  return readdirSync(join(root, below)).flatMap((name) => {
+    const path = join(below, name);
+    return lstatSync(join(root, path)).isDirectory() ? [path, ...paths(root, path)] : [path];
+  });
+}
+
+function put(root: string, random: Random): void {
+  const depth = random.next(3);
+  const path = Array.from({ length: depth + 1 }, () => random.pick(names)).join('/');
+  const full = join(root, path);
+  try {
+    mkdirSync(dirname(full), { recursive: true });
+    if (random.next(6) === 0) symlinkSync(random.pick(['a', '../x', '/etc/passwd', 'no where']), full);
+    else {
+      writeFileSync(full, content(random), { flag: 'wx' });
+      if (random.next(4) === 0) chmodSync(full, 0o755);
+    }
+  } catch {
+    // Something stands there or in the way: another place next time.
+  }
+}
+
+export function makeTree(root: string, random: Random): void {
+  mkdirSync(root, { recursive: true });
+  for (let number = 0; number < 25; number++) put(root, random);
+}
+
+export function editTree(root: string, random: Random): void {
+  for (let number = 0; number < 15; number++) {
+    const all = paths(root);
+    if (all.length === 0) {
+      put(root, random);
+      continue;
+    }
+    const full = join(root, random.pick(all));
+    const status = lstatSync(full);
+    const kind = random.next(9);
+    if (kind <= 1) put(root, random);
+    else if (kind === 2) rmSync(full, { recursive: true });
+    else if (kind === 3 && status.isFile()) chmodSync(full, (status.mode & 0o100) === 0 ? 0o755 : 0o644);
+    else if (kind === 4 && status.isFile()) {
+      const text = readFileSync(full, 'latin1').split('\n');
+      text.splice(random.next(text.length + 1), random.next(3), `edited ${random.next(100)}`);
+      writeFileSync(full, text.join('\n'), 'latin1');
+    } else if (kind === 5) renameSync(full, `${full}-moved`);
+    else if (kind === 6) {
+      rmSync(full, { recursive: true });
+      mkdirSync(full);
+      writeFileSync(join(full, 'inner'), content(random));
+    } else if (kind === 7) {
+      rmSync(full, { recursive: true });
+      writeFileSync(full, content(random));
+    } else if (kind === 8) {
+      rmSync(full, { recursive: true });
+      symlinkSync('elsewhere', full);
+    }
+  }
+}
+
+/** Every file and link with its content and the bits that Git keeps; empty folders do not count. */
+export function describeTree(root: string): Record<string, string> {
+  const entries = paths(root).flatMap((path): [string, string][] => {
+    if (path === '.git' || path.startsWith('.git/')) return [];
+    const full = join(root, path);
+    const status = lstatSync(full);
+    if (status.isDirectory()) return [];
+    if (status.isSymbolicLink()) return [[path, `link`]];
+    return [[path, `${(status.mode & 0o100) !== 0 ? 'x' : '-'} ${readFileSync(full).toString('base64')}`]];
+  });
+  return Object.fromEntries(entries);
+}
