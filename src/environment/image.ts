@@ -44,8 +44,10 @@ export async function pullImage(pull: ImagePull): Promise<Environment> {
   const image = temporaryName(join(environmentsFolder(store), 'pull.squashfs'));
   try {
     const onLayer = (number: number): void =>
-      pull.onProgress({ phase: 'image', message: `merging layer ${number} of ${layers.length}` });
-    await squashLayers({ layers, diffIds: config.rootfs.diff_ids, image, signal, onLayer });
+      pull.onProgress({ phase: 'image', message: `reading layer ${number} of ${layers.length}` });
+    const onPacked = (doneBytes: number, totalBytes: number): void =>
+      pull.onProgress({ phase: 'image', message: 'packing the image', doneBytes, totalBytes });
+    await squashLayers({ layers, diffIds: config.rootfs.diff_ids, image, signal, onLayer, onPacked });
     const fields = {
       version: 1 as const,
       name: pull.name,

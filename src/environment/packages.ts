@@ -13,6 +13,18 @@ import { squashLayers } from './squash.ts';
 import { addEnvironment, type Environment, environmentsFolder, type Store } from './store.ts';
 
 const suite = 'bookworm';
+
+/** mmdebstrap's own words for its steps, and ours; the lines that are not here name temporary folders and the like. */
+const steps: readonly (readonly [RegExp, string])[] = [
+  [/^running apt-get update/, 'reading the package lists'],
+  [/^downloading packages with apt/, 'downloading the base system'],
+  [/^extracting archives/, 'unpacking the base system'],
+  [/^installing essential packages/, 'setting up the base system'],
+  [/^installing remaining packages/, 'downloading and installing the other packages'],
+  [/^cleaning package lists/, 'removing what only the build needed'],
+  [/^creating tarball/, 'collecting the files'],
+];
+
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Builds a catalogue environment. Throws `environment_build_failed` or `tool_missing`. */
@@ -30,8 +42,9 @@ export async function buildFromPackages(
   try {
     onProgress({ phase: 'packages', message: `building ${entry.name} from Debian packages (half a minute or more)` });
     await bootstrap({ packages: entry.packages, sources, tar, signal, onProgress });
-    onProgress({ phase: 'image', message: 'packing the image' });
-    await squashLayers({ layers: [tar], diffIds: undefined, image, signal });
+    const onPacked = (doneBytes: number, totalBytes: number): void =>
+      onProgress({ phase: 'image', message: 'packing the image', doneBytes, totalBytes });
+    await squashLayers({ layers: [tar], diffIds: undefined, image, signal, onPacked });
     const fields = {
       version: 1 as const,
       name: entry.name,
@@ -77,7 +90,8 @@ async function bootstrap({ packages, sources, tar, signal, onProgress }: Bootstr
       signal,
       env: { TMPDIR: work },
       onStderr: byLine((line) => {
-        const message = /^I: (.+)$/.exec(line)?.[1];
+        const words = line.startsWith('I: ') ? line.slice(3) : '';
+        const message = steps.find(([pattern]) => pattern.test(words))?.[1];
         if (message !== undefined) onProgress({ phase: 'packages', message });
       }),
     });

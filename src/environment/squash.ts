@@ -16,6 +16,8 @@ export interface SquashPlan {
   readonly signal: AbortSignal;
   /** Called with the number of each layer, from 1, as it is first read */
   readonly onLayer?: (number: number) => void;
+  /** Called with the bytes of file content that are packed, and all there are */
+  readonly onPacked?: (done: number, total: number) => void;
 }
 
 /** Writes the squashfs image. Throws `image_invalid`, `digest_mismatch`, `disk_full` or `tool_missing`. */
@@ -38,7 +40,7 @@ export async function squashLayers(plan: SquashPlan): Promise<void> {
     }
     tree.apply(index, entries);
   }
-  await pack(mergedArchive(tree, plan.layers, plan.signal), tree, plan);
+  await pack(mergedArchive(tree, plan), tree, plan);
 }
 
 /** Time of the newest entry, seconds since 1970. */
@@ -49,7 +51,8 @@ function newestIn(tree: LayerTree): number {
 }
 
 /** All that the tree holds as one archive: folders, data layer by layer, other entries, hard links. */
-async function* mergedArchive(tree: LayerTree, layers: readonly string[], signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* mergedArchive(tree: LayerTree, plan: SquashPlan): AsyncGenerator<Buffer> {
+  const { layers, signal, onPacked } = plan;
   const names = new Map<Inode, string[]>();
   for (const { path, inode } of tree.walk()) {
     const known = names.get(inode);
@@ -61,6 +64,9 @@ async function* mergedArchive(tree: LayerTree, layers: readonly string[], signal
   for (const [inode, [first]] of names) {
     if (inode.meta.type === 'file' && first !== undefined) wanted[inode.layer]?.set(inode.entry, first);
   }
+  const total = [...names.keys()].reduce((sum, { meta }) => sum + meta.size, 0);
+  let done = 0;
+  onPacked?.(done, total);
   for (const [index, path] of layers.entries()) {
     let number = -1;
     if (wanted[index]?.size === 0) continue;
@@ -68,7 +74,11 @@ async function* mergedArchive(tree: LayerTree, layers: readonly string[], signal
       const name = wanted[index]?.get(++number);
       if (name === undefined) continue;
       yield writeHeader({ ...entry, name, linkname: '' });
-      yield* data();
+      for await (const piece of data()) {
+        yield piece;
+        done += piece.length;
+        onPacked?.(done, total);
+      }
       yield padding(entry.size);
     }
   }

@@ -130,7 +130,10 @@ describe.skipIf(registryMissing !== undefined)(
         const all = Buffer.from(await (await fetch(`http://${registry.host}${request.url}`)).arrayBuffer());
         response.writeHead(200, { 'content-length': all.length });
         if (broke || all.length < 100_000) response.end(all);
-        else response.write(all.subarray(0, 50_000), () => response.destroy());
+        else {
+          response.write(all.subarray(0, 50_000));
+          setTimeout(() => response.destroy(), 100);
+        }
         broke ||= all.length >= 100_000;
         return true;
       });
