@@ -15,7 +15,8 @@ const schema = z.object({
 });
 
 function cliPage(): string {
-  const parts = operations.map(({ definition }) => {
+  const commands = operations.filter(({ definition }) => definition.isToolOnly !== true);
+  const parts = commands.map(({ definition }) => {
     const { properties } = schema.parse(z.toJSONSchema(definition.input, { io: 'input' }));
     const rows = Object.entries(properties).map(([field, { type, description, default: preset }]) => {
       const isPlain = definition.positionals.includes(field) || field === definition.rest;

@@ -16,6 +16,9 @@ import {
   activateAnswerSchema,
   emptyAnswerSchema,
   guestErrorSchema,
+  type ProbeAnswer,
+  type ProbeRequest,
+  probeAnswerSchema,
   type ResumeAnswer,
   resumeAnswerSchema,
   type StartRequest,
@@ -106,6 +109,11 @@ export class GuestClient implements AsyncDisposable {
     return this.call('GET', '/v1/status', undefined, statusAnswerSchema, options);
   }
 
+  /** Looks once whether something in the guest is ready. */
+  probe(request: ProbeRequest, options: CallOptions = {}): Promise<ProbeAnswer> {
+    return this.call('POST', '/v1/probe', request, probeAnswerSchema, options);
+  }
+
   async sync(options: CallOptions = {}): Promise<void> {
     await this.call('POST', '/v1/sync', {}, emptyAnswerSchema, options);
   }
@@ -143,10 +151,12 @@ export class GuestClient implements AsyncDisposable {
     schema: z.ZodType<T>,
     options: CallOptions = {},
   ): Promise<T> {
-    const stream = this.open(method, path, options);
-    stream.end(body === undefined ? undefined : JSON.stringify(body));
-    await expectSuccess(stream, options);
-    return parseAnswer(await readAll(stream, options), schema, path);
+    return await this.#exchange(method, path, body === undefined ? undefined : JSON.stringify(body), schema, options);
+  }
+
+  /** Posts bytes as they are; the answer is JSON. */
+  send<T>(path: string, bytes: Uint8Array, schema: z.ZodType<T>, options: CallOptions = {}): Promise<T> {
+    return this.#exchange('POST', path, bytes, schema, options);
   }
 
   /** A raw stream; the caller ends it and reads it. */
@@ -160,6 +170,19 @@ export class GuestClient implements AsyncDisposable {
     // Each reader looks at the outcome itself; without a listener Node would end the process.
     stream.on('error', () => undefined);
     return stream;
+  }
+
+  async #exchange<T>(
+    method: string,
+    path: string,
+    body: string | Uint8Array | undefined,
+    schema: z.ZodType<T>,
+    options: CallOptions,
+  ): Promise<T> {
+    const stream = this.open(method, path, options);
+    stream.end(body);
+    await expectSuccess(stream, options);
+    return parseAnswer(await readAll(stream, options), schema, path);
   }
 
   get isOpen(): boolean {

@@ -5,16 +5,19 @@ import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
 import { type Frame, FrameDecoder } from './frames.ts';
 import type { CallOptions, GuestClient } from './guest-client.ts';
-import { type ExitEvent, emptyAnswerSchema, type TerminalSize } from './messages.ts';
+import { type ExitEvent, emptyAnswerSchema, type GapEvent, inputAnswerSchema, type TerminalSize } from './messages.ts';
 
 export class GuestProcess {
   readonly id: string;
+  /** Process id in the guest, known to whoever has started it */
+  readonly pid: number | undefined;
   readonly #client: GuestClient;
   readonly #frames: AsyncGenerator<Frame>;
 
-  private constructor(client: GuestClient, id: string, frames: AsyncGenerator<Frame>) {
+  private constructor(client: GuestClient, id: string, frames: AsyncGenerator<Frame>, pid?: number) {
     this.#client = client;
     this.id = id;
+    this.pid = pid;
     this.#frames = frames;
   }
 
@@ -25,7 +28,7 @@ export class GuestProcess {
     if (first.done === true || first.value.kind !== 'event' || first.value.event.event !== 'started') {
       throw new PyroError('guest_protocol', 'the guest did not report the start of the process');
     }
-    return new GuestProcess(client, first.value.event.id, frames);
+    return new GuestProcess(client, first.value.event.id, frames, first.value.event.pid);
   }
 
   /** Takes over the frame stream of a process that has been attached to again. */
@@ -33,16 +36,21 @@ export class GuestProcess {
     return new GuestProcess(client, id, readFrames(stream, options.signal));
   }
 
-  /** Drops the process and its kept output; what of it still runs is killed. */
-  async forget(options: CallOptions = {}): Promise<void> {
-    await this.#client.call('DELETE', `/v1/processes/${this.id}`, undefined, emptyAnswerSchema, options);
+  /** Drops the process and its kept output; what of it still runs may end by itself for `graceMs` and is killed then. */
+  async forget(options: CallOptions & { readonly graceMs?: number } = {}): Promise<void> {
+    const path = `/v1/processes/${this.id}?grace_ms=${options.graceMs ?? 0}`;
+    await this.#client.call('DELETE', path, undefined, emptyAnswerSchema, options);
   }
 
   /** Hands on output as it comes (a sink's promise is waited for: back-pressure) until the process ends. */
-  async follow(sink: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | void): Promise<ExitEvent> {
+  async follow(
+    sink: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | void,
+    onGap?: (gap: GapEvent) => Promise<void> | void,
+  ): Promise<ExitEvent> {
     for await (const frame of this.#frames) {
       if (frame.kind !== 'event') await sink(frame.kind, frame.bytes);
       else if (frame.event.event === 'exit') return frame.event;
+      else if (frame.event.event === 'gap') await onGap?.(frame.event);
     }
     throw new PyroError('guest_unreachable', 'the connection to the guest broke before the process ended');
   }
@@ -57,6 +65,11 @@ export class GuestProcess {
       // The process may end, or close its input, before it has read everything; its exit tells the rest.
       if (error instanceof PyroError) throw error;
     }
+  }
+
+  /** Writes to standard input, which stays open; gives the count of bytes that were taken. */
+  async write(bytes: Buffer, options: CallOptions = {}): Promise<number> {
+    return (await this.#client.send(`/v1/processes/${this.id}/input`, bytes, inputAnswerSchema, options)).bytes;
   }
 
   async signal(name: string, scope: 'group' | 'all', options: CallOptions = {}): Promise<void> {

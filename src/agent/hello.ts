@@ -46,10 +46,12 @@ export async function openChannel(
   socket.on('readable', onReadable).on('error', onError).on('close', onClose);
   socket.once('connect', () => socket.write(Buffer.concat([magic, nonce])));
   options.signal?.addEventListener('abort', onAbort, { once: true });
+  // Whoever uses the socket is told by its streams; a reset that comes between two listeners must not end this process.
+  socket.on('error', () => undefined);
   try {
     return await promise;
   } catch (error) {
-    socket.on('error', () => undefined).destroy();
+    socket.destroy();
     throw error;
   } finally {
     clearTimeout(timer);

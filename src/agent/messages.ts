@@ -62,6 +62,17 @@ export const processListSchema = z.object({ processes: z.array(processInfoSchema
 export const inputAnswerSchema = z.object({ bytes: count });
 export const signalRequestSchema = z.strictObject({ signal: z.string(), scope: z.enum(['group', 'all']) });
 
+/** Exactly one of the three */
+export const probeRequestSchema = z.strictObject({
+  tcp: z.string().optional(),
+  http: z.string().optional(),
+  file: z.string().optional(),
+});
+export type ProbeRequest = z.infer<typeof probeRequestSchema>;
+
+export const probeAnswerSchema = z.object({ ready: z.boolean(), detail: z.string().max(1000) });
+export type ProbeAnswer = z.infer<typeof probeAnswerSchema>;
+
 export const statusAnswerSchema = z.object({
   uptime_ms: count,
   memory_total_bytes: count,
@@ -93,4 +104,5 @@ export const exitEventSchema = z.object({
 });
 export const eventSchema = z.discriminatedUnion('event', [startedEventSchema, gapEventSchema, exitEventSchema]);
 export type GuestEvent = z.infer<typeof eventSchema>;
+export type GapEvent = z.infer<typeof gapEventSchema>;
 export type ExitEvent = z.infer<typeof exitEventSchema>;

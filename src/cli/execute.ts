@@ -8,7 +8,8 @@ import { createLiveIo } from './live-io.ts';
 import { exitUsage, parseArguments } from './parse.ts';
 import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
 import { type CommandCall, createProgram } from './program.ts';
-import { addServers, type Servers } from './servers.ts';
+import { addServers } from './server-program.ts';
+import type { Servers } from './servers.ts';
 
 const exitInterrupted = 130;
 

@@ -26,6 +26,10 @@ export function optionOf(field: string, property: Property): Option {
       ? ''
       : ` (default: ${property.default})`;
   const text = `${property.description ?? ''}${note}`;
+  // What is on unless told otherwise can only be turned off.
+  if (property.type === 'boolean' && property.default === true) {
+    return new Option(`--no-${field.replaceAll('_', '-')}`, `Do not: ${text.charAt(0).toLowerCase()}${text.slice(1)}`);
+  }
   if (property.type === 'boolean') return new Option(flag, text);
   const option = new Option(`${flag} <${valueName(property)}>`, text);
   if (property.enum !== undefined) return option.choices(property.enum);
@@ -38,7 +42,7 @@ export function optionOf(field: string, property: Property): Option {
 
 function valueName(property: Property): string {
   if (isNumeric(property)) return 'n';
-  return property.type === 'array' ? 'k=v' : 'value';
+  return property.description?.includes('K=V') === true ? 'k=v' : 'value';
 }
 
 export function isNumeric({ type }: Property): boolean {

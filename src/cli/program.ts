@@ -24,7 +24,7 @@ export function createProgram(
     .showHelpAfterError('(add --help for the options)')
     .enablePositionalOptions();
   const parents = new Map<string, Command>();
-  for (const operation of operations) {
+  for (const operation of operations.filter(({ definition }) => definition.isToolOnly !== true)) {
     const words = operation.definition.name.split('.');
     const last = words.pop() ?? '';
     let parent = program;

@@ -1,6 +1,6 @@
 // The way from a front to an operation: in this process, or in the daemon that owns the guests.
 import type { RunIo } from '../engine/engine-types.ts';
-import type { AnyOperation, Outcome } from '../operations/define.ts';
+import type { AnyOperation, CallOperation, Outcome } from '../operations/define.ts';
 import type { CallerContext } from './protocol.ts';
 
 export interface FrontContext extends CallerContext {
@@ -22,5 +22,10 @@ export async function invokeOperation(
   }
   const { createControl } = await import('./control.ts');
   const { createLocalEngine } = await import('../engine/local-engine.ts');
-  return await operation.invoke({ ...context, engine: createLocalEngine(), daemon: createControl(program) }, input);
+  const call: CallOperation = async (name, more, signal) => {
+    const { callDaemon } = await import('./remote.ts');
+    return await callDaemon(program, name, more, { ...context, signal });
+  };
+  const own = { engine: createLocalEngine(), daemon: createControl(program), call };
+  return await operation.invoke({ ...context, ...own }, input);
 }

@@ -6,7 +6,19 @@ import { systemCodeOf } from '../shared/errors.ts';
 const eventSchema = z.object({
   /** `s` since 1970 */
   at: z.number(),
-  kind: z.enum(['created', 'reset', 'export', 'sync', 'patch', 'started', 'stopped', 'restarted', 'snapshot']),
+  kind: z.enum([
+    'created',
+    'reset',
+    'export',
+    'sync',
+    'patch',
+    'started',
+    'stopped',
+    'restarted',
+    'snapshot',
+    'service',
+    'shell',
+  ]),
   detail: z.string(),
 });
 export type WorkspaceEvent = z.infer<typeof eventSchema>;

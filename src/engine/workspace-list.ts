@@ -59,6 +59,8 @@ function damagedView(id: string): WorkspaceView {
     last_command: null,
     reset_count: 0,
     last_reset_at: null,
+    service_count: 0,
+    running_service_count: 0,
     restarted: false,
   };
 }

@@ -91,6 +91,8 @@ export interface WorkspaceFiles {
   readonly projectImage: string;
   readonly messages: string;
   readonly commands: string;
+  readonly shells: string;
+  readonly services: string;
   readonly events: string;
   readonly scratch: string;
 }
@@ -104,6 +106,8 @@ export function workspaceFiles(folder: string): WorkspaceFiles {
     projectImage: join(folder, 'project.squashfs'),
     messages: join(folder, 'qemu.log'),
     commands: join(folder, 'commands'),
+    shells: join(folder, 'shells'),
+    services: join(folder, 'services'),
     events: join(folder, 'events.jsonl'),
     scratch: join(folder, 'scratch'),
   };

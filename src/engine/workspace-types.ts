@@ -18,6 +18,9 @@ import type {
   SyncResult,
 } from './change-types.ts';
 
+import type { WorkspaceServices } from './service-types.ts';
+import type { WorkspaceShells } from './shell-types.ts';
+
 export type WorkspaceState = 'started' | 'stopped' | 'damaged';
 export type NetworkPolicy = 'off' | 'egress' | 'egress+published-ports';
 
@@ -75,6 +78,8 @@ export interface WorkspaceView {
   readonly last_command: LastCommand | null;
   readonly reset_count: number;
   readonly last_reset_at: number | null;
+  readonly service_count: number;
+  readonly running_service_count: number;
   /** True when this call had to start the guest from its disk */
   readonly restarted: boolean;
 }
@@ -260,4 +265,6 @@ export interface Workspaces {
     call: WorkspaceCall,
   ): Promise<{ output_path: string; disk_format: string; bytes_written: number }>;
   summary(id: string, call: WorkspaceCall): Promise<SummaryResult>;
+  readonly shells: WorkspaceShells;
+  readonly services: WorkspaceServices;
 }

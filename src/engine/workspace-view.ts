@@ -31,6 +31,8 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
     last_command: record.last_command,
     reset_count: record.reset_count,
     last_reset_at: record.last_reset_at,
+    service_count: workspace.tenants.services.count,
+    running_service_count: workspace.tenants.services.runningCount,
     restarted,
   };
 }

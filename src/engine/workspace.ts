@@ -5,11 +5,13 @@ import type { Guest } from '../machine/guest.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { isRunning } from '../system/processes.ts';
-import { CommandLog } from './command-log.ts';
-import { CommandRuns } from './command-runs.ts';
+import type { CommandLog } from './command-log.ts';
+import type { CommandRuns } from './command-runs.ts';
 import { recordEvent } from './events.ts';
+import { GuestTenants } from './guest-tenants.ts';
 import { Mutex } from './mutex.ts';
 import { layerOf, mergeLayers, reconcileLayers, removeUnneeded } from './snapshots.ts';
+import type { LossReason } from './tenant-types.ts';
 import { endGuest, type GuestPlace, type StartedGuest, startAbove, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
 import { newLayer, nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
@@ -19,6 +21,7 @@ const activitySeconds = 10;
 
 export class Workspace {
   readonly files: WorkspaceFiles;
+  readonly tenants: GuestTenants;
   readonly log: CommandLog;
   readonly runs: CommandRuns;
   readonly #house: WorkspaceHouse;
@@ -31,16 +34,17 @@ export class Workspace {
   #isStale = false;
   #isDeleted = false;
 
-  private constructor(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, log: CommandLog) {
+  private constructor(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, tenants: GuestTenants) {
     this.#house = house;
     this.files = files;
     this.#record = record;
-    this.log = log;
-    this.runs = new CommandRuns(log);
+    this.tenants = tenants;
+    this.log = tenants.log;
+    this.runs = tenants.runs;
   }
 
   static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord): Promise<Workspace> {
-    return new Workspace(house, files, record, await CommandLog.open(files.commands));
+    return new Workspace(house, files, record, await GuestTenants.open(files));
   }
 
   get record(): WorkspaceRecord {
@@ -110,9 +114,10 @@ export class Workspace {
     await this.#life.run(async () => {
       const guest = this.#guest;
       if (guest !== undefined) {
+        await this.tenants.quiesce(context.signal);
         // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
         await guest.client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
-        await this.#end(guest, context);
+        await this.#end(guest, context, 'workspace_stopped');
         await recordEvent(this.files.events, 'stopped', reason);
       }
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
@@ -147,7 +152,7 @@ export class Workspace {
         last_activity_at: nowSeconds(),
       });
       if (old.guest !== undefined && old.record.guest !== null) await endGuest(place.room, old.guest, old.record.guest);
-      await this.runs.loseAll();
+      await this.tenants.loseAll('workspace_reset');
       await this.update(await removeUnneeded(this.files, this.#record));
       await recordEvent(this.files.events, 'reset', snapshot);
     });
@@ -165,7 +170,7 @@ export class Workspace {
   async close(context: CallContext): Promise<void> {
     await this.#life.run(async () => {
       this.#isDeleted = true;
-      if (this.#guest !== undefined) await this.#end(this.#guest, context);
+      if (this.#guest !== undefined) await this.#end(this.#guest, context, 'workspace_stopped');
     });
   }
 
@@ -176,7 +181,7 @@ export class Workspace {
       const guest = this.#guest;
       this.#guest = undefined;
       await guest?.release();
-      await this.runs.settle();
+      await this.tenants.settle();
     });
   }
 
@@ -190,7 +195,7 @@ export class Workspace {
         const guest = await takeOver(room, this.#record.id, noted, context.signal);
         this.hold({ guest, record: noted });
         await reconcileLayers(this, guest);
-        await this.runs.resume(guest.client);
+        await this.tenants.resume(guest.client);
       } catch (error) {
         await this.#onLoss(`not adopted: ${messageOf(error)}`);
       }
@@ -222,6 +227,7 @@ export class Workspace {
     this.hold(started);
     await this.update({ state: 'started', stop_reason: null, guest: started.record, last_activity_at: nowSeconds() });
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
+    await this.tenants.restart(started.guest.client);
     return { guest: started.guest, restarted: !isExplicit };
   }
 
@@ -235,7 +241,7 @@ export class Workspace {
     try {
       const guest = await takeOver(room, this.#record.id, noted, context.signal);
       this.hold({ guest, record: noted });
-      await this.runs.resume(guest.client);
+      await this.tenants.resume(guest.client);
       return guest;
     } catch (error) {
       context.signal.throwIfAborted();
@@ -257,12 +263,12 @@ export class Workspace {
     };
   }
 
-  async #end(guest: Guest, context: CallContext): Promise<void> {
+  async #end(guest: Guest, context: CallContext, reason: LossReason): Promise<void> {
     this.#guest = undefined;
     const noted = this.#record.guest;
     if (noted === null) await guest[Symbol.asyncDispose]();
     else await endGuest(await this.#house.room(context), guest, noted);
-    await this.runs.loseAll();
+    await this.tenants.loseAll(reason);
   }
 
   #onEnd(guest: Guest): void {
@@ -277,7 +283,7 @@ export class Workspace {
   async #onLoss(why: string): Promise<void> {
     const noted = this.#record.guest;
     if (noted !== null) await this.#house.removeSockets(noted);
-    await this.runs.loseAll();
+    await this.tenants.loseAll('guest_ended');
     if (this.#isDeleted) return;
     await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
     await recordEvent(this.files.events, 'stopped', why);

@@ -13,6 +13,8 @@ import { inspectStopped } from './workspace-inspect.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
+import { createServiceCalls } from './workspace-services.ts';
+import { createShellCalls } from './workspace-shells.ts';
 import { createSnapshot, deleteSnapshot, listSnapshots } from './workspace-snapshots.ts';
 import { summarize } from './workspace-summary.ts';
 import { pushFiles } from './workspace-sync.ts';
@@ -91,5 +93,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
       inspectStopped(registry.get(id), call, (files) => readFile(files, id, request, call)),
     diskExport: (id, request, call) => exportDisk(registry.get(id), request, call),
     summary: (id, call) => summarize(registry.get(id), call),
+    shells: createShellCalls(registry),
+    services: createServiceCalls(registry),
   };
 }

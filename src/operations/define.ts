@@ -5,6 +5,13 @@ import type { CallContext } from '../shared/call-context.ts';
 import type { DaemonControl } from '../shared/daemon-types.ts';
 import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
 
+/** Calls another operation where it belongs and gives its output, still to be checked. */
+export type CallOperation = (
+  name: string,
+  input: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+) => Promise<unknown>;
+
 export interface OperationContext extends CallContext {
   readonly engine: Engine;
   /** Live streams, where the front has them and the operation uses them */
@@ -13,6 +20,8 @@ export interface OperationContext extends CallContext {
   readonly hostPaths: HostPathPolicy;
   /** Where a workspace comes from when the call names no seed */
   readonly project: ProjectSource | undefined;
+  /** For the operations of a front that are made of others; absent elsewhere */
+  readonly call?: CallOperation;
   /** What the network of a workspace may be at most; no limit at the command line */
   readonly network: NetworkCeiling | undefined;
   /** The background process, for the commands about it; absent inside of it */
@@ -56,6 +65,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly place: 'front' | 'daemon';
   /** Absent for what is a command only */
   readonly tool?: ToolSurface;
+  /** True for a tool that the command line has in another form */
+  readonly isToolOnly?: boolean;
   /** Input fields that hold paths of the host; a front makes them absolute */
   readonly hostPathFields?: readonly string[];
   /** Input that the command line has instead of the schema's defaults, which fit a model */

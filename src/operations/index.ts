@@ -4,6 +4,23 @@ import type { AnyOperation } from './define.ts';
 import { envInspect, envList, envPrune, envPull } from './env.ts';
 import { demo, doctor, prepare } from './host.ts';
 import { run } from './run.ts';
+import { serviceList, serviceStart, serviceStatus, serviceStop } from './service.ts';
+import { serviceLogs } from './service-logs.ts';
+import { shellClose, shellList, shellOpen, shellResize, shellSignal, shellWrite } from './shell.ts';
+import { shellAttach } from './shell-attach.ts';
+import { shellRead } from './shell-read.ts';
+import {
+  vmCreate,
+  vmDelete,
+  vmExec,
+  vmListEnvironments,
+  vmNetworkInfo,
+  vmReapExpired,
+  vmStart,
+  vmStatus,
+  vmStop,
+} from './vm.ts';
+import { vmRun } from './vm-run.ts';
 import { workspaceDiff, workspaceExport, workspacePatchApply, workspaceSyncPush } from './workspace-change.ts';
 import { workspaceExec, workspaceExecSignal, workspaceLogs } from './workspace-exec.ts';
 import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from './workspace-file.ts';
@@ -54,8 +71,31 @@ export const operations: readonly AnyOperation[] = [
   diskExport,
   workspaceDelete,
   workspacePrune,
+  shellOpen,
+  shellRead,
+  shellWrite,
+  shellResize,
+  shellSignal,
+  shellClose,
+  shellList,
+  shellAttach,
+  serviceStart,
+  serviceList,
+  serviceStatus,
+  serviceLogs,
+  serviceStop,
   daemonStatus,
   daemonStop,
+  vmRun,
+  vmListEnvironments,
+  vmCreate,
+  vmStart,
+  vmExec,
+  vmStop,
+  vmDelete,
+  vmStatus,
+  vmNetworkInfo,
+  vmReapExpired,
 ];
 
 /** What each first word of a command, or first two words, is about. */
@@ -67,5 +107,7 @@ export const groups: Readonly<Record<string, string>> = {
   'workspace disk': 'The disk of a stopped workspace',
   'workspace snapshot': 'Named states of the disk of a workspace',
   'workspace patch': 'Patches into a workspace',
+  'workspace shell': 'Terminals in a workspace',
+  'workspace service': 'Programs that stay up in a workspace',
   'workspace sync': 'Files of the host into a workspace',
 };

@@ -53,6 +53,8 @@ export const workspaceSchema = z.object({
   last_command: lastCommandSchema.nullable(),
   reset_count: z.number(),
   last_reset_at: z.number().nullable(),
+  service_count: z.number(),
+  running_service_count: z.number(),
   restarted: z.boolean().describe('True when this call had to start the guest from its disk'),
 });
 export type WorkspaceOutput = z.infer<typeof workspaceSchema>;

@@ -17,6 +17,8 @@ export interface PlainAgent {
   readonly files: GuestFiles;
   /** Empties the three folders, which stay: the agent holds them open */
   readonly clear: () => void;
+  /** Another session, which ends the one before */
+  readonly reconnect: () => Promise<{ readonly client: GuestClient } & AsyncDisposable>;
   readonly stop: () => Promise<void>;
 }
 
@@ -30,8 +32,12 @@ export async function startPlainAgent(): Promise<PlainAgent> {
   const layers = ['--workspace', workspace, '--upper', upper, '--lower', lower];
   const agent = spawn(binary, ['--socket', socket, '--magic', magic.toString('hex'), ...layers], { stdio: 'ignore' });
   for (let turn = 0; turn < 200 && !existsSync(socket); turn++) await sleep(20);
-  const client = await GuestClient.connect(socket, magic, { timeoutMs: 10_000 });
-  await client.resume({ hostname: 'test', machineId: 'a'.repeat(32) }, undefined);
+  const connect = async (): Promise<GuestClient> => {
+    const client = await GuestClient.connect(socket, magic, { timeoutMs: 10_000 });
+    await client.resume({ hostname: 'test', machineId: 'a'.repeat(32) }, undefined);
+    return client;
+  };
+  const client = await connect();
   return {
     folder,
     workspace,
@@ -41,6 +47,10 @@ export async function startPlainAgent(): Promise<PlainAgent> {
     files: createGuestFiles(client),
     clear: () => {
       for (const path of [workspace, upper, lower]) execFileSync('find', [path, '-mindepth', '1', '-delete']);
+    },
+    reconnect: async () => {
+      const other = await connect();
+      return { client: other, [Symbol.asyncDispose]: () => other[Symbol.asyncDispose]() };
     },
     stop: async () => {
       await client[Symbol.asyncDispose]();

@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"pyro/guest/internal/process"
 )
+
+// mostGraceMs bounds how long what a process has left may take to end, in milliseconds.
+const mostGraceMs = 60_000
 
 func (a *Agent) start(w http.ResponseWriter, r *http.Request) {
 	var request process.Request
@@ -135,7 +139,14 @@ func (a *Agent) signal(w http.ResponseWriter, r *http.Request, p *process.Proces
 	answer(w, emptyAnswer{})
 }
 
-func (a *Agent) forget(w http.ResponseWriter, _ *http.Request, p *process.Process) {
+// forget drops a process; what of it still runs may end by itself for grace_ms and is killed then.
+func (a *Agent) forget(w http.ResponseWriter, r *http.Request, p *process.Process) {
+	q := queryOf(r, "grace_ms")
+	grace := min(q.number("grace_ms", 0), mostGraceMs)
+	if q.isWrong(w) {
+		return
+	}
+	p.WaitEmpty(r.Context(), time.Duration(grace)*time.Millisecond)
 	a.Manager.Forget(p.ID())
 	answer(w, emptyAnswer{})
 }

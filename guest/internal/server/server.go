@@ -125,6 +125,7 @@ func (a *Agent) routes() http.Handler {
 		"GET /v1/tree":                   a.whenActive(a.pack),
 		"POST /v1/tree/unpack":           a.whenActive(a.unpack),
 		"POST /v1/tree/compare":          a.whenActive(a.compare),
+		"POST /v1/probe":                 a.whenActive(a.probe),
 		"GET /v1/status":                 a.status,
 		"POST /v1/sync":                  a.sync,
 		"POST /v1/poweroff":              a.powerOff,

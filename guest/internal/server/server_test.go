@@ -95,6 +95,7 @@ func TestRefusalsHaveTheirStatus(t *testing.T) {
 		{"POST", "/v1/processes/" + id + "/input?eof=2", "x", 400, "invalid_request"},
 		{"POST", "/v1/processes/" + id + "/resize", `{"cols":80,"rows":24}`, 400, "invalid_request"},
 		{"POST", "/v1/processes/" + id + "/signal", `{"signal":"NOPE","scope":"all"}`, 400, "invalid_request"},
+		{"POST", "/v1/probe", `{"tcp":":1","file":"/a"}`, 400, "invalid_request"},
 		{"GET", "/v1/processes/" + id + "/attach?stdout=1", "", 400, "invalid_request"},
 		{"GET", "/v1/processes/" + id + "/attach?stdout=-1", "", 400, "invalid_request"},
 	} {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pyro/guest/internal/files"
+	"pyro/guest/internal/probe"
 	"pyro/guest/internal/process"
 )
 
@@ -46,6 +47,8 @@ var messages = map[string]func() any{
 	"unpack_answer":    func() any { return &files.Unpacked{} },
 	"tree_item":        func() any { return &files.Item{} },
 	"differences":      func() any { return &files.Differences{} },
+	"probe_request":    func() any { return &probe.Request{} },
+	"probe_answer":     func() any { return &probe.Answer{} },
 	"thaw_answer":      func() any { return &thawAnswer{} },
 	"grow_answer":      func() any { return &growAnswer{} },
 }

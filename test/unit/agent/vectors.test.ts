@@ -35,6 +35,8 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   unpack_answer: files.unpackAnswerSchema,
   tree_item: files.treeItemSchema,
   differences: files.differencesSchema,
+  probe_request: messages.probeRequestSchema,
+  probe_answer: messages.probeAnswerSchema,
   thaw_answer: files.thawAnswerSchema,
   grow_answer: files.growAnswerSchema,
 };

@@ -1,0 +1,39 @@
+// Ports of a guest on 127.0.0.1 of the host: what a service asks for.
+import type { GuestClient } from '../agent/guest-client.ts';
+import { PyroError } from '../shared/errors.ts';
+
+export interface PublishedPort extends AsyncDisposable {
+  readonly hostPort: number;
+  readonly guestPort: number;
+}
+
+export interface PortRequest {
+  /** Any free one when absent */
+  readonly hostPort: number | undefined;
+  readonly guestPort: number;
+}
+
+/** Opens a port of the host that leads to one of the guest, until it is disposed. Throws `ports_unavailable`. */
+export async function publishPort(
+  _client: GuestClient,
+  _hostPort: number | undefined,
+  guestPort: number,
+): Promise<PublishedPort> {
+  throw new PyroError('ports_unavailable', `port ${guestPort} of the guest cannot be published yet`, {
+    hint: 'leave published_ports out; commands in the workspace reach the service at localhost',
+  });
+}
+
+/** `8080:80` is port 80 of the guest at port 8080 of the host, `80` is at any free one. Throws `usage`. */
+export function parsePort(text: string): PortRequest {
+  const match = /^(?:(\d{1,5}):)?(\d{1,5})$/.exec(text);
+  const hostPort = match?.[1] === undefined ? undefined : Number(match[1]);
+  const guestPort = Number(match?.[2] ?? 0);
+  const isHostPortFit = hostPort === undefined || (hostPort >= 1025 && hostPort <= 65_535);
+  if (match === null || guestPort < 1 || guestPort > 65_535 || !isHostPortFit) {
+    throw new PyroError('usage', `published_ports: ${JSON.stringify(text)} is not HOST:GUEST or GUEST`, {
+      hint: 'a host port is 1025 to 65535, a guest port 1 to 65535; example: 8080:80',
+    });
+  }
+  return { hostPort, guestPort };
+}

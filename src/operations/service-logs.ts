@@ -1,0 +1,73 @@
+// workspace.service.logs: what a service has written, its newest lines or page by page, also while it comes.
+import { z } from 'zod';
+import { defineOperation } from './define.ts';
+import { describeService, serviceInput, serviceSchema } from './service-shapes.ts';
+import { workspacesOf } from './workspace-scalars.ts';
+
+export const serviceLogs = defineOperation({
+  name: 'workspace.service.logs',
+  title: 'Output of a service',
+  summary: 'Read the newest output of a service, or follow it',
+  details:
+    'Without a cursor: the last tail_lines of each stream. With stream and cursor: that stream from this byte on; next_cursor is where to go on, null at the end. stdout_bytes and stderr_bytes of any result are such cursors. wait_seconds waits for more. The newest 16 MiB of each stream are kept.',
+  effect: 'read',
+  place: 'daemon',
+  tool: { profiles: ['workspace-full'], name: 'service_logs', resultChars: 100_000 },
+  commandDefaults: { limit: 16_777_216 },
+  positionals: ['workspace_id', 'service_name'],
+  input: z.strictObject({
+    ...serviceInput,
+    tail_lines: z.number().int().min(1).max(100_000).default(200).describe('Newest lines of each stream'),
+    all: z.boolean().default(false).describe('All that is kept, up to limit'),
+    stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Output to read; a cursor needs one of two'),
+    cursor: z.number().int().min(0).optional().describe('Byte offset in the stream'),
+    limit: z.number().int().min(1).max(16_777_216).default(4000).describe('Most bytes of each stream'),
+    wait_seconds: z.number().min(0).max(3600).default(0).describe('Longest wait for more output, seconds'),
+  }),
+  output: serviceSchema.extend({
+    stdout: z.string(),
+    stderr: z.string(),
+    tail_lines: z.number(),
+    truncated: z.boolean().describe('True when older output than shown is kept, or newer follows next_cursor'),
+    is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+    dropped_bytes: z.number().describe('Bytes at the cursor that are no longer kept'),
+    next_cursor: z.number().nullable(),
+  }),
+  examples: [
+    { why: 'What it says', command: 'pyro workspace service logs 6f1e538c0e71 web' },
+    {
+      why: 'What comes next',
+      command: 'pyro workspace service logs 6f1e538c0e71 web --stream stdout --cursor 4096 --wait-seconds 30',
+    },
+  ],
+  run: async (context, input) =>
+    await workspacesOf(context).services.logs(
+      input.workspace_id,
+      {
+        name: input.service_name,
+        stream: input.stream,
+        cursor: input.cursor,
+        tailLines: input.tail_lines,
+        isAll: input.all,
+        limit: input.limit,
+        waitMs: input.wait_seconds * 1000,
+      },
+      context,
+    ),
+  render: (output) => {
+    const notes = [
+      describeService(output),
+      `stdout ${output.stdout_bytes} bytes, stderr ${output.stderr_bytes} bytes in all`,
+      ...(output.next_cursor === null ? [] : [`next_cursor ${output.next_cursor}`]),
+      ...(output.truncated ? ['there is more'] : []),
+      ...(output.dropped_bytes > 0 ? [`${output.dropped_bytes} bytes at the cursor are no longer kept`] : []),
+      ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
+    ];
+    return `${notes.join('; ')}\n${section('stdout', output.stdout)}${section('stderr', output.stderr)}`;
+  },
+  renderCommand: ({ stdout, stderr }) => ({ stdout, stderr }),
+});
+
+function section(name: string, text: string): string {
+  return text === '' ? '' : `--- ${name}\n${text}${text.endsWith('\n') ? '' : '\n'}`;
+}

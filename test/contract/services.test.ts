@@ -1,0 +1,221 @@
+// Services against the real agent as a plain process: readiness, restarts, logs, another owner.
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GuestClient } from '../../src/agent/guest-client.ts';
+import type { Service } from '../../src/engine/service.ts';
+import { readServiceLogs } from '../../src/engine/service-logs.ts';
+import type { ServiceRecord } from '../../src/engine/service-record.ts';
+import type { ServiceLogsRequest } from '../../src/engine/service-types.ts';
+import { Services } from '../../src/engine/services.ts';
+import { type PlainAgent, startPlainAgent } from '../support/plain-agent.ts';
+import { freePort } from '../support/registry.ts';
+
+const { signal } = new AbortController();
+const folder = mkdtempSync(join(tmpdir(), 'pyro-services-'));
+const events = join(folder, 'events.jsonl');
+let agent: PlainAgent;
+let client: GuestClient;
+let services: Services;
+
+beforeAll(async () => {
+  agent = await startPlainAgent();
+  client = agent.client;
+  services = await Services.open(join(folder, 'services'), events);
+});
+afterAll(async () => {
+  await agent.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function draft(name: string, command: string, changes: Partial<ServiceRecord> = {}): ServiceRecord {
+  return {
+    version: 1,
+    name,
+    command,
+    cwd: agent.folder,
+    env: { PATH: process.env['PATH'] ?? '' },
+    ready_file: null,
+    ready_tcp: null,
+    ready_http: null,
+    ready_command: null,
+    ready_timeout_ms: 10_000,
+    ready_interval_ms: 50,
+    restart_policy: 'never',
+    ports: [],
+    is_wanted: true,
+    state: 'starting',
+    stop_reason: null,
+    process: null,
+    pid: null,
+    base: { stdout: 0, stderr: 0 },
+    started_at: 0,
+    ready_at: null,
+    ended_at: null,
+    exit_code: null,
+    restart_count: 0,
+    attempts: 0,
+    ...changes,
+  };
+}
+
+async function until(what: string, check: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 500; turn++) {
+    if (check()) return;
+    await sleep(20);
+  }
+  throw new Error(`never happened: ${what}`);
+}
+
+async function logs(service: Service, changes: Partial<ServiceLogsRequest> = {}) {
+  const request: ServiceLogsRequest = {
+    name: service.record.name,
+    stream: 'both',
+    cursor: undefined,
+    tailLines: 200,
+    isAll: false,
+    limit: 8000,
+    waitMs: 0,
+    ...changes,
+  };
+  return await readServiceLogs('0'.repeat(12), service, request, signal);
+}
+
+/** A server of HTTP in the language that this test runs in. */
+function webServer(port: number, delayMs = 0): string {
+  const path = join(agent.folder, `web-${port}.mjs`);
+  writeFileSync(
+    path,
+    `import { createServer } from 'node:http';
+console.log('booting');
+setTimeout(() => createServer((q, r) => { console.log('served ' + q.url); r.writeHead(q.url === '/health' ? 200 : 404); r.end(); }).listen(${port}, '127.0.0.1'), ${delayMs});`,
+  );
+  return `exec ${process.execPath} ${path}`;
+}
+
+describe('a service', () => {
+  it('is ready when all of its probes hold, and not before', async () => {
+    const port = await freePort();
+    const mark = join(agent.folder, 'mark');
+    const service = await services.start(
+      client,
+      draft('web', webServer(port, 300), {
+        ready_file: mark,
+        ready_tcp: `:${port}`,
+        ready_http: `http://localhost:${port}/health`,
+        ready_command: 'test -s mark',
+      }),
+    );
+    await until('the port answers', () => service.view('w').readiness_detail !== null);
+    expect(service.view('w')).toMatchObject({ state: 'starting', ready_at: null });
+    await sleep(600);
+    expect(service.view('w').readiness_detail).toContain('mark');
+    writeFileSync(mark, '');
+    await until(
+      'only the command is missing',
+      () => service.view('w').readiness_detail?.startsWith('command') === true,
+    );
+    appendFileSync(mark, 'x');
+    await service.settled;
+    const view = service.view('w');
+    expect(view).toMatchObject({ state: 'running', readiness_detail: null });
+    expect(view.pid).toBeGreaterThan(1);
+    await expect(services.start(client, draft('web', 'true'))).rejects.toMatchObject({ code: 'service_running' });
+    await service.stop(signal);
+    expect(service.view('w')).toMatchObject({ state: 'stopped', stop_reason: 'sigterm', pid: null });
+    expect((await logs(service)).stdout).toContain('served /health');
+  });
+
+  it('that ends before it is ready, or never gets ready, has failed and is gone', async () => {
+    const ended = await services.start(client, draft('ends', 'echo no >&2; exit 3', { ready_file: '/no/such' }));
+    await ended.settled;
+    expect(ended.view('w')).toMatchObject({
+      state: 'failed',
+      stop_reason: 'process_exited_before_ready',
+      exit_code: 3,
+    });
+    expect((await logs(ended)).stderr).toBe('no\n');
+    const late = await services.start(
+      client,
+      draft('late', 'exec sleep 1000', { ready_file: '/no/such', ready_timeout_ms: 200, restart_policy: 'always' }),
+    );
+    await late.settled;
+    expect(late.view('w')).toMatchObject({ state: 'failed', stop_reason: 'readiness_timeout', pid: null });
+  });
+
+  it('comes back as its policy says, and its log goes on', async () => {
+    const service = await services.start(
+      client,
+      draft('flaky', 'echo run; sleep 0.2; exit 1', { restart_policy: 'on-failure' }),
+    );
+    await until('it came back twice', () => service.record.restart_count >= 2);
+    expect((await logs(service)).stdout.startsWith('run\nrun\n')).toBe(true);
+    await service.stop(signal);
+    const { restart_count: count } = service.record;
+    await sleep(1500);
+    expect(service.record).toMatchObject({ state: 'stopped', restart_count: count });
+    const fine = await services.start(client, draft('fine', 'exit 0', { restart_policy: 'on-failure' }));
+    await until('it is over', () => fine.record.state === 'exited');
+    expect(fine.record).toMatchObject({ exit_code: 0, restart_count: 0 });
+    expect(readFileSync(events, 'utf8')).toContain('flaky restarted');
+  });
+
+  it('that does not heed TERM is killed', async () => {
+    const service = await services.start(client, draft('stubborn', "trap '' TERM; echo up; while :; do sleep 1; done"));
+    await until('it is up', () => service.logs.stdout.end > 0);
+    await service.stop(signal);
+    expect(service.view('w')).toMatchObject({ state: 'stopped', stop_reason: 'sigkill', exit_code: 137 });
+  }, 20_000);
+
+  it('whose shell ends at once leaves its children their time to end well', async () => {
+    const mark = join(agent.folder, 'saved');
+    const careful = `trap 'sleep 0.5; echo yes > ${mark}; exit 0' TERM; echo up; while :; do sleep 0.05; done`;
+    const other = await services.start(client, draft('careful', `sh -c "${careful}" & wait`));
+    await until('it is up', () => other.logs.stdout.end > 0);
+    await other.stop(signal);
+    expect(readFileSync(mark, 'utf8')).toBe('yes\n');
+    expect(other.view('w')).toMatchObject({ state: 'stopped', stop_reason: 'sigterm' });
+  });
+
+  it('shows its newest lines, and is followed from a cursor', async () => {
+    const service = await services.start(client, draft('talker', 'seq 1 500; sleep 0.5; echo later; exec sleep 1000'));
+    await until('it has said it', () => service.logs.stdout.end >= 1892);
+    const tail = await logs(service, { tailLines: 3 });
+    expect(tail).toMatchObject({ stdout: '498\n499\n500\n', truncated: true });
+    const next = await logs(service, { stream: 'stdout', cursor: tail.stdout_bytes, waitMs: 10_000 });
+    expect(next).toMatchObject({ stdout: 'later\n', dropped_bytes: 0, truncated: false });
+    await service.stop(signal);
+    expect((await logs(service, { stream: 'stdout', cursor: 1892 + 6 })).next_cursor).toBeNull();
+  });
+
+  it('goes on with another owner: its output, its readiness, its policy', async () => {
+    const service = await services.start(
+      client,
+      draft('steady', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done', { restart_policy: 'always' }),
+    );
+    const gone = await services.start(client, draft('gone', 'sleep 0.5; exit 4', { restart_policy: 'never' }));
+    await until('it runs', () => service.logs.stdout.end > 20);
+    const pid = service.record.pid;
+    await client[Symbol.asyncDispose]();
+    await services.settle();
+    await sleep(700);
+    await using other = await agent.reconnect();
+    client = other.client;
+    const next = await Services.open(join(folder, 'services'), events);
+    await next.resume(client);
+    const again = next.get('steady');
+    expect(again.record).toMatchObject({ state: 'running', pid, restart_count: 0 });
+    const seen = again.logs.stdout.end;
+    await until('it goes on', () => again.logs.stdout.end > seen + 50);
+    const numbers = (await logs(again, { isAll: true, limit: 1_000_000 })).stdout.trim().split('\n').map(Number);
+    expect(numbers.every((value, index) => value === index + 1)).toBe(true);
+    await until('the end of the other is known', () => next.get('gone').record.state === 'exited');
+    expect(next.get('gone').record.exit_code).toBe(4);
+    expect(gone.record.state).not.toBe('exited');
+    process.kill(pid ?? 0, 'SIGKILL');
+    await until('it comes back', () => again.record.restart_count === 1 && again.record.state === 'running');
+    await again.stop(signal);
+  });
+});

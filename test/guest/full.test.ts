@@ -1,0 +1,267 @@
+// Shells and services of a workspace in a real guest: full-screen programs, a web application, another daemon.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ServiceLogsResult, ServiceStartRequest, ServiceView } from '../../src/engine/service-types.ts';
+import type { ShellReadRequest, ShellReadResult } from '../../src/engine/shell-types.ts';
+import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+
+let house: TestHouse;
+let id: string;
+
+beforeAll(async () => {
+  house = await openHouse();
+  id = (await house.workspaces().create({ ...createRequest, name: 'full' }, call())).workspace_id;
+});
+afterAll(async () => {
+  await house[Symbol.asyncDispose]();
+});
+
+async function open(): Promise<string> {
+  const request = { cwd: undefined, cols: 80, rows: 24, env: { PS1: 'pyro$ ' } };
+  const shell = await house.workspaces().shells.open(id, request, call());
+  await read(shell.shell_id, { waitFor: '/[$#] $/', waitMs: 60_000 });
+  return shell.shell_id;
+}
+
+async function read(shell: string, request: Partial<ShellReadRequest>): Promise<ShellReadResult> {
+  const usual: ShellReadRequest = {
+    cursor: 0,
+    maxChars: 65_536,
+    isPlain: true,
+    view: 'stream',
+    waitForIdleMs: undefined,
+    waitFor: undefined,
+    waitMs: 60_000,
+  };
+  return await house.workspaces().shells.read(id, shell, { ...usual, ...request }, call());
+}
+
+async function type(shell: string, input: string, appendsNewline = true): Promise<number> {
+  return (await house.workspaces().shells.write(id, shell, { input, appendsNewline }, call())).output_bytes;
+}
+
+/** The screen, once it shows what is expected. */
+async function screenWith(shell: string, expected: RegExp): Promise<ShellReadResult> {
+  for (let turn = 0; ; turn++) {
+    const result = await read(shell, { view: 'screen', waitForIdleMs: 300 });
+    if (expected.test(result.screen?.lines.join('\n') ?? '') || turn === 100) {
+      expect(result.screen?.lines.join('\n')).toMatch(expected);
+      return result;
+    }
+  }
+}
+
+const has = async (program: string): Promise<boolean> =>
+  (await exec(house, id, `command -v ${program}`)).exit_code === 0;
+
+describe('a shell in a guest', () => {
+  it('runs commands with the variables of the image, and is interrupted in its foreground job', async () => {
+    const shell = await open();
+    let cursor = await type(shell, 'cd /tmp; echo "$PWD" $((6*7)) $TERM; tty');
+    const first = await read(shell, { cursor, waitFor: '/dev/pts/' });
+    expect(first.output).toContain('/tmp 42 xterm-256color');
+    cursor = await type(shell, 'sleep 1000; echo not re"ach"ed');
+    await read(shell, { cursor, waitForIdleMs: 500 });
+    await house.workspaces().shells.signal(id, shell, 'INT', call());
+    await read(shell, { cursor, waitFor: '/[$#] $/' });
+    cursor = await type(shell, 'echo "code:$?"');
+    expect((await read(shell, { cursor, waitFor: '/code:\\d+/' })).output).toContain('code:130');
+    await house.workspaces().shells.resize(id, shell, { cols: 100, rows: 40 }, call());
+    cursor = await type(shell, 'stty size');
+    expect((await read(shell, { cursor, waitFor: '40 100' })).matched).toBe(true);
+    const closed = await house.workspaces().shells.close(id, shell, call());
+    expect(closed.state).toBe('stopped');
+    expect(await house.workspaces().shells.list(id)).toEqual([]);
+  });
+
+  it('loses no byte of 10 MB', async () => {
+    const shell = await open();
+    const line = `stty -echo -onlcr; seq -s "" -f %08.0f 1 1250000; echo ov""er`;
+    const begin = await type(shell, line);
+    let text = '';
+    for (let cursor = begin; !text.includes('over') && text.length < 20_000_000; ) {
+      const page = await read(shell, { cursor, isPlain: false, maxChars: 1_048_576 });
+      expect(page.dropped_bytes).toBe(0);
+      cursor = page.next_cursor;
+      text += page.output;
+    }
+    const first = text.indexOf('00000001');
+    const numbers = text.slice(first, text.indexOf('\n', first));
+    expect(numbers.length).toBe(10_000_000);
+    for (let at = 0; at < 1_250_000; at++) {
+      if (Number(numbers.slice(at * 8, at * 8 + 8)) !== at + 1) throw new Error(`wrong at number ${at}`);
+    }
+    await house.workspaces().shells.close(id, shell, call());
+  });
+
+  it.for([
+    {
+      program: 'vi',
+      line: 'vi /tmp/edited',
+      shows: /~/,
+      keys: ['ihello from vi', '\u001b', ':wq\r'],
+      proof: 'hello from vi',
+    },
+    {
+      program: 'less',
+      line: 'seq 1 100 > /tmp/many; less /tmp/many',
+      shows: /^1\n2\n/,
+      keys: ['G', 'q'],
+      proof: undefined,
+    },
+    { program: 'top', line: 'top', shows: /PID\s+USER/, keys: ['q'], proof: undefined },
+    { program: 'python3', line: 'python3 -q', shows: />>>/, keys: ['print(6*7)\r', 'exit()\r'], proof: undefined },
+  ])('drives $program', async ({ program, line, shows, keys, proof }, { skip }) => {
+    if (!(await has(program))) skip(`debian:12 has no ${program} here`);
+    const shell = await open();
+    await type(shell, line);
+    await screenWith(shell, shows);
+    for (const key of keys) {
+      await type(shell, key, false);
+      await read(shell, { waitForIdleMs: 300 });
+    }
+    const cursor = await type(shell, 'echo ba""ck');
+    expect((await read(shell, { cursor, waitFor: 'back' })).matched).toBe(true);
+    if (proof !== undefined) expect((await exec(house, id, 'cat /tmp/edited')).stdout).toContain(proof);
+    await house.workspaces().shells.close(id, shell, call());
+  });
+
+  it('drives a full-screen program made of escape sequences alone', async () => {
+    const shell = await open();
+    await type(
+      shell,
+      `printf '\\033[?1049h\\033[2J\\033[3;5Hmenu\\033[5;5H> one\\033[6;5H  two\\033[24;1Hq to quit'; read -rsn1 key; printf '\\033[?1049l'; echo "key:$key"`,
+    );
+    const { screen } = await screenWith(shell, /q to quit/);
+    expect(screen).toMatchObject({ is_alternate: true });
+    expect(screen?.lines.slice(2, 6)).toEqual(['    menu', '', '    > one', '      two']);
+    const cursor = await type(shell, 'q', false);
+    await read(shell, { cursor, waitFor: 'key:q' });
+    expect((await read(shell, { view: 'screen' })).screen?.is_alternate).toBe(false);
+    await house.workspaces().shells.close(id, shell, call());
+  });
+});
+
+const server = `use IO::Socket::INET; $| = 1; $SIG{CHLD} = 'IGNORE';
+my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 8080, Listen => 16, ReuseAddr => 1) or die "no port: $!";
+print "listening\\n";
+while (my $c = $s->accept) {
+  next if fork;
+  my $line = <$c>;
+  my ($path) = $line =~ m{ (\\S+)};
+  open my $f, '<', '/workspace/app/count'; my $n = <$f>; chomp $n;
+  print "served $path\\n";
+  print $c $path eq '/health' ? "HTTP/1.0 200 OK\\r\\n\\r\\ncount $n\\n" : "HTTP/1.0 404 No\\r\\n\\r\\n";
+  exit;
+}`;
+const app = `mkdir -p app; echo 0 > app/count
+( while :; do n=$(cat app/count); echo $((n+1)) > app/next; mv app/next app/count; sleep 1; done ) &
+exec perl server.pl`;
+
+async function start(request: Partial<ServiceStartRequest>): Promise<ServiceView> {
+  const usual: ServiceStartRequest = {
+    name: 'web',
+    command: 'sh app.sh',
+    cwd: undefined,
+    env: {},
+    readyFile: undefined,
+    readyTcp: '8080',
+    readyHttp: 'http://localhost:8080/health',
+    readyCommand: undefined,
+    readyTimeoutMs: 120_000,
+    readyIntervalMs: 200,
+    restartPolicy: 'always',
+    publishedPorts: [],
+    waitMs: 120_000,
+  };
+  return await house.workspaces().services.start(id, { ...usual, ...request }, call());
+}
+
+async function logs(cursor: number | undefined, waitMs = 0): Promise<ServiceLogsResult> {
+  const request = { name: 'web', stream: 'stdout' as const, tailLines: 200, isAll: false, limit: 65_536 };
+  return await house.workspaces().services.logs(id, { ...request, cursor, waitMs }, call());
+}
+
+async function until(check: (view: ServiceView) => boolean): Promise<ServiceView> {
+  for (let turn = 0; ; turn++) {
+    const view = await house.workspaces().services.status(id, 'web', call());
+    if (check(view) || turn === 600) return view;
+    await sleep(100);
+  }
+}
+
+/** Asks the application from inside the guest; perl is in every Debian. */
+async function ask(): Promise<string> {
+  const line = `perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("127.0.0.1:8080") or die; print $s "GET /health HTTP/1.0\\r\\n\\r\\n"; print <$s>'`;
+  return (await exec(house, id, line)).stdout;
+}
+
+describe('a web application as a service', () => {
+  it('of several processes is started, ready by port and by page, and answers', async () => {
+    for (const [path, text] of [
+      ['server.pl', server],
+      ['app.sh', app],
+    ] as const) {
+      const write = { path, content: Buffer.from(text), isAppend: false, mode: undefined, replacement: undefined };
+      await house.workspaces().fileWrite(id, write, call());
+    }
+    const view = await start({});
+    expect(view).toMatchObject({ state: 'running', restart_count: 0, readiness: [{ type: 'tcp' }, { type: 'http' }] });
+    expect(await ask()).toMatch(/200 OK[\s\S]*count \d+/);
+    const status = await house.workspaces().status(id, call());
+    expect(status).toMatchObject({ service_count: 1, running_service_count: 1 });
+  });
+
+  it('has its logs followed', async () => {
+    const before = await logs(undefined);
+    expect(before.stdout).toContain('listening\n');
+    const following = logs(before.stdout_bytes, 60_000);
+    await ask();
+    expect((await following).stdout).toContain('served /health');
+  });
+
+  it('comes back when it is killed', async () => {
+    const { pid } = await until(({ state }) => state === 'running');
+    await exec(house, id, `kill -9 ${pid}`);
+    const view = await until(({ state, restart_count: count }) => state === 'running' && count === 1);
+    expect(view).toMatchObject({ state: 'running', restart_count: 1 });
+    expect(view.pid).not.toBe(pid);
+    expect(await ask()).toContain('200 OK');
+  });
+
+  it('goes on with another daemon, which brings it back when it is killed then', async () => {
+    const shell = await open();
+    const cursor = await type(shell, 'for i in 1 2 3 4 5 6 7 8; do echo tick $i; sleep 1; done');
+    const { pid, stdout_bytes: bytes } = await until(({ state }) => state === 'running');
+    await house.reopen();
+    const again = await until(({ state }) => state === 'running');
+    expect(again).toMatchObject({ pid, restart_count: 1 });
+    await ask();
+    expect((await logs(bytes, 60_000)).stdout).toContain('served /health');
+    const ticks = await read(shell, { cursor, waitFor: 'tick 8' });
+    expect(ticks.output).toContain(Array.from({ length: 8 }, (_, index) => `tick ${index + 1}`).join('\n'));
+    await exec(house, id, `kill -9 ${pid}`);
+    expect(await until(({ state, restart_count: count }) => state === 'running' && count === 2)).toMatchObject({
+      state: 'running',
+    });
+  });
+
+  it('comes back with its guest, and stays away once it is stopped', async () => {
+    await house.workspaces().stop(id, call());
+    const off = await house.workspaces().services.status(id, 'web', call());
+    expect(off).toMatchObject({ state: 'stopped', stop_reason: 'workspace_stopped' });
+    expect((await house.workspaces().shells.list(id)).every(({ lost }) => lost)).toBe(true);
+    await house.workspaces().start(id, call());
+    expect(await until(({ state }) => state === 'running')).toMatchObject({ state: 'running', restart_count: 3 });
+    expect(await ask()).toContain('200 OK');
+    const stopped = await house.workspaces().services.stop(id, 'web', call());
+    expect(stopped).toMatchObject({ state: 'stopped', stop_reason: 'sigterm' });
+    expect(await ask()).toBe('');
+  });
+
+  it('that asks for a port of the host says that it cannot have one here', async () => {
+    await expect(start({ name: 'port', publishedPorts: ['8080'] })).rejects.toMatchObject({
+      code: 'ports_unavailable',
+    });
+  });
+});
