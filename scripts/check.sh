@@ -29,6 +29,8 @@ gate 'shell scripts' shellcheck scripts/*.sh guest/kit/build.sh .ci/run bin/pyro
 gate 'go vet' in_guest go vet ./...
 gate 'staticcheck' in_guest go tool staticcheck ./...
 
+gate 'fuzz, 300 inputs each' node fuzz/run.ts --runs 300
+
 in_guest go test -json ./... >"$reports/go.json" 2>"$reports/go.err"
 go_status=$?
 vitest run --reporter=default --reporter=json --outputFile.json="$reports/vitest.json"
