@@ -47,10 +47,22 @@ export class GuestProcess {
     sink: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | void,
     onGap?: (gap: GapEvent) => Promise<void> | void,
   ): Promise<ExitEvent> {
+    const filters = { stdout: this.#client.newOutputFilter(), stderr: this.#client.newOutputFilter() };
+    const pass = async (stream: 'stdout' | 'stderr', bytes: Buffer | undefined): Promise<void> => {
+      if (bytes !== undefined && bytes.length > 0) await sink(stream, bytes);
+    };
     for await (const frame of this.#frames) {
-      if (frame.kind !== 'event') await sink(frame.kind, frame.bytes);
-      else if (frame.event.event === 'exit') return frame.event;
-      else if (frame.event.event === 'gap') await onGap?.(frame.event);
+      if (frame.kind !== 'event') {
+        const filter = filters[frame.kind];
+        await pass(frame.kind, filter === undefined ? frame.bytes : filter.push(frame.bytes));
+        continue;
+      }
+      if (frame.event.event === 'started') continue;
+      // What a filter holds back belongs in front of the gap or the end.
+      await pass('stdout', filters.stdout?.end());
+      await pass('stderr', filters.stderr?.end());
+      if (frame.event.event === 'exit') return frame.event;
+      await onGap?.(frame.event);
     }
     throw new PyroError('guest_unreachable', 'the connection to the guest broke before the process ended');
   }

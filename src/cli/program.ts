@@ -57,7 +57,7 @@ function addCommand(
   const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
   const fields: { field: string; attribute: string }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
-    if (field === definition.rest) continue;
+    if (field === definition.rest || definition.toolOnlyFields?.includes(field) === true) continue;
     const isRequired = shape.required.includes(field);
     if (definition.positionals.includes(field)) {
       const argument = new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description);

@@ -193,7 +193,8 @@ export class Service {
 
   #follow(process: GuestProcess, client: GuestClient): void {
     this.#process = process;
-    this.#followed = this.#copy(process);
+    // Whatever goes wrong there stands in the record.
+    this.#followed = this.#copy(process).catch(() => undefined);
     if (this.#record.ready_at === null) void this.#awaitReady(client, this.#attempt.signal);
     else this.#settled.resolve();
   }
@@ -289,6 +290,7 @@ export class Service {
 
   async #update(changes: Partial<ServiceRecord>): Promise<void> {
     this.#record = { ...this.#record, ...changes };
-    await this.#writing.run(() => writeJson(join(this.#folder, 'service.json'), this.#record));
+    // A full disk must not end what runs: the record in memory holds, and the next change writes it.
+    await this.#writing.run(() => writeJson(join(this.#folder, 'service.json'), this.#record).catch(() => undefined));
   }
 }

@@ -4,10 +4,7 @@ import { executeServer, type Servers } from '../../src/cli/servers.ts';
 import { createControl } from '../../src/daemon/control.ts';
 import type { DaemonProgram } from '../../src/daemon/program.ts';
 import { callDaemon } from '../../src/daemon/remote.ts';
-import { runDaemonProcess } from '../../src/daemon/serve.ts';
 import type { DaemonEngine } from '../../src/engine/daemon-engine.ts';
-import { createLocalEngine } from '../../src/engine/local-engine.ts';
-import { serveMcp } from '../../src/mcp/serve.ts';
 import { reportError } from '../../src/shared/errors.ts';
 import { locatePaths } from '../../src/system/paths.ts';
 import { fakeOperations } from './fake-operations.ts';
@@ -22,20 +19,25 @@ const program: DaemonProgram = {
 
 async function createEngine(): Promise<DaemonEngine> {
   if (process.env['FAKE_BROKEN_ENGINE'] === '1') throw new Error('the engine does not open today');
+  const { createLocalEngine } = await import('../../src/engine/local-engine.ts');
   const idle = { runningGuests: 0, busyCalls: 0, memoryBytes: 0, guests: [] };
   return { ...createLocalEngine(), activity: () => idle, [Symbol.asyncDispose]: async () => undefined };
 }
 
 const servers: Servers = {
-  mcp: (options, signal) =>
-    serveMcp(options, version, signal, {
+  mcp: async (options, signal) => {
+    const { serveMcp } = await import('../../src/mcp/serve.ts');
+    return await serveMcp(options, version, signal, {
       operations: fakeOperations,
       guardMs,
       invoke: async (operation, input, context) =>
         operation.receive(await callDaemon(program, operation.definition.name, input, context)),
-    }),
-  daemon: ({ readyFd }, signal) =>
-    runDaemonProcess({ operations: fakeOperations, createEngine, version, signal, readyFd }),
+    });
+  },
+  daemon: async ({ readyFd }, signal) => {
+    const { runDaemonProcess } = await import('../../src/daemon/serve.ts');
+    return await runDaemonProcess({ operations: fakeOperations, createEngine, version, signal, readyFd });
+  },
 };
 
 async function call(name: string, input: string): Promise<unknown> {

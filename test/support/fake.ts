@@ -1,11 +1,29 @@
 // Starts the fake executable in folders of the test's own and ends what it has started there.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { z } from 'zod';
 
-export const fakeProgram = join(new URL('.', import.meta.url).pathname, 'fake-pyro.ts');
+/** Bundled once for each test file: from its sources every start would take a second on a small machine. */
+const fakeProgram = await bundle();
+
+async function bundle(): Promise<string> {
+  const outdir = mkdtempSync(join(tmpdir(), 'pf-'));
+  await build({
+    entryPoints: [join(new URL('.', import.meta.url).pathname, 'fake-pyro.ts')],
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    splitting: true,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  });
+  return join(outdir, 'fake-pyro.mjs');
+}
 
 export interface FakeHome extends AsyncDisposable {
   readonly folder: string;
@@ -14,6 +32,8 @@ export interface FakeHome extends AsyncDisposable {
   readonly run: (args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<unknown>;
   readonly start: (args: readonly string[], env?: Readonly<Record<string, string>>) => ChildProcess;
   readonly status: () => Promise<z.infer<typeof statusSchema> | null>;
+  /** Command line of the fake executable, for clients that start it themselves */
+  readonly command: { readonly command: string; readonly args: readonly string[] };
   /** Path of a file in the home that does not exist yet */
   readonly path: (name: string) => string;
 }
@@ -55,6 +75,7 @@ export function openHome(settings: Readonly<Record<string, string>> = {}): FakeH
     run,
     start,
     status,
+    command: { command: process.execPath, args: [fakeProgram] },
     path: (name) => join(folder, name),
     [Symbol.asyncDispose]: async () => {
       await run(['stop', '--force']);
@@ -75,4 +96,13 @@ export function contentOf(path: string): string {
     // Not written yet.
     return '';
   }
+}
+
+/** A fresh Git checkout in the home, with empty files. */
+export function makeCheckout(home: FakeHome, name: string, files: readonly string[] = []): string {
+  const path = home.path(name);
+  mkdirSync(path, { recursive: true });
+  execFileSync('git', ['init', '-q', '-b', 'main', path]);
+  for (const file of files) writeFileSync(`${path}/${file}`, '');
+  return realpathSync(path);
 }

@@ -4,6 +4,7 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -102,12 +103,31 @@ func (a *Agent) input(w http.ResponseWriter, r *http.Request, p *process.Process
 		refuse(w, http.StatusBadRequest, "invalid_request", "eof is 0 or 1")
 		return
 	}
-	taken, err := p.Feed(r.Context(), r.Body, eof == "1")
+	body := io.Reader(r.Body)
+	if r.ContentLength > 0 {
+		body = &sizedReader{r.Body, r.ContentLength}
+	}
+	taken, err := p.Feed(r.Context(), body, eof == "1")
 	if err != nil {
 		refuseWith(w, err)
 		return
 	}
 	answer(w, inputAnswer{taken})
+}
+
+// sizedReader tells of the end together with the last byte: a process that ends on it has taken all of its input.
+type sizedReader struct {
+	io.Reader
+	left int64
+}
+
+func (r *sizedReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.left -= int64(n)
+	if r.left <= 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func (a *Agent) resize(w http.ResponseWriter, r *http.Request, p *process.Process) {
