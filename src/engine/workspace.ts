@@ -1,7 +1,6 @@
 // One workspace: its record, its guest and its commands, with each change of its life one after the other.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AdoptedProcess } from '../machine/adopted-process.ts';
 import type { Guest } from '../machine/guest.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
@@ -15,7 +14,15 @@ import { Mutex } from './mutex.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { layerOf, mergeLayers, reconcileLayers, removeUnneeded } from './snapshots.ts';
 import type { LossReason } from './tenant-types.ts';
-import { endGuest, type GuestPlace, type StartedGuest, startAbove, startOnDisk, takeOver } from './workspace-guest.ts';
+import {
+  endGuest,
+  endProcess,
+  type GuestPlace,
+  type StartedGuest,
+  startAbove,
+  startOnDisk,
+  takeOver,
+} from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
 import {
   afterReset,
@@ -250,7 +257,7 @@ export class Workspace {
   /** A guest that does not answer must not go on writing to the disk that the next one starts from. */
   async #giveUp(noted: GuestRecord, why: string): Promise<void> {
     this.#guest = undefined;
-    await new AdoptedProcess(noted.process).kill();
+    await endProcess(noted);
     await this.#onLoss(`given up: ${why}`);
   }
 
