@@ -1,7 +1,7 @@
 // The two commands that are no operations, since they own this process until it ends: `mcp serve` and `daemon serve`.
 import { type Command, Option } from 'commander';
-import { type ServerOptions, serverExamples, serverOptionsSchema } from '../operations/server-options.ts';
 import { PyroError } from '../shared/errors.ts';
+import { type ServerOptions, serverExamples, serverOptionsSchema } from '../shared/server-options.ts';
 import { optionOf, parseNumber, shapeOf } from './options.ts';
 
 /** What runs the servers; loaded by the executable when one of them is asked for. */
