@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { PyroError } from '../shared/errors.ts';
 import { type ServerOptions, serverExamples, serverOptionsSchema } from '../shared/server-options.ts';
-import { optionOf, parseNumber, shapeOf } from './options.ts';
+import { optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
 
 /** What runs the servers; loaded by the executable when one of them is asked for. */
 export interface Servers {
@@ -45,10 +45,8 @@ export function addServers(
     const given = serve.opts();
     const input: Record<string, unknown> = {};
     for (const { field, option } of fields) {
-      const value: unknown = given[option.attributeName()];
-      // `--no-x` is the name of a field here, not the negation that commander takes it for.
-      if (option.negate) input[field] = value === false;
-      else if (value !== undefined) input[field] = value;
+      const value = valueOfOption(option, given);
+      if (value !== undefined) input[field] = value;
     }
     const parsed = serverOptionsSchema.safeParse(input);
     if (!parsed.success) {

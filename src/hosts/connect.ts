@@ -18,7 +18,7 @@ export async function connect(request: ConnectRequest, folder: string, context: 
   const command = serverCommand(await chooseLauncher(request.isNpx), request.server, folder);
   const wish: EntryWish = { command, isNpx: command[0] === 'npx', isApproved: request.isApproved };
   const program = await findProgram(adapter.program);
-  await requireHost(adapter, place, program);
+  if (request.needsHost) await requireHost(adapter, place, program);
 
   const plan = await planEdit(adapter, place, editTo(adapter, place, wish));
   const old = valueIn(place, plan.file.text);

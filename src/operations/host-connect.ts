@@ -64,7 +64,15 @@ export const hostConnect = defineOperation({
     if (approve && host !== 'codex') {
       throw new PyroError('usage', '--approve is for codex', { hint: `${host} has its own way to allow tools` });
     }
-    const request = { host, scope, server: server satisfies ServerOptions, isNpx: npx, isApproved: approve, isDryRun };
+    const request = {
+      host,
+      scope,
+      server: server satisfies ServerOptions,
+      isNpx: npx,
+      isApproved: approve,
+      needsHost: true,
+      isDryRun,
+    };
     return await engine.hosts.connect(request, { signal, onProgress });
   },
   render: renderResult,
@@ -103,7 +111,15 @@ export const hostPrintConfig = defineOperation({
     if (write && host !== 'opencode') {
       throw new PyroError('usage', '--write is for opencode', { hint: `pyro host connect ${host}` });
     }
-    const request = { host, scope, server: server satisfies ServerOptions, isNpx: npx, isApproved: approve, isDryRun };
+    const request = {
+      host,
+      scope,
+      server: server satisfies ServerOptions,
+      isNpx: npx,
+      isApproved: approve,
+      needsHost: false,
+      isDryRun,
+    };
     const snippet = await engine.hosts.printConfig(request);
     return { ...snippet, result: write ? await engine.hosts.connect(request, { signal, onProgress }) : null };
   },

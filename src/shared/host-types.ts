@@ -17,6 +17,8 @@ export interface ConnectRequest {
   readonly isNpx: boolean;
   /** True when the host may run every tool without asking */
   readonly isApproved: boolean;
+  /** True when the entry is of no use without the host itself */
+  readonly needsHost: boolean;
   readonly isDryRun: boolean;
 }
 
