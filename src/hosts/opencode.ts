@@ -61,7 +61,7 @@ export const openCode: HostAdapter = {
     return {
       type: 'local',
       command,
-      enabled: true,
+      ...(raw === undefined || old?.enabled === false ? { enabled: true } : {}),
       ...((old?.timeout ?? 0) < least ? { timeout: isNpx ? npxTimeoutMs : callTimeoutMs } : {}),
       url: undefined,
       headers: undefined,

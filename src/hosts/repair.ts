@@ -7,7 +7,7 @@ import { findProgram } from '../system/command.ts';
 import { type ConfigPlace, type HostAdapter, serverName } from './adapter.ts';
 import { adapters } from './adapters.ts';
 import { carryOut, type Edit, type Plan, planEdit, requireSound } from './change.ts';
-import { ask, placeIn } from './connect.ts';
+import { ask, placeIn, valueIn } from './connect.ts';
 import type { ConfigEditor } from './document.ts';
 import { editorFor } from './editors.ts';
 import { mendedMode } from './find-entries.ts';
@@ -21,28 +21,33 @@ export async function repair(request: RepairRequest, folder: string, context: Ca
   const notes: string[] = [];
   const changes: HostChange[] = [];
   let kept: ConfigPlace | undefined;
-  for (const place of await adapter.places(folder)) {
-    const modeNote = request.isDryRun ? undefined : await mendMode(place.path);
+  for (const places of filesOf(await adapter.places(folder))) {
+    const [first] = places;
+    const modeNote = request.isDryRun ? undefined : await mendMode(first.path);
     if (modeNote !== undefined) notes.push(modeNote);
-    const isKept = request.scope === undefined || place.scope === request.scope;
+    const isKept = ({ scope }: ConfigPlace): boolean => request.scope === undefined || scope === request.scope;
+    const edits = places.map((place) =>
+      isKept(place) ? canonical(adapter, place, installed, folder) : withoutEntry(place),
+    );
     const planner = async (): Promise<Plan> =>
-      await planEdit(adapter, place, isKept ? canonical(adapter, place, installed, folder) : withoutEntry(place), {
+      await planEdit(adapter, first, (text, editor) => edits.reduce((next, edit) => edit(next, editor), text), {
         mayBeBroken: request.isForced,
       });
     const plan = await planner();
-    const raw = entryAfter(place, plan.after);
-    if (isKept && raw !== undefined) kept ??= place;
-    if (plan.after === plan.file.text && raw === undefined) continue;
-    if (request.isForced) requireSound(adapter, place, { ...plan.file, text: plan.after });
-    const wasBroken = editorFor(place.format).faultOf(plan.file.text) !== undefined;
+    requireSound(adapter, first, { ...plan.file, text: plan.after });
+    const keptHere = places.find((place) => isKept(place) && valueIn(place, plan.after) !== undefined);
+    kept ??= keptHere;
     const isChanged = plan.diff !== '';
+    if (!isChanged && keptHere === undefined) continue;
+    const wasBroken = editorFor(first.format).faultOf(plan.file.text) !== undefined;
+    const place = keptHere ?? first;
     const backup = request.isDryRun ? null : await carryOut(plan, planner);
     changes.push({
       host: adapter.name,
       scope: place.scope,
       config_file: place.path,
-      server_command: [...(adapter.readEntry(raw)?.command ?? [])],
-      action: !isChanged ? 'unchanged' : wasBroken ? 'mended' : isKept ? 'updated' : 'removed',
+      server_command: [...(adapter.readEntry(valueIn(place, plan.after))?.command ?? [])],
+      action: !isChanged ? 'unchanged' : wasBroken ? 'mended' : keptHere === undefined ? 'removed' : 'updated',
       written: isChanged && !request.isDryRun,
       method: isChanged && !request.isDryRun ? 'file' : 'none',
       diff: plan.diff,
@@ -105,10 +110,15 @@ function soundText(text: string, path: readonly string[], editor: ConfigEditor):
   return text.trim() === '' ? text : editor.mend(text, path);
 }
 
-function entryAfter(place: ConfigPlace, text: string): unknown {
-  const editor = editorFor(place.format);
-  if (editor.faultOf(text) !== undefined) return undefined;
-  return editor.valueAt(text, [...place.table, serverName]);
+/** Scopes that share a file are changed together. */
+function filesOf(places: readonly ConfigPlace[]): [ConfigPlace, ...ConfigPlace[]][] {
+  const files: [ConfigPlace, ...ConfigPlace[]][] = [];
+  for (const place of places) {
+    const known = files.find(([first]) => first.path === place.path);
+    if (known === undefined) files.push([place]);
+    else known.push(place);
+  }
+  return files;
 }
 
 /** Only the owner of a file can do that; anybody else gets the error of the read. */

@@ -73,6 +73,8 @@ export async function probeServer(command: readonly string[], options: ProbeOpti
     return { isOk: true, ...serverInfo, toolCount: tools.length, ms: Date.now() - startedAt };
   } catch (error) {
     options.signal.throwIfAborted();
+    // Its last words may come after the end of its output.
+    await end(child, closed);
     const reason = deadline.signal.aborted ? `no answer within ${options.timeoutMs / 1000} s` : messageOf(error);
     const last = complaint.trim().split('\n').slice(-3).join(' ');
     return { isOk: false, reason: last === '' ? reason : `${reason}: ${last}` };

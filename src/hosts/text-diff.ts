@@ -2,6 +2,8 @@
 
 const contextLines = 3;
 const secretLine = /((?:token|secret|password|passwd|api[_-]?key|authorization|credential)[\w-]*["']?\s*[:=]\s*)\S.*/i;
+/** Above this many pairs of lines to compare, the change is shown as one block. */
+const mostPairs = 250_000;
 
 /** Empty when nothing changes. */
 export function diffText(path: string, before: string, after: string): string {
@@ -22,8 +24,7 @@ export function diffText(path: string, before: string, after: string): string {
     `+++ ${path}`,
     `@@ -${from + 1},${total + removed.length} +${from + 1},${total + added.length} @@`,
     ...old.slice(from, start).map((line) => ` ${line}`),
-    ...removed.map((line) => `-${line}`),
-    ...added.map((line) => `+${line}`),
+    ...changeLines(removed, added),
     ...old.slice(old.length - end, old.length - end + behind).map((line) => ` ${line}`),
   ]
     .map((line) => line.replace(secretLine, '$1…'))
@@ -34,4 +35,33 @@ export function diffText(path: string, before: string, after: string): string {
 function linesOf(text: string): string[] {
   if (text === '') return [];
   return text.replace(/\r?\n$/, '').split(/\r?\n/);
+}
+
+/** By the longest common subsequence, so that a line that stays is not shown as changed. */
+function changeLines(removed: readonly string[], added: readonly string[]): string[] {
+  if (removed.length * added.length > mostPairs) {
+    return [...removed.map((line) => `-${line}`), ...added.map((line) => `+${line}`)];
+  }
+  const lengths = Array.from({ length: removed.length + 1 }, () => new Uint32Array(added.length + 1));
+  const at = (row: number, column: number): number => lengths[row]?.[column] ?? 0;
+  for (let row = removed.length - 1; row >= 0; row--) {
+    for (let column = added.length - 1; column >= 0; column--) {
+      const isSame = removed[row] === added[column];
+      const length = isSame ? at(row + 1, column + 1) + 1 : Math.max(at(row + 1, column), at(row, column + 1));
+      lengths[row]?.fill(length, column, column + 1);
+    }
+  }
+  const lines: string[] = [];
+  let row = 0;
+  let column = 0;
+  while (row < removed.length || column < added.length) {
+    const isLeft = row < removed.length;
+    const isRight = column < added.length;
+    if (isLeft && isRight && removed[row] === added[column]) {
+      lines.push(` ${removed[row++]}`);
+      column++;
+    } else if (isLeft && (!isRight || at(row + 1, column) >= at(row, column + 1))) lines.push(`-${removed[row++]}`);
+    else lines.push(`+${added[column++]}`);
+  }
+  return lines;
 }
