@@ -1,5 +1,5 @@
 // A JSON text that does not parse, mended by punctuation alone: no word that the user wrote is taken away.
-import { type ParseError, type ParseOptions, parseTree, printParseErrorCode, stripComments } from 'jsonc-parser';
+import { type ParseError, type ParseOptions, parseTree, printParseErrorCode } from 'jsonc-parser';
 
 const mostSteps = 50;
 
@@ -21,7 +21,7 @@ export function mendJson(text: string, options: ParseOptions): string | undefine
 function mendFirst(text: string, { error, offset, length }: ParseError): string | undefined {
   const insert = (mark: string): string => {
     // Behind the word before it, not behind the comment that follows that.
-    const end = stripComments(text.slice(0, offset), ' ').trimEnd().length;
+    const end = blankComments(text.slice(0, offset)).trimEnd().length;
     return text.slice(0, end) + mark + text.slice(end);
   };
   const cut = (from: number, to: number): string => text.slice(0, from) + text.slice(to);
@@ -40,7 +40,7 @@ function mendFirst(text: string, { error, offset, length }: ParseError): string 
     case 'ValueExpected': {
       // A comma too many: the one before, or the one where something was expected.
       if (text.slice(offset, offset + length) === ',') return cut(offset, offset + length);
-      const before = stripComments(text.slice(0, offset), ' ').trimEnd();
+      const before = blankComments(text.slice(0, offset)).trimEnd();
       return before.endsWith(',') ? cut(before.length - 1, before.length) : undefined;
     }
     case 'EndOfFileExpected':
@@ -48,4 +48,11 @@ function mendFirst(text: string, { error, offset, length }: ParseError): string 
     default:
       return undefined;
   }
+}
+
+/** Of the same length, so that offsets hold. */
+function blankComments(text: string): string {
+  return text.replaceAll(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (part) =>
+    part.startsWith('"') ? part : ' '.repeat(part.length),
+  );
 }
