@@ -2,7 +2,8 @@
 import type { ClientHttp2Stream } from 'node:http2';
 import { PyroError } from '../shared/errors.ts';
 import { longestPath } from './file-messages.ts';
-import { type CallOptions, unreachable } from './guest-client.ts';
+import type { CallOptions } from './guest-client.ts';
+import { unreachable } from './guest-refusal.ts';
 
 /** Longest silence of a guest that is sending, `ms` */
 const silenceMs = 120_000;

@@ -11,11 +11,11 @@ import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { growAnswerSchema, thawAnswerSchema } from './file-messages.ts';
 import { GuestProcess } from './guest-process.ts';
+import { refusal, unreachable } from './guest-refusal.ts';
 import { openChannel } from './hello.ts';
 import {
   activateAnswerSchema,
   emptyAnswerSchema,
-  guestErrorSchema,
   type ProbeAnswer,
   type ProbeRequest,
   probeAnswerSchema,
@@ -24,6 +24,7 @@ import {
   type StartRequest,
   statusAnswerSchema,
 } from './messages.ts';
+import type { OutputFilter } from './output-filter.ts';
 
 export interface GuestIdentity {
   readonly hostname: string;
@@ -42,6 +43,9 @@ const longestAnswer = 1024 * 1024;
 const defaultTimeoutMs = 30_000;
 
 export class GuestClient implements AsyncDisposable {
+  /** Makes a filter for each output that is followed from now on */
+  newOutputFilter: () => OutputFilter | undefined = () => undefined;
+
   readonly #session: ClientHttp2Session;
 
   private constructor(session: ClientHttp2Session) {
@@ -160,11 +164,16 @@ export class GuestClient implements AsyncDisposable {
   }
 
   /** A raw stream; the caller ends it and reads it. */
-  open(method: string, path: string, options: CallOptions = {}): ClientHttp2Stream {
+  open(
+    method: string,
+    path: string,
+    options: CallOptions = {},
+    headers: Readonly<Record<string, number>> = {},
+  ): ClientHttp2Stream {
     options.signal?.throwIfAborted();
     if (this.#session.closed || this.#session.destroyed) throw unreachable('the session has ended');
     const stream = this.#session.request(
-      { ':method': method, ':path': path },
+      { ':method': method, ':path': path, ...headers },
       { endStream: false, ...(options.signal === undefined ? {} : { signal: options.signal }) },
     );
     // Each reader looks at the outcome itself; without a listener Node would end the process.
@@ -179,7 +188,8 @@ export class GuestClient implements AsyncDisposable {
     schema: z.ZodType<T>,
     options: CallOptions,
   ): Promise<T> {
-    const stream = this.open(method, path, options);
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+    const stream = this.open(method, path, options, length);
     stream.end(body);
     await expectSuccess(stream, options);
     return parseAnswer(await readAll(stream, options), schema, path);
@@ -252,43 +262,4 @@ export function parseAnswer<T>(bytes: Buffer, schema: z.ZodType<T>, path: string
   } catch (cause) {
     throw new PyroError('guest_protocol', `the guest's answer to ${path} does not parse`, { cause });
   }
-}
-
-/** Codes of the guest that are also ours; any other becomes `guest_refused`. */
-const sharedCodes = [
-  'command_not_found',
-  'command_not_executable',
-  'user_unknown',
-  'cwd_missing',
-  'file_missing',
-  'not_a_file',
-  'not_a_directory',
-  'is_a_directory',
-  'replacement_mismatch',
-  'disk_full',
-] as const;
-
-function refusal(status: number, body: Buffer): PyroError {
-  const parsed = guestErrorSchema.safeParse(tryJson(body));
-  if (!parsed.success) return new PyroError('guest_protocol', `the guest answered ${status} without a reason`);
-  return toRefusal(parsed.data);
-}
-
-/** The error of a reason that the guest gave. */
-export function toRefusal({ code, message }: { readonly code: string; readonly message: string }): PyroError {
-  const known = sharedCodes.find((candidate) => candidate === code);
-  return new PyroError(known ?? 'guest_refused', message, { details: { guest_code: code } });
-}
-
-function tryJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    // Not JSON: the schema says so.
-    return undefined;
-  }
-}
-
-export function unreachable(why: string): PyroError {
-  return new PyroError('guest_unreachable', `the guest does not answer: ${why}`);
 }

@@ -36,9 +36,10 @@ export class GuestProcess {
     return new GuestProcess(client, id, readFrames(stream, options.signal));
   }
 
-  /** Drops the process and its kept output; what of it still runs is killed. */
-  async forget(options: CallOptions = {}): Promise<void> {
-    await this.#client.call('DELETE', `/v1/processes/${this.id}`, undefined, emptyAnswerSchema, options);
+  /** Drops the process and its kept output; what of it still runs may end by itself for `graceMs` and is killed then. */
+  async forget(options: CallOptions & { readonly graceMs?: number } = {}): Promise<void> {
+    const path = `/v1/processes/${this.id}?grace_ms=${options.graceMs ?? 0}`;
+    await this.#client.call('DELETE', path, undefined, emptyAnswerSchema, options);
   }
 
   /** Hands on output as it comes (a sink's promise is waited for: back-pressure) until the process ends. */
@@ -46,10 +47,22 @@ export class GuestProcess {
     sink: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | void,
     onGap?: (gap: GapEvent) => Promise<void> | void,
   ): Promise<ExitEvent> {
+    const filters = { stdout: this.#client.newOutputFilter(), stderr: this.#client.newOutputFilter() };
+    const pass = async (stream: 'stdout' | 'stderr', bytes: Buffer | undefined): Promise<void> => {
+      if (bytes !== undefined && bytes.length > 0) await sink(stream, bytes);
+    };
     for await (const frame of this.#frames) {
-      if (frame.kind !== 'event') await sink(frame.kind, frame.bytes);
-      else if (frame.event.event === 'exit') return frame.event;
-      else if (frame.event.event === 'gap') await onGap?.(frame.event);
+      if (frame.kind !== 'event') {
+        const filter = filters[frame.kind];
+        await pass(frame.kind, filter === undefined ? frame.bytes : filter.push(frame.bytes));
+        continue;
+      }
+      if (frame.event.event === 'started') continue;
+      // What a filter holds back belongs in front of the gap or the end.
+      await pass('stdout', filters.stdout?.end());
+      await pass('stderr', filters.stderr?.end());
+      if (frame.event.event === 'exit') return frame.event;
+      await onGap?.(frame.event);
     }
     throw new PyroError('guest_unreachable', 'the connection to the guest broke before the process ended');
   }

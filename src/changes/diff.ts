@@ -1,151 +1,206 @@
-// What changed in a workspace since its baseline, as a list and as a patch that `git apply --binary` takes.
+// What changed in /workspace since the seed, as entries and as a patch that `git apply --binary` always takes.
 import { stat } from 'node:fs/promises';
-import type { Change, GuestFiles } from '../agent/file-types.ts';
-import type { CallContext } from '../shared/call-context.ts';
+import type { ChangeSide, GuestFiles } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
-import { GitLab } from './git-lab.ts';
-import { afterRef, beforeRef, type ImportedTrees, importChanges } from './import.ts';
-import { parseRawDiff, type RawEntry } from './raw-diff.ts';
+import { type DiffEntry, type DiffResult, type DiffStatus, summarize } from './diff-types.ts';
+import { GitLab, type WorkContext } from './git-lab.ts';
+import { attributesPattern, pathKey, workspaceFolder } from './git-paths.ts';
+import {
+  afterRef,
+  beforeRef,
+  defaultMaxContentBytes,
+  gitMode,
+  type ImportedPath,
+  type ImportedTrees,
+  importTrees,
+  isLeaf,
+} from './import-trees.ts';
+import { quoteHeaders } from './patch-headers.ts';
+import { parseRawDiff, type RawChange } from './raw-diff.ts';
 
-export type ChangeStatus = 'added' | 'modified' | 'deleted' | 'renamed' | 'type_changed' | 'mode_changed';
-
-export interface DiffEntry {
-  readonly path: string;
-  readonly status: ChangeStatus;
-  readonly artifact_type: 'file' | 'symlink' | 'other';
-  readonly old_path: string | null;
-  readonly old_mode: string | null;
-  readonly new_mode: string | null;
-  readonly additions: number | null;
-  readonly deletions: number | null;
-  readonly is_binary: boolean;
-}
-
-export interface CollectedDiff extends AsyncDisposable {
-  readonly entries: readonly DiffEntry[];
-  readonly summary: Readonly<Record<string, number>>;
-  /** File with the patch, valid UTF-8; gone when this is disposed */
-  readonly patchFile: string;
-  readonly patchBytes: number;
-}
-
-export interface DiffOptions {
-  /** Private folder for the laboratory */
+export interface DiffRequest {
+  /** Private folder of the host for what is thrown away afterwards */
   readonly workFolder: string;
-  /** File or folder, relative to /workspace; all when absent */
-  readonly path?: Buffer | undefined;
-  /** True leaves the patch empty */
-  readonly isStatOnly: boolean;
+  /** File or folder at or below /workspace; relative paths are below it */
+  readonly path?: string;
+  /** True when no patch is wanted */
+  readonly isStatOnly?: boolean;
+  /** Limit for the contents of all changed files, `bytes` */
+  readonly maxContentBytes?: number;
 }
 
-const excludedNames = ['.git'];
-const tries = 3;
+const treeOptions = ['-r', '-l1000', '--no-ext-diff', '--no-textconv', '--no-color'];
+const patchOptions = ['-p', '--binary', '--full-index', '--unified=3', '--src-prefix=a/', '--dst-prefix=b/'];
 
-/** Changes of the running workspace against its baseline. */
-export async function collectDiff(
-  files: GuestFiles,
-  options: DiffOptions,
-  context: CallContext,
-): Promise<CollectedDiff> {
-  const read = (): AsyncIterable<Change> =>
-    files.changes({ scope: 'workspace', hasContent: true, excludedNames }, { signal: context.signal });
-  return await diffChanges(read, options, context);
-}
-
-/** The same for changes from any source, which is asked again when a file changed while it was read. */
-export async function diffChanges(
-  read: () => AsyncIterable<Change>,
-  options: DiffOptions,
-  context: CallContext,
-): Promise<CollectedDiff> {
+/** Compares in a lab below `workFolder`. Throws `diff_too_large` and what reading the guest throws. */
+export async function collectDiff(files: GuestFiles, request: DiffRequest, context: WorkContext): Promise<DiffResult> {
+  const isWanted = pathFilter(request.path);
   await using undo = new AsyncDisposableStack();
-  const lab = undo.use(await GitLab.create(options.workFolder, context.signal));
-  let trees: ImportedTrees;
-  let attempt = 0;
-  do trees = await importChanges(lab, below(read(), options.path));
-  while (
-    // A log that grows all the time is taken as it was; its beginning is whole.
-    trees.isTorn &&
-    ++attempt < tries
+  const lab = undo.use(await GitLab.create(request.workFolder, context));
+  const isStatOnly = request.isStatOnly === true;
+  const imported = await importTrees(
+    lab,
+    files.changes({ scope: 'workspace', hasContent: true, excludedNames: ['.git'] }, { signal: context.signal }),
+    {
+      sides: 'both',
+      maxContentBytes: request.maxContentBytes ?? defaultMaxContentBytes,
+      isDigestEnough: isStatOnly,
+      isWanted,
+    },
   );
-  const range = [beforeRef, afterRef];
-  const raw = parseRawDiff(await lab.bytes(['diff-tree', '-r', '-M', '--raw', '--numstat', '-z', ...range]));
-  const patchFile = lab.path('patch');
-  if (!options.isStatOnly) {
-    const shape = [
-      '--binary',
-      '--full-index',
-      '--no-ext-diff',
-      '--no-textconv',
-      '--no-color',
-      '--src-prefix=a/',
-      '--dst-prefix=b/',
-    ];
-    const result = await lab.attempt(['diff-tree', '-r', '-p', '-M', ...shape, ...range], { stdoutFile: patchFile });
-    if (result.exitCode !== 0) throw new PyroError('tool_failed', `git diff failed: ${result.stderr.trim()}`);
+  const settings = await describeContents(lab, imported);
+  const options = [...treeOptions, hasSwap(imported) ? '--no-renames' : '--find-renames=50%'];
+  const raw = parseRawDiff(
+    await lab.runForBytes(['diff-tree', ...options, '-z', '--raw', '--numstat', '--no-abbrev', beforeRef, afterRef], {
+      settings,
+    }),
+  );
+  let patch: DiffResult['patch'];
+  if (!isStatOnly) {
+    const file = lab.file('changes.patch');
+    await lab.run(['diff-tree', ...options, ...patchOptions, beforeRef, afterRef], {
+      settings,
+      outputFile: 'changes.patch',
+    });
+    await quoteHeaders(file, raw);
+    patch = { file, bytes: (await stat(file)).size };
   }
-  const entries = [...raw.map(entryOf), ...unheld(trees)].sort((a, b) => (a.path < b.path ? -1 : 1));
-  const kept = undo.move();
+  const { entries, inPatch } = entriesOf(raw, imported);
+  const parts = undo.move();
   return {
+    changed: entries.length > 0,
+    summary: summarize(entries, inPatch),
     entries,
-    summary: count(entries),
-    patchFile,
-    patchBytes: options.isStatOnly ? 0 : (await stat(patchFile)).size,
-    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    patch,
+    omitted: imported.omitted,
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }
 
-async function* below(changes: AsyncIterable<Change>, folder: Buffer | undefined): AsyncGenerator<Change> {
-  for await (const change of changes) {
-    const { path } = change;
-    const isBelow =
-      folder === undefined ||
-      folder.length === 0 ||
-      path.equals(folder) ||
-      (path.length > folder.length && path[folder.length] === 0x2f && path.subarray(0, folder.length).equals(folder));
-    if (isBelow) yield change;
+/**
+ * Says of each file whether it is text: Git itself would look at its first 8,000 bytes only, and print bytes that are no UTF-8.
+ * Attributes do not reach links, so one whose target is no UTF-8 makes links, and what is new or gone, binary as a whole.
+ */
+async function describeContents(lab: GitLab, imported: ImportedTrees): Promise<string[]> {
+  const binary = [...imported.paths.values()].filter((path) => !path.isText);
+  await lab.setAttributes(['* diff', ...binary.map(({ path }) => `${attributesPattern(path)} -diff`)]);
+  const hasBinaryLink = binary.some(({ before, after }) => before?.type === 'symlink' || after?.type === 'symlink');
+  return hasBinaryLink ? ['diff.default.binary=true'] : [];
+}
+
+/**
+ * True when a file or link and a folder have changed places. `git apply` refuses some renames into or out of such a place,
+ * since it does not know from a pure rename that what is renamed is a link.
+ */
+function hasSwap(imported: ImportedTrees): boolean {
+  for (const key of imported.paths.keys()) {
+    for (let slash = key.indexOf('/'); slash >= 0; slash = key.indexOf('/', slash + 1)) {
+      const above = imported.paths.get(key.slice(0, slash));
+      if (above !== undefined && (isLeaf(above.before) || isLeaf(above.after))) return true;
+    }
+  }
+  return false;
+}
+
+function entriesOf(raw: readonly RawChange[], imported: ImportedTrees) {
+  const special = new Map<string, DiffEntry>();
+  for (const [key, path] of imported.paths) {
+    if (isSpecial(path.before) || isSpecial(path.after)) special.set(key, entryBeside(path, statusOfSpecial(path)));
+  }
+  const known = new Set<string>();
+  const printed: DiffEntry[] = [];
+  for (const change of raw) {
+    known.add(pathKey(change.path));
+    if (change.letter !== 'R' && special.has(pathKey(change.path))) continue;
+    printed.push(entryOf(change, imported));
+  }
+  const modesOnly: DiffEntry[] = [];
+  for (const [key, path] of imported.paths) {
+    if (!known.has(key) && hasOtherPermissions(path)) modesOnly.push(entryBeside(path, 'mode_changed'));
+  }
+  const entries = [...printed, ...special.values(), ...modesOnly].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { entries, inPatch: new Set(printed) };
+}
+
+function entryOf(change: RawChange, imported: ImportedTrees): DiffEntry {
+  const before = imported.paths.get(pathKey(change.oldPath))?.before;
+  const after = imported.paths.get(pathKey(change.path))?.after;
+  const status = statusOf(change);
+  return {
+    path: change.path.toString('utf8'),
+    status,
+    artifact_type: (status === 'deleted' ? change.oldMode : change.newMode) === '120000' ? 'symlink' : 'file',
+    old_path: status === 'renamed' ? change.oldPath.toString('utf8') : null,
+    old_mode: status === 'added' ? null : fullMode(before),
+    new_mode: status === 'deleted' ? null : fullMode(after),
+    additions: change.lines?.added ?? null,
+    deletions: change.lines?.deleted ?? null,
+    is_binary: change.lines === undefined,
+  };
+}
+
+function statusOf(change: RawChange): DiffStatus {
+  switch (change.letter) {
+    case 'A':
+      return 'added';
+    case 'D':
+      return 'deleted';
+    case 'R':
+      return 'renamed';
+    case 'T':
+      return 'type_changed';
+    default:
+      return change.oldBlob === change.newBlob ? 'mode_changed' : 'modified';
   }
 }
 
-function entryOf(entry: RawEntry): DiffEntry {
-  const { status, oldMode, newMode, lines } = entry;
-  const kinds: Readonly<Record<string, ChangeStatus>> = { A: 'added', D: 'deleted', R: 'renamed', T: 'type_changed' };
-  const isModeOnly = status === 'M' && entry.oldBlob === entry.newBlob;
+/** Entry of a change that no patch can hold. */
+function entryBeside(path: ImportedPath, status: DiffStatus): DiffEntry {
+  const shown = path.after ?? path.before;
   return {
-    path: entry.path.toString('utf8'),
-    status: isModeOnly ? 'mode_changed' : (kinds[status] ?? 'modified'),
-    artifact_type: (status === 'D' ? oldMode : newMode) === '120000' ? 'symlink' : 'file',
-    old_path: entry.oldPath?.toString('utf8') ?? null,
-    old_mode: oldMode === '000000' ? null : oldMode,
-    new_mode: newMode === '000000' ? null : newMode,
-    additions: lines?.added ?? null,
-    deletions: lines?.deleted ?? null,
-    is_binary: lines === undefined,
+    path: path.path.toString('utf8'),
+    status,
+    artifact_type: shown?.type === 'file' || shown?.type === 'symlink' ? shown.type : 'other',
+    old_path: null,
+    old_mode: fullMode(path.before),
+    new_mode: fullMode(path.after),
+    additions: null,
+    deletions: null,
+    is_binary: false,
   };
 }
 
-/** What Git cannot hold is told all the same. */
-function unheld({ changes }: ImportedTrees): DiffEntry[] {
-  return changes.flatMap(({ path, before, after, refusal }) => {
-    if (refusal === undefined) return [];
-    const status = before === undefined ? 'added' : after === undefined ? 'deleted' : 'type_changed';
-    const common = { old_path: null, old_mode: null, new_mode: null, additions: null, deletions: null };
-    return [{ path: path.toString('utf8'), status, artifact_type: 'other', is_binary: true, ...common }];
-  });
+function statusOfSpecial({ before, after }: ImportedPath): DiffStatus {
+  if (!isLeaf(before)) return 'added';
+  return isLeaf(after) ? 'type_changed' : 'deleted';
 }
 
-function count(entries: readonly DiffEntry[]): Record<string, number> {
-  const of = (status: ChangeStatus): number => entries.filter((entry) => entry.status === status).length;
-  const isText = (entry: DiffEntry): boolean => !entry.is_binary && entry.artifact_type !== 'other';
-  return {
-    total: entries.length,
-    added: of('added'),
-    modified: of('modified'),
-    deleted: of('deleted'),
-    renamed: of('renamed'),
-    type_changed: of('type_changed'),
-    mode_changed: of('mode_changed'),
-    text_patched: entries.filter(isText).length,
-    non_text: entries.filter((entry) => !isText(entry)).length,
-  };
+function isSpecial(side: ChangeSide | undefined): boolean {
+  return side?.type === 'other';
+}
+
+/** Git keeps one bit of the permissions; the others are worth a word all the same. */
+function hasOtherPermissions({ before, after }: ImportedPath): boolean {
+  if (before?.type !== 'file' || after?.type !== 'file') return false;
+  return before.mode !== after.mode && gitMode(before) === gitMode(after);
+}
+
+const typeBits = { file: '10', symlink: '12', directory: '04', other: '00' } as const;
+
+function fullMode(side: ChangeSide | undefined): string | null {
+  if (side === undefined) return null;
+  return side.type === 'symlink' ? '120000' : `${typeBits[side.type]}${side.mode.toString(8).padStart(4, '0')}`;
+}
+
+function pathFilter(path: string | undefined): (path: Buffer) => boolean {
+  const parts = (path ?? workspaceFolder).split('/').filter((part) => part !== '' && part !== '.');
+  const isAbsolute = path === undefined || path.startsWith('/');
+  if (parts.includes('..') || (isAbsolute && `/${parts[0] ?? ''}` !== workspaceFolder))
+    throw new PyroError('usage', `${path} is not at or below ${workspaceFolder}`, {
+      hint: `give a path such as ${workspaceFolder}/src`,
+    });
+  const wanted = Buffer.from((isAbsolute ? parts.slice(1) : parts).join('/'));
+  const below = Buffer.concat([wanted, Buffer.from('/')]);
+  return (candidate) =>
+    wanted.length === 0 || candidate.equals(wanted) || candidate.subarray(0, below.length).equals(below);
 }

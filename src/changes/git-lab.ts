@@ -1,68 +1,122 @@
-// A throw-away bare repository in which trees of a guest are compared: no path of the guest is ever one of the host.
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+// A throw-away bare repository in which contents of a guest are compared: no path of a guest is ever a path of the host.
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { type CommandResult, captureBytes, tryCommand } from '../system/command.ts';
+import type { Readable } from 'node:stream';
+import { PyroError } from '../shared/errors.ts';
+import { type CommandResult, tryCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
 
-/** Nothing of the person's, the system's or the guest's settings reaches Git here. */
+/** What every call of this room carries from its caller. */
+export interface WorkContext {
+  readonly signal: AbortSignal;
+}
+
+export interface GitCall {
+  readonly input?: Readable | string;
+  /** Settings as `name=value`, for this call */
+  readonly settings?: readonly string[];
+  /** Name of a file of the lab that takes standard output */
+  readonly outputFile?: string;
+}
+
+const timeoutMs = 120_000;
+const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
+
+/** Whatever a user's, a system's or a guest's configuration could say, said here. */
 const settings = [
-  ...['-c', 'core.attributesFile=/dev/null', '-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false'],
-  ...['-c', 'protocol.allow=never', '-c', 'core.bigFileThreshold=512m', '-c', 'core.protectHFS=true'],
-  ...['-c', 'core.protectNTFS=true', '-c', 'diff.renameLimit=2000', '-c', 'gc.auto=0', '-c', 'core.compression=1'],
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'core.attributesFile=/dev/null',
+  'core.excludesFile=/dev/null',
+  'core.ignoreCase=false',
+  'core.logAllRefUpdates=false',
+  // Nothing here outlives its folder.
+  'core.fsync=none',
+  'core.looseCompression=1',
+  'apply.whitespace=nowarn',
+  'apply.ignoreWhitespace=no',
+  `attr.tree=${emptyTree}`,
+  'diff.external=',
+  'diff.renameLimit=1000',
+  'fastimport.unpackLimit=1',
+  'gc.auto=0',
+  'maintenance.auto=false',
+  'pack.compression=1',
+  'protocol.allow=never',
+  'submodule.recurse=false',
 ];
 
 export class GitLab implements AsyncDisposable {
+  /** Private folder of this lab; disposing removes it */
   readonly folder: string;
-  readonly #signal: AbortSignal;
+  readonly #repository: string;
+  readonly #context: WorkContext;
 
-  private constructor(folder: string, signal: AbortSignal) {
+  private constructor(folder: string, context: WorkContext) {
     this.folder = folder;
-    this.#signal = signal;
+    this.#repository = join(folder, 'lab.git');
+    this.#context = context;
   }
 
-  /** A new one in a private folder of the caller's. */
-  static async create(parent: string, signal: AbortSignal): Promise<GitLab> {
-    await mkdir(parent, { recursive: true, mode: 0o700 });
-    const lab = new GitLab(await mkdtemp(join(parent, 'lab-')), signal);
-    await lab.bytes(['init', '-q', '--bare', '--template=', lab.folder]);
-    await mkdir(join(lab.folder, 'info'), { recursive: true });
-    return lab;
+  /** Makes an empty lab below `workFolder`, which must be private to the user. */
+  static async create(workFolder: string, context: WorkContext): Promise<GitLab> {
+    const lab = new GitLab(await mkdtemp(join(workFolder, 'git-lab-')), context);
+    try {
+      // What `git init` would make, less its templates, and without a process.
+      for (const name of ['', 'info', 'objects', 'refs']) await mkdir(join(lab.#repository, name), { mode: 0o700 });
+      await writeFile(join(lab.#repository, 'HEAD'), 'ref: refs/heads/unborn\n');
+      await writeFile(
+        join(lab.#repository, 'config'),
+        '[core]\n\trepositoryformatversion = 0\n\tbare = true\n\tfilemode = true\n',
+      );
+      return lab;
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
-  path(name: string): string {
-    return join(this.folder, name);
-  }
-
-  /** Output of git as bytes. Throws `tool_failed`. */
-  async bytes(args: readonly string[], input?: Uint8Array): Promise<Buffer> {
-    const common = { env: this.#environment(), isEnvWhole: true, cwd: this.folder, signal: this.#signal };
-    return await captureBytes('git', [...settings, ...args], { ...common, ...(input === undefined ? {} : { input }) });
-  }
-
-  async line(args: readonly string[]): Promise<string> {
-    return (await this.bytes(args)).toString('latin1').trim();
-  }
-
-  /** Git with its outcome as the answer; output may go to a file, input may be a stream. */
-  async attempt(
-    args: readonly string[],
-    options: { readonly input?: AsyncIterable<Uint8Array>; readonly stdoutFile?: string } = {},
-  ): Promise<CommandResult> {
-    const { input, stdoutFile } = options;
-    return await tryCommand('git', [...settings, ...args], {
-      env: this.#environment(),
-      isEnvWhole: true,
-      cwd: this.folder,
-      signal: this.#signal,
-      ...(input === undefined ? {} : { input: Readable.from(input, { objectMode: false }) }),
-      ...(stdoutFile === undefined ? {} : { stdoutFile }),
+  /** Runs `git`; throws `tool_failed` when it fails. */
+  async run(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
+    const result = await this.tryRun(args, call);
+    if (result.exitCode === 0) return result;
+    throw new PyroError('tool_failed', `git ${args[0]} failed: ${result.stderr.trim().slice(-2000)}`, {
+      details: { program: 'git', exit_code: result.exitCode },
     });
   }
 
-  /** Paths, as patterns, that are shown as binary whatever they contain. */
-  async markBinary(patterns: readonly string[]): Promise<void> {
-    await writeFile(this.path('info/attributes'), patterns.map((pattern) => `${pattern} -diff\n`).join(''));
+  /** As {@link run}, but a failure is a result. */
+  async tryRun(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
+    const given = [...settings, ...(call.settings ?? [])].flatMap((setting) => ['-c', setting]);
+    const place = `--git-dir=${this.#repository}`;
+    return await tryCommand('git', [place, '--no-pager', '--literal-pathspecs', ...given, ...args], {
+      cwd: this.folder,
+      env: this.#environment(),
+      isEnvWhole: true,
+      signal: this.#context.signal,
+      timeoutMs,
+      ...(call.input === undefined ? {} : { input: call.input }),
+      ...(call.outputFile === undefined ? {} : { stdoutFile: this.file(call.outputFile) }),
+    });
+  }
+
+  /** Output as bytes, since names and contents need not be text. */
+  async runForBytes(args: readonly string[], call: Omit<GitCall, 'outputFile'> = {}): Promise<Buffer> {
+    await this.run(args, { ...call, outputFile: 'output' });
+    return await this.read('output');
+  }
+
+  async read(name: string): Promise<Buffer> {
+    return await readFile(this.file(name));
+  }
+
+  /** Attributes that hold in this lab; the ones of a guest's tree never do. */
+  async setAttributes(lines: readonly string[]): Promise<void> {
+    await writeFile(join(this.#repository, 'info/attributes'), lines.map((line) => `${line}\n`).join(''));
+  }
+
+  file(name: string): string {
+    return join(this.folder, name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -71,15 +125,29 @@ export class GitLab implements AsyncDisposable {
 
   #environment(): Record<string, string> {
     return {
-      PATH: readVariable('PATH') ?? '/usr/bin:/bin',
+      PATH: readVariable('PATH') ?? '/usr/local/bin:/usr/bin:/bin',
       HOME: this.folder,
+      XDG_CONFIG_HOME: this.folder,
       LC_ALL: 'C',
-      GIT_DIR: this.folder,
       GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_SYSTEM: '/dev/null',
       GIT_CONFIG_GLOBAL: '/dev/null',
       GIT_ATTR_NOSYSTEM: '1',
       GIT_TERMINAL_PROMPT: '0',
       GIT_NO_LAZY_FETCH: '1',
+      GIT_NO_REPLACE_OBJECTS: '1',
+      GIT_OPTIONAL_LOCKS: '0',
     };
   }
+}
+
+/** The pieces of output that Git ends with a zero byte each. */
+export function splitRecords(bytes: Buffer): Buffer[] {
+  const records: Buffer[] = [];
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(0, start);
+    records.push(bytes.subarray(start, end < 0 ? bytes.length : end));
+    start = end < 0 ? bytes.length : end + 1;
+  }
+  return records;
 }

@@ -1,59 +1,101 @@
-// Why a patch does not fit: Git's own words, the hunk, and the lines that stand there.
-import { readFile } from 'node:fs/promises';
+// Why a patch did not fit, with the lines of the guest's file at that place.
+import { open } from 'node:fs/promises';
 import { PyroError } from '../shared/errors.ts';
 import type { GitLab } from './git-lab.ts';
-import { firstLines, type Strip } from './patch-names.ts';
+import type { PatchPiece } from './patch-pieces.ts';
 
-const shownAround = 3;
-const shownChars = 160;
+const linesAround = 3;
+const longestLine = 200;
+const readBytes = 16 * 1024 * 1024;
 
-export async function explainFailure(lab: GitLab, patchFile: string, stderr: string, strip: Strip): Promise<PyroError> {
-  const match = /^error: patch failed: (.*):(\d+)$/m.exec(stderr);
-  const path = match?.[1];
-  const line = Number(match?.[2] ?? 0);
-  if (path === undefined) {
-    const reason = firstLines(stderr.replaceAll('error: ', '').trim());
-    return new PyroError('patch_failed', `the patch does not fit: ${reason}`, {
-      hint: 'nothing was changed; compare with the files as they are now',
-      details: { path: /^(.*?): /.exec(reason)?.[1] ?? null },
+/** Makes the error for a piece that `git apply` refused with this text. */
+export async function patchFailure(lab: GitLab, piece: PatchPiece, stderr: string): Promise<PyroError> {
+  const reasons = [...new Set(stderr.split('\n').map((line) => line.replace(/^(error|fatal): /, '')))];
+  const reason = reasons
+    .filter((line) => line !== '' && !line.startsWith('warning:'))
+    .slice(0, 10)
+    .join('; ')
+    .slice(0, 1000);
+  if (/^error: invalid path /m.test(stderr))
+    return new PyroError('patch_invalid', `the patch names a path that Git does not hold: ${reason}`, {
+      hint: 'take that file out of the patch; nothing was changed',
     });
-  }
-  const hunk = await hunkNumber(patchFile, path, line, strip);
-  const lines = await linesAt(lab, path, line);
-  const where = hunk === undefined ? `line ${line}` : `hunk ${hunk}, line ${line}`;
-  return new PyroError('patch_failed', `${path}: ${where} does not fit; the file has there:\n${lines}`, {
-    hint: 'nothing was changed; read the file and make the patch anew',
-    details: { path, line, hunk: hunk ?? null },
+  const found = place(piece, stderr);
+  const hint = 'read the file again and make the patch against what it holds now; nothing was changed';
+  if (found === undefined)
+    return new PyroError('patch_failed', `the patch does not apply: ${reason}`, {
+      hint,
+      details: { path: mentioned(piece, stderr), hunk: null, line: null },
+    });
+  const shown = await linesAt(lab, found.path, found.line);
+  const where = found.hunk === undefined ? '' : ` (hunk ${found.hunk})`;
+  return new PyroError('patch_failed', `the patch does not apply: ${reason}${where}${shown}`, {
+    hint,
+    details: { path: found.path.toString('utf8'), hunk: found.hunk ?? null, line: found.line },
   });
 }
 
-/** Number of the hunk in its file, from 1. */
-async function hunkNumber(patchFile: string, path: string, line: number, strip: Strip): Promise<number | undefined> {
-  let isInFile = false;
-  let number = 0;
-  for (const text of (await readFile(patchFile, 'utf8')).split('\n')) {
-    const name = /^(?:---|\+\+\+) (?:"?)([^\t"]*)/.exec(text)?.[1];
-    if (name !== undefined && text.startsWith('--- ')) number = 0;
-    if (name !== undefined) isInFile ||= name.split('/').slice(strip).join('/') === path;
-    if (text.startsWith('diff --git ')) {
-      isInFile = false;
-      number = 0;
-    }
-    const start = /^@@ -(\d+)/.exec(text)?.[1];
-    if (start === undefined) continue;
-    number++;
-    if (isInFile && Number(start) === line) return number;
+/** Git says `patch failed: PATH:LINE`; LINE is where the hunk begins in the old file. */
+function place(
+  piece: PatchPiece,
+  stderr: string,
+): { path: Buffer; line: number; hunk: number | undefined } | undefined {
+  for (const from of piece.touched) {
+    const start = stderr.indexOf(`patch failed: ${from.toString('utf8')}:`);
+    const line = start < 0 ? null : /:(\d+)$/m.exec(stderr.slice(start));
+    if (line === null) continue;
+    const name = from.toString('latin1');
+    const file = piece.files.find(
+      ({ oldName, from: renamed }) =>
+        renamed === name || (oldName !== undefined && (piece.strip === 0 ? oldName : behindFirst(oldName)) === name),
+    );
+    const index = file?.hunks.findIndex((hunk) => hunk.oldStart === Number(line[1])) ?? -1;
+    return { path: from, line: Number(line[1]), hunk: index < 0 ? undefined : index + 1 };
   }
   return undefined;
 }
 
-async function linesAt(lab: GitLab, path: string, line: number): Promise<string> {
-  const result = await lab.attempt(['cat-file', 'blob', `:${path}`]);
-  if (result.exitCode !== 0) return '(there is no such file)';
-  const lines = result.stdout.split('\n');
-  const from = Math.max(0, line - 1 - shownAround);
-  return lines
-    .slice(from, line + shownAround)
-    .map((text, index) => `${from + index + 1}: ${text.slice(0, shownChars)}`)
-    .join('\n');
+function behindFirst(name: string): string {
+  return name.slice(name.indexOf('/') + 1);
+}
+
+/** The longest touched path that Git's text names. */
+function mentioned(piece: PatchPiece, stderr: string): string | null {
+  const names = piece.touched.map((path) => path.toString('utf8'));
+  const found = names.filter((name) => stderr.includes(name)).sort((a, b) => b.length - a.length);
+  return found[0] ?? null;
+}
+
+async function linesAt(lab: GitLab, path: Buffer, line: number): Promise<string> {
+  // The name goes in by standard input: an argument could not hold bytes that are no UTF-8.
+  const object = await objectOf(lab, path);
+  if (object === undefined) return '';
+  await lab.run(['cat-file', '--batch'], { input: `${object}\n`, outputFile: 'blob' });
+  const file = await open(lab.file('blob'));
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(readBytes), 0, readBytes, 0);
+    const text = buffer.subarray(buffer.indexOf(0x0a) + 1, bytesRead).toString('utf8');
+    if (text.includes('\0')) return '';
+    const lines = text.replace(/\n$/, '').replace(/\n$/, '').split('\n');
+    const first = Math.max(1, Math.min(line, lines.length) - linesAround);
+    const shown = lines
+      .slice(first - 1, first + 2 * linesAround)
+      .map((content, index) => `${String(first + index).padStart(6)}  ${shorten(content)}`);
+    return `\n/workspace/${path.toString('utf8')} has ${lines.length} lines; there it says:\n${shown.join('\n')}`;
+  } finally {
+    await file.close();
+  }
+}
+
+async function objectOf(lab: GitLab, path: Buffer): Promise<string | undefined> {
+  const listing = await lab.runForBytes(['ls-files', '-z', '--stage']);
+  for (const record of listing.toString('latin1').split('\0')) {
+    const [head = '', name] = record.split('\t', 2);
+    if (name === path.toString('latin1')) return head.split(' ')[1];
+  }
+  return undefined;
+}
+
+function shorten(line: string): string {
+  return line.length <= longestLine ? line : `${line.slice(0, longestLine)}…`;
 }

@@ -1,62 +1,51 @@
-// Reads what `git diff-tree --raw --numstat -z` prints.
+// Reads what `git diff-tree -z --raw --numstat` prints.
+import { PyroError } from '../shared/errors.ts';
+import { splitRecords } from './git-lab.ts';
+import { pathKey } from './git-paths.ts';
 
-export interface RawEntry {
-  /** A, D, M, T or R */
-  readonly status: string;
+export interface RawChange {
+  /** Git's letter: A, D, M, T or R */
+  readonly letter: string;
+  readonly oldPath: Buffer;
+  readonly path: Buffer;
   readonly oldMode: string;
   readonly newMode: string;
   readonly oldBlob: string;
   readonly newBlob: string;
-  readonly path: Buffer;
-  readonly oldPath: Buffer | undefined;
-  /** Lines added and deleted; undefined for binary content */
+  /** Lines added and taken away; undefined for what Git treats as binary, or when they were not asked for */
   readonly lines: { readonly added: number; readonly deleted: number } | undefined;
 }
 
-/** Entries in Git's order; output of Git itself, so what does not fit is a bug. */
-export function parseRawDiff(bytes: Buffer): RawEntry[] {
-  const fields = new Fields(bytes);
-  const entries: Omit<RawEntry, 'lines'>[] = [];
-  const counts = new Map<string, RawEntry['lines']>();
-  while (!fields.isEnd) {
-    const head = fields.next();
-    if (head[0] === 0x3a) {
-      const [oldMode = '', newMode = '', oldBlob = '', newBlob = '', letter = ''] = head
-        .toString('latin1', 1)
-        .split(' ');
-      const first = fields.next();
-      const isRename = letter.startsWith('R') || letter.startsWith('C');
-      const path = isRename ? fields.next() : first;
-      const oldPath = isRename ? first : undefined;
-      entries.push({ status: letter.slice(0, 1), oldMode, newMode, oldBlob, newBlob, path, oldPath });
+const rawPattern = /^:(\d{6}) (\d{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([A-Z])\d*$/;
+const numbersPattern = /^(\d+|-)\t(\d+|-)\t/;
+
+export function parseRawDiff(output: Buffer): RawChange[] {
+  const records = splitRecords(output).values();
+  const next = (): Buffer => records.next().value ?? unexpected();
+  const changes: Omit<RawChange, 'lines'>[] = [];
+  const lines = new Map<string, RawChange['lines']>();
+  for (const record of records) {
+    const text = record.toString('latin1');
+    const raw = rawPattern.exec(text);
+    if (raw !== null) {
+      const [, oldMode = '', newMode = '', oldBlob = '', newBlob = '', letter = ''] = raw;
+      const oldPath = next();
+      changes.push({ letter, oldPath, path: letter === 'R' ? next() : oldPath, oldMode, newMode, oldBlob, newBlob });
       continue;
     }
-    const match = /^(\d+|-)\t(\d+|-)\t(.*)$/s.exec(head.toString('latin1'));
-    if (match === null) throw new Error('git printed a diff that does not parse');
-    // With an empty name a rename follows: the old name, then the new one.
-    if (match[3] === '') fields.next();
-    const name = match[3] === '' ? fields.next().toString('latin1') : (match[3] ?? '');
-    counts.set(name, match[1] === '-' ? undefined : { added: Number(match[1]), deleted: Number(match[2]) });
+    const numbers = numbersPattern.exec(text) ?? unexpected();
+    const [head, added, deleted] = numbers;
+    let path = record.subarray(head.length);
+    if (path.length === 0) {
+      // A rename has its two names in records of their own.
+      next();
+      path = next();
+    }
+    lines.set(pathKey(path), added === '-' ? undefined : { added: Number(added), deleted: Number(deleted) });
   }
-  return entries.map((entry) => ({ ...entry, lines: counts.get(entry.path.toString('latin1')) }));
+  return changes.map((change) => ({ ...change, lines: lines.get(pathKey(change.path)) }));
 }
 
-class Fields {
-  readonly #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  get isEnd(): boolean {
-    return this.#at >= this.#bytes.length;
-  }
-
-  next(): Buffer {
-    const end = this.#bytes.indexOf(0, this.#at);
-    const field = this.#bytes.subarray(this.#at, end < 0 ? this.#bytes.length : end);
-    this.#at = end < 0 ? this.#bytes.length : end + 1;
-    return field;
-  }
+function unexpected(): never {
+  throw new PyroError('tool_failed', 'git diff-tree printed something unexpected');
 }

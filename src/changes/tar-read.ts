@@ -7,8 +7,6 @@ export interface TarEntry {
   readonly type: 'file' | 'directory' | 'symlink' | 'link' | 'other';
   readonly mode: number;
   readonly size: number;
-  /** Seconds since 1970 */
-  readonly mtimeSeconds: number;
   readonly linkTarget: Buffer;
   /** Data of the entry; what is not read is skipped when the next entry is asked for */
   readonly content: () => AsyncIterable<Buffer>;
@@ -58,7 +56,6 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
         type,
         mode: readNumber(header, 100, 8) & 0o7777,
         size: body.size,
-        mtimeSeconds: Math.min(readNumber(header, 136, 12), 0xffffffff),
         linkTarget: overrides.linkTarget ?? untilZero(header, 157, 100),
         content: () => body.read(),
       };

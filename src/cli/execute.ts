@@ -1,14 +1,15 @@
 // One command from arguments to exit code.
 
-import { resolve } from 'node:path';
 import { invokeOperation } from '../daemon/client.ts';
+import { absolutePaths } from '../operations/host-path-input.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo } from './live-io.ts';
 import { exitUsage, parseArguments } from './parse.ts';
 import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
 import { type CommandCall, createProgram } from './program.ts';
-import { addServers, type Servers } from './servers.ts';
+import { addServers } from './server-program.ts';
+import type { Servers } from './servers.ts';
 
 const exitInterrupted = 130;
 
@@ -65,11 +66,8 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
 
 /** The whole input, with absolute paths; each fault becomes one line that names the option. */
 function checkInput({ operation, input: given }: CommandCall): Readonly<Record<string, unknown>> {
-  const input: Record<string, unknown> = { ...operation.definition.commandDefaults, ...given };
-  for (const field of operation.definition.hostPathFields ?? []) {
-    const path = input[field];
-    if (typeof path === 'string') input[field] = resolve(path);
-  }
+  const whole: Record<string, unknown> = { ...operation.definition.commandDefaults, ...given };
+  const input = { ...whole, ...absolutePaths(whole, operation.definition.hostPathFields ?? [], process.cwd()) };
   const parsed = operation.definition.input.safeParse(input);
   if (parsed.success) return input;
   const faults = parsed.error.issues.map((issue) => {

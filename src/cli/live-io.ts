@@ -1,4 +1,5 @@
 // The terminal or the pipes of this process as the live streams of a command in a guest.
+import { spawnSync } from 'node:child_process';
 import type { RunControl, RunIo } from '../engine/engine-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { Interrupts } from './interrupts.ts';
@@ -17,6 +18,7 @@ export function createLiveIo(interrupts: Interrupts, wantsTerminal: boolean, end
     if (!isTerminal) return release;
     const onResize = (): void => control.resize(size());
     stdin.setRawMode(true);
+    leaveOutputAlone();
     stdout.on('resize', onResize);
     return () => {
       release();
@@ -26,4 +28,12 @@ export function createLiveIo(interrupts: Interrupts, wantsTerminal: boolean, end
     };
   };
   return { stdin, stdout, stderr, terminal: isTerminal ? size() : undefined, onStarted };
+}
+
+/**
+ * Node's raw mode still makes a carriage return and line feed of each line feed, which breaks full-screen programs.
+ * The end of raw mode undoes this too; without stty only those programs suffer.
+ */
+function leaveOutputAlone(): void {
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'], timeout: 1000 });
 }

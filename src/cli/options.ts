@@ -48,7 +48,7 @@ export function valueOfOption(option: Option, options: Readonly<Record<string, u
 
 function valueName(property: Property): string {
   if (isNumeric(property)) return 'n';
-  return property.type === 'array' ? 'k=v' : 'value';
+  return property.description?.includes('K=V') === true ? 'k=v' : 'value';
 }
 
 export function isNumeric({ type }: Property): boolean {

@@ -24,7 +24,7 @@ export function createProgram(
     .showHelpAfterError('(add --help for the options)')
     .enablePositionalOptions();
   const parents = new Map<string, Command>();
-  for (const operation of operations) {
+  for (const operation of operations.filter(({ definition }) => definition.isToolOnly !== true)) {
     const words = operation.definition.name.split('.');
     const last = words.pop() ?? '';
     let parent = program;
@@ -57,7 +57,7 @@ function addCommand(
   const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
   const fields: { field: string; option: Option }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
-    if (field === definition.rest) continue;
+    if (field === definition.rest || definition.toolOnlyFields?.includes(field) === true) continue;
     const isRequired = shape.required.includes(field);
     if (definition.positionals.includes(field)) {
       const argument = new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description);

@@ -1,8 +1,7 @@
 // The two commands that are no operations, since they own this process until it ends: `mcp serve` and `daemon serve`.
-import { type Command, Option } from 'commander';
-import { PyroError } from '../shared/errors.ts';
-import { type ServerOptions, serverExamples, serverOptionsSchema } from '../shared/server-options.ts';
-import { optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
+import { parseArgs } from 'node:util';
+import { type ServerOptions, serverOptionsSchema } from '../shared/server-options.ts';
+import { installInterrupts } from './interrupts.ts';
 
 /** What runs the servers; loaded by the executable when one of them is asked for. */
 export interface Servers {
@@ -10,49 +9,34 @@ export interface Servers {
   readonly daemon: (options: { readonly readyFd: number | undefined }, signal: AbortSignal) => Promise<number>;
 }
 
-export function addServers(
-  program: Command,
-  servers: Servers,
-  signal: AbortSignal,
-  onExit: (code: number) => void,
-): void {
-  const daemon = program.commands.find((command) => command.name() === 'daemon') ?? program.command('daemon');
-  daemon
-    .command('serve', { hidden: true })
-    .description('Run the daemon in this process.\nOther commands start it when they need it.')
-    .addOption(new Option('--ready-fd <n>').argParser(parseNumber).hideHelp())
-    .action(async (options: { readyFd?: number }) =>
-      onExit(await servers.daemon({ readyFd: options.readyFd }, signal)),
-    );
+/**
+ * Runs one of the two and gives the exit code. Chat hosts start a server for a mere list of its tools, so a command line
+ * without a fault is read without the command tree; the tree tells what is wrong with any other.
+ */
+export async function executeServer(argv: readonly string[], servers: Servers): Promise<number> {
+  const options = argv[0] === 'mcp' && argv[1] === 'serve' ? parsePlainly(argv.slice(2)) : undefined;
+  const { signal } = installInterrupts();
+  if (options !== undefined) return await servers.mcp(options, signal);
+  const { runServerProgram } = await import('./server-program.ts');
+  return await runServerProgram(argv, servers, signal);
+}
 
-  const serve = program
-    .command('mcp')
-    .description('The server for chat hosts')
-    .command('serve')
-    .summary('Serve workspaces to a chat host over MCP, on standard input and output')
-    .description(
-      'Serve workspaces to a chat host over MCP, on standard input and output.\nA chat host starts it by itself. The project comes from --project-path or --repo-url, else from the roots that the host names, else from CLAUDE_PROJECT_DIR, else from the Git checkout of the working directory.',
-    );
-  const { properties } = shapeOf(serverOptionsSchema);
-  const fields = Object.entries(properties).map(([field, property]) => {
-    const option = optionOf(field, property);
-    serve.addOption(option);
-    return { field, option };
+/** Undefined for help and for everything that is wrong. */
+function parsePlainly(argv: readonly string[]): ServerOptions | undefined {
+  const kinds = Object.entries(serverOptionsSchema.shape).map(([field, schema]) => {
+    const example = schema.safeParse(undefined).data;
+    const type: 'boolean' | 'string' = typeof example === 'boolean' ? 'boolean' : 'string';
+    return { field, flag: field.replaceAll('_', '-'), type, multiple: Array.isArray(example) };
   });
-  const lines = serverExamples.map(({ why, command }) => `  ${command}\n      ${why}`);
-  serve.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
-  serve.action(async () => {
-    const given = serve.opts();
-    const input: Record<string, unknown> = {};
-    for (const { field, option } of fields) {
-      const value = valueOfOption(option, given);
-      if (value !== undefined) input[field] = value;
-    }
-    const parsed = serverOptionsSchema.safeParse(input);
-    if (!parsed.success) {
-      const faults = parsed.error.issues.map(({ path, message }) => [...path.map(String), message].join(': '));
-      throw new PyroError('usage', faults.join('; '), { hint: 'pyro mcp serve --help shows the options' });
-    }
-    onExit(await servers.mcp(parsed.data, signal));
-  });
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: Object.fromEntries(kinds.map(({ flag, type, multiple }) => [flag, { type, multiple }])),
+    });
+    const given = kinds.flatMap(({ field, flag }) => (values[flag] === undefined ? [] : [[field, values[flag]]]));
+    return serverOptionsSchema.safeParse(Object.fromEntries(given)).data;
+  } catch {
+    // The command tree reads it again and says what is wrong.
+    return undefined;
+  }
 }

@@ -38,6 +38,7 @@ export function openCalls(engine: Engine, log: Log): Calls {
     response.flushHeaders();
     try {
       const { host_paths: hostPaths, project, network } = body.context;
+      parseInput(operation, body.input);
       const outcome = await operation.invoke(
         {
           engine,
@@ -51,7 +52,7 @@ export function openCalls(engine: Engine, log: Log): Calls {
           network: network ?? undefined,
           daemon: undefined,
         },
-        parseInput(operation, body.input),
+        body.input,
       );
       send({ output: outcome.output });
     } catch (error) {

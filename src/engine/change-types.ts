@@ -115,6 +115,8 @@ export interface ExportResult {
   readonly artifact_type: string;
   readonly entry_count: number;
   readonly bytes_written: number;
+  /** Entries that cannot stand on the host, with the reason; the first hundred */
+  readonly skipped: PatchEntry[];
 }
 
 export interface SyncRequest {

@@ -3,11 +3,33 @@ import type { GuestClient } from '../agent/guest-client.ts';
 import { isPyroError, messageOf } from '../shared/errors.ts';
 import { readinessOf, type ServiceRecord } from './service-record.ts';
 import type { ReadinessView } from './service-types.ts';
+import { waitForAny } from './waiting.ts';
 
 const commandMs = 10_000;
+/** Time between the first two looks, then twice as long each time up to the interval, `ms` */
+const firstPauseMs = 50;
 
-/** What does not hold yet, as text; undefined when all do. Throws `guest_unreachable`. */
-export async function findUnready(
+/** False when its time is over before all probes hold. Throws `guest_unreachable`, and what the signal carries. */
+export async function waitUntilReady(
+  client: GuestClient,
+  record: ServiceRecord,
+  onUnready: (detail: string) => void,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const deadline = record.started_at * 1000 + record.ready_timeout_ms;
+  for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
+    const unready = await findUnready(client, record, signal);
+    signal.throwIfAborted();
+    if (unready === undefined) return true;
+    onUnready(unready);
+    const left = deadline - Date.now();
+    if (left <= 0) return false;
+    await waitForAny([], Math.min(pauseMs, record.ready_interval_ms, left), signal);
+  }
+}
+
+/** What does not hold yet, as text; undefined when all do. */
+async function findUnready(
   client: GuestClient,
   record: ServiceRecord,
   signal: AbortSignal,

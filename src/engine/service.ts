@@ -9,7 +9,7 @@ import { writeJson } from '../system/files.ts';
 import { Mutex } from './mutex.ts';
 import { decideFate, type Stopping } from './service-fate.ts';
 import { ServicePorts } from './service-ports.ts';
-import { findUnready } from './service-probe.ts';
+import { waitUntilReady } from './service-probe.ts';
 import { isAlive, type ServiceRecord, viewOfService } from './service-record.ts';
 import type { ServiceView } from './service-types.ts';
 import { StreamLog } from './stream-log.ts';
@@ -41,6 +41,7 @@ export class Service {
   #detail: string | undefined;
   /** Why the end that comes was asked for */
   #stopping: Stopping | undefined;
+  #killAtMs = 0;
 
   private constructor(folder: string, record: ServiceRecord, logs: ServiceLogs, onEvent: (detail: string) => void) {
     this.#folder = folder;
@@ -169,9 +170,14 @@ export class Service {
       return;
     }
     this.#stopping = why;
+    this.#killAtMs = performance.now() + graceMs;
     await process.signal('TERM', 'all').catch(() => undefined);
     await waitForAny([this.#followed], graceMs, signal);
-    if (this.#process !== process) return;
+    if (this.#process !== process) {
+      // The leader has ended: what it has left is being waited for, or killed.
+      await this.#followed;
+      return;
+    }
     this.#stopping = { ...why, reason: why.reason === 'sigterm' ? 'sigkill' : why.reason };
     await process.signal('KILL', 'all').catch(() => undefined);
     await waitForAny([this.#followed], graceMs, signal);
@@ -187,7 +193,8 @@ export class Service {
 
   #follow(process: GuestProcess, client: GuestClient): void {
     this.#process = process;
-    this.#followed = this.#copy(process);
+    // Whatever goes wrong there stands in the record.
+    this.#followed = this.#copy(process).catch(() => undefined);
     if (this.#record.ready_at === null) void this.#awaitReady(client, this.#attempt.signal);
     else this.#settled.resolve();
   }
@@ -200,8 +207,12 @@ export class Service {
         ({ stream, to }) => this.logs[stream].skip(base[stream] + to),
       );
       this.#process = undefined;
+      // A shell that was told to end does so at once; its children have the same time as a single program would.
+      const graceMs = this.#stopping === undefined ? 0 : this.#graceLeftMs();
+      const forgotten = process.forget({ graceMs }).catch(() => undefined);
+      if (graceMs > 0) await forgotten;
       await this.#onExit(exit);
-      await process.forget().catch(() => undefined);
+      await forgotten;
     } catch (error) {
       this.#process = undefined;
       this.#attempt.abort();
@@ -214,22 +225,19 @@ export class Service {
     }
   }
 
+  #graceLeftMs(): number {
+    return Math.max(0, Math.round(this.#killAtMs - performance.now()));
+  }
+
   async #awaitReady(client: GuestClient, signal: AbortSignal): Promise<void> {
-    const deadline = this.#record.started_at * 1000 + this.#record.ready_timeout_ms;
+    const onUnready = (detail: string): void => {
+      this.#detail = detail;
+    };
     try {
-      for (;;) {
-        const unready = await findUnready(client, this.#record, signal);
-        signal.throwIfAborted();
-        if (unready === undefined) {
-          await this.#update({ state: 'running', ready_at: Date.now() / 1000 });
-          this.#settled.resolve();
-          return;
-        }
-        this.#detail = unready;
-        if (Date.now() >= deadline) break;
-        await waitForAny([], Math.min(this.#record.ready_interval_ms, deadline - Date.now()), signal);
-      }
-      await this.#halt({ state: 'failed', reason: 'readiness_timeout' }, new AbortController().signal);
+      if (await waitUntilReady(client, this.#record, onUnready, signal)) {
+        await this.#update({ state: 'running', ready_at: Date.now() / 1000 });
+        this.#settled.resolve();
+      } else await this.#halt({ state: 'failed', reason: 'readiness_timeout' }, new AbortController().signal);
     } catch (error) {
       // Its process has ended, it was stopped, or the session broke: each is told elsewhere.
       if (!signal.aborted && !isPyroError(error, 'guest_unreachable'))
@@ -282,6 +290,7 @@ export class Service {
 
   async #update(changes: Partial<ServiceRecord>): Promise<void> {
     this.#record = { ...this.#record, ...changes };
-    await this.#writing.run(() => writeJson(join(this.#folder, 'service.json'), this.#record));
+    // A full disk must not end what runs: the record in memory holds, and the next change writes it.
+    await this.#writing.run(() => writeJson(join(this.#folder, 'service.json'), this.#record).catch(() => undefined));
   }
 }

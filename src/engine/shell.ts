@@ -25,6 +25,7 @@ export class Shell {
   #process: GuestProcess | undefined;
   #followed: Promise<void> = Promise.resolve();
   #lastOutputMs = 0;
+  #isRemoved = false;
 
   private constructor(folder: string, record: ShellRecord, log: StreamLog) {
     this.#folder = folder;
@@ -35,7 +36,7 @@ export class Shell {
   /** A shell that has just been started. */
   static async create(folder: string, record: ShellRecord, process: GuestProcess): Promise<Shell> {
     const shell = new Shell(folder, record, await openLog(folder));
-    await shell.#save(record);
+    await writeJson(recordPath(folder), record);
     shell.#follow(process);
     return shell;
   }
@@ -112,6 +113,7 @@ export class Shell {
   }
 
   async remove(): Promise<void> {
+    this.#isRemoved = true;
     await this.log[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true, force: true });
   }
@@ -129,10 +131,12 @@ export class Shell {
   #follow(process: GuestProcess): void {
     this.#process = process;
     this.#lastOutputMs = performance.now();
-    this.#followed = this.#copy(process).finally(() => {
+    const whenOver = (): void => {
       this.#process = undefined;
       this.log.notify();
-    });
+    };
+    // Whatever goes wrong there stands in the record.
+    this.#followed = this.#copy(process).then(whenOver, whenOver);
   }
 
   async #copy(process: GuestProcess): Promise<void> {
@@ -161,7 +165,9 @@ export class Shell {
 
   async #save(record: ShellRecord): Promise<void> {
     this.#record = record;
-    await writeJson(recordPath(this.#folder), record);
+    if (this.#isRemoved) return;
+    // A full disk must not end what runs: the record in memory holds, and the next change writes it.
+    await writeJson(recordPath(this.#folder), record).catch(() => undefined);
   }
 }
 

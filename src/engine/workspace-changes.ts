@@ -1,14 +1,16 @@
 // Changes of a workspace: as a diff against its seed or a snapshot, as a patch into it, as an export to the host.
-import { copyFile, open } from 'node:fs/promises';
-import type { Change, GuestFiles } from '../agent/file-types.ts';
+import { open } from 'node:fs/promises';
+import type { GuestFiles } from '../agent/file-types.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
-import { type CollectedDiff, collectDiff, diffChanges } from '../changes/diff.ts';
-import { exportFiles, exportTar, whole } from '../changes/export.ts';
-import { applyPatch } from '../changes/patch.ts';
+import { collectDiff } from '../changes/diff.ts';
+import type { DiffResult as CollectedDiff } from '../changes/diff-types.ts';
+import { exportTree } from '../changes/export.ts';
+import { applyPatch } from '../changes/patch-apply.ts';
 import type { DiffRequest, DiffResult, ExportRequest, ExportResult, PatchEntry, PatchResult } from './change-types.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
 import { trailingRest } from './output-text.ts';
+import { SecretWatch } from './secret-watch.ts';
 import { changesSince } from './snapshot-changes.ts';
 import { layerOf } from './snapshots.ts';
 import type { Workspace } from './workspace.ts';
@@ -26,18 +28,19 @@ export async function diffWorkspace(
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
     await using diff = await collect(workspace, files, request, call);
-    const { entries, summary, patchBytes } = diff;
-    const page = await readPage(diff, request.cursor, request.maxBytes);
+    const { entries, summary, patch } = diff;
+    const bytes = patch?.bytes ?? 0;
+    const page = patch === undefined ? Buffer.alloc(0) : await readPage(patch, request.cursor, request.maxBytes);
     return {
       workspace_id: workspace.record.id,
       base: request.base,
       changed: entries.length > 0,
-      summary,
+      summary: { ...summary },
       entries: entries.slice(0, request.entryLimit),
       entries_truncated: entries.length > request.entryLimit,
       patch: page.toString('utf8'),
-      patch_bytes: patchBytes,
-      next_cursor: request.cursor + page.length < patchBytes ? request.cursor + page.length : null,
+      patch_bytes: bytes,
+      next_cursor: request.cursor + page.length < bytes ? request.cursor + page.length : null,
       system_changes: request.hasSystem ? await systemChanges(files, call) : null,
     };
   });
@@ -49,24 +52,44 @@ async function collect(
   request: Pick<DiffRequest, 'path' | 'base' | 'isStatOnly'>,
   call: WorkspaceCall,
 ): Promise<CollectedDiff> {
-  const path = request.path === undefined ? undefined : Buffer.from(belowWorkspace(request.path));
-  const options = { workFolder: workspace.files.scratch, path, isStatOnly: request.isStatOnly };
-  if (request.base === 'baseline') return await collectDiff(files, options, call);
-  const layer = layerOf(workspace.record, request.base);
-  await using earlier = await changesSince(workspace, layer, files, call);
-  const read = (): AsyncIterable<Change> => earlier.changes();
-  return await diffChanges(read, options, call);
+  const path = request.path === undefined ? '' : belowWorkspace(request.path);
+  const options = {
+    workFolder: workspace.files.scratch,
+    isStatOnly: request.isStatOnly,
+    ...(path === '' ? {} : { path }),
+  };
+  await using undo = new AsyncDisposableStack();
+  let source = files;
+  if (request.base !== 'baseline') {
+    const earlier = undo.use(await changesSince(workspace, layerOf(workspace.record, request.base), files, call));
+    source = { ...files, changes: () => earlier.changes() };
+  }
+  const watch = new SecretWatch(workspace.secrets, path);
+  const isWatched = !workspace.secrets.isEmpty && !request.isStatOnly;
+  const diff = await collectDiff(isWatched ? watch.files(source) : source, options, call);
+  try {
+    watch.assertClean();
+    return diff;
+  } catch (error) {
+    // A patch with a secret in it is given to nobody.
+    await diff[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** A part of the patch; characters are not cut. */
-async function readPage({ patchFile, patchBytes }: CollectedDiff, cursor: number, most: number): Promise<Buffer> {
-  if (patchBytes === 0 || most === 0 || cursor >= patchBytes) return Buffer.alloc(0);
-  const file = await open(patchFile, 'r');
+async function readPage(
+  patch: { readonly file: string; readonly bytes: number },
+  cursor: number,
+  most: number,
+): Promise<Buffer> {
+  if (most === 0 || cursor >= patch.bytes) return Buffer.alloc(0);
+  const file = await open(patch.file, 'r');
   try {
-    const length = Math.min(most, patchBytes - cursor);
+    const length = Math.min(most, patch.bytes - cursor);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, cursor);
     const bytes = buffer.subarray(0, bytesRead);
-    const rest = cursor + bytesRead < patchBytes ? trailingRest(bytes) : 0;
+    const rest = cursor + bytesRead < patch.bytes ? trailingRest(bytes) : 0;
     return rest < bytes.length ? bytes.subarray(0, bytes.length - rest) : bytes;
   } finally {
     await file.close();
@@ -86,10 +109,10 @@ async function systemChanges(files: GuestFiles, call: WorkspaceCall): Promise<Pa
 
 export async function applyPatchTo(workspace: Workspace, patch: string, call: WorkspaceCall): Promise<PatchResult> {
   return await workspace.use(call, async ({ guest }) => {
-    const files = createGuestFiles(guest.client);
-    const outcome = await applyPatch(files, workspace.files.scratch, Buffer.from(patch), call);
-    if (outcome.changed) await recordEvent(workspace.files.events, 'patch', `${outcome.summary.total} files`);
-    return { workspace_id: workspace.record.id, ...outcome };
+    const request = { workFolder: workspace.files.scratch, patch: Buffer.from(patch) };
+    const { changed, summary, entries } = await applyPatch(createGuestFiles(guest.client), request, call);
+    if (changed) await recordEvent(workspace.files.events, 'patch', `${summary.total} files`);
+    return { workspace_id: workspace.record.id, changed, summary: { ...summary }, entries: [...entries] };
   });
 }
 
@@ -99,30 +122,24 @@ export async function exportWorkspace(
   call: WorkspaceCall,
 ): Promise<ExportResult> {
   const outputPath = await permitHostPath(request.outputPath, call.hostPaths);
-  const plan = { outputPath, isOverwrite: request.isOverwrite };
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
     const path = guestPath(request.path);
-    const pack = async () => await files.pack({ path, ...(request.hasGit ? {} : { excludedNames: ['.git'] }) }, call);
-    const outcome =
-      request.format === 'files'
-        ? await exportFiles(await pack(), plan, call.signal)
-        : request.format === 'tar'
-          ? await exportTar(await pack(), plan, call.signal)
-          : await whole(plan, async (draft) => {
-              const stat = { path: request.path, base: 'baseline', isStatOnly: false };
-              await using diff = await collect(workspace, files, stat, call);
-              await copyFile(diff.patchFile, draft);
-              const entryCount = diff.entries.length;
-              return { artifact_type: 'file' as const, entry_count: entryCount, bytes_written: diff.patchBytes };
-            });
+    const watch = new SecretWatch(workspace.secrets, '');
+    const source = workspace.secrets.isEmpty ? files : watch.files(files);
+    const { isOverwrite, hasGit, format } = request;
+    const plan = { guestPath: path, outputPath, isOverwrite, hasGit, format, workFolder: workspace.files.scratch };
+    const written = await exportTree(source, plan, call);
     await recordEvent(workspace.files.events, 'export', outputPath);
     return {
       workspace_id: workspace.record.id,
       workspace_path: path,
-      output_path: outputPath,
-      format: request.format,
-      ...outcome,
+      output_path: written.output_path,
+      format,
+      artifact_type: written.artifact_type,
+      entry_count: written.entry_count,
+      bytes_written: written.bytes_written,
+      skipped: written.skipped.map((each) => ({ path: each.path, status: each.reason })),
     };
   });
 }

@@ -1,6 +1,7 @@
 // A new workspace: environment, project, disk and guest first, the record last, so that it exists whole or not at all.
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import type { Guest } from '../machine/guest.ts';
 import { makeFolder } from '../system/folders.ts';
 import { recordEvent } from './events.ts';
 import { templateSource } from './machine-room.ts';
@@ -10,6 +11,7 @@ import { Workspace } from './workspace.ts';
 import { endGuest, furnish, type GuestPlace, startFresh } from './workspace-guest.ts';
 import { newLayer, nowSeconds, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
+import { bringSecrets, readSecrets } from './workspace-secrets.ts';
 import type { CreateRequest, WorkspaceCall, WorkspaceView } from './workspace-types.ts';
 import { viewOf } from './workspace-view.ts';
 
@@ -25,6 +27,7 @@ export async function createWorkspace(
   const id = randomBytes(6).toString('hex');
   house.admit(id, request.memMib);
   const name = request.environment ?? call.project?.environment ?? defaultEnvironment;
+  const secrets = await readSecrets(request.secrets, call);
   const [environment, seed, room] = await Promise.all([
     preparations.environment(name, request.waitMs, call),
     prepareSeed(paths, request.seedPath, call),
@@ -54,6 +57,7 @@ export async function createWorkspace(
     ttl_seconds: request.ttlSeconds,
     created_at: now,
     last_activity_at: now,
+    secrets: secrets.list(),
     network_policy: request.networkPolicy,
     seed: seed.view,
     has_project: seed.image !== undefined,
@@ -68,12 +72,25 @@ export async function createWorkspace(
     reset_count: 0,
     last_reset_at: null,
   };
-  const place: GuestPlace = { room, files, plan: draft, environment: templateSource(environment), context: call };
+  const arrive = (guest: Guest): Promise<void> => bringSecrets(guest, secrets, call);
+  const place: GuestPlace = {
+    room,
+    files,
+    plan: draft,
+    environment: templateSource(environment),
+    context: call,
+    arrive,
+  };
   await furnish(place, environment.imagePath, seed.image);
   const started = await startFresh(place);
   undo.defer(() => endGuest(room, started.guest, started.record));
   const record = { ...draft, guest: started.record };
-  const workspace = await Workspace.open(house, files, record);
+  const workspace = await Workspace.open(house, files, record, secrets);
+  if (!secrets.isEmpty) {
+    const store = await house.secretStore();
+    await store.save(id, secrets);
+    undo.defer(() => store.remove(id));
+  }
   await recordEvent(files.events, 'created', name);
   call.signal.throwIfAborted();
   // From here on it exists.

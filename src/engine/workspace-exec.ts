@@ -11,6 +11,7 @@ import { waitForAny } from './waiting.ts';
 import type { Workspace } from './workspace.ts';
 import type { HeldGuest } from './workspace-house.ts';
 import type { WorkspaceRecord } from './workspace-record.ts';
+import { secretEnvironment } from './workspace-secrets.ts';
 import type { ExecRequest, ExecResult, WorkspaceCall } from './workspace-types.ts';
 
 export const workspacePath = '/workspace';
@@ -21,7 +22,8 @@ const progressMs = 1000;
 export async function execute(workspace: Workspace, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult> {
   return await workspace.use(call, async ({ guest, restarted }: HeldGuest) => {
     const cwd = guestPath(request.cwd ?? workspacePath);
-    const record = await workspace.log.begin(request.command, cwd, request.user);
+    const command = workspace.secrets.maskText(request.command);
+    const record = await workspace.log.begin(command, cwd, request.user);
     const started = performance.now();
     const run = await start(workspace, guest.client, record, request, call.signal);
     try {
@@ -41,7 +43,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       workspace_id: workspace.record.id,
       environment: workspace.record.environment,
       environment_version: workspace.record.environment_digest,
-      command: request.command,
+      command,
       cwd,
       sequence: record.sequence,
       running: now.ended_at === null,
@@ -68,7 +70,7 @@ async function start(
     run = await workspace.runs.start(
       client,
       record,
-      startRequest(workspace.record, request, record.cwd),
+      startRequest(workspace, request, record.cwd),
       request.stdin,
       signal,
     );
@@ -108,10 +110,10 @@ async function note(
   });
 }
 
-function startRequest(record: WorkspaceRecord, request: ExecRequest, cwd: string): StartRequest {
+function startRequest({ record, secrets }: Workspace, request: ExecRequest, cwd: string): StartRequest {
   return {
     argv: ['/bin/sh', '-c', request.command],
-    env: { ...baseEnvironment(record), ...request.env },
+    env: { ...baseEnvironment(record), ...request.env, ...secretEnvironment(secrets, request.secretEnv) },
     cwd,
     ...(request.user === undefined ? {} : { user: request.user }),
     stdin: request.stdin !== undefined,

@@ -17,7 +17,11 @@ export async function inspectLayer<T>(
   work: (files: GuestFiles) => Promise<T>,
 ): Promise<T> {
   const disk = newLayer();
-  const place = { ...(await workspace.place(context, { ...workspace.record, disk })), isAttached: true };
+  const place = {
+    ...(await workspace.place(context, { ...workspace.record, disk })),
+    isAttached: true,
+    arrive: undefined,
+  };
   try {
     const { guest, record } = await startAbove(place, layer);
     try {

@@ -57,6 +57,7 @@ export const workspaceRecordSchema = z.object({
   /** Times are `s` since 1970 */
   created_at: z.number(),
   last_activity_at: z.number(),
+  secrets: z.array(z.object({ name: z.string(), source_kind: z.enum(['literal', 'file']) })),
   network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
   seed: seedSchema,
   has_project: z.boolean(),
@@ -129,6 +130,25 @@ export function newLayer(): string {
 
 export function layerUse({ layers, disk, snapshots }: WorkspaceRecord): LayerUse {
   return { layers, top: disk, kept: snapshots.map(({ layer }) => layer) };
+}
+
+/** What a reset changes: another layer on top, another guest. */
+export function afterReset(
+  record: WorkspaceRecord,
+  disk: string,
+  below: string | null,
+  guest: GuestRecord,
+): Partial<WorkspaceRecord> {
+  return {
+    disk,
+    layers: { ...record.layers, [disk]: below },
+    guest,
+    state: 'started',
+    stop_reason: null,
+    reset_count: record.reset_count + 1,
+    last_reset_at: nowSeconds(),
+    last_activity_at: nowSeconds(),
+  };
 }
 
 export function nowSeconds(): number {

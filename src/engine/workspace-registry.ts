@@ -1,7 +1,10 @@
 // All workspaces of this user in the one process that owns them: found on disk, taken over, and ended when idle.
+import { createHash } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { templateDiskMib } from '../machine/disks.ts';
+import { SecretSet } from '../secrets/secret-set.ts';
+import { SecretStore } from '../secrets/secret-store.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { noProgress } from '../shared/progress.ts';
@@ -11,10 +14,21 @@ import { reserveMemory } from './memory-limit.ts';
 import { sweepGuests } from './orphans.ts';
 import { Workspace } from './workspace.ts';
 import type { WorkspaceHouse } from './workspace-house.ts';
-import { readRecord, type WorkspaceFiles, workspaceFiles, workspaceIdSchema } from './workspace-record.ts';
+import {
+  readRecord,
+  type WorkspaceFiles,
+  type WorkspaceRecord,
+  workspaceFiles,
+  workspaceIdSchema,
+} from './workspace-record.ts';
 
 const reapMs = 5000;
 const deletedMark = '.deleted';
+
+/** Keeps homes of one user apart where they share a folder in memory. */
+function scopeOf(stateFolder: string): string {
+  return createHash('sha256').update(stateFolder).digest('hex').slice(0, 12);
+}
 
 export class WorkspaceRegistry implements AsyncDisposable {
   readonly paths: Paths;
@@ -23,6 +37,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   readonly #damaged = new Map<string, string>();
   readonly #closing = new AbortController();
   #room: Promise<MachineRoom> | undefined;
+  #secretStore: Promise<SecretStore> | undefined;
   #reaper: NodeJS.Timeout | undefined;
 
   private constructor(paths: Paths) {
@@ -62,6 +77,10 @@ export class WorkspaceRegistry implements AsyncDisposable {
         memMib,
         others.map((each) => ({ id: each.record.id, memMib: each.record.mem_mib, idleSeconds: each.idleSeconds })),
       );
+    },
+    secretStore: () => {
+      this.#secretStore ??= SecretStore.open(this.paths.runtime, scopeOf(this.paths.state));
+      return this.#secretStore;
     },
     removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
     expectRestart: ({ record, files }) => {
@@ -112,7 +131,9 @@ export class WorkspaceRegistry implements AsyncDisposable {
     const workspace = this.#damaged.has(id) ? undefined : this.get(id);
     this.#workspaces.delete(id);
     this.#damaged.delete(id);
+    const hasSecrets = (workspace?.record.secrets.length ?? 0) > 0;
     await workspace?.close(context);
+    if (hasSecrets) await (await this.house.secretStore()).remove(id);
     await this.#discard(id);
   }
 
@@ -134,10 +155,16 @@ export class WorkspaceRegistry implements AsyncDisposable {
       // Without a record it was never finished: nobody was told of it.
       if (record === undefined) await rm(files.folder, { recursive: true, force: true });
       else if (record.id !== name) throw new PyroError('state_damaged', 'the record names another workspace');
-      else this.add(await Workspace.open(this.house, files, record));
+      else this.add(await Workspace.open(this.house, files, record, await this.#secretsOf(record)));
     } catch (error) {
       this.#damaged.set(name, messageOf(error));
     }
+  }
+
+  /** A reboot takes secrets away; the workspace then has none, and commands that need one say so. */
+  async #secretsOf({ id, secrets }: WorkspaceRecord): Promise<SecretSet> {
+    const kept = secrets.length === 0 ? undefined : await (await this.house.secretStore()).load(id);
+    return kept ?? new SecretSet([]);
   }
 
   /** The rename makes the end whole, however long the removal takes. */

@@ -1,6 +1,7 @@
 // What happened in a workspace since its last reset: as data, and as Markdown for a pull request.
 import { createGuestFiles } from '../agent/guest-files.ts';
-import { collectDiff, type DiffEntry } from '../changes/diff.ts';
+import { collectDiff } from '../changes/diff.ts';
+import type { DiffEntry } from '../changes/diff-types.ts';
 import type { CommandRecord } from './command-log.ts';
 import { readEvents } from './events.ts';
 import type { Workspace } from './workspace.ts';

@@ -71,6 +71,7 @@ export interface WorkspaceView {
   readonly state: WorkspaceState;
   readonly stop_reason: string | null;
   readonly network_policy: NetworkPolicy;
+  readonly secrets: { name: string; source_kind: 'literal' | 'file' }[];
   readonly execution_mode: 'guest';
   readonly workspace_path: '/workspace';
   readonly workspace_seed: SeedView;
@@ -93,6 +94,13 @@ export interface WorkspaceStatus extends WorkspaceView {
   readonly running_sequences: number[];
 }
 
+export interface SecretRequest {
+  /** Values by name */
+  readonly literals: Readonly<Record<string, string>>;
+  /** Paths of the host by name */
+  readonly files: Readonly<Record<string, string>>;
+}
+
 export interface CreateRequest {
   readonly environment: string | undefined;
   readonly vcpuCount: number;
@@ -103,6 +111,7 @@ export interface CreateRequest {
   readonly seedPath: string | undefined;
   readonly name: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
+  readonly secrets: SecretRequest;
   /** Longest wait for an environment that is still being pulled or built, `ms` */
   readonly waitMs: number;
 }
@@ -127,6 +136,8 @@ export interface ExecRequest {
   readonly cwd: string | undefined;
   readonly user: string | undefined;
   readonly env: Readonly<Record<string, string>>;
+  /** Secrets for the environment, each NAME or NAME=VARIABLE */
+  readonly secretEnv: readonly string[];
   readonly stdin: string | undefined;
   readonly timeoutMs: number;
   readonly waitMs: number;

@@ -1,7 +1,9 @@
 // One workspace: its record, its guest and its commands, with each change of its life one after the other.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AdoptedProcess } from '../machine/adopted-process.ts';
 import type { Guest } from '../machine/guest.ts';
+import type { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { isRunning } from '../system/processes.ts';
@@ -10,45 +12,59 @@ import type { CommandRuns } from './command-runs.ts';
 import { recordEvent } from './events.ts';
 import { GuestTenants } from './guest-tenants.ts';
 import { Mutex } from './mutex.ts';
+import { RecordKeeper } from './record-keeper.ts';
 import { layerOf, mergeLayers, reconcileLayers, removeUnneeded } from './snapshots.ts';
 import type { LossReason } from './tenant-types.ts';
 import { endGuest, type GuestPlace, type StartedGuest, startAbove, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
-import { newLayer, nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
-
-/** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
-const activitySeconds = 10;
+import {
+  afterReset,
+  type GuestRecord,
+  newLayer,
+  nowSeconds,
+  type WorkspaceFiles,
+  type WorkspaceRecord,
+} from './workspace-record.ts';
+import { bringSecrets, maskError } from './workspace-secrets.ts';
 
 export class Workspace {
   readonly files: WorkspaceFiles;
   readonly tenants: GuestTenants;
-  readonly log: CommandLog;
-  readonly runs: CommandRuns;
+  readonly secrets: SecretSet;
   readonly #house: WorkspaceHouse;
   readonly #life = new Mutex();
-  readonly #writing = new Mutex();
-  #record: WorkspaceRecord;
+  readonly #keeper: RecordKeeper;
   #guest: Guest | undefined;
   #busy = 0;
-  /** True while the record on disk lacks the last activity */
-  #isStale = false;
-  #isDeleted = false;
 
-  private constructor(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, tenants: GuestTenants) {
+  private constructor(
+    house: WorkspaceHouse,
+    files: WorkspaceFiles,
+    record: WorkspaceRecord,
+    tenants: GuestTenants,
+    secrets: SecretSet,
+  ) {
     this.#house = house;
+    this.secrets = secrets;
     this.files = files;
-    this.#record = record;
+    this.#keeper = new RecordKeeper(files, record);
     this.tenants = tenants;
-    this.log = tenants.log;
-    this.runs = tenants.runs;
   }
 
-  static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord): Promise<Workspace> {
-    return new Workspace(house, files, record, await GuestTenants.open(files));
+  static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, secrets: SecretSet) {
+    return new Workspace(house, files, record, await GuestTenants.open(files), secrets);
   }
 
   get record(): WorkspaceRecord {
-    return this.#record;
+    return this.#keeper.record;
+  }
+
+  get log(): CommandLog {
+    return this.tenants.log;
+  }
+
+  get runs(): CommandRuns {
+    return this.tenants.runs;
   }
 
   get guest(): Guest | undefined {
@@ -60,21 +76,18 @@ export class Workspace {
   }
 
   get idleSeconds(): number {
-    return this.isBusy ? 0 : Math.max(0, nowSeconds() - this.#record.last_activity_at);
+    return this.isBusy ? 0 : Math.max(0, nowSeconds() - this.record.last_activity_at);
   }
 
   /** Changes the record and writes it; the new one holds for everybody at once. */
   async update(changes: Partial<WorkspaceRecord>): Promise<void> {
-    this.#record = { ...this.#record, ...changes };
-    this.#isStale = false;
-    await this.#writing.run(async () => {
-      if (!this.#isDeleted) await writeRecord(this.files, this.#record);
-    });
+    await this.#keeper.update(changes);
   }
 
   /** Takes a guest that was started for this workspace. */
   hold({ guest }: StartedGuest): void {
     this.#guest = guest;
+    if (!this.secrets.isEmpty) guest.client.newOutputFilter = () => this.secrets.redactor();
     void guest.process.ended.then(() => this.#onEnd(guest));
   }
 
@@ -85,11 +98,9 @@ export class Workspace {
       const held = await this.#life.run(() => this.#ensureGuest(context, false));
       return await work(held);
     } catch (error) {
-      if (!isPyroError(error, 'guest_unreachable')) throw error;
-      throw new PyroError('guest_unreachable', error.message, {
-        hint: 'make the call again: a guest that has ended starts again from its disk, with all that was synced',
-        cause: error,
-      });
+      if (!isPyroError(error, 'guest_unreachable')) throw maskError(error, this.secrets);
+      const hint = 'make the call again: a guest that has ended starts again from its disk, with all that was synced';
+      throw new PyroError('guest_unreachable', error.message, { hint, cause: error });
     } finally {
       this.#busy--;
       await this.touch();
@@ -97,11 +108,7 @@ export class Workspace {
   }
 
   async touch(): Promise<void> {
-    const now = nowSeconds();
-    const isDue = now - this.#record.last_activity_at >= activitySeconds;
-    this.#record = { ...this.#record, last_activity_at: now };
-    this.#isStale = true;
-    if (isDue) await this.update({});
+    await this.#keeper.touch();
   }
 
   /** Starts the guest, also after an explicit stop. */
@@ -129,10 +136,10 @@ export class Workspace {
   async reset(snapshot: string, context: CallContext): Promise<void> {
     await this.#life.run(async () => {
       this.#assertThere();
-      const old = { guest: this.#guest, record: this.#record };
-      const below = snapshot === 'baseline' ? null : layerOf(this.#record, snapshot);
+      const old = { guest: this.#guest, record: this.record };
+      const below = snapshot === 'baseline' ? null : layerOf(this.record, snapshot);
       const disk = newLayer();
-      const place = await this.place(context, { ...this.#record, disk });
+      const place = await this.place(context, { ...this.record, disk });
       let started: StartedGuest;
       try {
         started = await startAbove(place, below);
@@ -141,19 +148,10 @@ export class Workspace {
         throw error;
       }
       this.hold(started);
-      await this.update({
-        disk,
-        layers: { ...this.#record.layers, [disk]: below },
-        guest: started.record,
-        state: 'started',
-        stop_reason: null,
-        reset_count: this.#record.reset_count + 1,
-        last_reset_at: nowSeconds(),
-        last_activity_at: nowSeconds(),
-      });
+      await this.update(afterReset(this.record, disk, below, started.record));
       if (old.guest !== undefined && old.record.guest !== null) await endGuest(place.room, old.guest, old.record.guest);
       await this.tenants.loseAll('workspace_reset');
-      await this.update(await removeUnneeded(this.files, this.#record));
+      await this.update(await removeUnneeded(this.files, this.record));
       await recordEvent(this.files.events, 'reset', snapshot);
     });
   }
@@ -169,7 +167,7 @@ export class Workspace {
   /** Ends the guest; the caller removes the folder. Nothing is written to it from now on. */
   async close(context: CallContext): Promise<void> {
     await this.#life.run(async () => {
-      this.#isDeleted = true;
+      this.#keeper.close();
       if (this.#guest !== undefined) await this.#end(this.#guest, context, 'workspace_stopped');
     });
   }
@@ -177,7 +175,7 @@ export class Workspace {
   /** Lets go of everything; the guest runs on for the next daemon. */
   async release(): Promise<void> {
     await this.#life.run(async () => {
-      if (this.#isStale) await this.update({});
+      await this.#keeper.flush();
       const guest = this.#guest;
       this.#guest = undefined;
       await guest?.release();
@@ -187,17 +185,13 @@ export class Workspace {
 
   /** Takes over the guest that the record names; one that is gone or does not answer counts as crashed. */
   async adopt(context: CallContext): Promise<void> {
-    const noted = this.#record.guest;
+    const noted = this.record.guest;
     if (noted === null) return;
     await this.#life.run(async () => {
-      const room = await this.#house.room(context);
       try {
-        const guest = await takeOver(room, this.#record.id, noted, context.signal);
-        this.hold({ guest, record: noted });
-        await reconcileLayers(this, guest);
-        await this.tenants.resume(guest.client);
+        await reconcileLayers(this, await this.#takeOver(noted, context));
       } catch (error) {
-        await this.#onLoss(`not adopted: ${messageOf(error)}`);
+        await this.#giveUp(noted, messageOf(error));
       }
     });
   }
@@ -205,7 +199,7 @@ export class Workspace {
   async #ensureGuest(context: CallContext, isExplicit: boolean): Promise<HeldGuest> {
     this.#assertThere();
     const current = this.#guest;
-    const noted = this.#record.guest;
+    const noted = this.record.guest;
     if (current !== undefined && noted !== null && !isRunning(noted.process)) {
       // Its end has not been told yet.
       this.#guest = undefined;
@@ -216,14 +210,14 @@ export class Workspace {
       const again = await this.#reconnect(current, context);
       if (again !== undefined) return { guest: again, restarted: false };
     }
-    if (this.#record.stop_reason === 'explicit' && !isExplicit) {
-      throw new PyroError('workspace_stopped', `workspace ${this.#record.id} was stopped`, {
-        hint: `start it with: pyro workspace start ${this.#record.id} (workspace_start)`,
+    if (this.record.stop_reason === 'explicit' && !isExplicit) {
+      throw new PyroError('workspace_stopped', `workspace ${this.record.id} was stopped`, {
+        hint: `start it with: pyro workspace start ${this.record.id} (workspace_start)`,
       });
     }
-    this.#house.admit(this.#record.id, this.#record.mem_mib);
+    this.#house.admit(this.record.id, this.record.mem_mib);
     await mergeLayers(this, context.signal);
-    const started = await startOnDisk(await this.place(context, this.#record));
+    const started = await startOnDisk(await this.place(context, this.record));
     this.hold(started);
     await this.update({ state: 'started', stop_reason: null, guest: started.record, last_activity_at: nowSeconds() });
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
@@ -233,39 +227,49 @@ export class Workspace {
 
   /** A broken session with a living guest: another session, and the running commands are followed again. */
   async #reconnect(current: Guest, context: CallContext): Promise<Guest | undefined> {
-    const noted = this.#record.guest;
+    const noted = this.record.guest;
     if (noted === null) return undefined;
-    const room = await this.#house.room(context);
     this.#guest = undefined;
     await current.release();
     try {
-      const guest = await takeOver(room, this.#record.id, noted, context.signal);
-      this.hold({ guest, record: noted });
-      await this.tenants.resume(guest.client);
-      return guest;
+      return await this.#takeOver(noted, context);
     } catch (error) {
       context.signal.throwIfAborted();
-      await current.process.kill();
-      await this.#onLoss(messageOf(error));
+      await this.#giveUp(noted, messageOf(error));
       return undefined;
     }
   }
 
+  async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest> {
+    const guest = await takeOver(await this.#house.room(context), this.record.id, noted, context.signal);
+    this.hold({ guest, record: noted });
+    await this.tenants.resume(guest.client);
+    return guest;
+  }
+
+  /** A guest that does not answer must not go on writing to the disk that the next one starts from. */
+  async #giveUp(noted: GuestRecord, why: string): Promise<void> {
+    this.#guest = undefined;
+    await new AdoptedProcess(noted.process).kill();
+    await this.#onLoss(`given up: ${why}`);
+  }
+
   /** What a start of its guest needs to know. */
   async place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
-    const { environment: name, environment_digest: digest } = this.#record;
+    const { environment: name, environment_digest: digest } = this.record;
     return {
       room: await this.#house.room(context),
       files: this.files,
       plan,
       environment: { digest, name },
       context,
+      arrive: (guest) => bringSecrets(guest, this.secrets, context),
     };
   }
 
   async #end(guest: Guest, context: CallContext, reason: LossReason): Promise<void> {
     this.#guest = undefined;
-    const noted = this.#record.guest;
+    const noted = this.record.guest;
     if (noted === null) await guest[Symbol.asyncDispose]();
     else await endGuest(await this.#house.room(context), guest, noted);
     await this.tenants.loseAll(reason);
@@ -281,16 +285,16 @@ export class Workspace {
   }
 
   async #onLoss(why: string): Promise<void> {
-    const noted = this.#record.guest;
+    const noted = this.record.guest;
     if (noted !== null) await this.#house.removeSockets(noted);
     await this.tenants.loseAll('guest_ended');
-    if (this.#isDeleted) return;
+    if (this.#keeper.isClosed) return;
     await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
     await recordEvent(this.files.events, 'stopped', why);
   }
 
   #assertThere(): void {
-    if (!this.#isDeleted) return;
-    throw new PyroError('workspace_unknown', `workspace ${this.#record.id} was deleted`);
+    if (!this.#keeper.isClosed) return;
+    throw new PyroError('workspace_unknown', `workspace ${this.record.id} was deleted`);
   }
 }

@@ -3,7 +3,9 @@
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { sizeOf } from '../environment/store.ts';
 import { isPyroError } from '../shared/errors.ts';
+import type { FileReadRequest, FileReadResult } from './change-types.ts';
 import type { Preparations } from './preparations.ts';
+import type { Workspace } from './workspace.ts';
 import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
 import { createWorkspace } from './workspace-create.ts';
 import { exportDisk } from './workspace-disk.ts';
@@ -18,7 +20,7 @@ import { createShellCalls } from './workspace-shells.ts';
 import { createSnapshot, deleteSnapshot, listSnapshots } from './workspace-snapshots.ts';
 import { summarize } from './workspace-summary.ts';
 import { pushFiles } from './workspace-sync.ts';
-import type { Workspaces } from './workspace-types.ts';
+import type { WorkspaceCall, Workspaces } from './workspace-types.ts';
 import { statusOf, viewOf } from './workspace-view.ts';
 
 export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations): Workspaces {
@@ -73,8 +75,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     logs: (id, request, call) => readLogs(registry.get(id), request, call),
     fileList: (id, request, call) =>
       registry.get(id).use(call, ({ guest }) => listFiles(createGuestFiles(guest.client), request, call)),
-    fileRead: (id, request, call) =>
-      registry.get(id).use(call, ({ guest }) => readFile(createGuestFiles(guest.client), id, request, call)),
+    fileRead: (id, request, call) => readMasked(registry.get(id), request, call),
     fileWrite: (id, request, call) => writeFile(registry.get(id), request, call),
     patchApply: (id, patch, call) => applyPatchTo(registry.get(id), patch, call),
     diff: (id, request, call) => diffWorkspace(registry.get(id), request, call),
@@ -96,4 +97,20 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     shells: createShellCalls(registry),
     services: createServiceCalls(registry),
   };
+}
+
+/** A file that holds a secret is shown with stars in its place. */
+async function readMasked(
+  workspace: Workspace,
+  request: FileReadRequest,
+  call: WorkspaceCall,
+): Promise<FileReadResult> {
+  const { id } = workspace.record;
+  return await workspace.use(call, async ({ guest }) => {
+    const result = await readFile(createGuestFiles(guest.client), id, request, call);
+    if (workspace.secrets.isEmpty) return result;
+    const coding = result.encoding === 'base64' ? 'base64' : 'utf8';
+    const masked = workspace.secrets.mask(Buffer.from(result.content, coding));
+    return { ...result, content: masked.toString(coding) };
+  });
 }

@@ -133,7 +133,7 @@ export class Guest implements AsyncDisposable {
     const process = new AdoptedProcess(running.process);
     await using undo = new AsyncDisposableStack();
     const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 5000, signal }));
-    const client = await GuestClient.connect(sockets.agent, running.magic, { timeoutMs: 10_000, signal });
+    const client = await GuestClient.connect(sockets.agent, running.magic, { timeoutMs: 30_000, signal });
     undo.move();
     return new Guest(process, qmp, client);
   }

@@ -1,8 +1,9 @@
 // One call of a tool: arguments completed and checked, the operation run, the outcome or the error as a result.
-import { isAbsolute, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { parseInput } from '../operations/check-input.ts';
 import type { AnyOperation } from '../operations/define.ts';
+import { absolutePaths } from '../operations/host-path-input.ts';
 import { isPyroError, PyroError, type PyroErrorOptions, reportError } from '../shared/errors.ts';
 import type { HostPathPolicy } from '../shared/policy-types.ts';
 import type { OnProgress } from '../shared/progress.ts';
@@ -74,16 +75,12 @@ function complete(
   const takesEnvironment = isOpen('environment');
   const environment = project?.environment ?? house.options.environment;
   const base = project?.source?.path ?? exportsFolder(house);
-  const paths = entry.facts.hostPathFields.flatMap((field): [string, string][] => {
-    const path = args[field];
-    return typeof path === 'string' && !isAbsolute(path) ? [[field, resolve(base, path)]] : [];
-  });
   return {
     input: {
       ...(takesEnvironment ? { environment } : {}),
       ...(isOpen('network_policy') ? { network_policy: house.options.network_policy } : {}),
       ...args,
-      ...Object.fromEntries(paths),
+      ...absolutePaths(args, entry.facts.hostPathFields, base),
     },
     notes: takesEnvironment ? (project?.notes ?? []) : [],
   };

@@ -47,7 +47,7 @@ export function factsOf(operations: readonly AnyOperation[]): ToolFacts[] {
       tool,
       hostPathFields,
       inputSchema: schemaOf(input, 'input'),
-      outputSchema: schemaOf(output, 'output'),
+      outputSchema: objectSchema.parse(withoutNoise(schemaOf(output, 'output'))),
     };
     return [facts];
   });
@@ -56,4 +56,14 @@ export function factsOf(operations: readonly AnyOperation[]): ToolFacts[] {
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): ObjectSchema {
   const { $schema: _dialect, ...parsed } = objectSchema.parse(z.toJSONSchema(schema, { io }));
   return parsed;
+}
+
+/** What says nothing to a reader of results costs a fifth of the list; results may also gain fields in later versions. */
+function withoutNoise(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withoutNoise);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const entries = Object.entries(schema).filter(
+    ([keyword, value]) => !(keyword === 'additionalProperties' && value === false) && keyword !== 'propertyNames',
+  );
+  return Object.fromEntries(entries.map(([keyword, value]) => [keyword, withoutNoise(value)]));
 }

@@ -31,7 +31,15 @@ const fixTools = [
 ] as const;
 
 const serviceTools = ['service_start', 'service_list', 'service_status', 'service_logs', 'service_stop'] as const;
-const shellTools = ['shell_open', 'shell_read', 'shell_write', 'shell_signal', 'shell_close', 'shell_list'] as const;
+const shellTools = [
+  'shell_open',
+  'shell_read',
+  'shell_write',
+  'shell_resize',
+  'shell_signal',
+  'shell_close',
+  'shell_list',
+] as const;
 const snapshotTools = ['snapshot_create', 'snapshot_list', 'snapshot_delete'] as const;
 
 export const modes: Readonly<Record<ModeName, Mode>> = {

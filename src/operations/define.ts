@@ -65,8 +65,12 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly place: 'front' | 'daemon';
   /** Absent for what is a command only */
   readonly tool?: ToolSurface;
+  /** True for a tool that the command line has in another form */
+  readonly isToolOnly?: boolean;
   /** Input fields that hold paths of the host; a front makes them absolute */
   readonly hostPathFields?: readonly string[];
+  /** Input fields that the command line does not take, since its words can be read by others */
+  readonly toolOnlyFields?: readonly string[];
   /** Input that the command line has instead of the schema's defaults, which fit a model */
   readonly commandDefaults?: Readonly<Record<string, unknown>>;
   readonly input: I;

@@ -10,6 +10,18 @@ import { serviceLogs } from './service-logs.ts';
 import { shellClose, shellList, shellOpen, shellResize, shellSignal, shellWrite } from './shell.ts';
 import { shellAttach } from './shell-attach.ts';
 import { shellRead } from './shell-read.ts';
+import {
+  vmCreate,
+  vmDelete,
+  vmExec,
+  vmListEnvironments,
+  vmNetworkInfo,
+  vmReapExpired,
+  vmStart,
+  vmStatus,
+  vmStop,
+} from './vm.ts';
+import { vmRun } from './vm-run.ts';
 import { workspaceDiff, workspaceExport, workspacePatchApply, workspaceSyncPush } from './workspace-change.ts';
 import { workspaceExec, workspaceExecSignal, workspaceLogs } from './workspace-exec.ts';
 import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from './workspace-file.ts';
@@ -79,6 +91,16 @@ export const operations: readonly AnyOperation[] = [
   hostRepair,
   daemonStatus,
   daemonStop,
+  vmRun,
+  vmListEnvironments,
+  vmCreate,
+  vmStart,
+  vmExec,
+  vmStop,
+  vmDelete,
+  vmStatus,
+  vmNetworkInfo,
+  vmReapExpired,
 ];
 
 /** What each first word of a command, or first two words, is about. */

@@ -4,6 +4,26 @@ import { PyroError } from '../shared/errors.ts';
 import { defineOperation } from './define.ts';
 import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
 
+export const runOutput = z.object({
+  vm_id: z.string(),
+  environment: z.string(),
+  environment_version: z.string().describe('Digest of the environment'),
+  command: z.array(z.string()),
+  stdout: z.string(),
+  stderr: z.string(),
+  stdout_truncated: z.boolean(),
+  stderr_truncated: z.boolean(),
+  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+  exit_code: z.number(),
+  timed_out: z.boolean(),
+  duration_ms: z.number(),
+  boot_ms: z.number(),
+  boot_source: z.enum(['template', 'cold', 'none']),
+  execution_mode: z.enum(['guest', 'host_compat']),
+  accelerator: z.enum(['kvm', 'tcg', 'none']),
+  cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
+});
+
 export const run = defineOperation({
   name: 'run',
   title: 'Run a command in a fresh guest',
@@ -35,25 +55,7 @@ export const run = defineOperation({
       .default(false)
       .describe('Run on this host, without isolation, when no guest can be started'),
   }),
-  output: z.object({
-    vm_id: z.string(),
-    environment: z.string(),
-    environment_version: z.string().describe('Digest of the environment'),
-    command: z.array(z.string()),
-    stdout: z.string(),
-    stderr: z.string(),
-    stdout_truncated: z.boolean(),
-    stderr_truncated: z.boolean(),
-    is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
-    exit_code: z.number(),
-    timed_out: z.boolean(),
-    duration_ms: z.number(),
-    boot_ms: z.number(),
-    boot_source: z.enum(['template', 'cold', 'none']),
-    execution_mode: z.enum(['guest', 'host_compat']),
-    accelerator: z.enum(['kvm', 'tcg', 'none']),
-    cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
-  }),
+  output: runOutput,
   examples: [
     { why: 'The version of git in Debian 12', command: 'pyro run debian:12 -- git --version' },
     { why: 'A shell in a guest', command: 'pyro run -it debian:12 -- bash' },

@@ -81,12 +81,12 @@ async function attach({ id, io, call, detach }: Attachment, outer: AbortSignal):
 
   if (io.terminal !== undefined) await resize(io.terminal);
   const first = await read({ redraw: true });
-  io.stdout.write(io.terminal === undefined ? first.output : `${escapeKey}[2J${escapeKey}[H${first.output}`);
   const release = io.onStarted({
     // The terminal sends keys as they are, so a signal is meant for this process.
     signal: leave,
     resize: (size) => void resize(size).catch(() => undefined),
   });
+  io.stdout.write(io.terminal === undefined ? first.output : `${escapeKey}[2J${escapeKey}[H${first.output}`);
   const typing = typeInto({ id, io, call, detach }, signal, leave);
   try {
     if (first.state === 'stopped') return first.exit_code;

@@ -159,6 +159,7 @@ export const workspaceExport = defineOperation({
     artifact_type: z.string(),
     entry_count: z.number(),
     bytes_written: z.number(),
+    skipped: z.array(entrySchema).describe('Entries that cannot stand on the host, with the reason'),
     execution_mode: z.literal('guest'),
   }),
   examples: [{ why: 'A result', command: 'pyro workspace export 6f1e538c0e71 dist --output-path ./dist' }],
@@ -177,7 +178,7 @@ export const workspaceExport = defineOperation({
     execution_mode: 'guest' as const,
   }),
   render: (output) =>
-    `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${output.entry_count} entries, ${formatBytes(output.bytes_written)}\n`,
+    `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${output.entry_count} entries, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${path}: ${status}\n`).join('')}`,
 });
 
 export const workspaceSyncPush = defineOperation({

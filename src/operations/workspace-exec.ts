@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
-import { parsePairs, restartedField, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { parsePairs, restartedField, secretEnvField, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
 const core = ['workspace-core', 'workspace-full'] as const;
 /** Fits the smallest limit of the known hosts, with room for what stands beside the output. */
@@ -28,6 +28,7 @@ export const workspaceExec = defineOperation({
     cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
     user: z.string().optional().describe('User in the guest, NAME, UID or UID:GID; root unless given'),
     env: z.array(z.string()).default([]).describe('Environment variables, each K=V'),
+    secret_env: secretEnvField,
     stdin: z.string().max(1_048_576).optional().describe('Text for standard input, which is empty otherwise'),
     timeout_seconds: z
       .number()
@@ -84,6 +85,7 @@ export const workspaceExec = defineOperation({
         cwd: input.cwd,
         user: input.user,
         env: parsePairs('env', input.env),
+        secretEnv: input.secret_env,
         stdin: input.stdin,
         timeoutMs: Math.round(input.timeout_seconds * 1000),
         waitMs: input.wait_seconds * 1000,

@@ -6,6 +6,7 @@ import { defineOperation } from './define.ts';
 import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
 import {
   parseLabels,
+  parsePairs,
   type WorkspaceOutput,
   workspaceIdField,
   workspaceSchema,
@@ -53,7 +54,8 @@ export const workspaceCreate = defineOperation({
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core, isAlwaysLoaded: true },
-  hostPathFields: ['seed_path'],
+  hostPathFields: ['seed_path', 'secret_files'],
+  toolOnlyFields: ['secrets'],
   commandDefaults: { wait_seconds: 3600 },
   positionals: ['environment'],
   input: z.strictObject({
@@ -79,6 +81,13 @@ export const workspaceCreate = defineOperation({
       .enum(['off', 'egress', 'egress+published-ports'])
       .default('off')
       .describe('Way out of the guest; more than the server allows is refused'),
+    secrets: z
+      .array(z.string())
+      .default([])
+      .describe(
+        'Secrets, each NAME=VALUE: in files under /run/pyro-secrets, and by secret_env in commands; never shown',
+      ),
+    secret_files: z.array(z.string()).default([]).describe('Secrets from files of the host, each NAME=PATH'),
     wait_seconds: z
       .number()
       .min(0)
@@ -103,6 +112,10 @@ export const workspaceCreate = defineOperation({
         seedPath: input.seed_path,
         name: input.name,
         labels: parseLabels(input.labels),
+        secrets: {
+          literals: parsePairs('secrets', input.secrets),
+          files: parsePairs('secret_files', input.secret_files),
+        },
         waitMs: input.wait_seconds * 1000,
       },
       context,

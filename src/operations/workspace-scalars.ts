@@ -46,6 +46,7 @@ export const workspaceSchema = z.object({
   state: z.enum(['started', 'stopped', 'damaged']),
   stop_reason: z.string().nullable(),
   network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
+  secrets: z.array(z.object({ name: z.string(), source_kind: z.enum(['literal', 'file']) })),
   execution_mode: z.literal('guest'),
   workspace_path: z.literal('/workspace'),
   workspace_seed: seedSchema,
@@ -73,6 +74,11 @@ export function parsePairs(field: string, pairs: readonly string[]): Record<stri
   }
   return record;
 }
+
+export const secretEnvField = z
+  .array(z.string())
+  .default([])
+  .describe('Secrets of the workspace for the environment, each NAME or NAME=VARIABLE');
 
 const labelKey = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 

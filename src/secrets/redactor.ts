@@ -21,9 +21,15 @@ export function containsForm(bytes: Buffer, forms: readonly Buffer[]): boolean {
 export class StreamRedactor {
   readonly #forms: readonly Buffer[];
   #held: Buffer = Buffer.alloc(0);
+  #hasFound = false;
 
   constructor(forms: readonly Buffer[]) {
     this.#forms = forms;
+  }
+
+  /** True once a secret went by. */
+  get hasFound(): boolean {
+    return this.#hasFound;
   }
 
   /** What may be shown after these bytes. */
@@ -31,6 +37,7 @@ export class StreamRedactor {
     if (this.#forms.length === 0) return chunk;
     const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     const masked = maskForms(bytes, this.#forms);
+    this.#hasFound ||= masked !== bytes;
     const kept = openEnd(bytes, this.#forms);
     // The held bytes are kept as they came: the next push looks at them again.
     this.#held = Buffer.from(bytes.subarray(bytes.length - kept));

@@ -169,6 +169,16 @@ describe('a service', () => {
     expect(service.view('w')).toMatchObject({ state: 'stopped', stop_reason: 'sigkill', exit_code: 137 });
   }, 20_000);
 
+  it('whose shell ends at once leaves its children their time to end well', async () => {
+    const mark = join(agent.folder, 'saved');
+    const careful = `trap 'sleep 0.5; echo yes > ${mark}; exit 0' TERM; echo up; while :; do sleep 0.05; done`;
+    const other = await services.start(client, draft('careful', `sh -c "${careful}" & wait`));
+    await until('it is up', () => other.logs.stdout.end > 0);
+    await other.stop(signal);
+    expect(readFileSync(mark, 'utf8')).toBe('yes\n');
+    expect(other.view('w')).toMatchObject({ state: 'stopped', stop_reason: 'sigterm' });
+  });
+
   it('shows its newest lines, and is followed from a cursor', async () => {
     const service = await services.start(client, draft('talker', 'seq 1 500; sleep 0.5; echo later; exec sleep 1000'));
     await until('it has said it', () => service.logs.stdout.end >= 1892);

@@ -70,6 +70,7 @@ export const createRequest: CreateRequest = {
   seedPath: undefined,
   name: undefined,
   labels: {},
+  secrets: { literals: {}, files: {} },
   waitMs: 600_000,
 };
 
@@ -87,6 +88,7 @@ export async function exec(
       cwd: undefined,
       user: undefined,
       env: {},
+      secretEnv: [],
       stdin: undefined,
       timeoutMs: 120_000,
       waitMs: 120_000,

@@ -111,6 +111,11 @@ func (c *Cgroups) remove(name string) {
 	}
 }
 
+func (c *Cgroups) isPopulated(name string) bool {
+	text, err := c.root.ReadFile(path.Join(name, "cgroup.events"))
+	return err == nil && strings.Contains(string(text), "populated 1")
+}
+
 func (c *Cgroups) waitEmpty(name string) {
 	file, err := c.root.Open(path.Join(name, "cgroup.events"))
 	if err != nil {

@@ -3,11 +3,16 @@
 package process
 
 import (
+	"context"
 	"fmt"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// emptyLook is the time between two looks whether a process has left anything.
+const emptyLook = 20 * time.Millisecond
 
 // Size is a terminal's size in characters; zero where it is not known.
 type Size struct {
@@ -58,6 +63,26 @@ func (p *Process) signalAll(number syscall.Signal) {
 		_ = unix.Kill(pid, number)
 	}
 	p.reaper.kill(-p.pid, number)
+}
+
+// WaitEmpty waits until nothing of the process is left, its leader included; not longer than limit and ctx allow.
+func (p *Process) WaitEmpty(ctx context.Context, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for !p.isDone() || p.hasMembers() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(emptyLook):
+		}
+	}
+}
+
+func (p *Process) hasMembers() bool {
+	if p.hasCgroup {
+		return p.cgroups.isPopulated(p.id)
+	}
+	return len(membersOfSession(p.pid)) > 0
 }
 
 // Resize changes the terminal's size; a *Refusal without a terminal.

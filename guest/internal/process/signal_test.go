@@ -65,6 +65,27 @@ func TestSignalAfterTheEndIsNoError(t *testing.T) {
 	}
 }
 
+func TestWhatALeaderLeavesIsWaitedFor(t *testing.T) {
+	p := start(t, shell("sleep 0.5 & exit 0"))
+	waitUntil(t, "the leader is over", p.isDone)
+	began := time.Now()
+	p.WaitEmpty(t.Context(), 50*time.Millisecond)
+	if took := time.Since(began); took < 50*time.Millisecond || !p.hasMembers() {
+		t.Fatalf("did not wait as long as it may: %v", took)
+	}
+	p.WaitEmpty(t.Context(), deadline)
+	if took := time.Since(began); p.hasMembers() || took > deadline/2 {
+		t.Fatalf("still there after %v", took)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	began = time.Now()
+	start(t, shell("sleep 1000")).WaitEmpty(ctx, deadline)
+	if took := time.Since(began); took > deadline/2 {
+		t.Fatalf("waited %v for nobody", took)
+	}
+}
+
 func TestInputIsTakenAtTheProcessPace(t *testing.T) {
 	request := Request{Argv: []string{"wc", "-c"}, Stdin: true, Overflow: "block"}
 	p := start(t, request)

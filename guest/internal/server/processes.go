@@ -4,11 +4,16 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"pyro/guest/internal/process"
 )
+
+// mostGraceMs bounds how long what a process has left may take to end, in milliseconds.
+const mostGraceMs = 60_000
 
 func (a *Agent) start(w http.ResponseWriter, r *http.Request) {
 	var request process.Request
@@ -98,12 +103,31 @@ func (a *Agent) input(w http.ResponseWriter, r *http.Request, p *process.Process
 		refuse(w, http.StatusBadRequest, "invalid_request", "eof is 0 or 1")
 		return
 	}
-	taken, err := p.Feed(r.Context(), r.Body, eof == "1")
+	body := io.Reader(r.Body)
+	if r.ContentLength > 0 {
+		body = &sizedReader{r.Body, r.ContentLength}
+	}
+	taken, err := p.Feed(r.Context(), body, eof == "1")
 	if err != nil {
 		refuseWith(w, err)
 		return
 	}
 	answer(w, inputAnswer{taken})
+}
+
+// sizedReader tells of the end together with the last byte: a process that ends on it has taken all of its input.
+type sizedReader struct {
+	io.Reader
+	left int64
+}
+
+func (r *sizedReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.left -= int64(n)
+	if r.left <= 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func (a *Agent) resize(w http.ResponseWriter, r *http.Request, p *process.Process) {
@@ -135,7 +159,14 @@ func (a *Agent) signal(w http.ResponseWriter, r *http.Request, p *process.Proces
 	answer(w, emptyAnswer{})
 }
 
-func (a *Agent) forget(w http.ResponseWriter, _ *http.Request, p *process.Process) {
+// forget drops a process; what of it still runs may end by itself for grace_ms and is killed then.
+func (a *Agent) forget(w http.ResponseWriter, r *http.Request, p *process.Process) {
+	q := queryOf(r, "grace_ms")
+	grace := min(q.number("grace_ms", 0), mostGraceMs)
+	if q.isWrong(w) {
+		return
+	}
+	p.WaitEmpty(r.Context(), time.Duration(grace)*time.Millisecond)
 	a.Manager.Forget(p.ID())
 	answer(w, emptyAnswer{})
 }

@@ -5,6 +5,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -225,5 +226,20 @@ func TestPanicBecomesAnAnswerWithoutDetails(t *testing.T) {
 	}
 	if status, _ := s.call(t, "GET", "/v1/status", nil); status != 200 {
 		t.Fatalf("the session did not survive: %d", status)
+	}
+}
+
+func TestASizedBodyEndsWithItsLastByte(t *testing.T) {
+	read, write := io.Pipe()
+	defer read.Close()
+	go func() { _, _ = write.Write([]byte("abc")) }()
+	// The other end stays open: whoever reads on would wait for ever.
+	body := &sizedReader{read, 3}
+	buffer := make([]byte, 10)
+	if n, err := body.Read(buffer[:2]); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := body.Read(buffer); n != 1 || err != io.EOF {
+		t.Fatal(n, err)
 	}
 }

@@ -1,0 +1,133 @@
+// Where an export comes to stand: it appears whole, and what stood there before stays until then.
+import { link, lstat, readdir, realpath, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { exists, temporaryName } from '../system/files.ts';
+import { makeFolder } from '../system/folders.ts';
+
+export interface ExportPlace {
+  /** Where the export shall stand, with the links above it resolved */
+  readonly final: string;
+  /** Fresh name beside it to write to */
+  readonly temporary: string;
+  /** Folders that were made for it, the deepest first */
+  readonly madeFolders: readonly string[];
+}
+
+/** Finds and checks the place, making missing folders above it. Throws `export_refused` or `output_exists`. */
+export async function findPlace(outputPath: string, isOverwrite: boolean): Promise<ExportPlace> {
+  if (!isAbsolute(outputPath) || outputPath.includes('\0') || basename(outputPath) === '')
+    throw refused(outputPath, 'is not the absolute path of something that can be written');
+  if (outputPath.split('/').some((part) => part === '..')) throw refused(outputPath, 'has the part ".."');
+  refuseGit(outputPath, outputPath);
+  const madeFolders = await makeParents(outputPath);
+  const parent = await realpath(dirname(outputPath));
+  refuseGit(outputPath, parent);
+  const final = join(parent, basename(outputPath));
+  const standing = await lstatOrNothing(final);
+  if (standing !== undefined) {
+    if (!isOverwrite)
+      throw new PyroError('output_exists', `${outputPath} exists`, {
+        hint: 'give another output path, or ask to overwrite it',
+        details: { output_path: outputPath },
+      });
+    if (standing.isDirectory() && (await readdir(final)).some((name) => name.toLowerCase() === '.git'))
+      throw refused(outputPath, 'is a Git checkout, which overwriting would delete');
+  }
+  return { final, temporary: temporaryName(final), madeFolders };
+}
+
+/** Makes what is missing above the place; gives those folders, the deepest first. */
+async function makeParents(outputPath: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let folder = dirname(outputPath); !(await exists(folder)); folder = dirname(folder)) missing.push(folder);
+  try {
+    await makeFolder(dirname(outputPath));
+  } catch (error) {
+    if (!['EEXIST', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) throw error;
+    throw refused(outputPath, 'lies below what is no folder');
+  }
+  return missing;
+}
+
+/** Free room where the place is, less a reserve that is left to others. */
+export async function roomAt(place: ExportPlace): Promise<{ bytes: number; files: number }> {
+  const { bavail, bsize, files, ffree } = await statfs(dirname(place.final));
+  // Some file systems do not count files.
+  return { bytes: Math.floor(bavail * bsize * 0.98), files: Math.min(files === 0 ? mostFiles : ffree, mostFiles) };
+}
+
+const mostFiles = 2_000_000;
+
+/** Puts what was written into its place. */
+export async function settle(place: ExportPlace, isOverwrite: boolean): Promise<void> {
+  if (!isOverwrite || !(await exists(place.final))) {
+    await appear(place);
+    return;
+  }
+  if (!(await isFolder(place.final)) && !(await isFolder(place.temporary))) {
+    await rename(place.temporary, place.final);
+    return;
+  }
+  const old = temporaryName(place.final);
+  await rename(place.final, old);
+  try {
+    await rename(place.temporary, place.final);
+  } catch (error) {
+    await rename(old, place.final);
+    throw error;
+  }
+  await rm(old, { recursive: true, force: true });
+}
+
+/** Never over what came to stand there meanwhile: a plain rename would replace a file without a word. */
+async function appear({ final, temporary }: ExportPlace): Promise<void> {
+  try {
+    if (await isFolder(temporary)) await rename(temporary, final);
+    else {
+      await link(temporary, final);
+      await unlink(temporary);
+    }
+  } catch (error) {
+    if (!['EEXIST', 'ENOTEMPTY', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) throw error;
+    throw new PyroError('output_exists', `${final} came to exist while the export was written`, { cause: error });
+  }
+}
+
+/** Removes what was written and not settled, with the folders that were made for it. */
+export async function discard(place: ExportPlace): Promise<void> {
+  await rm(place.temporary, { recursive: true, force: true });
+  for (const folder of place.madeFolders) {
+    try {
+      await rmdir(folder);
+    } catch {
+      // Somebody else uses it by now: it stays, and so do those above it.
+      return;
+    }
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await lstat(path)).isDirectory();
+}
+
+function refuseGit(shown: string, path: string): void {
+  if (path.split('/').some((part) => part.toLowerCase() === '.git'))
+    throw refused(shown, "lies in Git's own folder, which an export never writes to");
+}
+
+async function lstatOrNothing(path: string) {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function refused(path: string, why: string): PyroError {
+  return new PyroError('export_refused', `${path} ${why}`, {
+    hint: 'give another output path',
+    details: { output_path: path },
+  });
+}

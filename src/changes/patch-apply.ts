@@ -1,0 +1,136 @@
+// A patch into the guest's /workspace, all or nothing: applied to copies in the lab first, then sent as one change.
+import { Readable } from 'node:stream';
+import type { ChangeSide, GuestFiles } from '../agent/file-types.ts';
+import { PyroError } from '../shared/errors.ts';
+import { GitLab, type WorkContext } from './git-lab.ts';
+import { pathKey, workspaceFolder } from './git-paths.ts';
+import { beforeRef, defaultMaxContentBytes, type ImportedTrees, importTrees } from './import-trees.ts';
+import { patchFailure } from './patch-failure.ts';
+import { originsOf, type PatchPiece, readPieces, touchedKeys } from './patch-pieces.ts';
+import { checkPlaces } from './patch-places.ts';
+import { tarOfChanges } from './patch-tar.ts';
+import { parseRawDiff, type RawChange } from './raw-diff.ts';
+
+export interface PatchRequest {
+  /** Private folder of the host for what is thrown away afterwards */
+  readonly workFolder: string;
+  readonly patch: Buffer;
+  /** Limit for the contents of all touched files, `bytes` */
+  readonly maxContentBytes?: number;
+}
+
+export interface PatchEntry {
+  /** Absolute path in the guest */
+  readonly path: string;
+  readonly status: 'added' | 'modified' | 'deleted';
+}
+
+export interface PatchResult {
+  readonly changed: boolean;
+  readonly summary: {
+    readonly total: number;
+    readonly added: number;
+    readonly modified: number;
+    readonly deleted: number;
+  };
+  readonly entries: readonly PatchEntry[];
+}
+
+/** Throws `patch_invalid` for what is no patch or leads out of /workspace, `patch_failed` for what does not fit. */
+export async function applyPatch(files: GuestFiles, request: PatchRequest, context: WorkContext): Promise<PatchResult> {
+  await using lab = await GitLab.create(request.workFolder, context);
+  const pieces = await readPieces(lab, request.patch);
+  const touched = touchedKeys(pieces);
+  const standing = await fetchStanding(files, lab, [...touched.values()], request, context);
+  for (const piece of pieces) await applyPiece(lab, piece);
+  const changes = parseRawDiff(
+    await lab.runForBytes(['diff-index', '--cached', '-z', '--raw', '--no-abbrev', '--no-renames', beforeRef]),
+  );
+  const before = (path: Buffer): ChangeSide | undefined => standing.paths.get(pathKey(path))?.before;
+  const extraDeleted = await checkPlaces(files, changes, touched, before, context);
+  if (changes.length > 0) {
+    const origins = originsOf(pieces);
+    const tar = await tarOfChanges(lab, changes, (path) => before(path) ?? before(origins.get(pathKey(path)) ?? path));
+    const deletedPaths = changes.filter((change) => change.letter === 'D').map((change) => change.path);
+    await files.unpack(
+      { destination: workspaceFolder, deletedPaths: [...deletedPaths, ...extraDeleted] },
+      Readable.from(tar),
+      { signal: context.signal },
+    );
+  }
+  return resultOf(changes);
+}
+
+/** Everything the patch touches, and what lies on the way there, so that Git sees links as links. */
+async function fetchStanding(
+  files: GuestFiles,
+  lab: GitLab,
+  touched: readonly Buffer[],
+  request: PatchRequest,
+  context: WorkContext,
+): Promise<ImportedTrees> {
+  const paths = new Map<string, Buffer>();
+  for (const path of touched) {
+    paths.set(pathKey(path), path);
+    for (let slash = path.indexOf(0x2f); slash >= 0; slash = path.indexOf(0x2f, slash + 1)) {
+      const folder = path.subarray(0, slash);
+      paths.set(pathKey(folder), folder);
+    }
+  }
+  const standing = await importTrees(
+    lab,
+    files.changes(
+      { scope: 'workspace', hasContent: true, isExact: true, paths: [...paths.values()] },
+      { signal: context.signal },
+    ),
+    {
+      sides: 'current',
+      maxContentBytes: request.maxContentBytes ?? defaultMaxContentBytes,
+      isDigestEnough: false,
+      isWanted: (path) => paths.has(pathKey(path)),
+    },
+  );
+  for (const { path, before } of standing.paths.values()) {
+    if (before?.type === 'other')
+      throw new PyroError(
+        'patch_failed',
+        `${workspaceFolder}/${path.toString('utf8')} is a device, a socket or a pipe`,
+        {
+          hint: 'remove it first; nothing was changed',
+          details: { path: path.toString('utf8'), hunk: null, line: null },
+        },
+      );
+  }
+  await lab.run(['read-tree', beforeRef]);
+  return standing;
+}
+
+async function applyPiece(lab: GitLab, piece: PatchPiece): Promise<void> {
+  let refusal: string | undefined;
+  for (const attempt of piece.attempts) {
+    const result = await lab.tryRun(['apply', '--cached', ...attempt]);
+    if (result.exitCode === 0) return;
+    refusal ??= result.stderr;
+  }
+  throw await patchFailure(lab, piece, refusal ?? '');
+}
+
+const statuses: Readonly<Record<string, PatchEntry['status']>> = { A: 'added', D: 'deleted' };
+
+function resultOf(changes: readonly RawChange[]): PatchResult {
+  const entries = changes.map(({ letter, path }) => ({
+    path: `${workspaceFolder}/${path.toString('utf8')}`,
+    status: statuses[letter] ?? 'modified',
+  }));
+  const count = (status: PatchEntry['status']): number => entries.filter((entry) => entry.status === status).length;
+  return {
+    changed: entries.length > 0,
+    summary: {
+      total: entries.length,
+      added: count('added'),
+      modified: count('modified'),
+      deleted: count('deleted'),
+    },
+    entries,
+  };
+}

@@ -1,0 +1,63 @@
+// Whether the result of a patch has room in the guest: nothing that the patch does not name may go away.
+import type { ChangeSide, GuestFiles } from '../agent/file-types.ts';
+import { PyroError } from '../shared/errors.ts';
+import type { WorkContext } from './git-lab.ts';
+import { pathKey, refusalOfGit, workspaceFolder } from './git-paths.ts';
+import type { RawChange } from './raw-diff.ts';
+
+const listingLimit = 1000;
+const deepest = 128;
+
+/** Gives the folders that a file of the patch takes the place of. Throws `patch_failed` or `patch_invalid`. */
+export async function checkPlaces(
+  files: GuestFiles,
+  changes: readonly RawChange[],
+  touched: ReadonlyMap<string, Buffer>,
+  before: (path: Buffer) => ChangeSide | undefined,
+  context: WorkContext,
+): Promise<Buffer[]> {
+  const replaced: Buffer[] = [];
+  for (const change of changes) {
+    const name = change.path.toString('utf8');
+    if (change.newMode === '160000') throw refused('patch_invalid', name, 'is a submodule, which a patch cannot bring');
+    if (refusalOfGit(change.path, change.newMode === '120000') !== undefined)
+      throw refused('patch_invalid', name, 'may not be a link');
+    // Git lets a new path take the place of a file that stands where it needs a folder.
+    if (!touched.has(pathKey(change.path)))
+      throw refused('patch_failed', name, 'is a file where the patch needs a folder');
+    if (change.letter !== 'D' && before(change.path)?.type === 'directory') {
+      const deleted = changes.filter(({ letter, path }) => letter === 'D' && isBelow(path, change.path)).length;
+      if ((await countLeaves(files, change.path, deleted, context)) > deleted)
+        throw refused('patch_failed', name, 'is a folder with files that the patch does not delete');
+      replaced.push(change.path);
+    }
+  }
+  return replaced;
+}
+
+/** Files and links below a folder, as far as there are at most `enough`. */
+async function countLeaves(files: GuestFiles, folder: Buffer, enough: number, context: WorkContext): Promise<number> {
+  const path = `${workspaceFolder}/${folder.toString('utf8')}`;
+  let count = 0;
+  let cursor: string | undefined;
+  do {
+    const listing = await files.list(
+      { path, depth: deepest, limit: listingLimit, ...(cursor === undefined ? {} : { cursor }) },
+      { signal: context.signal },
+    );
+    count += listing.entries.filter((entry) => entry.type !== 'directory').length;
+    cursor = listing.nextCursor;
+  } while (cursor !== undefined && count <= enough);
+  return count;
+}
+
+function isBelow(path: Buffer, folder: Buffer): boolean {
+  return path.length > folder.length && path[folder.length] === 0x2f && path.subarray(0, folder.length).equals(folder);
+}
+
+function refused(code: 'patch_failed' | 'patch_invalid', path: string, why: string): PyroError {
+  return new PyroError(code, `${workspaceFolder}/${path} ${why}`, {
+    hint: 'nothing was changed',
+    details: { path, hunk: null, line: null },
+  });
+}

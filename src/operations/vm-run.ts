@@ -1,0 +1,76 @@
+// vm.run: one command line in a fresh guest, as a tool; the command line has run, which is live.
+import { z } from 'zod';
+import { defineOperation } from './define.ts';
+import { runOutput } from './run.ts';
+import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
+
+const shownChars = 8000;
+
+export const vmRun = defineOperation({
+  name: 'vm.run',
+  title: 'Run a command in a fresh guest',
+  summary: 'Run one shell command line in a fresh guest, which is deleted afterwards',
+  details:
+    'Nothing of the project is in it and nothing stays: use a workspace for work of more than one step. Long output is cut in the middle.',
+  effect: 'write',
+  place: 'daemon',
+  tool: { profiles: ['vm-run', 'workspace-core', 'workspace-full'] },
+  isToolOnly: true,
+  positionals: ['environment'],
+  input: z.strictObject({
+    environment: environmentField,
+    command: z.string().min(1).max(131_072).describe('Shell command line'),
+    vcpu_count: vcpuCountField,
+    mem_mib: memMibField,
+    timeout_seconds: z.number().min(0.1).max(40).default(30).describe('Time limit of the command, seconds'),
+    network_policy: z.enum(['off']).default('off').describe('Way out of the guest'),
+    allow_host_compat: z
+      .boolean()
+      .default(false)
+      .describe('Run on the host when no guest can be started; the server must permit it'),
+  }),
+  output: runOutput.extend({ command: z.string() }),
+  examples: [
+    { why: 'The version of git in Debian 12', command: 'vm_run environment=debian:12 command="git --version"' },
+  ],
+  run: async ({ engine, signal, onProgress }, input) => {
+    const request = {
+      environment: input.environment,
+      argv: ['/bin/sh', '-c', input.command],
+      vcpuCount: input.vcpu_count,
+      memMib: input.mem_mib,
+      timeoutMs: Math.round(input.timeout_seconds * 1000),
+      env: {},
+      cwd: undefined,
+      user: undefined,
+      isCold: false,
+      allowHostCompat: input.allow_host_compat,
+    };
+    const result = await engine.run(request, undefined, { signal, onProgress });
+    const stdout = cutMiddle(result.stdout);
+    const stderr = cutMiddle(result.stderr);
+    return {
+      ...result,
+      command: input.command,
+      stdout,
+      stderr,
+      stdout_truncated: result.stdout_truncated || stdout !== result.stdout,
+      stderr_truncated: result.stderr_truncated || stderr !== result.stderr,
+    };
+  },
+  render: (output) =>
+    [
+      `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${output.duration_ms} ms, ${output.execution_mode}, ${output.accelerator}`,
+      ...(output.stdout === '' ? [] : ['--- stdout', output.stdout]),
+      ...(output.stderr === '' ? [] : ['--- stderr', output.stderr]),
+      ...(output.stdout_truncated || output.stderr_truncated ? ['output was cut'] : []),
+      ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
+      '',
+    ].join('\n'),
+});
+
+function cutMiddle(text: string): string {
+  if (text.length <= shownChars / 2) return text;
+  const half = shownChars / 4;
+  return `${text.slice(0, half)}\n[… ${text.length - 2 * half} characters left out …]\n${text.slice(-half)}`;
+}

@@ -1,0 +1,292 @@
+// vm.*: guests without a project and without names, for programs written for the older interface; workspaces underneath.
+import { z } from 'zod';
+import type { WorkspaceView } from '../engine/workspace-types.ts';
+import { PyroError } from '../shared/errors.ts';
+import { defineOperation, type OperationContext } from './define.ts';
+import { envList } from './env.ts';
+import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
+import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+
+const full = ['workspace-full'] as const;
+const kindLabel = 'pyro.kind';
+const vmIdField = workspaceIdField.describe('Id of the guest');
+const common = { place: 'daemon', isToolOnly: true, positionals: ['vm_id'] } as const;
+
+const vmSchema = z.object({
+  vm_id: z.string(),
+  environment: z.string(),
+  environment_version: z.string(),
+  vcpu_count: z.number(),
+  mem_mib: z.number(),
+  ttl_seconds: z.number(),
+  created_at: z.number(),
+  expires_at: z.number().nullable(),
+  state: z.string(),
+  network_enabled: z.boolean(),
+  execution_mode: z.literal('guest'),
+});
+type Vm = z.infer<typeof vmSchema>;
+
+function toVm(view: WorkspaceView): Vm {
+  const { workspace_id: id, environment, environment_version, vcpu_count, mem_mib, ttl_seconds } = view;
+  const { created_at, expires_at, state } = view;
+  const size = { vcpu_count, mem_mib, ttl_seconds, created_at, expires_at };
+  const isOpen = view.network_policy !== 'off';
+  return {
+    vm_id: id,
+    environment,
+    environment_version,
+    ...size,
+    state,
+    network_enabled: isOpen,
+    execution_mode: 'guest',
+  };
+}
+
+function render(vm: Vm): string {
+  return `${vm.vm_id}: ${vm.state}, ${vm.environment}, ${vm.vcpu_count} CPU, ${vm.mem_mib} MiB\n`;
+}
+
+/** Throws `workspace_unknown` for a workspace that was not made by vm.create. */
+async function find(context: OperationContext, id: string): Promise<WorkspaceView> {
+  const view = await workspacesOf(context).status(id, context);
+  if (view.labels[kindLabel] === 'vm') return view;
+  throw new PyroError('workspace_unknown', `${id} is a workspace, not a guest of vm_create`, {
+    hint: 'use the workspace tools for it',
+  });
+}
+
+export const vmListEnvironments = defineOperation({
+  ...envList.definition,
+  name: 'vm.list_environments',
+  title: 'List environments',
+  tool: { profiles: full, isIdempotent: true },
+  isToolOnly: true,
+  input: z.strictObject({}),
+  output: z.object({
+    environments: z.array(z.object({ name: z.string(), description: z.string(), installed: z.boolean() })),
+  }),
+  run: async ({ engine }) => ({
+    environments: (await engine.listEnvironments()).map(({ name, description, installed }) => ({
+      name,
+      description,
+      installed,
+    })),
+  }),
+  render: ({ environments }) =>
+    environments.map((each) => `${each.name}${each.installed ? '' : ' (not cached)'}: ${each.description}\n`).join(''),
+});
+
+export const vmCreate = defineOperation({
+  ...common,
+  name: 'vm.create',
+  title: 'Create a guest',
+  summary: 'Create an empty guest that lives until it is deleted',
+  details: 'A workspace without a project: workspace_create is the better tool for work on a repository.',
+  effect: 'write',
+  tool: { profiles: full },
+  positionals: ['environment'],
+  input: z.strictObject({
+    environment: environmentField,
+    vcpu_count: vcpuCountField,
+    mem_mib: memMibField,
+    ttl_seconds: z.number().int().min(60).max(604_800).default(600).describe('Idle time before it is stopped, seconds'),
+  }),
+  output: vmSchema,
+  examples: [{ why: 'A guest', command: 'vm_create environment=debian:12' }],
+  run: async (context, input) =>
+    toVm(
+      await workspacesOf(context).create(
+        {
+          environment: input.environment,
+          vcpuCount: input.vcpu_count,
+          memMib: input.mem_mib,
+          diskMib: 8192,
+          ttlSeconds: input.ttl_seconds,
+          networkPolicy: 'off',
+          seedPath: undefined,
+          name: undefined,
+          labels: { [kindLabel]: 'vm' },
+          secrets: { literals: {}, files: {} },
+          waitMs: 40_000,
+        },
+        { ...context, project: undefined },
+      ),
+    ),
+  render,
+});
+
+export const vmStart = defineOperation({
+  ...common,
+  name: 'vm.start',
+  title: 'Start a guest',
+  summary: 'Start a guest that is stopped',
+  details: 'One that runs already stays as it is.',
+  effect: 'write',
+  tool: { profiles: full, isIdempotent: true },
+  input: z.strictObject({ vm_id: vmIdField }),
+  output: vmSchema,
+  examples: [{ why: 'On', command: 'vm_start vm_id=6f1e538c0e71' }],
+  run: async (context, { vm_id: id }) => {
+    await find(context, id);
+    return toVm(await workspacesOf(context).start(id, context));
+  },
+  render,
+});
+
+export const vmStop = defineOperation({
+  ...common,
+  name: 'vm.stop',
+  title: 'Stop a guest',
+  summary: 'Stop a guest; its disk stays',
+  details: 'vm_start brings it back.',
+  effect: 'write',
+  tool: { profiles: full, isIdempotent: true },
+  input: z.strictObject({ vm_id: vmIdField }),
+  output: vmSchema,
+  examples: [{ why: 'Off', command: 'vm_stop vm_id=6f1e538c0e71' }],
+  run: async (context, { vm_id: id }) => {
+    await find(context, id);
+    return toVm(await workspacesOf(context).stop(id, context));
+  },
+  render,
+});
+
+export const vmStatus = defineOperation({
+  ...common,
+  name: 'vm.status',
+  title: 'Status of a guest',
+  summary: 'Show how a guest stands',
+  details: 'Starts nothing.',
+  effect: 'read',
+  tool: { profiles: full, isIdempotent: true },
+  input: z.strictObject({ vm_id: vmIdField }),
+  output: vmSchema,
+  examples: [{ why: 'How it stands', command: 'vm_status vm_id=6f1e538c0e71' }],
+  run: async (context, { vm_id: id }) => toVm(await find(context, id)),
+  render,
+});
+
+export const vmExec = defineOperation({
+  ...common,
+  name: 'vm.exec',
+  title: 'Run a command in a guest',
+  summary: 'Run a shell command line in a guest',
+  details: 'workspace_logs with the same id has all of a long output.',
+  effect: 'write',
+  tool: { profiles: full },
+  input: z.strictObject({
+    vm_id: vmIdField,
+    command: z.string().min(1).max(131_072).describe('Shell command line'),
+    timeout_seconds: z.number().min(0.1).max(40).default(30).describe('Time limit of the command, seconds'),
+  }),
+  output: z.object({
+    vm_id: z.string(),
+    command: z.string(),
+    stdout: z.string(),
+    stderr: z.string(),
+    exit_code: z.number().nullable(),
+    truncated: z.boolean(),
+    timed_out: z.boolean(),
+    duration_ms: z.number(),
+    sequence: z.number(),
+    execution_mode: z.literal('guest'),
+  }),
+  examples: [{ why: 'A command', command: 'vm_exec vm_id=6f1e538c0e71 command="uname -a"' }],
+  run: async (context, { vm_id: id, command, timeout_seconds: seconds }) => {
+    await find(context, id);
+    const timeoutMs = Math.round(seconds * 1000);
+    const request = {
+      command,
+      cwd: '/',
+      user: undefined,
+      env: {},
+      secretEnv: [],
+      stdin: undefined,
+      timeoutMs,
+      waitMs: timeoutMs + 5000,
+    };
+    const result = await workspacesOf(context).exec(id, { ...request, outputBytes: 8000 }, context);
+    const { stdout, stderr, exit_code, truncated, timed_out, duration_ms, sequence } = result;
+    return {
+      vm_id: id,
+      command,
+      stdout,
+      stderr,
+      exit_code,
+      truncated,
+      timed_out,
+      duration_ms,
+      sequence,
+      execution_mode: 'guest' as const,
+    };
+  },
+  render: (output) =>
+    `exit_code ${output.exit_code}, ${output.duration_ms} ms, sequence ${output.sequence}${output.truncated ? ', output cut' : ''}${output.timed_out ? ', timed out' : ''}\n--- stdout\n${output.stdout}\n--- stderr\n${output.stderr}\n`,
+});
+
+export const vmDelete = defineOperation({
+  ...common,
+  name: 'vm.delete',
+  title: 'Delete a guest',
+  summary: 'Delete a guest with everything in it',
+  details: 'There is no way back.',
+  effect: 'destroy',
+  tool: { profiles: full },
+  input: z.strictObject({ vm_id: vmIdField }),
+  output: z.object({ vm_id: z.string(), deleted: z.boolean(), reason: z.string() }),
+  examples: [{ why: 'Away with it', command: 'vm_delete vm_id=6f1e538c0e71' }],
+  run: async (context, { vm_id: id }) => {
+    await find(context, id);
+    await workspacesOf(context).delete(id, context);
+    return { vm_id: id, deleted: true, reason: 'explicit_delete' };
+  },
+  render: ({ vm_id: id }) => `deleted ${id}\n`,
+});
+
+export const vmNetworkInfo = defineOperation({
+  ...common,
+  name: 'vm.network_info',
+  title: 'Network of a guest',
+  summary: 'Say whether a guest has a way out',
+  details: 'No guest has a network card: what is allowed goes through the host, which decides on each connection.',
+  effect: 'read',
+  tool: { profiles: full, isIdempotent: true },
+  input: z.strictObject({ vm_id: vmIdField }),
+  output: z.object({
+    vm_id: z.string(),
+    network_enabled: z.boolean(),
+    outbound_connectivity_expected: z.boolean(),
+    reason: z.string(),
+  }),
+  examples: [{ why: 'Is there a way out?', command: 'vm_network_info vm_id=6f1e538c0e71' }],
+  run: async (context, { vm_id: id }) => {
+    const isOpen = (await find(context, id)).network_policy !== 'off';
+    const reason = isOpen ? 'connections go through the host, by its policy' : 'its network policy is off';
+    return { vm_id: id, network_enabled: isOpen, outbound_connectivity_expected: isOpen, reason };
+  },
+  render: ({ vm_id: id, network_enabled: isOpen, reason }) => `${id}: network ${isOpen ? 'on' : 'off'}, ${reason}\n`,
+});
+
+export const vmReapExpired = defineOperation({
+  ...common,
+  name: 'vm.reap_expired',
+  title: 'Delete expired guests',
+  summary: 'Delete guests of vm_create that their idle limit has stopped',
+  details: 'Workspaces are never deleted by this.',
+  effect: 'destroy',
+  tool: { profiles: full },
+  positionals: [],
+  input: z.strictObject({}),
+  output: z.object({ count: z.number(), deleted_vm_ids: z.array(z.string()) }),
+  examples: [{ why: 'Tidy up', command: 'vm_reap_expired' }],
+  run: async (context) => {
+    const request = { label: `${kindLabel}=vm`, state: 'stopped', limit: 500, cursor: undefined } as const;
+    const { workspaces } = await workspacesOf(context).list(request, context);
+    const expired = workspaces.filter((each) => each.stop_reason === 'idle').map((each) => each.workspace_id);
+    for (const id of expired) await workspacesOf(context).delete(id, context);
+    return { count: expired.length, deleted_vm_ids: expired };
+  },
+  render: ({ deleted_vm_ids: ids }) =>
+    ids.length === 0 ? 'nothing expired\n' : ids.map((id) => `deleted ${id}\n`).join(''),
+});

@@ -1,0 +1,119 @@
+// A secret reaches the commands that may have it and shows up nowhere else: no result, no file of the host.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+
+const value = 's3cr3t/"value"+\u00fc';
+const fromFile = 'file-secret-000111';
+let house: TestHouse;
+let folder = '';
+let id = '';
+
+beforeAll(async () => {
+  house = await openHouse();
+  folder = mkdtempSync(join(tmpdir(), 'pyro-secret-'));
+  writeFileSync(join(folder, 'token'), `${fromFile}\n`);
+  const secrets = { literals: { TOKEN: value }, files: { FROM_FILE: join(folder, 'token') } };
+  const created = await house.workspaces().create({ ...createRequest, secrets }, call());
+  expect(created.secrets).toEqual([
+    { name: 'TOKEN', source_kind: 'literal' },
+    { name: 'FROM_FILE', source_kind: 'file' },
+  ]);
+  id = created.workspace_id;
+});
+
+afterAll(async () => {
+  await house[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const encodings = [
+  'printf %s "$T"',
+  'printf %s "$T" | base64',
+  'printf %s "user:$T" | base64',
+  'printf %s "$T" | od -An -tx1 | tr -d " \\n"',
+];
+
+it('is given by its name or another, and as a file in memory', async () => {
+  const check = await exec(
+    house,
+    id,
+    '[ "$T" = "$EXPECTED" ] && [ "$(cat /run/pyro-secrets/TOKEN)" = "$T" ] && echo same',
+    {
+      secretEnv: ['TOKEN=T', 'TOKEN=EXPECTED'],
+    },
+  );
+  expect(check.stdout).toBe('same\n');
+  expect(
+    (await exec(house, id, 'printf %s "$FROM_FILE" | wc -c; echo "$T."', { secretEnv: ['FROM_FILE'] })).stdout,
+  ).toBe(`${fromFile.length}\n.\n`);
+  expect((await exec(house, id, 'stat -c %a /run/pyro-secrets/TOKEN; findmnt -no FSTYPE -T /run')).stdout).toBe(
+    '600\ntmpfs\n',
+  );
+  await expect(exec(house, id, 'true', { secretEnv: ['NONE'] })).rejects.toMatchObject({ code: 'secret_unknown' });
+});
+
+it('is not in any result, in none of its encodings, wherever the output is cut', async () => {
+  for (const command of encodings) {
+    const { stdout } = await exec(house, id, command, { secretEnv: ['TOKEN=T'] });
+    expect(stdout).toMatch(/\*{6}/);
+  }
+  const slow = 'printf "%s" "$T" | while IFS= read -r -n1 c; do printf "%s" "$c"; sleep 0.02; done';
+  expect((await exec(house, id, `bash -c '${slow}'`, { secretEnv: ['TOKEN=T'] })).stdout).toMatch(/^\*+$/);
+  const echoed = await exec(house, id, `echo '${fromFile}' >&2`);
+  expect(echoed.stderr).toMatch(/^\*+\n$/);
+  expect(echoed.command).not.toContain(fromFile);
+  await exec(house, id, 'printf %s "$T" > leak; mkdir d; echo clean > d/f', { secretEnv: ['TOKEN=T'] });
+  const read = { path: 'leak', maxBytes: 1000, offset: undefined, startLine: undefined, endLine: undefined };
+  expect((await house.workspaces().fileRead(id, read, call())).content).toMatch(/^\*+$/);
+});
+
+it('keeps a diff and an export that would hold it from being given', async () => {
+  const diff = {
+    path: undefined,
+    isStatOnly: false,
+    base: 'baseline',
+    hasSystem: false,
+    cursor: 0,
+    maxBytes: 9000,
+    entryLimit: 9,
+  };
+  await expect(house.workspaces().diff(id, diff, call())).rejects.toMatchObject({
+    code: 'secret_in_output',
+    details: { paths: ['leak'] },
+  });
+  expect((await house.workspaces().diff(id, { ...diff, path: 'd' }, call())).patch).toContain('+clean');
+  const outputPath = join(folder, 'out');
+  const request = { path: '/workspace', outputPath, format: 'files', isOverwrite: false, hasGit: false } as const;
+  await expect(house.workspaces().export(id, request, call())).rejects.toMatchObject({ code: 'secret_in_output' });
+  await house.workspaces().export(id, { ...request, path: 'd' }, call());
+});
+
+it('outlives the daemon and a restart of the guest, and stands in no file of the host', async () => {
+  await house.reopen();
+  process.kill(house.engine().activity().guests[0]?.pid ?? 0, 'SIGKILL');
+  const check = await exec(house, id, 'sleep 0.3; cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', {
+    secretEnv: ['TOKEN=T'],
+  }).catch(
+    async () => await exec(house, id, 'cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', { secretEnv: ['TOKEN=T'] }),
+  );
+  expect(check.stdout).toMatch(new RegExp(`^${fromFile.length}\\n\\*+\\n$`));
+  const forms = [
+    value,
+    fromFile,
+    JSON.stringify(value).slice(1, -1),
+    Buffer.from(value).toString('base64'),
+    Buffer.from(fromFile).toString('base64').slice(0, 20),
+  ];
+  for (const form of forms) {
+    const found = spawnSync(
+      'grep',
+      ['-rlaF', '--exclude=*.qcow2', '--', form, house.paths.state, house.paths.runtime],
+      { encoding: 'utf8' },
+    );
+    expect(found.stdout).toBe('');
+  }
+});

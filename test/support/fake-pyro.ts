@@ -1,0 +1,79 @@
+// An executable as pyro is one, with the fake operations: `daemon serve`, `mcp serve`, `call OPERATION JSON`, `status`, `stop`.
+import { parseArgs } from 'node:util';
+import { executeServer, type Servers } from '../../src/cli/servers.ts';
+import { createControl } from '../../src/daemon/control.ts';
+import type { DaemonProgram } from '../../src/daemon/program.ts';
+import { callDaemon } from '../../src/daemon/remote.ts';
+import type { DaemonEngine } from '../../src/engine/daemon-engine.ts';
+import { reportError } from '../../src/shared/errors.ts';
+import { locatePaths } from '../../src/system/paths.ts';
+import { fakeOperations } from './fake-operations.ts';
+
+const version = process.env['FAKE_VERSION'] ?? '1.0.0';
+const guardMs = Number(process.env['FAKE_GUARD_MS'] ?? 45_000);
+const program: DaemonProgram = {
+  command: [process.execPath, new URL(import.meta.url).pathname, 'daemon', 'serve'],
+  version,
+  paths: locatePaths(),
+};
+
+async function createEngine(): Promise<DaemonEngine> {
+  if (process.env['FAKE_BROKEN_ENGINE'] === '1') throw new Error('the engine does not open today');
+  const { createLocalEngine } = await import('../../src/engine/local-engine.ts');
+  const idle = { runningGuests: 0, busyCalls: 0, memoryBytes: 0, guests: [] };
+  return { ...createLocalEngine(), activity: () => idle, [Symbol.asyncDispose]: async () => undefined };
+}
+
+const servers: Servers = {
+  mcp: async (options, signal) => {
+    const { serveMcp } = await import('../../src/mcp/serve.ts');
+    return await serveMcp(options, version, signal, {
+      operations: fakeOperations,
+      guardMs,
+      invoke: async (operation, input, context) =>
+        operation.receive(await callDaemon(program, operation.definition.name, input, context)),
+    });
+  },
+  daemon: async ({ readyFd }, signal) => {
+    const { runDaemonProcess } = await import('../../src/daemon/serve.ts');
+    return await runDaemonProcess({ operations: fakeOperations, createEngine, version, signal, readyFd });
+  },
+};
+
+async function call(name: string, input: string): Promise<unknown> {
+  const signal = new AbortController();
+  process.on('SIGINT', () => signal.abort(new Error('interrupted')));
+  return await callDaemon(program, name, JSON.parse(input), {
+    signal: signal.signal,
+    onProgress: ({ message }) => process.stderr.write(`${message}\n`),
+    hostPaths: 'any',
+    project: undefined,
+    network: undefined,
+  });
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [first, second = '', third = '{}'] = argv;
+  if (first === 'mcp' || first === 'daemon') return await executeServer(argv, servers);
+  try {
+    const control = createControl(program);
+    const result =
+      first === 'call'
+        ? await call(second, third)
+        : first === 'status'
+          ? ((await control.status()) ?? null)
+          : await control.stop({
+              isForced:
+                parseArgs({ args: [...argv.slice(1)], options: { force: { type: 'boolean' } } }).values.force === true,
+              signal: new AbortController().signal,
+            });
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return 0;
+  } catch (error) {
+    process.stdout.write(`${JSON.stringify({ error: reportError(error) })}\n`);
+    return 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
+process.exit();

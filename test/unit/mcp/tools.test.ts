@@ -1,0 +1,120 @@
+// Every operation that is a tool, held to what hosts and models need of it.
+import { describe, expect, it } from 'vitest';
+import { factsOf, type ToolFacts } from '../../../src/mcp/catalogue.ts';
+import { instructionsFor, longestInstructions } from '../../../src/mcp/instructions.ts';
+import { modes } from '../../../src/mcp/modes.ts';
+import { resourceTemplates } from '../../../src/mcp/resources.ts';
+import { annotationsOf, selectTools } from '../../../src/mcp/tools.ts';
+import { operations } from '../../../src/operations/index.ts';
+import { modeNames, serverOptionsSchema } from '../../../src/shared/server-options.ts';
+
+const catalogue = factsOf(operations);
+const flatTypes = new Set(['string', 'number', 'integer', 'boolean']);
+/** Most characters of what a host shows its model at each start (4 are a token or so), and of the whole list. */
+const bounds = {
+  'workspace-core': { shown: 20_000, whole: 45_000 },
+  'workspace-full': { shown: 40_000, whole: 95_000 },
+};
+
+function isFlat(property: Readonly<Record<string, unknown>>): boolean {
+  if (typeof property['type'] !== 'string') return false;
+  if (flatTypes.has(property['type'])) return true;
+  const items = property['items'];
+  return property['type'] === 'array' && JSON.stringify(items) === '{"type":"string"}';
+}
+
+function sizesOf(tools: ReturnType<typeof selectTools>): { shown: number; whole: number } {
+  const shown = tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
+  const whole = tools.map(({ facts, outputSchema }) => [facts.title, outputSchema, annotationsOf(facts)]);
+  const count = JSON.stringify(shown).length;
+  return { shown: count, whole: count + JSON.stringify(whole).length };
+}
+
+describe('the tools of all operations', () => {
+  it('have names of their own that every host takes', () => {
+    const names = catalogue.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.filter((name) => !/^[a-z][a-z0-9_]{2,40}$/.test(name))).toEqual([]);
+    expect(names.length).toBeGreaterThan(15);
+  });
+
+  describe.each(catalogue.map((facts): [string, ToolFacts] => [facts.name, facts]))('%s', (_name, facts) => {
+    it('takes flat arguments, each described, and nothing else', () => {
+      const properties = Object.entries(facts.inputSchema.properties);
+      expect(properties.filter(([, property]) => !isFlat(property)).map(([field]) => field)).toEqual([]);
+      expect(properties.filter(([, { description }]) => !description).map(([field]) => field)).toEqual([]);
+      expect(facts.inputSchema['additionalProperties']).toBe(false);
+    });
+
+    it('states what it gives', () => {
+      expect(Object.keys(facts.outputSchema.properties)).not.toEqual([]);
+      expect(facts.title.length).toBeLessThan(60);
+      expect(`${facts.summary} ${facts.details}`.length).toBeLessThan(2048);
+    });
+  });
+});
+
+describe('a server', () => {
+  const base = serverOptionsSchema.parse({});
+  const select = (changes: object) => selectTools(catalogue, serverOptionsSchema.parse(changes));
+
+  it.each(['workspace-core', 'workspace-full'] as const)('has a list of bounded size in profile %s', (profile) => {
+    const tools = select({ profile });
+    const { shown, whole } = sizesOf(tools);
+    process.stdout.write(`${profile}: ${tools.length} tools, ${shown} characters for the model, ${whole} in all\n`);
+    expect(shown).toBeLessThan(bounds[profile].shown);
+    expect(whole).toBeLessThan(bounds[profile].whole);
+  });
+
+  it('in workspace-full has all tools of workspace-core', () => {
+    const full = new Set(select({ profile: 'workspace-full' }).map(({ name }) => name));
+    expect(select({}).filter(({ name }) => !full.has(name))).toEqual([]);
+  });
+
+  it.each(modeNames)('in mode %s has the tools of its table as far as they exist', (mode) => {
+    const known = new Set(catalogue.map(({ name }) => name));
+    const names = select({ mode }).map(({ name }) => name);
+    expect(new Set(names)).toEqual(new Set(modes[mode].tools.filter((name) => known.has(name))));
+    expect(names).toContain('workspace_exec');
+  });
+
+  it('in mode inspect has no network to choose', () => {
+    const create = select({ mode: 'inspect' }).find(({ name }) => name === 'workspace_create');
+    expect(create?.inputSchema.properties['network_policy']).toBeUndefined();
+    expect(create?.fixed).toEqual({ network_policy: 'off' });
+  });
+
+  it('tells its own defaults in the schema', () => {
+    const [create] = select({ environment: 'node:24', network_policy: 'egress' });
+    expect(create?.inputSchema.properties).toMatchObject({
+      environment: { default: 'node:24' },
+      network_policy: { default: 'egress' },
+    });
+  });
+
+  it('keeps its instructions within what every host shows, whatever the flags', () => {
+    const long = { repo_url: `https://x:y@example.org/${'a'.repeat(500)}`, repo_ref: 'b'.repeat(300) };
+    for (const mode of [undefined, ...modeNames]) {
+      const options = {
+        ...base,
+        ...long,
+        mode,
+        network_policy: 'egress' as const,
+        allow: Array(99).fill('host.example'),
+      };
+      const text = instructionsFor(options, selectTools(catalogue, options));
+      expect(text.length).toBeLessThanOrEqual(longestInstructions);
+      expect(text.split('\n')[1]).toBe('Rules:');
+      expect(text).toContain('Network: egress');
+      expect(text).not.toContain('x:y@');
+    }
+  });
+
+  it('offers diffs, logs and files as resources', () => {
+    expect(resourceTemplates(select({})).map(({ uriTemplate }) => uriTemplate)).toEqual([
+      'pyro://workspaces/{id}/diff',
+      'pyro://workspaces/{id}/logs/{sequence}/{stream}',
+      'pyro://workspaces/{id}/files/{+path}',
+    ]);
+  });
+});
