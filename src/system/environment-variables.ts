@@ -11,6 +11,8 @@ export const environmentVariables = {
   PYRO_DAEMON_IDLE_SECONDS:
     'Seconds without a guest, a call or a connection after which the daemon ends; 600 unless given',
   CLAUDE_PROJECT_DIR: 'Project folder, set by the chat host; the source of workspaces when the host names no roots',
+  CLAUDE_CONFIG_DIR: 'Folder of the configuration of Claude Code in place of the home folder',
+  CODEX_HOME: 'Folder of the configuration of Codex in place of ~/.codex',
   DOCKER_CONFIG: 'Folder of the docker configuration with registry credentials',
   XDG_CACHE_HOME: 'Parent of the cache folder',
   XDG_STATE_HOME: 'Parent of the state folder',

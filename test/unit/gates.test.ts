@@ -29,6 +29,7 @@ const forbidden: Readonly<Record<string, string>> = {
   environment: '../machine/kit.ts',
   secrets: '../agent/hello.ts',
   project: '../agent/hello.ts',
+  hosts: '../operations/index.ts',
   changes: '../machine/kit.ts',
   machine: '../environment/store.ts',
   network: '../agent/guest-client.ts',
