@@ -43,6 +43,11 @@ export const errorCodes = {
   image_invalid: { meaning: 'The image breaks the rules of the OCI format', retryable: false },
   digest_mismatch: { meaning: 'Downloaded bytes do not have the promised digest', retryable: true },
   state_damaged: { meaning: 'A state file does not have the expected content', retryable: false },
+  seed_missing: { meaning: 'The project to take in does not exist', retryable: false },
+  seed_unsupported: { meaning: 'The project is of a kind that cannot be taken in', retryable: false },
+  seed_invalid: { meaning: 'Something in the project cannot be read or must not go in', retryable: false },
+  seed_changing: { meaning: 'The project changed each time while it was read', retryable: true },
+  seed_too_large: { meaning: "The project is larger than a guest's project disk", retryable: false },
   locked: { meaning: 'Another process holds the lock', retryable: true },
   internal: { meaning: 'A fault in pyro itself', retryable: false },
 } as const satisfies Record<string, ErrorCode>;

@@ -27,6 +27,7 @@ const forbidden: Readonly<Record<string, string>> = {
   system: '../machine/kit.ts',
   agent: '../machine/kit.ts',
   environment: '../machine/kit.ts',
+  project: '../machine/kit.ts',
   machine: '../environment/store.ts',
   engine: '../operations/index.ts',
   operations: '../engine/run.ts',

@@ -1,0 +1,74 @@
+// What a project is on its way into guests: the request, its items, the summary, the finished image.
+import { z } from 'zod';
+import { gibibyte } from '../shared/units.ts';
+
+/** Size of the project disk in every guest, fixed by the templates, `bytes` */
+export const projectDiskBytes = 16 * gibibyte;
+
+/** Where the project lies in every guest */
+export const projectGuestFolder = '/workspace';
+
+export interface SeedRequest {
+  /** Absolute host path of a checkout, a folder or a tar archive */
+  readonly path: string;
+  /** Ignored paths, relative to `path`, that go in all the same */
+  readonly includes: readonly string[];
+}
+
+export type ItemType = 'file' | 'directory' | 'symlink';
+
+/** One path that goes in. Paths are bytes: names need not be UTF-8. */
+export interface SeedItem {
+  /** Path below the seed's root, without `.` or `..` */
+  readonly path: Buffer;
+  readonly type: ItemType;
+  /** Permission bits, 0 to 0o7777 */
+  readonly mode: number;
+  /** Length of a file or of a link's target, `bytes`; 0 for a folder */
+  readonly size: number;
+  readonly absolute: Buffer;
+  /** Seconds since 1970, rounded down */
+  readonly mtimeSeconds: number;
+  /** Changes whenever content, mode or times do: inode, size and times in nanoseconds */
+  readonly stamp: string;
+  /** Time of the last change, `ms` since 1970, and whether the file system keeps whole seconds only */
+  readonly changedMs: number;
+  readonly isCoarse: boolean;
+}
+
+export const leftOutSchema = z.object({
+  /** Paths that Git ignores; an ignored folder counts once */
+  ignored: z.number().int(),
+  /** Sockets, pipes and devices */
+  special: z.number().int(),
+  /** `.git` entries that Git does not take for a repository's */
+  git_folders: z.number().int(),
+  /** Repositories in the middle of a merge, rebase, cherry-pick, revert or bisect: that state stays behind */
+  in_progress: z.number().int(),
+  /** Upstream branches that lie too far from HEAD */
+  upstreams: z.number().int(),
+});
+export type LeftOut = z.infer<typeof leftOutSchema>;
+export type LeftOutCounts = { -readonly [key in keyof LeftOut]: LeftOut[key] };
+
+export const nothingLeftOut: LeftOut = { ignored: 0, special: 0, git_folders: 0, in_progress: 0, upstreams: 0 };
+
+export const seedSummarySchema = z.object({
+  mode: z.enum(['git', 'directory', 'tar_archive']),
+  seed_path: z.string(),
+  commit: z.string().nullable(),
+  branch: z.string().nullable(),
+  dirty: z.boolean().nullable(),
+  entry_count: z.number().int(),
+  bytes_written: z.number().int(),
+  left_out: leftOutSchema,
+});
+export type SeedSummary = z.infer<typeof seedSummarySchema>;
+
+export interface ProjectImage {
+  /** Hash of everything that decides the bytes a guest sees */
+  readonly key: string;
+  /** Squashfs image, padded to {@link projectDiskBytes} */
+  readonly path: string;
+  readonly summary: SeedSummary;
+}
