@@ -35,6 +35,8 @@ export async function checkArchive(path: string, signal: AbortSignal): Promise<A
     body.on('end', next);
     body.resume();
   });
+  // The stream reports its failure again after the pipeline, which has told it, let go of it.
+  entries.on('error', () => undefined);
   await using tar = await openArchive(path, signal);
   try {
     await pipeline(tar.stream, entries, { signal });

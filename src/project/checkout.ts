@@ -38,18 +38,18 @@ export async function collectCheckout(
   const { top, overrides } = repository;
   const [statusOutput, refs, index] = await Promise.all([
     runGit(top, statusArguments, { signal, settings: overrides }),
-    listRefs(repository, signal),
+    hasUpstreams(repository) ? listRefs(repository, signal) : undefined,
     readIndex(repository, signal),
   ]);
   const status = parseStatus(statusOutput);
-  const upstreamName = refs.get(`refs/heads/${status.branch}`)?.upstream ?? '';
+  const upstreamName = refs?.get(`refs/heads/${status.branch}`)?.upstream ?? '';
   const checkout: Checkout = {
     repository,
     place,
     gitPlace,
     status,
     index,
-    upstream: refs.get(upstreamName),
+    upstream: refs?.get(upstreamName),
     config: guestConfig(repository.config, {
       objectFormat: repository.objectFormat,
       branch: status.branch,
@@ -67,6 +67,10 @@ export async function collectCheckout(
   return checkouts;
 }
 
+function hasUpstreams({ config }: Repository): boolean {
+  return [...config.keys()].some((name) => name.startsWith('branch.') && name.endsWith('.merge'));
+}
+
 /** Takes the files of the index; gives the submodules that are there. */
 async function collectTracked(collector: ItemCollector, checkout: Checkout): Promise<string[]> {
   const { index, place, status } = checkout;
@@ -76,10 +80,7 @@ async function collectTracked(collector: ItemCollector, checkout: Checkout): Pro
     const isClean = !status.modified.has(entry.path) && !entry.isAssumedUnchanged && !entry.isSkipped;
     const proof = !isClean ? 'content' : hasConversions ? 'stamp' : 'index';
     const item = await collector.add(below(place, entry.path), proof);
-    if (entry.mode !== gitlinkMode) {
-      // A folder in a file's place: what lies in it is untracked and comes by itself.
-      continue;
-    }
+    if (entry.mode !== gitlinkMode) continue;
     if (item?.type === 'directory' && (await hasGit(collector, below(place, entry.path)))) nested.push(entry.path);
   }
   return nested;

@@ -7,7 +7,7 @@ import { lastValue, setting } from './git-config.ts';
 import { selectHistory } from './git-history.ts';
 import { gitlinkMode, rewriteIndex } from './git-index.ts';
 import type { CollectedItem } from './item-collector.ts';
-import type { LeftOutCounts } from './project-types.ts';
+import { type LeftOutCounts, mtimeSecondsOf } from './project-types.ts';
 
 /** Writes one checkout's git directory below `draft`, a copy of the image's tree that has nothing but these. */
 export async function writeGitDirectory(
@@ -90,7 +90,7 @@ async function writeIndex(
     const item = items.get(below(place, entry.path));
     const isClean = !status.modified.has(entry.path) && entry.stage === 0 && !entry.isIntentToAdd;
     if (!isClean || entry.mode === gitlinkMode || item === undefined || item.type === 'directory') return undefined;
-    newest = Math.max(newest, item.mtimeSeconds);
+    newest = Math.max(newest, mtimeSecondsOf(item));
     return item;
   });
   await writeFile(path, bytes);

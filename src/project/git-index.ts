@@ -89,7 +89,7 @@ function readExtensions(bytes: Buffer, from: number, end: number): Pick<GitIndex
 }
 
 export interface EntryStat {
-  readonly mtimeSeconds: number;
+  readonly mtimeMs: number;
   readonly size: number;
 }
 
@@ -109,7 +109,7 @@ export function rewriteIndex(
     body.fill(0, entry.offset, entry.offset + 24);
     body.fill(0, entry.offset + 28, entry.offset + 40);
     if (stat === undefined) continue;
-    body.writeUInt32BE(stat.mtimeSeconds >>> 0, entry.offset + 8);
+    body.writeUInt32BE(Math.floor(stat.mtimeMs / 1000) >>> 0, entry.offset + 8);
     body.writeUInt32BE(stat.size % 2 ** 32, entry.offset + 36);
   }
   return Buffer.concat([body, createHash(objectFormat).update(body).digest()]);

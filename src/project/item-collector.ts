@@ -1,5 +1,5 @@
 // Collects what goes in, path by path: never through a link, never a socket or device, each path once.
-import { type BigIntStats, lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
 import type { ItemType, LeftOutCounts, SeedItem } from './project-types.ts';
@@ -79,9 +79,9 @@ export class ItemCollector {
 
   #take(path: string, proof: Proof, isFolderOnly = false): CollectedItem | undefined {
     const absolute = this.absolute(path);
-    let stat: BigIntStats | undefined;
+    let stat: Stats | undefined;
     try {
-      stat = lstatSync(absolute, { bigint: true, throwIfNoEntry: false });
+      stat = lstatSync(absolute, { throwIfNoEntry: false });
     } catch (error) {
       if (systemCodeOf(error) === 'ENOTDIR') return undefined;
       throw unreadable(path, error);
@@ -95,15 +95,14 @@ export class ItemCollector {
       return undefined;
     }
     const item: CollectedItem = {
-      path: Buffer.from(path, 'latin1'),
+      path: absolute.subarray(this.#root.length + 1),
       type,
-      mode: Number(stat.mode & 0o7777n),
-      size: type === 'directory' ? 0 : Number(stat.size),
+      mode: stat.mode & 0o7777,
+      size: type === 'directory' ? 0 : stat.size,
       absolute,
-      mtimeSeconds: Math.floor(Number(stat.mtimeNs) / 1e9),
-      stamp: `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`,
-      changedMs: Number(stat.ctimeNs / 1_000_000n),
-      isCoarse: stat.ctimeNs % 1_000_000_000n === 0n,
+      mtimeMs: stat.mtimeMs,
+      ctimeMs: stat.ctimeMs,
+      inode: stat.ino,
       proof,
     };
     this.items.set(path, item);
@@ -111,7 +110,7 @@ export class ItemCollector {
   }
 }
 
-function typeOf(stat: BigIntStats): ItemType | undefined {
+function typeOf(stat: Stats): ItemType | undefined {
   if (stat.isFile()) return 'file';
   if (stat.isDirectory()) return 'directory';
   return stat.isSymbolicLink() ? 'symlink' : undefined;
@@ -119,8 +118,7 @@ function typeOf(stat: BigIntStats): ItemType | undefined {
 
 /** An index that somebody forged could name files outside of the checkout. */
 function checkPath(path: string): void {
-  const isBad = path.split('/').some((part) => part === '' || part === '.' || part === '..' || /^\.git$/i.test(part));
-  if (isBad || path.includes('\0')) {
+  if (/(^|\/)(\.{0,2}|\.git)(\/|$)|\0/i.test(path)) {
     throw new PyroError('seed_invalid', `the project names a path that cannot go in: ${JSON.stringify(path)}`, {
       hint: 'look for it with: git ls-files',
     });

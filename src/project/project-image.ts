@@ -17,7 +17,7 @@ import {
   type ProjectStore,
   touchProjectImage,
 } from './project-store.ts';
-import type { ProjectImage, SeedRequest, SeedSummary } from './project-types.ts';
+import { mtimeSecondsOf, type ProjectImage, type SeedRequest, type SeedSummary } from './project-types.ts';
 import { readSeed, type Seed } from './seed.ts';
 
 export interface PrepareContext {
@@ -134,10 +134,7 @@ async function build(seed: Seed, draft: string, file: string, { signal }: Prepar
     { folder: seed.root, paths: items.map(({ path }) => path) },
     { folder: tree, paths: await listGitPaths(tree, '') },
   ];
-  const tar = await startTar(
-    sets.filter(({ paths }) => paths.length > 0),
-    signal,
-  );
+  const tar = await startTar(sets, signal);
   const [packed, written] = await Promise.allSettled([tar.done, writeImage(tar.stdout, file, signal)]);
   // What tar met is the cause of what sqfstar then says.
   if (packed.status === 'rejected') throw packed.reason;
@@ -178,13 +175,13 @@ async function readSettledSeed(request: SeedRequest, signal: AbortSignal): Promi
     const seed = await readSeed(request, signal);
     const now = Date.now();
     let wait = 0;
-    for (const { type, changedMs, isCoarse } of seed.items.values()) {
-      const left = changedMs + (isCoarse ? coarseTickMs : fineTickMs) - now;
+    for (const { type, ctimeMs } of seed.items.values()) {
+      const left = ctimeMs + (ctimeMs % 1000 === 0 ? coarseTickMs : fineTickMs) - now;
       // A time far ahead comes from another machine's clock and says nothing.
       if (type !== 'directory' && left > 0 && left <= 2 * coarseTickMs) wait = Math.max(wait, left);
     }
     if (wait === 0) return seed;
-    await sleep(wait, undefined, { signal });
+    await sleep(Math.ceil(wait), undefined, { signal });
   }
   return undefined;
 }
@@ -197,8 +194,8 @@ async function untilNextSecond(seed: Seed, signal: AbortSignal): Promise<void> {
   if (seed.checkouts.length === 0) return;
   const now = Date.now();
   const second = Math.floor(now / 1000);
-  for (const { mtimeSeconds } of seed.items.values()) {
-    if (mtimeSeconds !== second) continue;
+  for (const item of seed.items.values()) {
+    if (mtimeSecondsOf(item) !== second) continue;
     await sleep((second + 1) * 1000 - now, undefined, { signal });
     return;
   }

@@ -8,6 +8,7 @@ import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { type Checkout, describeEntry } from './checkout.ts';
 import type { CollectedItem } from './item-collector.ts';
+import { stampOf } from './project-types.ts';
 import type { Seed } from './seed.ts';
 
 /** Counts up whenever the same project would give other bytes */
@@ -46,9 +47,9 @@ export async function projectKey(seed: Seed): Promise<string> {
 export function seedStamp(seed: Seed, key: string): string {
   const hash = createHash('sha256');
   hash.update(key);
-  for (const { path, type, stamp } of seed.items.values()) {
+  for (const item of seed.items.values()) {
     // A folder's times also change with ignored files in it.
-    if (type !== 'directory') part(hash, [path, stamp]);
+    if (item.type !== 'directory') part(hash, [item.path, stampOf(item)]);
   }
   return hash.digest('hex');
 }
@@ -63,11 +64,11 @@ function hashCheckout(hash: Hash, checkout: Checkout): void {
 
 async function proofOf(item: CollectedItem, mode: Seed['mode']): Promise<string | Buffer> {
   if (item.proof === 'index') return '';
-  if (item.proof === 'stamp') return item.stamp;
+  if (item.proof === 'stamp') return stampOf(item);
   try {
     if (item.type === 'symlink') return readlinkSync(item.absolute, { encoding: 'buffer' });
-    if (mode === 'tar_archive') return item.size > largestHashedArchive ? item.stamp : await digestOf(item);
-    if (item.size > largestHashed) return item.stamp;
+    if (mode === 'tar_archive') return item.size > largestHashedArchive ? stampOf(item) : await digestOf(item);
+    if (item.size > largestHashed) return stampOf(item);
     return createHash('sha256').update(readWhole(item.absolute)).digest();
   } catch (cause) {
     throw readFailure(item, cause);
@@ -109,7 +110,6 @@ export function readFailure(item: Pick<CollectedItem, 'path'>, cause: unknown): 
 
 function part(hash: Hash, parts: readonly (string | Buffer)[]): void {
   for (const each of parts) {
-    const bytes = Buffer.from(each);
-    hash.update(`${bytes.length}:`).update(bytes);
+    hash.update(`${Buffer.byteLength(each)}:`).update(each);
   }
 }

@@ -27,13 +27,19 @@ export interface SeedItem {
   /** Length of a file or of a link's target, `bytes`; 0 for a folder */
   readonly size: number;
   readonly absolute: Buffer;
-  /** Seconds since 1970, rounded down */
-  readonly mtimeSeconds: number;
-  /** Changes whenever content, mode or times do: inode, size and times in nanoseconds */
-  readonly stamp: string;
-  /** Time of the last change, `ms` since 1970, and whether the file system keeps whole seconds only */
-  readonly changedMs: number;
-  readonly isCoarse: boolean;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly inode: number;
+}
+
+/** Changes whenever content or mode do. Milliseconds keep fractions down to less than a microsecond. */
+export function stampOf({ inode, size, mtimeMs, ctimeMs }: SeedItem): string {
+  return `${inode}:${size}:${mtimeMs}:${ctimeMs}`;
+}
+
+/** Time of the last write in the seconds that tar, squashfs and Git's index keep. */
+export function mtimeSecondsOf({ mtimeMs }: SeedItem): number {
+  return Math.floor(mtimeMs / 1000);
 }
 
 export const leftOutSchema = z.object({
