@@ -23,6 +23,8 @@ export async function checkArchive(path: string, signal: AbortSignal): Promise<A
   let bytes = 0;
   const entries = extract();
   entries.on('entry', (header, body, next) => {
+    // A failure of the archive ends the entry at hand too; the pipeline tells it.
+    body.on('error', () => undefined);
     try {
       checkEntry(header);
       entryCount++;
@@ -35,8 +37,6 @@ export async function checkArchive(path: string, signal: AbortSignal): Promise<A
     body.on('end', next);
     body.resume();
   });
-  // The stream reports its failure again after the pipeline, which has told it, let go of it.
-  entries.on('error', () => undefined);
   await using tar = await openArchive(path, signal);
   try {
     await pipeline(tar.stream, entries, { signal });

@@ -1,5 +1,6 @@
 // What else than a checkout goes in, what never does, and what is refused.
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -12,6 +13,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -133,7 +135,8 @@ describe('folders', () => {
     mkdirSync(join(folder, 'empty'));
     chmodSync(join(folder, 'a/b'), 0o640);
     symlinkSync('/nowhere', join(folder, 'link'));
-    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    await using socket = createServer().listen(join(folder, 'socket'));
+    await once(socket, 'listening');
     git(folder, 'init', '-q', 'inner');
     put(folder, 'inner/f', 'f');
     put(folder, 'inner/.gitignore', '.env');
