@@ -2,11 +2,8 @@
 import { chmodSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { describeTree, expectSameAnswers, git, Scratch } from '../../support/project.ts';
-
-const scratch = new Scratch();
-afterAll(() => scratch[Symbol.dispose]());
 
 const names = ['a', 'b c', 'd\n', "'q", '\\n', 'é', '-x', '*'];
 const path = fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
@@ -63,6 +60,8 @@ function take(folder: string, { do: what, path: name, text }: { do: string; path
 it('makes an image in which git answers as on the host', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+      // A store of its own: the same tree made twice shares one image, with the times of the first.
+      using scratch = new Scratch();
       const folder = scratch.repository();
       for (const each of steps) {
         try {
