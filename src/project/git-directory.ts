@@ -1,6 +1,8 @@
 // Writes the git directory of the image: HEAD, branch, upstream, the last commits, index and ignore rules.
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import { below, type Checkout, textPath } from './checkout.ts';
 import { runGit } from './git-command.ts';
 import { lastValue, setting } from './git-config.ts';
@@ -37,6 +39,9 @@ export async function writeGitDirectory(
   } else if (status.stagedBlobs.size > 0) {
     await writePack(checkout, [], [], join(folder, 'objects/pack/pack'), signal);
   }
+  if (checkout.index?.entries.some(({ isIntentToAdd }) => isIntentToAdd)) {
+    await writeEmptyBlob(repository.objectFormat, join(folder, 'objects'));
+  }
   const byName = (a: string, b: string): number => (a.slice(a.indexOf(' ')) < b.slice(b.indexOf(' ')) ? -1 : 1);
   await write('packed-refs', [...new Set(packedRefs)].sort(byName).join(''));
   await write('HEAD', status.branch === undefined ? `${status.commit}\n` : `ref: refs/heads/${status.branch}\n`);
@@ -67,6 +72,14 @@ async function writePack(
     input: Buffer.from(`${lines.join('\n')}\n`),
     settings: ['pack.compression=1', 'pack.writeReverseIndex=false', 'pack.writeBitmapHashCache=false'],
   });
+}
+
+/** Stands for the content of a path that is only intended to be added; status does not name it. */
+async function writeEmptyBlob(objectFormat: string, objects: string): Promise<void> {
+  const blob = Buffer.from('blob 0\0');
+  const oid = createHash(objectFormat).update(blob).digest('hex');
+  await mkdir(join(objects, oid.slice(0, 2)));
+  await writeFile(join(objects, oid.slice(0, 2), oid.slice(2)), deflateSync(blob), { mode: 0o444 });
 }
 
 /** Git shortens names by the number of objects, and the guest has fewer: the host's length keeps the output alike. */

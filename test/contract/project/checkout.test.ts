@@ -61,6 +61,9 @@ describe('a checkout', () => {
     put(folder, 'intended', 'later\n');
     git(folder, 'add', '-N', 'intended');
     put(folder, 'same-size', 'SAME-size\n');
+    put(folder, 'intended-gone', 'x');
+    git(folder, 'add', '-N', 'intended-gone');
+    rmSync(join(folder, 'intended-gone'));
     const tree = await expectSame(folder);
     expect(git(tree, 'status', '--porcelain').toString()).toContain(' M same-size');
   });
