@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { templateDiskMib } from '../machine/disks.ts';
+import { sweepOwnedFolders } from '../machine/owned-folders.ts';
 import { SecretSet } from '../secrets/secret-set.ts';
 import { SecretStore } from '../secrets/secret-store.ts';
 import type { CallContext } from '../shared/call-context.ts';
@@ -36,6 +37,8 @@ export class WorkspaceRegistry implements AsyncDisposable {
   readonly #workspaces = new Map<string, Workspace>();
   readonly #damaged = new Map<string, string>();
   readonly #closing = new AbortController();
+  /** Work that nobody waits for but the end: it leaves nothing when it is let finish */
+  readonly #background = new Set<Promise<void>>();
   #room: Promise<MachineRoom> | undefined;
   #secretStore: Promise<SecretStore> | undefined;
   #reaper: NodeJS.Timeout | undefined;
@@ -52,6 +55,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     await ensurePrivateFolder(registry.#folder);
     for (const name of await readdir(registry.#folder)) await registry.#load(name);
     const noted = [...registry.#workspaces.values()].flatMap(({ record }) => record.guest ?? []);
+    await sweepOwnedFolders(paths.runtime);
     await sweepGuests(paths.runtime, new Set(noted.map(({ folder }) => folder)));
     const context: CallContext = { signal: registry.#closing.signal, onProgress: noProgress };
     await Promise.all([...registry.#workspaces.values()].map((workspace) => workspace.adopt(context)));
@@ -90,7 +94,12 @@ export class WorkspaceRegistry implements AsyncDisposable {
       const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
       const work = this.house.room(context).then((room) => ensureTemplate(room, source, size, context, 'bare'));
       // Without the template the start boots: slower, and its own failure says why.
-      work.catch(() => undefined);
+      const settled = work.then(
+        () => undefined,
+        () => undefined,
+      );
+      this.#background.add(settled);
+      void settled.then(() => this.#background.delete(settled));
     },
   };
 
@@ -141,7 +150,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#reaper);
     this.#closing.abort(new PyroError('cancelled', 'the daemon ends'));
-    await Promise.all(this.all().map((workspace) => workspace.release()));
+    await Promise.all([...this.#background, ...this.all().map((workspace) => workspace.release())]);
   }
 
   async #load(name: string): Promise<void> {

@@ -117,9 +117,9 @@ function leaks(ids: ReadonlySet<string>): string[] {
   return found;
 }
 
-/** Waits for the clean-up that goes on behind an answer, for a bounded time. */
+/** Waits for what goes on behind an answer, such as the making of a template after a stop. */
 async function noLeaks(ids: ReadonlySet<string>): Promise<void> {
-  for (let turn = 0; turn < 50 && leaks(ids).length > 0; turn++) await sleep(100);
+  for (let turn = 0; turn < 900 && leaks(ids).length > 0; turn++) await sleep(100);
   expect(leaks(ids)).toEqual([]);
 }
 
