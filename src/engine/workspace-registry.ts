@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { templateDiskMib } from '../machine/disks.ts';
 import { sweepOwnedFolders } from '../machine/owned-folders.ts';
 import { SecretSet } from '../secrets/secret-set.ts';
@@ -24,6 +25,8 @@ import {
 } from './workspace-record.ts';
 
 const reapMs = 5000;
+/** A guest that answers is taken over within this time; for one that hangs nobody else waits, `ms` */
+const adoptionMs = 2000;
 const deletedMark = '.deleted';
 
 /** Keeps homes of one user apart where they share a folder in memory. */
@@ -58,7 +61,9 @@ export class WorkspaceRegistry implements AsyncDisposable {
     await sweepOwnedFolders(paths.runtime);
     await sweepGuests(paths.runtime, new Set(noted.map(({ folder }) => folder)));
     const context: CallContext = { signal: registry.#closing.signal, onProgress: noProgress };
-    await Promise.all([...registry.#workspaces.values()].map((workspace) => workspace.adopt(context)));
+    const adoptions = [...registry.#workspaces.values()].map((workspace) => workspace.adopt(context));
+    const adopted = Promise.all(adoptions.map((each) => registry.#inBackground(each)));
+    await Promise.race([adopted, sleep(adoptionMs, undefined, { ref: false })]);
     registry.#reaper = setInterval(() => void registry.#reap(), reapMs);
     registry.#reaper.unref();
     return registry;
@@ -94,14 +99,17 @@ export class WorkspaceRegistry implements AsyncDisposable {
       const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
       const work = this.house.room(context).then((room) => ensureTemplate(room, source, size, context, 'bare'));
       // Without the template the start boots: slower, and its own failure says why.
-      const settled = work.then(
-        () => undefined,
-        () => undefined,
-      );
-      this.#background.add(settled);
-      void settled.then(() => this.#background.delete(settled));
+      void this.#inBackground(work);
     },
   };
+
+  /** Settles with the work; a failure is met again, and told, by the call that needs what it was for. */
+  async #inBackground(work: Promise<unknown>): Promise<void> {
+    const settled = Promise.allSettled([work]).then(() => undefined);
+    this.#background.add(settled);
+    await settled;
+    this.#background.delete(settled);
+  }
 
   all(): Workspace[] {
     return [...this.#workspaces.values()];

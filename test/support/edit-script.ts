@@ -53,7 +53,7 @@ export function editScript(root: string, random: Random, count = 30): string {
   const all = paths(root);
   const lines = Array.from({ length: count }, () => {
     const path = quote(all.length === 0 ? 'none' : random.pick(all));
-    return `${random.pick(edits)(path, quote(random.pick(newNames)), random)} 2>/dev/null || :`;
+    return `{ ${random.pick(edits)(path, quote(random.pick(newNames)), random)}; } 2>/dev/null || :`;
   });
   return `${lines.join('\n')}\n`;
 }
