@@ -11,7 +11,7 @@ import { type FaultOperation, faultOperations, prepareCommand, showCommand } fro
 import { Random } from '../support/random-tree.ts';
 import { guestsOf, nothing, openRealHome, type RealHome } from '../support/real-home.ts';
 
-const rounds = process.env['PYRO_SOAK'] === '1' ? 100 : 10;
+const rounds = Number(process.env['PYRO_ROUNDS'] ?? (process.env['PYRO_SOAK'] === '1' ? 100 : 10));
 const seed = Number(process.env['PYRO_SEED'] ?? Date.now() % 1_000_000);
 const victims = ['front', 'daemon', 'guest'] as const;
 type Victim = (typeof victims)[number];
@@ -162,7 +162,11 @@ it(`loses nothing in ${rounds} rounds of seed ${seed}`, { timeout: rounds * 120_
     if (operation.name === 'start') await home.json(z.unknown(), 'workspace', 'start', base, '--json');
     await show(base, prepareCommand(round));
     if (operation.name === 'start') await home.json(z.unknown(), 'workspace', 'stop', base, '--json');
-    const delayMs = random.next(operation.spanMs);
+    const startedAt = performance.now();
+    await home.list();
+    // The machine's pace now; before about half of it the front has not even called.
+    const paceMs = Math.round(performance.now() - startedAt);
+    const delayMs = Math.round(paceMs / 2) + random.next(Math.round(paceMs * (operation.span - 0.5)));
     const words = `PYRO_SEED=${seed} round ${round}: ${operation.name}, kill -9 of the ${victim} after ${delayMs} ms`;
     const outcome = await runAndKill(operation, victim, delayMs, round);
     process.stderr.write(`${words}: ended with ${outcome.code}\n`);

@@ -12,8 +12,8 @@ export interface Before {
 
 export interface FaultOperation {
   readonly name: string;
-  /** About how long it takes, `ms`: the kill comes within it */
-  readonly spanMs: number;
+  /** How long it takes, about, in times of a `list`: the kill comes within that */
+  readonly span: number;
   readonly args: (before: Before) => readonly string[];
   /** Contents that the files `one`, `two` may have afterwards, where the guest has lived and where its QEMU was killed */
   readonly allowed: (round: number, isGuestKilled: boolean) => readonly string[];
@@ -49,41 +49,41 @@ function patch({ round }: Before): string {
 }
 
 export const faultOperations: readonly FaultOperation[] = [
-  { name: 'create', spanMs: 3000, args: () => ['workspace', 'create', 'debian:12'], allowed: untouched },
-  { name: 'exec', spanMs: 1500, args: ({ id }) => ['workspace', 'exec', id, '--', 'sleep 1'], allowed: untouched },
+  { name: 'create', span: 7, args: () => ['workspace', 'create', 'debian:12'], allowed: untouched },
+  { name: 'exec', span: 6, args: ({ id }) => ['workspace', 'exec', id, '--', 'sleep 1'], allowed: untouched },
   {
     name: 'file write',
-    spanMs: 800,
+    span: 2,
     args: ({ id, round }) => ['workspace', 'file', 'write', id, 'one', '--text', `${fresh(round)}\n`],
     allowed: (round) => [...untouched(round), `${fresh(round)}|${old(round)}`],
   },
   {
     name: 'patch apply',
-    spanMs: 1000,
+    span: 3,
     args: (before) => ['workspace', 'patch', 'apply', before.id, '--patch', patch(before)],
     allowed: both,
   },
   {
     name: 'sync push',
-    spanMs: 1000,
+    span: 3,
     args: (before) => ['workspace', 'sync', 'push', before.id, pushed(before)],
     allowed: both,
   },
   {
     name: 'snapshot create',
-    spanMs: 1500,
+    span: 3,
     args: ({ id, round }) => ['workspace', 'snapshot', 'create', id, `round-${round}`],
     allowed: untouched,
   },
   {
     name: 'reset',
-    spanMs: 3000,
+    span: 7,
     args: ({ id }) => ['workspace', 'reset', id],
     allowed: (round) => [...untouched(round), 'none|none'],
   },
-  { name: 'stop', spanMs: 1500, args: ({ id }) => ['workspace', 'stop', id], allowed: untouched },
-  { name: 'start', spanMs: 3000, args: ({ id }) => ['workspace', 'start', id], allowed: untouched },
-  { name: 'delete', spanMs: 1500, args: ({ id }) => ['workspace', 'delete', id], allowed: untouched },
+  { name: 'stop', span: 4, args: ({ id }) => ['workspace', 'stop', id], allowed: untouched },
+  { name: 'start', span: 6, args: ({ id }) => ['workspace', 'start', id], allowed: untouched },
+  { name: 'delete', span: 3, args: ({ id }) => ['workspace', 'delete', id], allowed: untouched },
 ];
 
 /** Prepares both files with what is there before, and makes sure that it is on the disk. */
