@@ -33,9 +33,10 @@ export class AdoptedProcess implements MachineProcess {
   }
 
   async kill(): Promise<void> {
+    const cgroup = await this.#cgroup;
     if (isRunning(this.#identity)) process.kill(this.#identity.pid, 'SIGKILL');
     while (isRunning(this.#identity)) await sleep(killLookMs);
-    await (await this.#cgroup)?.remove();
+    await cgroup?.remove();
   }
 
   /** Only a parent is told of an end; others have to look. */
