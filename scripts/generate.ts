@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { operations } from '../src/operations/index.ts';
-import { serverExamples, serverOptionsSchema } from '../src/operations/server-options.ts';
 import { errorCodes } from '../src/shared/error-codes.ts';
+import { serverExamples, serverOptionsSchema } from '../src/shared/server-options.ts';
 import { environmentVariables } from '../src/system/environment-variables.ts';
 import { writeFileAtomic } from '../src/system/files.ts';
 import { toolsPage } from './tools-page.ts';

@@ -115,7 +115,7 @@ Linux kernel $release (vmlinuz, and the modules in initramfs.img)
   on Debian systems /usr/share/common-licenses/GPL-2.
 
 The agent (/init in initramfs.img) is part of pyro, under pyro's licence (MIT). It contains the Go runtime and
-standard library and golang.org/x/sys, under this licence:
+standard library, golang.org/x/sys and golang.org/x/net, under this licence:
 
 NOTICE
   sed 's/^/  /' "$(go env GOROOT)/LICENSE" 2>/dev/null || fail 'the licence of Go is missing from its installation'

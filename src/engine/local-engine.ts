@@ -4,6 +4,7 @@ import { pruneStore } from '../environment/prune.ts';
 import { pullEnvironment } from '../environment/pull.ts';
 import { parseReference } from '../environment/reference.ts';
 import { type Environment, listEnvironments, openStore, resolveEnvironment } from '../environment/store.ts';
+import { createHosts } from '../hosts/hosts.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { runDemo } from './demo.ts';
@@ -22,6 +23,7 @@ export function createLocalEngine(): Engine {
   const store = openStore(paths.cache);
   return {
     workspaces: undefined,
+    hosts: createHosts(),
     run: async (request, io, context) => {
       try {
         const room = await openMachineRoom(paths, context);

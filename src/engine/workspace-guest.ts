@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AdoptedProcess } from '../machine/adopted-process.ts';
 import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from '../machine/disks.ts';
 import { Guest, type GuestStart, guestFolder, newMagic } from '../machine/guest.ts';
 import { createLayer } from '../machine/layers.ts';
@@ -9,6 +10,7 @@ import { findTemplate, type Template, templateFolder, templateKey } from '../mac
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
+import { findCgroupOf } from '../system/cgroup.ts';
 import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
 import type { GuestRecord, WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
 
@@ -196,6 +198,11 @@ export async function takeOver(
     await guest.release();
     throw error;
   }
+}
+
+/** Ends a guest that nobody has a session with. */
+export async function endProcess({ process }: GuestRecord): Promise<void> {
+  await new AdoptedProcess(process, await findCgroupOf(process.pid)).kill();
 }
 
 /** Ends a guest at once and removes its sockets. */

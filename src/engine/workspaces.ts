@@ -15,6 +15,7 @@ import { inspectStopped } from './workspace-inspect.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
+import { resetWorkspace } from './workspace-reset.ts';
 import { createServiceCalls } from './workspace-services.ts';
 import { createShellCalls } from './workspace-shells.ts';
 import { createSnapshot, deleteSnapshot, listSnapshots } from './workspace-snapshots.ts';
@@ -83,7 +84,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     syncPush: (id, request, call) => pushFiles(registry.get(id), request, call),
     reset: async (id, snapshot, call) => {
       const workspace = registry.get(id);
-      await workspace.reset(snapshot, call);
+      await resetWorkspace(workspace, snapshot, call);
       return viewOf(workspace);
     },
     snapshotCreate: (id, name, call) => createSnapshot(registry.get(id), name, call),

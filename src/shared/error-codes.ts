@@ -82,6 +82,7 @@ export const errorCodes = {
   ports_unavailable: { meaning: 'Ports of this guest cannot be published', retryable: false },
   limit_reached: { meaning: 'The workspace has as many things of this kind as it may have', retryable: false },
   path_refused: { meaning: 'A path of the host is outside of what the server may use', retryable: false },
+  port_taken: { meaning: 'A port of the host is in use or may not be used', retryable: false },
   memory_exhausted: { meaning: 'The memory of the machine does not carry another guest', retryable: true },
   daemon_lost: { meaning: 'The daemon ended in the middle of a call; the next call starts it again', retryable: true },
   daemon_draining: { meaning: 'The daemon is about to end and takes no more calls', retryable: true },
@@ -94,6 +95,15 @@ export const errorCodes = {
     meaning: 'The project folder or repository that the server was given cannot be used',
     retryable: false,
   },
+  host_missing: { meaning: 'The chat host is not installed for this user', retryable: false },
+  host_not_configured: { meaning: 'The chat host has no entry for pyro', retryable: false },
+  host_config_invalid: { meaning: 'A configuration file of a chat host does not parse', retryable: false },
+  host_config_changing: {
+    meaning: 'A configuration file of a chat host kept changing while it was edited',
+    retryable: true,
+  },
+  host_command_failed: { meaning: 'The program of a chat host refused to change its configuration', retryable: false },
+  host_verify_failed: { meaning: 'The chat host does not get on with the entry that was written', retryable: false },
   locked: { meaning: 'Another process holds the lock', retryable: true },
   internal: { meaning: 'A fault in pyro itself', retryable: false },
 } as const satisfies Record<string, ErrorCode>;
