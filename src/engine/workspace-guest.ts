@@ -28,7 +28,7 @@ export interface GuestPlace {
   /** True for a guest that must not outlive this process */
   readonly isAttached?: boolean;
   /** What the guest gets once its files are there and before anybody uses it */
-  readonly arrive?: ((guest: Guest) => Promise<void>) | undefined;
+  readonly arrive?: ((guest: Guest, folderName: string) => Promise<void>) | undefined;
 }
 
 type Source = Pick<GuestStart, 'memory' | 'magic' | 'stateFile'>;
@@ -169,7 +169,7 @@ async function launch(place: GuestPlace, source: Source, mount: Mount): Promise<
   const magic = newMagic();
   await guest.client.resume(identity, magic, { signal });
   await mount(guest);
-  await place.arrive?.(guest);
+  await place.arrive?.(guest, folder);
   const record: GuestRecord = {
     process: guest.identity(),
     folder,

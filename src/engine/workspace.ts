@@ -1,5 +1,6 @@
 // One workspace: its record, its guest and its commands, with each change of its life one after the other.
-import type { Guest } from '../machine/guest.ts';
+import { join } from 'node:path';
+import { type Guest, guestFolder } from '../machine/guest.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
@@ -14,6 +15,7 @@ import { mergeLayers, reconcileLayers } from './snapshots.ts';
 import type { LossReason } from './tenant-types.ts';
 import { endGuest, endProcess, type GuestPlace, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
+import { WorkspaceNetwork } from './workspace-network.ts';
 import { type GuestRecord, nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
 import { bringSecrets, maskError } from './workspace-secrets.ts';
 
@@ -21,6 +23,7 @@ export class Workspace {
   readonly files: WorkspaceFiles;
   readonly tenants: GuestTenants;
   readonly secrets: SecretSet;
+  readonly network: WorkspaceNetwork;
   readonly #house: WorkspaceHouse;
   readonly #life = new Mutex();
   readonly #keeper: RecordKeeper;
@@ -36,6 +39,7 @@ export class Workspace {
   ) {
     this.#house = house;
     this.secrets = secrets;
+    this.network = new WorkspaceNetwork(files.network, record.network_grant);
     this.files = files;
     this.#keeper = new RecordKeeper(files, record);
     this.tenants = tenants;
@@ -125,6 +129,7 @@ export class Workspace {
   /** Another guest takes the place of the present one, which goes only then. Only within {@link alone}. */
   async swap(started: StartedGuest, changes: Partial<WorkspaceRecord>, context: CallContext): Promise<void> {
     const old = { guest: this.#guest, noted: this.record.guest };
+    if (old.guest !== undefined) await this.network.close(old.guest.client);
     this.hold(started);
     await this.update(changes);
     if (old.guest !== undefined && old.noted !== null)
@@ -154,6 +159,7 @@ export class Workspace {
       await this.#keeper.flush();
       const guest = this.#guest;
       this.#guest = undefined;
+      await this.network.closeAll();
       await guest?.release();
       await this.tenants.settle();
     });
@@ -206,6 +212,7 @@ export class Workspace {
     const noted = this.record.guest;
     if (noted === null) return undefined;
     this.#guest = undefined;
+    await this.network.close(current.client);
     await current.release();
     try {
       return await this.#takeOver(noted, context);
@@ -219,6 +226,7 @@ export class Workspace {
   async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest> {
     const guest = await takeOver(await this.#house.room(context), this.record.id, noted, context.signal);
     this.hold({ guest, record: noted });
+    await this.arrive(guest, noted.folder, context);
     await this.tenants.resume(guest.client);
     return guest;
   }
@@ -230,6 +238,13 @@ export class Workspace {
     await this.#onLoss(`given up: ${why}`);
   }
 
+  /** What each guest gets before anybody uses it. */
+  async arrive(guest: Guest, folder: string, context: CallContext): Promise<void> {
+    await bringSecrets(guest, this.secrets, context);
+    const room = await this.#house.room(context);
+    await this.network.open(guest.client, join(guestFolder(room.host, folder), 'n'), context.signal);
+  }
+
   /** What a start of its guest needs to know. */
   async place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
     const { environment: name, environment_digest: digest } = this.record;
@@ -239,7 +254,7 @@ export class Workspace {
       plan,
       environment: { digest, name },
       context,
-      arrive: (guest) => bringSecrets(guest, this.secrets, context),
+      arrive: (guest, folder) => this.arrive(guest, folder, context),
     };
   }
 
@@ -262,6 +277,7 @@ export class Workspace {
 
   async #onLoss(why: string): Promise<void> {
     const noted = this.record.guest;
+    await this.network.closeAll();
     if (noted !== null) await this.#house.removeSockets(noted);
     await this.tenants.loseAll('guest_ended');
     if (this.#keeper.isClosed) return;

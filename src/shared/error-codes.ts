@@ -69,6 +69,7 @@ export const errorCodes = {
   patch_failed: { meaning: 'A patch does not fit the files of the guest; nothing was changed', retryable: false },
   diff_too_large: { meaning: 'What changed is more than a diff can hold', retryable: false },
   export_refused: { meaning: 'An export would write what, or where, it must not', retryable: false },
+  network_refused: { meaning: 'The server does not permit this network policy', retryable: false },
   secret_invalid: { meaning: 'A secret has a name or a value that cannot be used', retryable: false },
   secret_unknown: { meaning: 'The workspace has no secret of this name', retryable: false },
   secret_store_missing: { meaning: 'The machine has no place in memory to keep secrets in', retryable: false },
