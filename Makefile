@@ -35,13 +35,16 @@ bench: ## measure; writes bench/results
 soak: ## the guest tests with full counts (hours under emulation)
 	@PYRO_SOAK=1 vitest run --project guest
 
+test-hosts: setup ## the real Claude Code, Codex and OpenCode, offline (installs them into a cache first)
+	@scripts/test-hosts.sh
+
 fuzz: ## fuzz the parsers that read foreign bytes
 	@cd guest && go test ./internal/channel -run '^$$' -fuzz FuzzScanner -fuzztime 60s
 
 clean: ## remove what was built
 	@rm -rf dist coverage
 
-smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts dist-check:
+smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop dist-check:
 	@echo "$@ comes with the workspaces over MCP; this version has none yet" >&2; exit 2
 
 lock: ## resolve the npm packages again, without download addresses in the lock file

@@ -25,7 +25,7 @@ gate 'format and lint' biome ci --error-on-warnings .
 gate 'types' tsc --noEmit
 gate 'dead code' knip --no-config-hints
 gate 'generated pages are up to date' node scripts/generate.ts --check
-gate 'shell scripts parse' bash -n scripts/setup.sh scripts/check.sh guest/kit/build.sh .ci/run
+gate 'shell scripts parse' bash -n scripts/setup.sh scripts/check.sh scripts/test-hosts.sh guest/kit/build.sh .ci/run
 gate 'go vet' in_guest go vet ./...
 gate 'staticcheck' in_guest go tool staticcheck ./...
 
