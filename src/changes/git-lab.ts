@@ -60,6 +60,7 @@ export class GitLab implements AsyncDisposable {
 
   /** Makes an empty lab below `workFolder`, which must be private to the user. */
   static async create(workFolder: string, context: WorkContext): Promise<GitLab> {
+    await mkdir(workFolder, { recursive: true, mode: 0o700 });
     const lab = new GitLab(await mkdtemp(join(workFolder, 'git-lab-')), context);
     try {
       // What `git init` would make, less its templates, and without a process.

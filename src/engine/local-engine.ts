@@ -1,8 +1,9 @@
 // The engine in this process: environments, guests and the checks of the machine behind one interface.
 import { type CatalogueEntry, catalogue, findEntry } from '../environment/catalogue.ts';
+import { pruneStore } from '../environment/prune.ts';
 import { pullEnvironment } from '../environment/pull.ts';
 import { parseReference } from '../environment/reference.ts';
-import { type Environment, listEnvironments, openStore, pruneStore, resolveEnvironment } from '../environment/store.ts';
+import { type Environment, listEnvironments, openStore, resolveEnvironment } from '../environment/store.ts';
 import { createHosts } from '../hosts/hosts.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';

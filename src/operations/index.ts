@@ -33,6 +33,7 @@ import {
   workspaceStatus,
   workspaceUpdate,
 } from './workspace-life.ts';
+import { workspaceNetwork } from './workspace-network.ts';
 import { workspacePrune, workspaceStart, workspaceStop } from './workspace-power.ts';
 import { diskExport, diskList, diskRead, snapshotCreate, snapshotDelete, snapshotList } from './workspace-snapshot.ts';
 import { workspaceSummary } from './workspace-summary.ts';
@@ -91,6 +92,7 @@ export const operations: readonly AnyOperation[] = [
   hostRepair,
   daemonStatus,
   daemonStop,
+  workspaceNetwork,
   vmRun,
   vmListEnvironments,
   vmCreate,

@@ -21,14 +21,28 @@ export const environmentVariables = {
   HOME: 'Home folder',
   PATH: 'Where programs are looked up',
   TERM: 'Kind of the terminal, passed on to a terminal in the guest',
+  http_proxy: "Proxy of this machine, for guests that get its package managers' settings; also in upper case",
+  https_proxy: 'As http_proxy, for https',
+  no_proxy: 'Names that go past the proxy, as http_proxy',
+  SSL_CERT_FILE: 'Certificates that guests trust when they get the settings of package managers',
+  NODE_EXTRA_CA_CERTS: 'As SSL_CERT_FILE',
+  CARGO_HOME: 'Folder of the cargo configuration',
 } as const;
 
 export type VariableName = keyof typeof environmentVariables;
 
+/** Value of a variable in the spelling of the table, else in upper case: proxies are given in either. */
+export function readVariableOfEitherCase(name: VariableName): string | undefined {
+  return readVariable(name) ?? nonEmpty(process.env[name.toUpperCase()]);
+}
+
 /** Value of a variable; an empty one counts as absent. */
 export function readVariable(name: VariableName): string | undefined {
-  const value = process.env[name];
-  return value === undefined || value === '' ? undefined : value;
+  return nonEmpty(process.env[name]);
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
 }
 
 /** Environment for a child that runs in another folder: a relative PYRO_HOME keeps its meaning. */

@@ -32,6 +32,7 @@ const forbidden: Readonly<Record<string, string>> = {
   hosts: '../operations/index.ts',
   changes: '../machine/kit.ts',
   machine: '../environment/store.ts',
+  network: '../agent/guest-client.ts',
   engine: '../operations/index.ts',
   operations: '../engine/run.ts',
   daemon: '../cli/program.ts',
