@@ -39,8 +39,8 @@ describe.each(realHosts)('$host', (real) => {
     steps.forEach(({ tool, shows }, index) => {
       expect(model.results[index], `${tool} (step ${index + 1})`).toMatch(shows);
     });
-    const names = model.offered.join(' ');
-    for (const { tool } of steps) expect(names).toContain(tool);
+    // A host may hold back some tools until its model looks for them; those to begin with it must show.
+    for (const tool of ['workspace_create', 'workspace_exec']) expect(model.offered.join(' ')).toContain(tool);
 
     execFileSync('git', ['apply', 'fix.patch'], { cwd: home.project });
     expect(readFileSync(join(home.project, 'greet.sh'), 'utf8')).toBe('echo "hello $1"\n');
