@@ -44,7 +44,8 @@ export async function summarize(workspace: Workspace, call: WorkspaceCall): Prom
 
 function outcomeOf(commands: readonly CommandRecord[], entries: readonly DiffEntry[]): string {
   const last = commands.at(-1);
-  const changes = entries.length === 0 ? 'no files changed' : `${entries.length} files changed`;
+  const changes =
+    entries.length === 0 ? 'no files changed' : `${entries.length} ${entries.length === 1 ? 'file' : 'files'} changed`;
   if (last === undefined) return `no commands, ${changes}`;
   if (last.ended_at === null) return `command ${last.sequence} still runs, ${changes}`;
   const end = last.exit_code === 0 ? 'succeeded' : `ended with ${last.exit_code ?? 'its guest'}`;
@@ -65,7 +66,8 @@ function toCommand(record: CommandRecord): LastCommand {
 
 function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
   const title = summary.name === null ? summary.workspace_id : `${summary.name} (${summary.workspace_id})`;
-  const lines = [`## Workspace ${title}`, '', `${summary.outcome}.`, ''];
+  const outcome = summary.outcome.charAt(0).toUpperCase() + summary.outcome.slice(1);
+  const lines = [`## Workspace ${title}`, '', `${outcome}.`, ''];
   lines.push(`### Files: ${summary.file_count} changed, +${summary.additions} -${summary.deletions}`, '');
   for (const entry of summary.files) {
     const count = entry.additions === null ? 'binary' : `+${entry.additions} -${entry.deletions ?? 0}`;
