@@ -13,7 +13,8 @@ export interface DocumentText {
 
 export async function readDocuments(): Promise<DocumentText[]> {
   const patterns = ['*.md', 'docs/**/*.md', 'examples/**/*.md', 'skills/**/*.md'];
-  const paths = await Array.fromAsync(glob(patterns, { cwd: root }));
+  const paths: string[] = [];
+  for await (const path of glob(patterns, { cwd: root })) paths.push(path);
   return paths.sort().map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 }
 
