@@ -31,7 +31,7 @@ it('the Python client runs a command, gets the diff and leaves no workspace', ()
   const client = [join(examples, 'mcp-client.py'), '--project', project, '--command', command];
   const { status, stdout } = spawnSync('python3', client, { env, encoding: 'utf8' });
   expect(status).toBe(7);
-  expect(stdout).toMatch(/^broken\ndiff --git a\/message\.txt b\/message\.txt\n[^]*-broken\n\+fixed\n$/);
+  expect(stdout).toMatch(/^broken\ndiff --git a\/message\.txt b\/message\.txt\n[\s\S]*-broken\n\+fixed\n$/);
   expect(workspaceCount()).toBe(before);
 });
 
