@@ -1,9 +1,9 @@
 # Targets of the project; `make` lists them. Everything a target needs comes with `make setup`.
 SHELL := /bin/bash
 NODE_BIN := $(CURDIR)/node_modules/node/bin
-export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(PATH)
+export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/go/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup build guest generate demo check test bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts dist-check fuzz clean lock
+.PHONY: help setup build guest guest-verify generate demo check test bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts dist-check fuzz clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -16,6 +16,9 @@ build: ## bundle dist/main.js
 
 guest: ## build the guest kit (kernel and initramfs) into dist/guest
 	@guest/kit/build.sh dist/guest
+
+guest-verify: ## build the guest kit twice, in different folders, and compare the bytes
+	@guest/kit/build.sh --verify
 
 generate: build ## write the generated reference pages again
 	@node scripts/generate.ts
@@ -35,8 +38,9 @@ bench: ## measure; writes bench/results
 soak: ## the guest tests with full counts (hours under emulation)
 	@PYRO_SOAK=1 vitest run --project guest
 
-fuzz: ## fuzz the parsers that read foreign bytes
-	@cd guest && go test ./internal/channel -run '^$$' -fuzz FuzzScanner -fuzztime 60s
+fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZZ_SEED to start elsewhere
+	@node fuzz/run.ts --seconds $${FUZZ_SECONDS:-10} $${FUZZ_SEED:+--seed $$FUZZ_SEED}
+	@cd guest && go test ./internal/channel -run '^$$' -fuzz FuzzScanner -fuzztime $${FUZZ_SECONDS:-10}s
 
 clean: ## remove what was built
 	@rm -rf dist coverage
@@ -44,5 +48,7 @@ clean: ## remove what was built
 smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts dist-check:
 	@echo "$@ comes with the workspaces over MCP; this version has none yet" >&2; exit 2
 
-lock: ## resolve the npm packages again, without download addresses in the lock file
-	@rm -rf node_modules package-lock.json && npm install && sed -i '/^ *"resolved": /d' package-lock.json
+# npm writes a lock file without the packages of other platforms when it finds node_modules, and `npm ci` then refuses it:
+# so the file is made from nothing, and node_modules is not looked at. Addresses stay out by .npmrc.
+lock: ## resolve the npm packages again, from nothing
+	@dir=$$(mktemp -d) && cp package.json .npmrc $$dir && (cd $$dir && npm install --package-lock-only --ignore-scripts) && mv $$dir/package-lock.json . && rm -rf $$dir

@@ -27,6 +27,8 @@ await build({
   chunkNames: 'chunks/[name]-[hash]',
   format: 'esm',
   platform: 'node',
+  // Its other form asks for its parts by names that no bundler can see.
+  alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
   target: 'node22',
   minify: false,
   sourcemap: false,

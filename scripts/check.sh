@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Every gate and every test; the last line counts them.
 set -uo pipefail
-cd "$(dirname "$0")/.."
-export PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PATH"
+cd "$(dirname "$0")/.." || exit
+export PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PWD/.tools/go/bin:$PATH"
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
 passed=0 failed=0 skipped=0
@@ -25,9 +25,11 @@ gate 'format and lint' biome ci --error-on-warnings .
 gate 'types' tsc --noEmit
 gate 'dead code' knip --no-config-hints
 gate 'generated pages are up to date' node scripts/generate.ts --check
-gate 'shell scripts parse' bash -n scripts/setup.sh scripts/check.sh guest/kit/build.sh .ci/run
+gate 'shell scripts' shellcheck scripts/*.sh guest/kit/build.sh .ci/run bin/pyro
 gate 'go vet' in_guest go vet ./...
 gate 'staticcheck' in_guest go tool staticcheck ./...
+
+gate 'fuzz, 300 inputs each' node fuzz/run.ts --runs 300
 
 in_guest go test -json ./... >"$reports/go.json" 2>"$reports/go.err"
 go_status=$?

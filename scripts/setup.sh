@@ -1,41 +1,59 @@
 #!/usr/bin/env bash
 # Installs what pyro and its tests need and builds it; quick when everything is there already.
+#
+# What it changes: Debian packages (as root, or by sudo), node_modules/, .tools/, dist/ and pyro's cache of this user.
+# Afterwards neither `make check` nor `make demo` needs a network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf 'setup: %s\n' "$*"; }
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+fail() {
+  printf 'setup: %s\n' "$*" >&2
+  exit 1
+}
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  else
+    command -v sudo >/dev/null || fail "this needs root, and sudo is not installed: $*"
+    sudo "$@"
+  fi
+}
 
-[ "$(uname -sm)" = 'Linux x86_64' ] || { echo "pyro runs on Linux x86_64, this is $(uname -sm)" >&2; exit 1; }
+[ "$(uname -sm)" = 'Linux x86_64' ] || fail "pyro runs on Linux x86_64, this is $(uname -sm)"
 
-packages=(qemu-system-x86 qemu-utils e2fsprogs squashfs-tools mmdebstrap docker-registry busybox-static git cpio kmod zstd ca-certificates util-linux)
+packages=(
+  qemu-system-x86 qemu-utils e2fsprogs squashfs-tools mmdebstrap git util-linux # what pyro calls
+  cpio kmod zstd curl ca-certificates                                          # what builds the guest kit
+  docker-registry busybox-static attr shellcheck                               # what the tests and gates use
+)
+command -v npm >/dev/null || packages+=(npm)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
-  command -v apt-get >/dev/null || { echo "install by hand: ${missing[*]}" >&2; exit 1; }
+  command -v apt-get >/dev/null || fail "this is no Debian system; install by hand: ${missing[*]}"
   say "installing Debian packages: ${missing[*]}"
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-command -v npm >/dev/null || { echo 'npm is missing: sudo apt-get install npm' >&2; exit 1; }
-command -v go >/dev/null || { echo 'Go is missing (1.24 or newer): install golang-go from your distribution or its backports' >&2; exit 1; }
-
 stamp=node_modules/.pyro-setup
 if [ "$(cat "$stamp" 2>/dev/null)" != "$(sha256sum package-lock.json)" ]; then
-  say 'installing npm packages'
-  # Not `npm ci`: it wants the packages of every other platform in the lock file too, and npm leaves those out.
-  npm install --no-save --no-audit --no-fund --loglevel=error
+  say 'installing npm packages into node_modules (Node among them)'
+  npm ci --no-audit --no-fund --loglevel=error
   # npm may hold back install scripts; this one brings Node itself.
   [ -x node_modules/node/bin/node ] || (cd node_modules/node && node installArchSpecificPackage)
   sha256sum package-lock.json >"$stamp"
 fi
-export PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PATH"
+
+scripts/setup-go.sh
+export PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PWD/.tools/go/bin:$PATH"
 
 say 'building'
 node scripts/build.ts
+# The kernel of the guest kit is a Debian package; apt must know where it is, unless it has been fetched before.
 [ -n "$(find /var/lib/apt/lists -name '*Packages*' -print -quit 2>/dev/null)" ] || as_root apt-get update -qq
 (cd guest && go mod download)
 guest/kit/build.sh dist/guest

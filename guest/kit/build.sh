@@ -11,6 +11,8 @@ umask 022
 export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# The Go that make setup brings where the machine has none.
+export PATH="$here/../.tools/go/bin:$PATH"
 cache=${PYRO_KIT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pyro/kit-build}
 kit_version=1
 # Loaded before the port to the host is opened; each comes after what it needs.
@@ -113,7 +115,7 @@ Linux kernel $release (vmlinuz, and the modules in initramfs.img)
   on Debian systems /usr/share/common-licenses/GPL-2.
 
 The agent (/init in initramfs.img) is part of pyro, under pyro's licence (MIT). It contains the Go runtime and
-standard library and golang.org/x/sys, under this licence:
+standard library, golang.org/x/sys and golang.org/x/net, under this licence:
 
 NOTICE
   sed 's/^/  /' "$(go env GOROOT)/LICENSE" 2>/dev/null || fail 'the licence of Go is missing from its installation'
@@ -177,7 +179,7 @@ verify() {
   (build "$folder/first")
   mkdir "$folder/elsewhere"
   cp -a "$here" "$folder/elsewhere/guest"
-  PYRO_VERSION=$agent_version "$folder/elsewhere/guest/kit/build.sh" "$folder/elsewhere/second"
+  PATH=$PATH PYRO_VERSION=$agent_version "$folder/elsewhere/guest/kit/build.sh" "$folder/elsewhere/second"
   diff -r "$folder/first" "$folder/elsewhere/second" || fail "two builds differ; see $folder"
   rm -rf "$folder"
   echo 'guest kit: two builds in different folders are equal'

@@ -3,8 +3,8 @@ import type { z } from 'zod';
 import { type ChangeHead, changeEndSchema, changeHeadSchema, changesEndSchema } from './file-messages.ts';
 import type { Change, ChangeSide } from './file-types.ts';
 import { brokenProtocol, relativePath } from './guest-bytes.ts';
-import { toRefusal } from './guest-refusal.ts';
 import { guestErrorSchema } from './messages.ts';
+import { toRefusal } from './refusals.ts';
 
 const headerBytes = 5;
 const longestFrame = 65_536;

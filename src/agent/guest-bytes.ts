@@ -3,7 +3,7 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { PyroError } from '../shared/errors.ts';
 import { longestPath } from './file-messages.ts';
 import type { CallOptions } from './guest-client.ts';
-import { unreachable } from './guest-refusal.ts';
+import { unreachable } from './refusals.ts';
 
 /** Longest silence of a guest that is sending, `ms` */
 const silenceMs = 120_000;

@@ -7,11 +7,11 @@ import {
   type IncomingHttpHeaders,
   type IncomingHttpStatusHeader,
 } from 'node:http2';
+import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { growAnswerSchema, thawAnswerSchema } from './file-messages.ts';
 import { GuestProcess } from './guest-process.ts';
-import { refusal, unreachable } from './guest-refusal.ts';
 import { openChannel } from './hello.ts';
 import {
   activateAnswerSchema,
@@ -25,6 +25,7 @@ import {
   statusAnswerSchema,
 } from './messages.ts';
 import type { OutputFilter } from './output-filter.ts';
+import { refusal, unreachable } from './refusals.ts';
 
 export interface GuestIdentity {
   readonly hostname: string;
@@ -67,7 +68,12 @@ export class GuestClient implements AsyncDisposable {
     });
     // Failures of the session surface in each of its streams.
     session.on('error', () => undefined);
-    session.once('connect', () => session.setLocalWindowSize(sessionWindow));
+    session.once('connect', () => {
+      if (!session.destroyed) session.setLocalWindowSize(sessionWindow);
+    });
+    // Node hands bytes that came with the hello to the session in the next tick, and throws out of our reach when it was
+    // destroyed by then.
+    await setImmediate();
     return new GuestClient(session);
   }
 

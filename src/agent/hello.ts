@@ -31,6 +31,8 @@ export async function openChannel(
       tail = seen.subarray(Math.max(0, seen.length - expected.length + 1));
       return;
     }
+    // What is put back must not be taken again here: the guest may have begun to speak already.
+    socket.off('readable', onReadable);
     const after = seen.subarray(at + expected.length);
     if (after.length > 0) socket.unshift(after);
     resolve(socket);

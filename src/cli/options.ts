@@ -46,6 +46,12 @@ export function optionOf(field: string, property: Property): Option {
   return option;
 }
 
+/** What a parsed line says of a field. `--no-x` is the name of a field, not the negation that the parser takes it for. */
+export function valueOfOption(option: Option, options: Readonly<Record<string, unknown>>): unknown {
+  const value = options[option.attributeName()];
+  return option.negate ? value === false || undefined : value;
+}
+
 function valueName(property: Property): string {
   if (isNumeric(property)) return 'n';
   return property.description?.includes('K=V') === true ? 'k=v' : 'value';

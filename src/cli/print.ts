@@ -43,7 +43,9 @@ export function createProgressPrinter(): { onProgress: OnProgress; end: () => vo
       const now = Date.now();
       if (progress.message === last && now < nextAt) return;
       nextAt = now + 100;
-      process.stderr.write(`\r\u001b[K${describe(progress).slice(0, (process.stderr.columns ?? 80) - 1)}`);
+      // Some terminals do not know their width and say 0.
+      const width = process.stderr.columns || 80;
+      process.stderr.write(`\r\u001b[K${describe(progress).slice(0, width - 1)}`);
       isOpen = true;
     } else if (withoutAmounts(progress.message) !== withoutAmounts(last)) {
       const phase = progress.phase === progress.message ? '' : `[${progress.phase}] `;

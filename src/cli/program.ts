@@ -1,8 +1,8 @@
 // The command tree, made from the list of operations: no command is named here.
-import { Argument, Command } from 'commander';
+import { Argument, Command, type Option } from 'commander';
 import type { AnyOperation } from '../operations/define.ts';
 import { groups, operations } from '../operations/index.ts';
-import { isNumeric, optionOf, parseNumber, shapeOf } from './options.ts';
+import { isNumeric, optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
 
 export interface CommandCall {
   readonly operation: AnyOperation;
@@ -55,7 +55,7 @@ function addCommand(
   if (definition.rest !== undefined)
     command.usage(`[options] ${definition.positionals.map((each) => `<${each}>`).join(' ')} -- COMMAND…`);
   const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
-  const fields: { field: string; attribute: string }[] = [];
+  const fields: { field: string; option: Option }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
     if (field === definition.rest || definition.toolOnlyFields?.includes(field) === true) continue;
     const isRequired = shape.required.includes(field);
@@ -66,7 +66,7 @@ function addCommand(
     }
     const option = optionOf(field, { ...property, default: definition.commandDefaults?.[field] ?? property.default });
     command.addOption(option);
-    fields.push({ field, attribute: option.attributeName() });
+    fields.push({ field, option });
   }
   command.option('--json', 'print the result as JSON');
   if (definition.isLive === true) {
@@ -81,8 +81,9 @@ function addCommand(
     definition.positionals.forEach((field, index) => {
       if (args[index] !== undefined) input[field] = args[index];
     });
-    for (const { field, attribute } of fields) {
-      if (options[attribute] !== undefined) input[field] = options[attribute];
+    for (const { field, option } of fields) {
+      const value = valueOfOption(option, options);
+      if (value !== undefined) input[field] = value;
     }
     if (definition.rest !== undefined) input[definition.rest] = takesLine ? commandLine(rest) : [...rest];
     else if (rest.length > 0) command.error(`error: this command takes nothing after --`);

@@ -1,8 +1,8 @@
 // `mcp serve` and `daemon serve` in the command tree: help, options, and what is wrong with a command line.
 import { Command, Option } from 'commander';
-import { serverExamples, serverOptionsSchema } from '../operations/server-options.ts';
 import { PyroError } from '../shared/errors.ts';
-import { optionOf, parseNumber, shapeOf } from './options.ts';
+import { serverExamples, serverOptionsSchema } from '../shared/server-options.ts';
+import { optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
 import { parseArguments } from './parse.ts';
 import type { Servers } from './servers.ts';
 
@@ -55,10 +55,8 @@ export function addServers(
     const given = serve.opts();
     const input: Record<string, unknown> = {};
     for (const { field, option } of fields) {
-      const value: unknown = given[option.attributeName()];
-      // `--no-x` is the name of a field here, not the negation that commander takes it for.
-      if (option.negate) input[field] = value === false;
-      else if (value !== undefined) input[field] = value;
+      const value = valueOfOption(option, given);
+      if (value !== undefined) input[field] = value;
     }
     const parsed = serverOptionsSchema.safeParse(input);
     if (!parsed.success) {

@@ -1,6 +1,6 @@
 // The two commands that are no operations, since they own this process until it ends: `mcp serve` and `daemon serve`.
 import { parseArgs } from 'node:util';
-import { type ServerOptions, serverOptionsSchema } from '../operations/server-options.ts';
+import { type ServerOptions, serverOptionsSchema } from '../shared/server-options.ts';
 import { installInterrupts } from './interrupts.ts';
 
 /** What runs the servers; loaded by the executable when one of them is asked for. */

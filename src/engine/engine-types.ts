@@ -1,6 +1,7 @@
 // What the engine offers and the shapes that cross it; operations see these types and nothing else of the engine.
 import type { Readable, Writable } from 'node:stream';
 import type { CallContext } from '../shared/call-context.ts';
+import type { Hosts } from '../shared/host-types.ts';
 import type { Workspaces } from './workspace-types.ts';
 
 /** Live streams of a front that shows output as it comes. */
@@ -118,6 +119,8 @@ export interface PruneResult {
 export interface Engine {
   /** Only in the process that owns the guests */
   readonly workspaces: Workspaces | undefined;
+  /** Configuration of the chat hosts of this user */
+  readonly hosts: Hosts;
   run(request: RunRequest, io: RunIo | undefined, context: CallContext): Promise<RunResult>;
   demo(environment: string, context: CallContext): Promise<{ accelerator: string; reason: string; steps: DemoStep[] }>;
   prepare(environment: string, isForced: boolean, context: CallContext): Promise<PrepareResult>;

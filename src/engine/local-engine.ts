@@ -1,8 +1,10 @@
 // The engine in this process: environments, guests and the checks of the machine behind one interface.
 import { type CatalogueEntry, catalogue, findEntry } from '../environment/catalogue.ts';
+import { pruneStore } from '../environment/prune.ts';
 import { pullEnvironment } from '../environment/pull.ts';
 import { parseReference } from '../environment/reference.ts';
-import { type Environment, listEnvironments, openStore, pruneStore, resolveEnvironment } from '../environment/store.ts';
+import { type Environment, listEnvironments, openStore, resolveEnvironment } from '../environment/store.ts';
+import { createHosts } from '../hosts/hosts.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { runDemo } from './demo.ts';
@@ -21,6 +23,7 @@ export function createLocalEngine(): Engine {
   const store = openStore(paths.cache);
   return {
     workspaces: undefined,
+    hosts: createHosts(),
     run: async (request, io, context) => {
       try {
         const room = await openMachineRoom(paths, context);

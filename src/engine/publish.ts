@@ -1,11 +1,8 @@
 // Ports of a guest on 127.0.0.1 of the host: what a service asks for.
 import type { GuestClient } from '../agent/guest-client.ts';
+import { connectToGuest } from '../agent/guest-network.ts';
+import { PublishedPort } from '../network/publish.ts';
 import { PyroError } from '../shared/errors.ts';
-
-export interface PublishedPort extends AsyncDisposable {
-  readonly hostPort: number;
-  readonly guestPort: number;
-}
 
 export interface PortRequest {
   /** Any free one when absent */
@@ -13,14 +10,16 @@ export interface PortRequest {
   readonly guestPort: number;
 }
 
-/** Opens a port of the host that leads to one of the guest, until it is disposed. Throws `ports_unavailable`. */
+/** Opens a port of the host that leads to one of the guest, until it is disposed. Throws `port_taken`. */
 export async function publishPort(
-  _client: GuestClient,
-  _hostPort: number | undefined,
+  client: GuestClient,
+  hostPort: number | undefined,
   guestPort: number,
 ): Promise<PublishedPort> {
-  throw new PyroError('ports_unavailable', `port ${guestPort} of the guest cannot be published yet`, {
-    hint: 'leave published_ports out; commands in the workspace reach the service at localhost',
+  return await PublishedPort.open({
+    hostPort,
+    guestPort,
+    connect: async (port) => await connectToGuest(client, port),
   });
 }
 

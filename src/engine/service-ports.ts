@@ -1,6 +1,7 @@
 // The published ports of one service: opened together, closed together.
 import type { GuestClient } from '../agent/guest-client.ts';
-import { type PublishedPort, publishPort } from './publish.ts';
+import type { PublishedPort } from '../network/publish.ts';
+import { publishPort } from './publish.ts';
 import type { PublishedPortView } from './service-types.ts';
 
 export class ServicePorts {
@@ -15,7 +16,7 @@ export class ServicePorts {
     }));
   }
 
-  /** All or none. Throws `ports_unavailable`. */
+  /** All or none. Throws `port_taken`. */
   async open(
     client: GuestClient,
     ports: readonly { readonly host_port: number | null; readonly guest_port: number }[],

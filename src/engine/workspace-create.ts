@@ -1,17 +1,16 @@
 // A new workspace: environment, project, disk and guest first, the record last, so that it exists whole or not at all.
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import type { Guest } from '../machine/guest.ts';
 import { makeFolder } from '../system/folders.ts';
 import { recordEvent } from './events.ts';
-import { templateSource } from './machine-room.ts';
 import type { Preparations } from './preparations.ts';
 import { prepareSeed } from './seed.ts';
 import { Workspace } from './workspace.ts';
-import { endGuest, furnish, type GuestPlace, startFresh } from './workspace-guest.ts';
-import { newLayer, nowSeconds, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
+import { endGuest, furnish, startFresh } from './workspace-guest.ts';
+import { grantFor } from './workspace-network.ts';
+import { newLayer, nowSeconds, type WorkspaceRecord } from './workspace-record.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
-import { bringSecrets, readSecrets } from './workspace-secrets.ts';
+import { readSecrets } from './workspace-secrets.ts';
 import type { CreateRequest, WorkspaceCall, WorkspaceView } from './workspace-types.ts';
 import { viewOf } from './workspace-view.ts';
 
@@ -28,7 +27,8 @@ export async function createWorkspace(
   house.admit(id, request.memMib);
   const name = request.environment ?? call.project?.environment ?? defaultEnvironment;
   const secrets = await readSecrets(request.secrets, call);
-  const [environment, seed, room] = await Promise.all([
+  const grant = grantFor(request.networkPolicy, request.allow, call.network);
+  const [environment, seed] = await Promise.all([
     preparations.environment(name, request.waitMs, call),
     prepareSeed(paths, request.seedPath, call),
     house.room(call),
@@ -59,6 +59,7 @@ export async function createWorkspace(
     last_activity_at: now,
     secrets: secrets.list(),
     network_policy: request.networkPolicy,
+    network_grant: grant,
     seed: seed.view,
     has_project: seed.image !== undefined,
     state: 'started',
@@ -72,20 +73,12 @@ export async function createWorkspace(
     reset_count: 0,
     last_reset_at: null,
   };
-  const arrive = (guest: Guest): Promise<void> => bringSecrets(guest, secrets, call);
-  const place: GuestPlace = {
-    room,
-    files,
-    plan: draft,
-    environment: templateSource(environment),
-    context: call,
-    arrive,
-  };
+  const workspace = await Workspace.open(house, files, draft, secrets);
+  const place = await workspace.place(call, draft);
   await furnish(place, environment.imagePath, seed.image);
+  undo.defer(() => workspace.network.closeAll());
   const started = await startFresh(place);
-  undo.defer(() => endGuest(room, started.guest, started.record));
-  const record = { ...draft, guest: started.record };
-  const workspace = await Workspace.open(house, files, record, secrets);
+  undo.defer(() => endGuest(place.room, started.guest, started.record));
   if (!secrets.isEmpty) {
     const store = await house.secretStore();
     await store.save(id, secrets);
@@ -94,7 +87,7 @@ export async function createWorkspace(
   await recordEvent(files.events, 'created', name);
   call.signal.throwIfAborted();
   // From here on it exists.
-  await writeRecord(files, record);
+  await workspace.update({ guest: started.record });
   undo.move();
   workspace.hold(started);
   registry.add(workspace);

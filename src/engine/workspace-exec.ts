@@ -7,12 +7,13 @@ import { formatBytes, mebibyte } from '../shared/units.ts';
 import type { CommandRecord } from './command-log.ts';
 import { showOutput } from './command-output.ts';
 import type { CommandRun } from './command-run.ts';
+import type { ExecRequest, ExecResult } from './command-types.ts';
 import { waitForAny } from './waiting.ts';
 import type { Workspace } from './workspace.ts';
 import type { HeldGuest } from './workspace-house.ts';
 import type { WorkspaceRecord } from './workspace-record.ts';
 import { secretEnvironment } from './workspace-secrets.ts';
-import type { ExecRequest, ExecResult, WorkspaceCall } from './workspace-types.ts';
+import type { WorkspaceCall } from './workspace-types.ts';
 
 export const workspacePath = '/workspace';
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -25,6 +26,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
     const command = workspace.secrets.maskText(request.command);
     const record = await workspace.log.begin(command, cwd, request.user);
     const started = performance.now();
+    const mark = await workspace.network.mark();
     const run = await start(workspace, guest.client, record, request, call.signal);
     try {
       await waitWithProgress(run, workspace, request.waitMs, call);
@@ -53,9 +55,20 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       duration_ms: Math.round(performance.now() - started),
       execution_mode: 'guest',
       restarted,
+      denied_connections: await deniedSince(workspace, mark),
     };
     return result;
   });
+}
+
+/** Other commands that run at the same time may be meant: the guest only hints at who asked. */
+async function deniedSince({ network }: Workspace, mark: number): Promise<ExecResult['denied_connections']> {
+  const denied = await network.refusedSince(mark);
+  return denied.slice(-20).map(({ name, port, rule, reason }) => ({
+    target: `${name}:${port}`,
+    rule,
+    reason: reason ?? 'refused',
+  }));
 }
 
 async function start(
@@ -110,10 +123,15 @@ async function note(
   });
 }
 
-function startRequest({ record, secrets }: Workspace, request: ExecRequest, cwd: string): StartRequest {
+function startRequest({ record, secrets, network }: Workspace, request: ExecRequest, cwd: string): StartRequest {
   return {
     argv: ['/bin/sh', '-c', request.command],
-    env: { ...baseEnvironment(record), ...request.env, ...secretEnvironment(secrets, request.secretEnv) },
+    env: {
+      ...baseEnvironment(record),
+      ...network.variables,
+      ...request.env,
+      ...secretEnvironment(secrets, request.secretEnv),
+    },
     cwd,
     ...(request.user === undefined ? {} : { user: request.user }),
     stdin: request.stdin !== undefined,

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AdoptedProcess } from '../machine/adopted-process.ts';
 import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from '../machine/disks.ts';
 import { Guest, type GuestStart, guestFolder, newMagic } from '../machine/guest.ts';
 import { createLayer } from '../machine/layers.ts';
@@ -9,6 +10,7 @@ import { findTemplate, type Template, templateFolder, templateKey } from '../mac
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
+import { findCgroupOf } from '../system/cgroup.ts';
 import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
 import type { GuestRecord, WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
 
@@ -27,7 +29,7 @@ export interface GuestPlace {
   /** True for a guest that must not outlive this process */
   readonly isAttached?: boolean;
   /** What the guest gets once its files are there and before anybody uses it */
-  readonly arrive?: ((guest: Guest) => Promise<void>) | undefined;
+  readonly arrive?: ((guest: Guest, folderName: string) => Promise<void>) | undefined;
 }
 
 type Source = Pick<GuestStart, 'memory' | 'magic' | 'stateFile'>;
@@ -168,7 +170,7 @@ async function launch(place: GuestPlace, source: Source, mount: Mount): Promise<
   const magic = newMagic();
   await guest.client.resume(identity, magic, { signal });
   await mount(guest);
-  await place.arrive?.(guest);
+  await place.arrive?.(guest, folder);
   const record: GuestRecord = {
     process: guest.identity(),
     folder,
@@ -196,6 +198,11 @@ export async function takeOver(
     await guest.release();
     throw error;
   }
+}
+
+/** Ends a guest that nobody has a session with. */
+export async function endProcess({ process }: GuestRecord): Promise<void> {
+  await new AdoptedProcess(process, await findCgroupOf(process.pid)).kill();
 }
 
 /** Ends a guest at once and removes its sockets. */

@@ -2,10 +2,11 @@
 import { PyroError } from '../shared/errors.ts';
 import type { CommandRecord, StreamName } from './command-log.ts';
 import { showOutput } from './command-output.ts';
+import type { LogEntry, LogsRequest, LogsResult } from './command-types.ts';
 import { decodeSlice, trailingRest } from './output-text.ts';
 import { waitForAny } from './waiting.ts';
 import type { Workspace } from './workspace.ts';
-import type { LogEntry, LogsRequest, LogsResult, WorkspaceCall } from './workspace-types.ts';
+import type { WorkspaceCall } from './workspace-types.ts';
 
 const previewBytes = 400;
 const mostEntries = 200;

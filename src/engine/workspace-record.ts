@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { networkGrantSchema } from '../network/policy.ts';
 import { readJson, writeJson } from '../system/files.ts';
 import { processIdentitySchema } from '../system/processes.ts';
 import type { LayerUse } from './layers.ts';
@@ -59,6 +60,7 @@ export const workspaceRecordSchema = z.object({
   last_activity_at: z.number(),
   secrets: z.array(z.object({ name: z.string(), source_kind: z.enum(['literal', 'file']) })),
   network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
+  network_grant: networkGrantSchema,
   seed: seedSchema,
   has_project: z.boolean(),
   state: z.enum(['started', 'stopped']),
@@ -96,6 +98,8 @@ export interface WorkspaceFiles {
   readonly services: string;
   readonly events: string;
   readonly scratch: string;
+  /** Log of connections */
+  readonly network: string;
 }
 
 export function workspaceFiles(folder: string): WorkspaceFiles {
@@ -111,6 +115,7 @@ export function workspaceFiles(folder: string): WorkspaceFiles {
     services: join(folder, 'services'),
     events: join(folder, 'events.jsonl'),
     scratch: join(folder, 'scratch'),
+    network: join(folder, 'network.jsonl'),
   };
 }
 

@@ -1,7 +1,7 @@
 // Workspaces as operations see them: requests in, plain data out; fields of results have the names that users see.
 
 import type { CallContext } from '../shared/call-context.ts';
-import type { HostPathPolicy, ProjectSource } from '../shared/policy-types.ts';
+import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
 import type {
   DiffEntry,
   DiffRequest,
@@ -17,6 +17,7 @@ import type {
   SyncRequest,
   SyncResult,
 } from './change-types.ts';
+import type { ExecRequest, ExecResult, LogsRequest, LogsResult } from './command-types.ts';
 
 import type { WorkspaceServices } from './service-types.ts';
 import type { WorkspaceShells } from './shell-types.ts';
@@ -27,6 +28,8 @@ export type NetworkPolicy = 'off' | 'egress' | 'egress+published-ports';
 export interface WorkspaceCall extends CallContext {
   readonly hostPaths: HostPathPolicy;
   readonly project: ProjectSource | undefined;
+  /** The most that a workspace may reach; no limit at the command line */
+  readonly network: NetworkCeiling | undefined;
 }
 
 export interface SeedView {
@@ -108,6 +111,8 @@ export interface CreateRequest {
   readonly diskMib: number;
   readonly ttlSeconds: number;
   readonly networkPolicy: NetworkPolicy;
+  /** Hosts that may be reached; public addresses when empty */
+  readonly allow: readonly string[];
   readonly seedPath: string | undefined;
   readonly name: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
@@ -130,78 +135,6 @@ export interface UpdateRequest {
   readonly clearLabels: readonly string[];
 }
 
-export interface ExecRequest {
-  /** Command line for the guest's shell */
-  readonly command: string;
-  readonly cwd: string | undefined;
-  readonly user: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  /** Secrets for the environment, each NAME or NAME=VARIABLE */
-  readonly secretEnv: readonly string[];
-  readonly stdin: string | undefined;
-  readonly timeoutMs: number;
-  readonly waitMs: number;
-  /** Most output in the result, head and tail together, `bytes` */
-  readonly outputBytes: number;
-}
-
-export interface ExecResult {
-  readonly workspace_id: string;
-  readonly environment: string;
-  readonly environment_version: string;
-  readonly command: string;
-  readonly cwd: string;
-  readonly sequence: number;
-  readonly running: boolean;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly stdout_bytes: number;
-  readonly stderr_bytes: number;
-  readonly truncated: boolean;
-  /** False when bytes that are no text were replaced */
-  readonly is_utf8: boolean;
-  readonly exit_code: number | null;
-  readonly timed_out: boolean;
-  readonly duration_ms: number;
-  readonly execution_mode: 'guest';
-  readonly restarted: boolean;
-}
-
-export interface LogsRequest {
-  readonly sequence: number | undefined;
-  readonly stream: 'stdout' | 'stderr' | 'both';
-  /** Byte offset into the stream, or a sequence number to go on from in the history */
-  readonly cursor: number | undefined;
-  /** Most bytes of one stream, or most entries of the history */
-  readonly limit: number;
-  readonly waitMs: number;
-}
-
-export interface LogEntry {
-  readonly sequence: number;
-  readonly command: string;
-  readonly cwd: string;
-  readonly running: boolean;
-  readonly exit_code: number | null;
-  readonly timed_out: boolean;
-  readonly duration_ms: number;
-  readonly execution_mode: 'guest';
-  readonly recorded_at: number;
-  readonly stdout_bytes: number;
-  readonly stderr_bytes: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly is_utf8: boolean;
-}
-
-export interface LogsResult {
-  readonly workspace_id: string;
-  readonly count: number;
-  readonly entries: LogEntry[];
-  /** Where the next call goes on; null at the end */
-  readonly next_cursor: number | null;
-}
-
 export interface SnapshotView {
   readonly workspace_id: string;
   readonly snapshot_name: string;
@@ -217,6 +150,25 @@ export interface DiskExportRequest {
   readonly format: 'raw' | 'qcow2' | 'tar';
   readonly path: string;
   readonly isOverwrite: boolean;
+}
+
+export interface NetworkResult {
+  readonly workspace_id: string;
+  readonly network_policy: NetworkPolicy;
+  readonly attempts: {
+    readonly sequence: number;
+    readonly time: string;
+    readonly name: string;
+    readonly address: string | null;
+    readonly port: number | null;
+    readonly verdict: string;
+    readonly rule: string;
+    readonly reason: string | null;
+    readonly bytes_in: number | null;
+    readonly bytes_out: number | null;
+    readonly process: string | null;
+  }[];
+  readonly next_cursor: number | null;
 }
 
 export interface SummaryResult {
@@ -275,6 +227,10 @@ export interface Workspaces {
     request: DiskExportRequest,
     call: WorkspaceCall,
   ): Promise<{ output_path: string; disk_format: string; bytes_written: number }>;
+  network(
+    id: string,
+    request: { isRefusedOnly: boolean; limit: number; cursor: number | undefined },
+  ): Promise<NetworkResult>;
   summary(id: string, call: WorkspaceCall): Promise<SummaryResult>;
   readonly shells: WorkspaceShells;
   readonly services: WorkspaceServices;

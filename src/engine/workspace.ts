@@ -1,8 +1,6 @@
 // One workspace: its record, its guest and its commands, with each change of its life one after the other.
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AdoptedProcess } from '../machine/adopted-process.ts';
-import type { Guest } from '../machine/guest.ts';
+import { type Guest, guestFolder } from '../machine/guest.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
@@ -13,24 +11,19 @@ import { recordEvent } from './events.ts';
 import { GuestTenants } from './guest-tenants.ts';
 import { Mutex } from './mutex.ts';
 import { RecordKeeper } from './record-keeper.ts';
-import { layerOf, mergeLayers, reconcileLayers, removeUnneeded } from './snapshots.ts';
+import { mergeLayers, reconcileLayers } from './snapshots.ts';
 import type { LossReason } from './tenant-types.ts';
-import { endGuest, type GuestPlace, type StartedGuest, startAbove, startOnDisk, takeOver } from './workspace-guest.ts';
+import { endGuest, endProcess, type GuestPlace, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
-import {
-  afterReset,
-  type GuestRecord,
-  newLayer,
-  nowSeconds,
-  type WorkspaceFiles,
-  type WorkspaceRecord,
-} from './workspace-record.ts';
+import { WorkspaceNetwork } from './workspace-network.ts';
+import { type GuestRecord, nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
 import { bringSecrets, maskError } from './workspace-secrets.ts';
 
 export class Workspace {
   readonly files: WorkspaceFiles;
   readonly tenants: GuestTenants;
   readonly secrets: SecretSet;
+  readonly network: WorkspaceNetwork;
   readonly #house: WorkspaceHouse;
   readonly #life = new Mutex();
   readonly #keeper: RecordKeeper;
@@ -46,6 +39,7 @@ export class Workspace {
   ) {
     this.#house = house;
     this.secrets = secrets;
+    this.network = new WorkspaceNetwork(files.network, record.network_grant);
     this.files = files;
     this.#keeper = new RecordKeeper(files, record);
     this.tenants = tenants;
@@ -132,28 +126,15 @@ export class Workspace {
     this.#house.expectRestart(this);
   }
 
-  /** Another guest takes the place of the present one, which goes only then: the seed's, or that of a snapshot. */
-  async reset(snapshot: string, context: CallContext): Promise<void> {
-    await this.#life.run(async () => {
-      this.#assertThere();
-      const old = { guest: this.#guest, record: this.record };
-      const below = snapshot === 'baseline' ? null : layerOf(this.record, snapshot);
-      const disk = newLayer();
-      const place = await this.place(context, { ...this.record, disk });
-      let started: StartedGuest;
-      try {
-        started = await startAbove(place, below);
-      } catch (error) {
-        await rm(join(this.files.folder, disk), { force: true });
-        throw error;
-      }
-      this.hold(started);
-      await this.update(afterReset(this.record, disk, below, started.record));
-      if (old.guest !== undefined && old.record.guest !== null) await endGuest(place.room, old.guest, old.record.guest);
-      await this.tenants.loseAll('workspace_reset');
-      await this.update(await removeUnneeded(this.files, this.record));
-      await recordEvent(this.files.events, 'reset', snapshot);
-    });
+  /** Another guest takes the place of the present one, which goes only then. Only within {@link alone}. */
+  async swap(started: StartedGuest, changes: Partial<WorkspaceRecord>, context: CallContext): Promise<void> {
+    const old = { guest: this.#guest, noted: this.record.guest };
+    if (old.guest !== undefined) await this.network.close(old.guest.client);
+    this.hold(started);
+    await this.update(changes);
+    if (old.guest !== undefined && old.noted !== null)
+      await endGuest(await this.#house.room(context), old.guest, old.noted);
+    await this.tenants.loseAll('workspace_reset');
   }
 
   /** A change of its life, after those that are under way. Throws `workspace_unknown` when it is deleted. */
@@ -178,6 +159,7 @@ export class Workspace {
       await this.#keeper.flush();
       const guest = this.#guest;
       this.#guest = undefined;
+      await this.network.closeAll();
       await guest?.release();
       await this.tenants.settle();
     });
@@ -230,6 +212,7 @@ export class Workspace {
     const noted = this.record.guest;
     if (noted === null) return undefined;
     this.#guest = undefined;
+    await this.network.close(current.client);
     await current.release();
     try {
       return await this.#takeOver(noted, context);
@@ -243,6 +226,7 @@ export class Workspace {
   async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest> {
     const guest = await takeOver(await this.#house.room(context), this.record.id, noted, context.signal);
     this.hold({ guest, record: noted });
+    await this.arrive(guest, noted.folder, context);
     await this.tenants.resume(guest.client);
     return guest;
   }
@@ -250,8 +234,15 @@ export class Workspace {
   /** A guest that does not answer must not go on writing to the disk that the next one starts from. */
   async #giveUp(noted: GuestRecord, why: string): Promise<void> {
     this.#guest = undefined;
-    await new AdoptedProcess(noted.process).kill();
+    await endProcess(noted);
     await this.#onLoss(`given up: ${why}`);
+  }
+
+  /** What each guest gets before anybody uses it. */
+  async arrive(guest: Guest, folder: string, context: CallContext): Promise<void> {
+    await bringSecrets(guest, this.secrets, context);
+    const room = await this.#house.room(context);
+    await this.network.open(guest.client, join(guestFolder(room.host, folder), 'n'), context.signal);
   }
 
   /** What a start of its guest needs to know. */
@@ -263,7 +254,7 @@ export class Workspace {
       plan,
       environment: { digest, name },
       context,
-      arrive: (guest) => bringSecrets(guest, this.secrets, context),
+      arrive: (guest, folder) => this.arrive(guest, folder, context),
     };
   }
 
@@ -286,6 +277,7 @@ export class Workspace {
 
   async #onLoss(why: string): Promise<void> {
     const noted = this.record.guest;
+    await this.network.closeAll();
     if (noted !== null) await this.#house.removeSockets(noted);
     await this.tenants.loseAll('guest_ended');
     if (this.#keeper.isClosed) return;

@@ -2,6 +2,7 @@
 
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { sizeOf } from '../environment/store.ts';
+import { readConnectionLog } from '../network/connection-log.ts';
 import { isPyroError } from '../shared/errors.ts';
 import type { FileReadRequest, FileReadResult } from './change-types.ts';
 import type { Preparations } from './preparations.ts';
@@ -15,6 +16,7 @@ import { inspectStopped } from './workspace-inspect.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
+import { resetWorkspace } from './workspace-reset.ts';
 import { createServiceCalls } from './workspace-services.ts';
 import { createShellCalls } from './workspace-shells.ts';
 import { createSnapshot, deleteSnapshot, listSnapshots } from './workspace-snapshots.ts';
@@ -83,7 +85,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     syncPush: (id, request, call) => pushFiles(registry.get(id), request, call),
     reset: async (id, snapshot, call) => {
       const workspace = registry.get(id);
-      await workspace.reset(snapshot, call);
+      await resetWorkspace(workspace, snapshot, call);
       return viewOf(workspace);
     },
     snapshotCreate: (id, name, call) => createSnapshot(registry.get(id), name, call),
@@ -93,6 +95,17 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     diskRead: (id, request, call) =>
       inspectStopped(registry.get(id), call, (files) => readFile(files, id, request, call)),
     diskExport: (id, request, call) => exportDisk(registry.get(id), request, call),
+    network: async (id, { isRefusedOnly, limit, cursor }) => {
+      const { network, record } = registry.get(id);
+      const after = cursor === undefined ? {} : { after: cursor };
+      const page = await readConnectionLog(network.logPath, { isRefusedOnly, limit, ...after });
+      return {
+        workspace_id: id,
+        network_policy: record.network_policy,
+        attempts: [...page.attempts],
+        next_cursor: page.nextCursor,
+      };
+    },
     summary: (id, call) => summarize(registry.get(id), call),
     shells: createShellCalls(registry),
     services: createServiceCalls(registry),

@@ -3,129 +3,129 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, PyroError } from '../shared/errors.ts';
-import { exists } from '../system/files.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+import { mebibyte } from '../shared/units.ts';
 import { makeFolder } from '../system/folders.ts';
+import { acquireLock } from '../system/lock.ts';
 import type { Registry } from './registry.ts';
-import { blobsFolder, type Store } from './store.ts';
+import { BrokenTransfer, bodyOf, pauseAfter } from './registry-http.ts';
+import { blobsFolder, locksFolder, type Store } from './store.ts';
 
+/** Tries in a row that brought nothing worth mentioning. */
 const tries = 5;
-const idleMs = 30_000;
+const worthMentioning = mebibyte;
+const lockWaitMs = 900_000;
 
 export interface BlobPlan {
   readonly digest: string;
   readonly size: number;
 }
 
-export function blobPath(store: Store, digest: string): string {
-  return join(blobsFolder(store), digest.replace('sha256:', ''));
+export interface BlobDownload {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly plan: BlobPlan;
+  readonly signal: AbortSignal;
+  /** Called with the bytes that are there so far */
+  readonly onDone: (bytes: number) => void;
 }
 
 /** Gets a blob unless it is there. Throws `digest_mismatch`, `registry_unreachable`, `registry_error`. */
-export async function fetchBlob(
-  store: Store,
-  registry: Registry,
-  plan: BlobPlan,
-  signal: AbortSignal,
-  onBytes: (count: number) => void,
-): Promise<string> {
-  const path = blobPath(store, plan.digest);
-  if (await exists(path)) {
-    onBytes(plan.size);
-    return path;
-  }
+export async function fetchBlob(download: BlobDownload): Promise<string> {
+  const { store, plan, signal } = download;
+  const hex = plan.digest.replace('sha256:', '');
+  const path = join(blobsFolder(store), hex);
   await makeFolder(blobsFolder(store));
-  const partial = `${path}.partial`;
-  for (let attempt = 1; ; attempt++) {
-    const failure = await attemptDownload(registry, plan, partial, signal, onBytes);
-    if (failure === undefined) break;
-    signal.throwIfAborted();
-    if (failure instanceof PyroError) throw failure;
-    if (attempt >= tries) {
-      throw new PyroError(
-        'registry_unreachable',
-        `the download of ${plan.digest.slice(0, 19)} broke off ${tries} times: ${messageOf(failure)}`,
-        {
-          hint: 'run the same command again: it goes on where it stopped',
-          cause: failure,
-        },
-      );
+  // Two images that share a layer may come at the same time; one partial file serves both.
+  await using _lock = await acquireLock(join(locksFolder(store), `blob-${hex}`), { signal, waitMs: lockWaitMs });
+  if ((await sizeAt(path)) !== plan.size) {
+    const partial = `${path}.partial`;
+    try {
+      await downloadAll(download, partial);
+      await rename(partial, path);
+    } catch (error) {
+      // After a broken network the next pull goes on where this one stopped; nobody resumes what was cancelled.
+      const isNetwork = isPyroError(signal.aborted ? signal.reason : error, 'registry_unreachable', 'registry_error');
+      if (!isNetwork) await rm(partial, { force: true });
+      throw error;
     }
-    await sleep(100 * 2 ** attempt, undefined, { signal });
   }
-  const actual = await hashOf(partial);
-  if (actual !== plan.digest) {
-    await rm(partial, { force: true });
-    throw new PyroError('digest_mismatch', `the registry sent other bytes than ${plan.digest} promises`, {
-      hint: 'try again; if it stays so, the image in the registry is damaged',
-      details: { expected: plan.digest, actual },
-    });
-  }
-  await rename(partial, path);
+  download.onDone(plan.size);
   return path;
 }
 
-/** Goes on behind what the partial file holds; gives back what stopped it. */
-async function attemptDownload(
-  registry: Registry,
-  plan: BlobPlan,
-  partial: string,
-  signal: AbortSignal,
-  onBytes: (count: number) => void,
-): Promise<unknown> {
-  let offset = (await stat(partial).catch(() => undefined))?.size ?? 0;
-  if (offset >= plan.size && plan.size > 0) return undefined;
-  try {
-    const response = await registry.blob(plan.digest, offset);
-    if (response.status !== 206) offset = 0;
-    const file = await open(partial, offset === 0 ? 'w' : 'a', 0o600);
+async function downloadAll(download: BlobDownload, partial: string): Promise<void> {
+  const { plan, signal } = download;
+  let best = 0;
+  for (let attempt = 1; ; attempt++) {
     try {
-      onBytes(offset);
-      for await (const chunk of withIdleLimit(response, signal)) {
-        offset += chunk.length;
-        if (offset > plan.size)
-          throw new PyroError(
-            'digest_mismatch',
-            `the registry sends more than the ${plan.size} bytes of ${plan.digest}`,
-          );
-        await file.write(chunk);
-        onBytes(chunk.length);
+      return await downloadRest(download, partial);
+    } catch (error) {
+      if (!(error instanceof BrokenTransfer)) throw error;
+      const size = (await sizeAt(partial)) ?? 0;
+      if (size >= best + worthMentioning) attempt = 1;
+      best = Math.max(best, size);
+      if (attempt >= tries) {
+        const message = `the download of ${plan.digest.slice(0, 19)} broke off ${tries} times: ${error.message}`;
+        throw new PyroError('registry_unreachable', message, {
+          hint: 'run the same command again: it goes on where it stopped',
+          cause: error,
+        });
       }
-    } finally {
-      await file.close();
+      await pauseAfter(attempt, download.registry.limits, signal);
     }
-    return offset === plan.size ? undefined : new Error(`${offset} of ${plan.size} bytes came`);
-  } catch (error) {
-    onBytes(-offset);
-    return error;
   }
 }
 
-async function* withIdleLimit(response: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return;
+/** Goes on behind what the partial file holds, to the end. */
+async function downloadRest({ registry, plan, signal, onDone }: BlobDownload, partial: string): Promise<void> {
+  let offset = (await sizeAt(partial)) ?? 0;
+  if (offset >= plan.size) offset = 0;
+  const response = await registry.blob(plan.digest, offset, signal);
+  if (response.status === 416) {
+    await response.body?.cancel();
+    await rm(partial, { force: true });
+    throw new BrokenTransfer('the registry does not go on at this place');
+  }
+  if (response.status !== 206 || !startsAt(response, offset)) {
+    if (response.status === 206) {
+      await response.body?.cancel();
+      await rm(partial, { force: true });
+      throw new BrokenTransfer('the registry answered with another range');
+    }
+    offset = 0;
+  }
+  const hash = createHash('sha256');
+  if (offset > 0) for await (const chunk of createReadStream(partial, { end: offset - 1 })) hash.update(chunk);
+  const file = await open(partial, offset === 0 ? 'w' : 'a', 0o600);
   try {
-    for (;;) {
-      const idle = AbortSignal.any([signal, AbortSignal.timeout(idleMs)]);
-      const { promise: stopped, reject } = Promise.withResolvers<never>();
-      const onAbort = (): void => reject(idle.reason);
-      idle.addEventListener('abort', onAbort, { once: true });
-      try {
-        const { done, value } = await Promise.race([reader.read(), stopped]);
-        if (done) return;
-        yield value;
-      } finally {
-        idle.removeEventListener('abort', onAbort);
-      }
+    onDone(offset);
+    for await (const chunk of bodyOf(response, signal, registry.limits.idleMs)) {
+      offset += chunk.length;
+      if (offset > plan.size) throw mismatch(plan, `more than the ${plan.size} bytes`);
+      hash.update(chunk);
+      await file.writeFile(chunk);
+      onDone(offset);
     }
   } finally {
-    await reader.cancel().catch(() => undefined);
+    await file.close();
   }
+  if (offset < plan.size) throw new BrokenTransfer(`${offset} of ${plan.size} bytes came`);
+  if (`sha256:${hash.digest('hex')}` !== plan.digest) throw mismatch(plan, 'other bytes');
 }
 
-async function hashOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
-  return `sha256:${hash.digest('hex')}`;
+function startsAt(response: Response, offset: number): boolean {
+  const range = response.headers.get('content-range');
+  return range === null || range.startsWith(`bytes ${offset}-`);
+}
+
+async function sizeAt(path: string): Promise<number | undefined> {
+  return (await stat(path).catch(() => undefined))?.size;
+}
+
+function mismatch(plan: BlobPlan, what: string): PyroError {
+  return new PyroError('digest_mismatch', `the registry sent ${what} for ${plan.digest}`, {
+    hint: 'run the same command again; if it stays so, the image in the registry is damaged',
+    details: { expected: plan.digest },
+  });
 }

@@ -1,11 +1,11 @@
 // The merged tree of an image's layers, in memory only: no path of an image ever becomes a path of the host.
-import type { Header } from 'tar-stream';
 import { PyroError } from '../shared/errors.ts';
+import { shown, type TarEntry } from './tar-header.ts';
 
 /** A file, folder, link or device; several names may share one. */
 export interface Inode {
-  readonly header: Header;
-  /** Place of its data: layer and number of the entry in it */
+  readonly meta: Omit<TarEntry, 'name'>;
+  /** Place of its data: layer and number of the entry in it; -1 for a folder that no layer names */
   readonly layer: number;
   readonly entry: number;
 }
@@ -15,116 +15,126 @@ interface TreeNode {
   readonly children: Map<string, TreeNode> | undefined;
 }
 
+/** Where a chain of folders leads: the folder, and how deep it lies. */
+interface Place {
+  readonly layer: number;
+  readonly name: string;
+  readonly canMake: boolean;
+}
+
 const mostEntries = 2_000_000;
 const mostLinks = 40;
 const longestName = 255;
 const longestPath = 4096;
 const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
+const ownMark = '.wh..wh.';
 
 export class LayerTree {
   readonly #root: TreeNode = folder(implicitFolder());
   #count = 0;
 
+  /** Metadata of the root folder. */
+  get root(): Inode {
+    return this.#root.inode;
+  }
+
   /** Applies one layer: first what it hides of the layers below, then its entries in their order. */
-  apply(layer: number, headers: readonly Header[]): void {
-    this.#count += headers.length;
+  apply(layer: number, entries: readonly TarEntry[]): void {
+    this.#count += entries.length;
     if (this.#count > mostEntries) throw invalid(layer, 'the image', `has more than ${mostEntries} entries`);
-    for (const header of headers) this.#hide(layer, header);
-    headers.forEach((header, entry) => {
-      this.#add(layer, header, entry);
+    for (const entry of entries) this.#hide(layer, entry);
+    entries.forEach((entry, number) => {
+      this.#add(layer, entry, number);
     });
   }
 
   /** All names in order, parents before children. */
   *walk(): Generator<{ path: string; inode: Inode }> {
-    yield* walkFrom(this.#root, '');
+    const open: { prefix: string; names: Iterator<[string, TreeNode]> }[] = [{ prefix: '', names: sorted(this.#root) }];
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const next = top.names.next();
+      if (next.done === true) {
+        open.pop();
+        continue;
+      }
+      const [name, node] = next.value;
+      const path = `${top.prefix}${name}`;
+      if (path.length > longestPath) throw invalid(node.inode.layer, path, 'lies too deep');
+      yield { path, inode: node.inode };
+      if (node.children !== undefined) open.push({ prefix: `${path}/`, names: sorted(node) });
+    }
   }
 
-  #hide(layer: number, header: Header): void {
-    const parts = split(layer, header.name);
+  #hide(layer: number, entry: TarEntry): void {
+    const parts = split(layer, entry.name);
     const name = parts.pop();
     if (name === undefined || !name.startsWith(whiteout)) return;
-    const parent = this.#find(parts);
+    const parent = this.#walkTo(parts, { layer, name: entry.name, canMake: false });
     if (name === opaque) parent?.children?.clear();
-    else parent?.children?.delete(name.slice(whiteout.length));
+    else if (!name.startsWith(ownMark)) parent?.children?.delete(name.slice(whiteout.length));
   }
 
-  #add(layer: number, header: Header, entry: number): void {
-    const parts = split(layer, header.name);
+  #add(layer: number, entry: TarEntry, number: number): void {
+    const parts = split(layer, entry.name);
     const name = parts.pop();
+    if (name?.startsWith(whiteout) === true) return;
+    if (entry.linkname.length > longestPath || entry.linkname.includes('\0'))
+      throw invalid(layer, entry.name, 'is a link whose target is too long or holds a zero byte');
+    const { name: _, ...meta } = entry;
+    const inode = { meta, layer, entry: number };
     if (name === undefined) {
-      if (header.type === 'directory') this.#root.inode = { header, layer, entry };
+      if (entry.type !== 'directory') throw invalid(layer, entry.name, 'would replace the root folder');
+      this.#root.inode = inode;
       return;
     }
-    if (name.startsWith(whiteout)) return;
-    const siblings = this.#makeFolders(parts, layer, header.name);
-    if (header.type === 'link') {
-      const target = this.#find(split(layer, header.linkname ?? ''));
-      if (target === undefined || target.children !== undefined) {
-        throw invalid(layer, header.name, `is a hard link to ${JSON.stringify(header.linkname)}, which is not there`);
-      }
-      siblings.set(name, { inode: target.inode, children: undefined });
-      return;
-    }
-    const inode = { header, layer, entry };
+    const siblings = this.#walkTo(parts, { layer, name: entry.name, canMake: true })?.children;
+    if (siblings === undefined) throw invalid(layer, entry.name, 'has no folder to lie in');
     const known = siblings.get(name);
-    if (header.type === 'directory') {
-      if (known?.children !== undefined) known.inode = inode;
-      else siblings.set(name, folder(inode));
-      return;
-    }
-    siblings.set(name, { inode, children: undefined });
+    if (entry.type === 'link') siblings.set(name, { inode: this.#linked(layer, entry), children: undefined });
+    else if (entry.type !== 'directory') siblings.set(name, { inode, children: undefined });
+    else if (known?.children === undefined) siblings.set(name, folder(inode));
+    else known.inode = inode;
   }
 
-  /** Children of a folder, made where the layer does not name it itself. Symbolic links are followed inside the tree. */
-  #makeFolders(parts: readonly string[], layer: number, name: string): Map<string, TreeNode> {
-    let steps = 0;
+  /** What a hard link names at this time; it outlives the removal of that name. */
+  #linked(layer: number, entry: TarEntry): Inode {
+    const parts = split(layer, entry.linkname);
+    const name = parts.pop() ?? '';
+    const parent = this.#walkTo(parts, { layer, name: entry.name, canMake: false });
+    const target = parent?.children?.get(name);
+    if (target === undefined)
+      throw invalid(layer, entry.name, `is a hard link to ${shown(entry.linkname)}, which is not there`);
+    if (target.children !== undefined) throw invalid(layer, entry.name, 'is a hard link to a folder');
+    return target.inode;
+  }
+
+  /** The folder at the end of these names; symbolic links on the way are followed inside the tree. */
+  #walkTo(parts: readonly string[], { layer, name, canMake }: Place): TreeNode | undefined {
     const stack: TreeNode[] = [this.#root];
-    const todo = [...parts];
-    for (let part = todo.shift(); part !== undefined; part = todo.shift()) {
+    // Reversed, so that taking the next name is cheap.
+    const todo = [...parts].reverse();
+    let links = 0;
+    for (let part = todo.pop(); part !== undefined; part = todo.pop()) {
       if (part === '' || part === '.') continue;
       if (part === '..') {
         if (stack.length > 1) stack.pop();
         continue;
       }
       const here = stack.at(-1)?.children;
-      if (here === undefined) break;
-      let next = here.get(part);
-      if (next?.inode.header.type === 'symlink') {
-        if (++steps > mostLinks) throw invalid(layer, name, 'lies behind too many symbolic links');
-        const target = next.inode.header.linkname ?? '';
+      let next = here?.get(part);
+      if (next?.inode.meta.type === 'symlink') {
+        if (++links > mostLinks) throw invalid(layer, name, 'lies behind too many symbolic links');
+        const target = next.inode.meta.linkname;
         if (target.startsWith('/')) stack.length = 1;
-        todo.unshift(...target.split('/'));
+        todo.push(...target.split('/').reverse());
         continue;
       }
       if (next?.children === undefined) {
+        if (!canMake) return undefined;
+        if (part.length > longestName || stack.length > longestPath / 2) throw invalid(layer, name, 'lies too deep');
         next = folder(implicitFolder());
-        here.set(part, next);
-      }
-      stack.push(next);
-    }
-    return stack.at(-1)?.children ?? new Map();
-  }
-
-  #find(parts: readonly string[]): TreeNode | undefined {
-    const stack: TreeNode[] = [this.#root];
-    const todo = [...parts];
-    let steps = 0;
-    for (let part = todo.shift(); part !== undefined; part = todo.shift()) {
-      if (part === '' || part === '.') continue;
-      if (part === '..') {
-        if (stack.length > 1) stack.pop();
-        continue;
-      }
-      const next = stack.at(-1)?.children?.get(part);
-      if (next === undefined) return undefined;
-      if (next.inode.header.type === 'symlink' && todo.length > 0) {
-        if (++steps > mostLinks) return undefined;
-        const target = next.inode.header.linkname ?? '';
-        if (target.startsWith('/')) stack.length = 1;
-        todo.unshift(...target.split('/'));
-        continue;
+        here?.set(part, next);
       }
       stack.push(next);
     }
@@ -132,23 +142,18 @@ export class LayerTree {
   }
 }
 
-function* walkFrom(node: TreeNode, prefix: string): Generator<{ path: string; inode: Inode }> {
-  for (const [name, child] of [...(node.children ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const path = prefix === '' ? name : `${prefix}/${name}`;
-    yield { path, inode: child.inode };
-    if (child.children !== undefined) yield* walkFrom(child, path);
-  }
+function sorted(node: TreeNode): Iterator<[string, TreeNode]> {
+  return [...(node.children ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).values();
 }
 
 /** Parts of an entry's name. Leading slashes are dropped; `..` has no place in an image. */
 function split(layer: number, name: string): string[] {
-  if (Buffer.byteLength(name) > longestPath || name.includes('\0'))
-    throw invalid(layer, name.slice(0, 80), 'has a name that is too long or holds a zero byte');
+  if (name.length > longestPath || name.includes('\0'))
+    throw invalid(layer, name, 'has a name that is too long or holds a zero byte');
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   for (const part of parts) {
     if (part === '..') throw invalid(layer, name, 'leads out of the image');
-    if (Buffer.byteLength(part) > longestName)
-      throw invalid(layer, name.slice(0, 80), `has a component longer than ${longestName} bytes`);
+    if (part.length > longestName) throw invalid(layer, name, `has a component longer than ${longestName} bytes`);
   }
   return parts;
 }
@@ -159,19 +164,17 @@ function folder(inode: Inode): TreeNode {
 
 function implicitFolder(): Inode {
   return {
-    header: {
-      name: '',
+    meta: {
       type: 'directory',
       mode: 0o755,
       uid: 0,
       gid: 0,
-      mtime: new Date(0),
+      mtime: 0,
       size: 0,
       linkname: '',
-      uname: '',
-      gname: '',
       devmajor: 0,
       devminor: 0,
+      xattrs: [],
     },
     layer: -1,
     entry: -1,
@@ -179,7 +182,7 @@ function implicitFolder(): Inode {
 }
 
 function invalid(layer: number, name: string, why: string): PyroError {
-  return new PyroError('image_invalid', `layer ${layer + 1}: ${JSON.stringify(name)} ${why}`, {
-    hint: 'the image is damaged or hostile; nothing of it was used',
+  return new PyroError('image_invalid', `layer ${layer + 1}: ${shown(name)} ${why}`, {
+    hint: 'the image is damaged or hostile, nothing of it was used; pull another tag or ask who made it',
   });
 }

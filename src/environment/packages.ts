@@ -1,18 +1,30 @@
 // Environments from Debian packages, through the machine's own apt sources: the way that needs no registry.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { rm, stat } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { messageOf, PyroError } from '../shared/errors.ts';
+import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { runCommand, tryCommand } from '../system/command.ts';
 import { temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
+import { findAptSources } from './apt-sources.ts';
 import type { CatalogueEntry } from './catalogue.ts';
-import { addEnvironment, type Environment, type Store } from './store.ts';
+import { squashLayers } from './squash.ts';
+import { addEnvironment, type Environment, environmentsFolder, type Store } from './store.ts';
 
 const suite = 'bookworm';
+
+/** mmdebstrap's own words for its steps, and ours; the lines that are not here name temporary folders and the like. */
+const steps: readonly (readonly [RegExp, string])[] = [
+  [/^running apt-get update/, 'reading the package lists'],
+  [/^downloading packages with apt/, 'downloading the base system'],
+  [/^extracting archives/, 'unpacking the base system'],
+  [/^installing essential packages/, 'setting up the base system'],
+  [/^installing remaining packages/, 'downloading and installing the other packages'],
+  [/^cleaning package lists/, 'removing what only the build needed'],
+  [/^creating tarball/, 'collecting the files'],
+];
+
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Builds a catalogue environment. Throws `environment_build_failed` or `tool_missing`. */
@@ -22,98 +34,100 @@ export async function buildFromPackages(
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<Environment> {
-  const sources = await aptSources(signal);
-  const folder = join(store.root, 'environments');
+  const sources = await findAptSources(suite, signal);
+  const folder = environmentsFolder(store);
   await makeFolder(folder);
   const tar = temporaryName(join(folder, 'packages.tar'));
   const image = temporaryName(join(folder, 'packages.squashfs'));
   try {
     onProgress({ phase: 'packages', message: `building ${entry.name} from Debian packages (half a minute or more)` });
-    await bootstrap(entry.packages, sources, tar, signal, onProgress);
-    onProgress({ phase: 'image', message: 'packing the image' });
-    const { stderr } = await runCommand('sqfstar', ['-quiet', '-no-progress', '-comp', 'lz4', image], {
-      signal,
-      input: createReadStream(tar),
-    });
-    if (/FATAL/.test(stderr)) throw new PyroError('environment_build_failed', `sqfstar: ${stderr.trim()}`);
-    const record = {
+    await bootstrap({ packages: entry.packages, sources, tar, signal, onProgress });
+    const onPacked = (doneBytes: number, totalBytes: number): void =>
+      onProgress({ phase: 'image', message: 'packing the image', doneBytes, totalBytes });
+    await squashLayers({ layers: [tar], diffIds: undefined, image, signal, onPacked });
+    const fields = {
       version: 1 as const,
       name: entry.name,
       reference: `packages:${suite}`,
       source: 'packages' as const,
-      digest: `sha256:${await hashFile(image)}`,
-      image_bytes: (await stat(image)).size,
       created_at: new Date().toISOString(),
       config: { env: [`PATH=${usualPath}`], working_dir: '/', user: '', entrypoint: [], cmd: ['bash'] },
       layers: 1,
       packages: [...entry.packages],
     };
-    return await addEnvironment(store, record, image);
+    return await addEnvironment(store, fields, image);
   } finally {
     await rm(tar, { force: true });
     await rm(image, { force: true });
   }
 }
 
-async function bootstrap(
-  packages: readonly string[],
-  sources: readonly string[],
-  tar: string,
-  signal: AbortSignal,
-  onProgress: OnProgress,
-): Promise<void> {
+interface Bootstrap {
+  readonly packages: readonly string[];
+  readonly sources: readonly string[];
+  readonly tar: string;
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+}
+
+async function bootstrap({ packages, sources, tar, signal, onProgress }: Bootstrap): Promise<void> {
   const args = [
     '--variant=minbase',
     '--format=tar',
     '--dpkgopt=path-exclude=/usr/share/man/*',
     '--dpkgopt=path-exclude=/usr/share/doc/*',
     '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+    // Copies of this machine's own files; a guest gets its own.
+    '--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname"',
   ];
   if (packages.length > 0) args.push(`--include=${packages.join(',')}`);
+  // The user of the namespace must be able to pass through here.
+  const work = await mkdtemp(join(tmpdir(), 'pyro-packages-'));
+  await chmod(work, 0o755);
   try {
     // In a namespace of its own nothing stays mounted when the build is ended half-way.
     await runCommand('mmdebstrap', ['--mode=unshare', ...args, suite, tar, ...sources], {
       signal,
-      onStderr: (text) => {
-        const line = /^I: (.+)$/m.exec(text)?.[1];
-        if (line !== undefined) onProgress({ phase: 'packages', message: line });
-      },
+      env: { TMPDIR: work },
+      onStderr: byLine((line) => {
+        const words = line.startsWith('I: ') ? line.slice(3) : '';
+        const message = steps.find(([pattern]) => pattern.test(words))?.[1];
+        if (message !== undefined) onProgress({ phase: 'packages', message });
+      }),
     });
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof PyroError && error.code === 'tool_missing') throw error;
-    throw new PyroError('environment_build_failed', `mmdebstrap could not build the environment: ${messageOf(error)}`, {
-      hint: 'check that apt works (sudo apt-get update) and that user namespaces are allowed',
-      cause: error,
-    });
+    if (isPyroError(error, 'tool_missing')) throw error;
+    const isFull = /No space left on device/.test(messageOf(error));
+    throw new PyroError(
+      isFull ? 'disk_full' : 'environment_build_failed',
+      `mmdebstrap could not build the environment: ${messageOf(error)}`,
+      {
+        hint: isFull
+          ? 'free some space, for example with: pyro env prune'
+          : 'check that apt works (sudo apt-get update) and that user namespaces are allowed (pyro doctor)',
+        cause: error,
+      },
+    );
+  } finally {
+    await removeWork(work);
   }
 }
 
-/** One-line sources of this suite, as apt itself reads its configuration. */
-async function aptSources(signal: AbortSignal): Promise<string[]> {
-  const { stdout, exitCode } = await tryCommand(
-    'apt-get',
-    ['indextargets', '--format', '$(CODENAME) $(REPO_URI) $(COMPONENT)', 'Created-By: Packages'],
-    { signal, timeoutMs: 20_000 },
-  );
-  const wanted = new Set([suite, `${suite}-updates`, `${suite}-security`]);
-  const sources = new Set<string>();
-  for (const line of exitCode === 0 ? stdout.split('\n') : []) {
-    const [codename, uri, component] = line.split(' ');
-    if (codename !== undefined && uri !== undefined && wanted.has(codename) && component === 'main') {
-      sources.add(`deb ${uri} ${codename} main`);
-    }
-  }
-  if (![...sources].some((line) => line.includes(` ${suite} `))) {
-    throw new PyroError('environment_build_failed', `apt on this machine has no source of Debian ${suite}`, {
-      hint: 'build on Debian 12, or pull from a registry: pyro env pull debian:12 --source registry',
-    });
-  }
-  return [...sources];
+/** A build that was ended half-way leaves files of the namespace's users, which only the namespace may remove. */
+async function removeWork(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true }).catch(async () => {
+    const args = ['--unshare-helper', 'find', folder, '-mindepth', '1', '-delete'];
+    await tryCommand('mmdebstrap', args, { timeoutMs: 60_000 }).catch(() => undefined);
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  });
 }
 
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
+function byLine(onLine: (line: string) => void): (text: string) => void {
+  let rest = '';
+  return (text) => {
+    const lines = (rest + text).split('\n');
+    rest = (lines.pop() ?? '').slice(-10_000);
+    for (const line of lines) onLine(line);
+  };
 }

@@ -7,8 +7,10 @@ import { acquireLock } from '../system/lock.ts';
 import { type CatalogueEntry, findEntry } from './catalogue.ts';
 import { pullImage } from './image.ts';
 import { buildFromPackages } from './packages.ts';
+import { waitForPrune } from './prune.ts';
 import { parseReference } from './reference.ts';
-import { type Environment, resolveEnvironment, type Store } from './store.ts';
+import { type HttpLimits, usualLimits } from './registry-http.ts';
+import { canonicalName, type Environment, locksFolder, resolveEnvironment, type Store } from './store.ts';
 
 export type PullSource = 'auto' | 'registry' | 'packages';
 
@@ -18,6 +20,8 @@ export interface PullRequest {
   readonly source: PullSource;
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
+  /** How long a registry may take; the usual when absent */
+  readonly limits?: HttpLimits;
 }
 
 export interface PullOutcome {
@@ -32,12 +36,24 @@ const lockWaitMs = 900_000;
 
 /** Gets or refreshes an environment; two processes that want the same one do the work once. */
 export async function pullEnvironment(request: PullRequest): Promise<PullOutcome> {
+  try {
+    return await pullLocked(request);
+  } catch (error) {
+    // However deep the work was, the caller sees one kind of cancellation.
+    if (!request.signal.aborted || isPyroError(error, 'cancelled')) throw error;
+    const { reason } = request.signal;
+    throw isPyroError(reason)
+      ? reason
+      : new PyroError('cancelled', `getting ${request.name} was cancelled`, { cause: reason });
+  }
+}
+
+async function pullLocked(request: PullRequest): Promise<PullOutcome> {
   const { store, name, source, signal, onProgress } = request;
   const entry = findEntry(name);
-  if (entry === undefined) parseReference(name);
-  const lock = join(store.root, 'locks', `pull-${createHash('sha256').update(name).digest('hex').slice(0, 16)}`);
+  const key = createHash('sha256').update(canonicalName(name)).digest('hex').slice(0, 16);
   let waited = false;
-  await using _lock = await acquireLock(lock, {
+  await using _lock = await acquireLock(join(locksFolder(store), `pull-${key}`), {
     signal,
     waitMs: lockWaitMs,
     onWait: (holder) => {
@@ -45,7 +61,11 @@ export async function pullEnvironment(request: PullRequest): Promise<PullOutcome
       onProgress({ phase: 'wait', message: `waiting for process ${holder}, which gets ${name}` });
     },
   });
-  const previous = await resolveEnvironment(store, name).catch(() => undefined);
+  await waitForPrune(store, signal);
+  const previous = await resolveEnvironment(store, name).catch((error: unknown) => {
+    if (isPyroError(error, 'environment_damaged')) return undefined;
+    throw error;
+  });
   if (waited && previous !== undefined) {
     return { environment: previous, outcome: 'up_to_date', previousDigest: previous.digest, note: undefined };
   }
@@ -53,12 +73,9 @@ export async function pullEnvironment(request: PullRequest): Promise<PullOutcome
   try {
     return await pull(request, entry?.reference ?? name, previous);
   } catch (error) {
-    if (
-      source === 'registry' ||
-      !isBuildable(entry) ||
-      !isPyroError(error, 'registry_unreachable', 'registry_denied', 'registry_error')
-    )
-      throw error;
+    // Behind a company's proxy or a download limit the registry is as good as away.
+    const isAway = isPyroError(error, 'registry_unreachable', 'registry_denied', 'registry_error');
+    if (source === 'registry' || !isBuildable(entry) || !isAway) throw error;
     const note = `${error.message}; built from Debian packages instead`;
     onProgress({ phase: 'fallback', message: `${error.message}; building from Debian packages instead` });
     return await build(request, entry, previous, note);
@@ -73,6 +90,7 @@ async function pull(request: PullRequest, reference: string, previous: Environme
     known: previous,
     signal: request.signal,
     onProgress: request.onProgress,
+    limits: request.limits ?? usualLimits,
   });
   const outcome = previous === undefined ? 'pulled' : previous.digest === environment.digest ? 'up_to_date' : 'changed';
   return { environment, outcome, previousDigest: previous?.digest, note: undefined };

@@ -40,7 +40,11 @@ export function parseReference(text: string): ImageReference {
 /** Where the registry's interface is; loopback registries speak plain HTTP. */
 export function registryOrigin(registry: string): string {
   if (registry === 'docker.io' || registry === 'index.docker.io') return 'https://registry-1.docker.io';
-  const host = registry.replace(/:\d+$/, '');
-  const isLoopback = host === 'localhost' || /^127\.\d+\.\d+\.\d+$/.test(host) || host === '[::1]';
-  return `${isLoopback ? 'http' : 'https'}://${registry}`;
+  return `${isLoopback(registry) ? 'http' : 'https'}://${registry}`;
+}
+
+/** True for a host, with or without a port, that is this machine for certain. */
+export function isLoopback(hostAndPort: string): boolean {
+  const host = hostAndPort.replace(/:\d+$/, '');
+  return host === 'localhost' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host) || host === '[::1]';
 }

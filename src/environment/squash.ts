@@ -1,167 +1,160 @@
 // Layers to one read-only image: read once for the tree, once for the data, straight into sqfstar.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { PassThrough, Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { extract, type Header, type Pack, pack } from 'tar-stream';
-import { messageOf, PyroError } from '../shared/errors.ts';
+import { Readable } from 'node:stream';
+import { isPyroError, PyroError } from '../shared/errors.ts';
 import { runCommand } from '../system/command.ts';
+import { readLayer } from './layer-reader.ts';
 import { type Inode, LayerTree } from './layer-tree.ts';
+import { blockSize, padding, type TarEntry, writeHeader } from './tar-header.ts';
 
-/** Data of one entry; its reader either iterates or resumes it. */
-type Body = AsyncIterable<unknown> & { resume: () => unknown };
-
-/** Writes the squashfs image of these layer files, lowest first; `diffIds` are the digests of the unpacked layers. */
-export async function squashLayers(
-  layers: readonly string[],
-  diffIds: readonly string[],
-  image: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const tree = new LayerTree();
-  for (const [index, path] of layers.entries()) {
-    const headers: Header[] = [];
-    const digest = await readLayer(path, signal, async (header, body) => {
-      headers.push(header);
-      body.resume();
-    });
-    if (diffIds[index] !== undefined && diffIds[index] !== digest) {
-      throw new PyroError('digest_mismatch', `layer ${index + 1} unpacks to other content than the image promises`, {
-        hint: 'pull the image again',
-      });
-    }
-    tree.apply(index, headers);
-  }
-  const tar = pack();
-  const running = runCommand('sqfstar', ['-quiet', '-no-progress', '-comp', 'lz4', image], {
-    input: Readable.from(tar),
-    signal,
-  });
-  running.catch(() => tar.destroy());
-  try {
-    await writeTree(tar, tree, layers, signal);
-    tar.finalize();
-  } catch (error) {
-    tar.destroy();
-    await running.catch(() => undefined);
-    throw error;
-  }
-  const { stderr } = await running;
-  if (/FATAL|ERROR/i.test(stderr))
-    throw new PyroError('image_invalid', `sqfstar refused the image: ${stderr.trim().slice(0, 500)}`);
+export interface SquashPlan {
+  /** Layer files, lowest first */
+  readonly layers: readonly string[];
+  /** Digests of the unpacked layers; undefined for an archive of our own making */
+  readonly diffIds: readonly string[] | undefined;
+  /** File to write; whoever asks removes it after a failure */
+  readonly image: string;
+  readonly signal: AbortSignal;
+  /** Called with the number of each layer, from 1, as it is first read */
+  readonly onLayer?: (number: number) => void;
+  /** Called with the bytes of file content that are packed, and all there are */
+  readonly onPacked?: (done: number, total: number) => void;
 }
 
-async function writeTree(tar: Pack, tree: LayerTree, layers: readonly string[], signal: AbortSignal): Promise<void> {
+/** Writes the squashfs image. Throws `image_invalid`, `digest_mismatch`, `disk_full` or `tool_missing`. */
+export async function squashLayers(plan: SquashPlan): Promise<void> {
+  const tree = new LayerTree();
+  for (const [index, path] of plan.layers.entries()) {
+    plan.onLayer?.(index + 1);
+    const entries: TarEntry[] = [];
+    let digest = '';
+    const onDigest = (value: string): void => {
+      digest = value;
+    };
+    for await (const { entry } of readLayer({ path, number: index + 1, signal: plan.signal, onDigest }))
+      entries.push(entry);
+    if (plan.diffIds !== undefined && plan.diffIds[index] !== digest) {
+      throw new PyroError('digest_mismatch', `layer ${index + 1} unpacks to other content than the image promises`, {
+        hint: 'pull the image again; if it stays so, the image in the registry is damaged',
+        details: { expected: plan.diffIds[index] ?? null, actual: digest },
+      });
+    }
+    tree.apply(index, entries);
+  }
+  await pack(mergedArchive(tree, plan), tree, plan);
+}
+
+/** Time of the newest entry, seconds since 1970. */
+function newestIn(tree: LayerTree): number {
+  let newest = tree.root.meta.mtime;
+  for (const { inode } of tree.walk()) newest = Math.max(newest, inode.meta.mtime);
+  return newest;
+}
+
+/** All that the tree holds as one archive: folders, data layer by layer, other entries, hard links. */
+async function* mergedArchive(tree: LayerTree, plan: SquashPlan): AsyncGenerator<Buffer> {
+  const { layers, signal, onPacked } = plan;
   const names = new Map<Inode, string[]>();
   for (const { path, inode } of tree.walk()) {
-    if (inode.header.type === 'directory') await writeEntry(tar, { ...clean(inode.header), name: `${path}/`, size: 0 });
-    else names.set(inode, [...(names.get(inode) ?? []), path]);
+    const known = names.get(inode);
+    if (inode.meta.type === 'directory') yield writeHeader({ ...inode.meta, name: `${path}/` });
+    else if (known === undefined) names.set(inode, [path]);
+    else known.push(path);
   }
-  const byPlace = new Map([...names.keys()].map((inode) => [`${inode.layer}:${inode.entry}`, inode]));
-  for (const [layer, path] of layers.entries()) {
-    let entry = -1;
-    await readLayer(path, signal, async (_header, body) => {
-      entry++;
-      const inode = byPlace.get(`${layer}:${entry}`);
-      const name = inode === undefined ? undefined : names.get(inode)?.[0];
-      if (inode === undefined || name === undefined || !hasData(inode.header)) {
-        body.resume();
-        return;
+  const wanted = layers.map(() => new Map<number, string>());
+  for (const [inode, [first]] of names) {
+    if (inode.meta.type === 'file' && first !== undefined) wanted[inode.layer]?.set(inode.entry, first);
+  }
+  const total = [...names.keys()].reduce((sum, { meta }) => sum + meta.size, 0);
+  let done = 0;
+  onPacked?.(done, total);
+  for (const [index, path] of layers.entries()) {
+    let number = -1;
+    if (wanted[index]?.size === 0) continue;
+    for await (const { entry, data } of readLayer({ path, number: index + 1, signal })) {
+      const name = wanted[index]?.get(++number);
+      if (name === undefined) continue;
+      yield writeHeader({ ...entry, name, linkname: '' });
+      for await (const piece of data()) {
+        yield piece;
+        done += piece.length;
+        onPacked?.(done, total);
       }
-      await copyEntry(tar, { ...clean(inode.header), type: 'file', name }, body);
-    });
+      yield padding(entry.size);
+    }
   }
   for (const [inode, [first]] of names) {
-    if (first !== undefined && !hasData(inode.header))
-      await writeEntry(tar, { ...clean(inode.header), name: first, size: 0 });
+    if (first !== undefined && inode.meta.type !== 'file') yield writeHeader({ ...inode.meta, name: first });
   }
   for (const [inode, [first, ...others]] of names) {
     for (const name of others)
-      await writeEntry(tar, { ...clean(inode.header), name, type: 'link', linkname: first ?? '', size: 0 });
+      yield writeHeader({ ...inode.meta, name, type: 'link', linkname: first ?? '', size: 0, xattrs: [] });
   }
+  yield Buffer.alloc(2 * blockSize);
 }
 
-function hasData(header: Header): boolean {
-  return (
-    header.type === 'file' || header.type === 'contiguous-file' || header.type === undefined || header.type === null
-  );
-}
-
-/**
- * What an entry may carry over. Of the extended attributes only text survives: the tar reader decodes them as UTF-8.
- */
-function clean(header: Header): Omit<Header, 'name'> {
-  const { pax, name: _, ...rest } = header;
-  const kept: Record<string, string> = {};
-  for (const [key, value] of Object.entries(typeof pax === 'object' && pax !== null ? pax : {})) {
-    if (key.startsWith('SCHILY.xattr.') && typeof value === 'string' && !value.includes('\ufffd')) kept[key] = value;
-  }
-  return Object.keys(kept).length === 0 ? rest : { ...rest, pax: kept };
-}
-
-async function copyEntry(tar: Pack, header: Partial<Header> & { name: string }, body: Body): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const sink = tar.entry(header, (error) => (error === null || error === undefined ? resolve() : reject(error)));
-  for await (const chunk of body) {
-    if (sink.write(chunk)) continue;
-    const { promise: drained, resolve: onDrain } = Promise.withResolvers<void>();
-    const go = (): void => onDrain();
-    // A reader that is gone ends the pack; nobody would drain it any more.
-    sink.once('drain', go).once('close', go);
-    await drained;
-    sink.off('drain', go).off('close', go);
-  }
-  sink.end(undefined);
-  await promise;
-}
-
-async function writeEntry(tar: Pack, header: Partial<Header> & { name: string }): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  tar.entry(header, (error) => (error === null || error === undefined ? resolve() : reject(error)));
-  await promise;
-}
-
-/** Reads a layer's entries; gives the digest of its unpacked bytes. */
-async function readLayer(
-  path: string,
-  signal: AbortSignal,
-  onEntry: (header: Header, body: Body) => Promise<void>,
-): Promise<string> {
-  const hash = createHash('sha256');
-  const counted = new PassThrough();
-  counted.on('data', (chunk: Buffer) => hash.update(chunk));
-  const entries = extract();
-  entries.on('entry', (header, body, next) => {
-    body.on('end', next);
-    onEntry(header, body).catch((error) =>
-      entries.destroy(error instanceof Error ? error : new Error(messageOf(error))),
-    );
-  });
-  const unpack = await decompressor(path);
+async function pack(archive: AsyncGenerator<Buffer>, tree: LayerTree, plan: SquashPlan): Promise<void> {
+  const stop = new AbortController();
+  const failures: unknown[] = [];
+  const input = Readable.from(guard(archive, failures, stop), { objectMode: false });
+  const { mode, uid, gid, mtime } = tree.root.meta;
+  // sqfstar stamps the image and, in version 4.5, its root folder with this time, or with now when that is earlier: the
+  // same layers make the same bytes, whatever the caller's own SOURCE_DATE_EPOCH is, and no file's time is moved.
+  const env = { SOURCE_DATE_EPOCH: `${newestIn(tree)}` };
+  const options = [
+    '-root-mode',
+    mode.toString(8),
+    '-root-uid',
+    `${uid}`,
+    '-root-gid',
+    `${gid}`,
+    '-root-time',
+    `${mtime}`,
+  ];
   try {
-    await pipeline([createReadStream(path), ...unpack, counted, entries], { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof PyroError) throw error;
-    throw new PyroError('image_invalid', `a layer does not unpack: ${messageOf(error)}`, {
-      hint: 'the image is damaged; pull it again',
-      cause: error,
+    const { stderr } = await runCommand('sqfstar', ['-quiet', '-no-progress', '-comp', 'lz4', ...options, plan.image], {
+      input,
+      env,
+      signal: AbortSignal.any([plan.signal, stop.signal]),
     });
+    if (failures.length === 0 && !/FATAL|ERROR/.test(stderr)) return;
+    throw failures[0] ?? new PyroError('tool_failed', `sqfstar refused the image: ${stderr.trim().slice(-500)}`);
+  } catch (error) {
+    plan.signal.throwIfAborted();
+    if (failures.length > 0) throw failures[0];
+    if (isPyroError(error, 'tool_failed') && /No space left|Disk quota/i.test(error.message)) {
+      throw new PyroError('disk_full', `no room left while writing ${plan.image}`, {
+        hint: 'free some space, for example with: pyro env prune',
+        cause: error,
+      });
+    }
+    throw error;
+  } finally {
+    // A reader that was ended early leaves the archive suspended; this closes the layer files.
+    input.destroy();
   }
-  return `sha256:${hash.digest('hex')}`;
 }
 
-/** By the first bytes, since media types of layers are often wrong. */
-async function decompressor(path: string) {
-  const file = await open(path, 'r');
+/** A source that breaks would look like one that ends: the failure is noted and the reader stopped. */
+async function* guard(
+  archive: AsyncGenerator<Buffer>,
+  failures: unknown[],
+  stop: AbortController,
+): AsyncGenerator<Buffer> {
+  let waiting: Buffer[] = [];
+  let size = 0;
   try {
-    const { buffer } = await file.read(Buffer.alloc(4), 0, 4, 0);
-    if (buffer[0] === 0x1f && buffer[1] === 0x8b) return [createGunzip()];
-    if (buffer.readUInt32LE(0) === 0xfd2fb528) return [createZstdDecompress()];
-    return [];
-  } finally {
-    await file.close();
+    for await (const piece of archive) {
+      waiting.push(piece);
+      size += piece.length;
+      if (size < 128 * 1024) continue;
+      yield Buffer.concat(waiting, size);
+      waiting = [];
+      size = 0;
+    }
+    yield Buffer.concat(waiting, size);
+  } catch (error) {
+    failures.push(error);
+    stop.abort();
+    throw error;
   }
 }

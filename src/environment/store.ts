@@ -1,11 +1,15 @@
 // The local cache of environments: immutable images named by digest, and names that point to them.
 import { createHash } from 'node:crypto';
-import { readdir, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { lstat, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import { PyroError } from '../shared/errors.ts';
-import { readJson, writeJson } from '../system/files.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+import { readJson, temporaryName, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
+import { findEntry } from './catalogue.ts';
+import { parseReference } from './reference.ts';
 
 export const recordSchema = z.object({
   version: z.literal(1),
@@ -14,6 +18,11 @@ export const recordSchema = z.object({
   source: z.enum(['registry', 'packages']),
   digest: z.string().regex(/^sha256:[0-9a-f]{64}$/),
   image_bytes: z.number().int().positive(),
+  /** Absent in records of early versions */
+  image_sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
   created_at: z.string(),
   config: z.object({
     env: z.array(z.string()),
@@ -44,102 +53,165 @@ export function openStore(cacheFolder: string): Store {
   return { root: cacheFolder };
 }
 
-function environmentsFolder(store: Store): string {
+export function environmentsFolder(store: Store): string {
   return join(store.root, 'environments');
-}
-
-function folderOf(store: Store, digest: string): string {
-  return join(environmentsFolder(store), digest.replace('sha256:', ''));
-}
-
-function pointerFile(store: Store, name: string): string {
-  return join(store.root, 'refs', `${createHash('sha256').update(name).digest('hex')}.json`);
 }
 
 export function blobsFolder(store: Store): string {
   return join(store.root, 'blobs', 'sha256');
 }
 
+export function locksFolder(store: Store): string {
+  return join(store.root, 'locks');
+}
+
+export function refsFolder(store: Store): string {
+  return join(store.root, 'refs');
+}
+
+/** One name for all spellings of an image: `alpine` is docker.io/library/alpine:latest, `debian:12` itself. */
+export function canonicalName(name: string): string {
+  return findEntry(name) === undefined ? parseReference(name).canonical : name;
+}
+
+/** File name of the pointer of a name; a name that does not parse has none. */
+function pointerName(name: string): string | undefined {
+  try {
+    return `${createHash('sha256').update(canonicalName(name)).digest('hex')}.json`;
+  } catch {
+    return undefined;
+  }
+}
+
+function damaged(name: string, why: string): PyroError {
+  return new PyroError('environment_damaged', `environment ${name} is damaged: ${why}`, {
+    hint: `get it again with: pyro env pull ${name}`,
+  });
+}
+
 /** The environment of this name, undefined when it is not cached. Throws `environment_damaged`. */
 export async function resolveEnvironment(store: Store, name: string): Promise<Environment | undefined> {
-  const pointer = await readJson(pointerFile(store, name), pointerSchema).catch(() => undefined);
-  if (pointer === undefined) return undefined;
-  return await loadEnvironment(store, pointer.digest, name);
+  const file = pointerName(name);
+  if (file === undefined) return undefined;
+  const pointer = await readJson(join(refsFolder(store), file), pointerSchema).catch((cause: unknown) => {
+    if (isPyroError(cause, 'state_damaged')) throw damaged(name, 'its name points nowhere');
+    throw cause;
+  });
+  return pointer === undefined ? undefined : await loadEnvironment(store, pointer.digest, name);
 }
 
-async function loadEnvironment(store: Store, digest: string, name: string): Promise<Environment | undefined> {
-  const folder = folderOf(store, digest);
-  const damaged = (why: string): PyroError =>
-    new PyroError('environment_damaged', `environment ${name} is damaged: ${why}`, {
-      hint: `get it again with: pyro env pull ${name}`,
-    });
-  let record: EnvironmentRecord | undefined;
-  try {
-    record = await readJson(join(folder, 'environment.json'), recordSchema);
-  } catch {
-    throw damaged('its record does not parse');
-  }
-  if (record === undefined) throw damaged('its record is gone');
+async function loadEnvironment(store: Store, digest: string, name: string): Promise<Environment> {
+  const folder = join(environmentsFolder(store), digest.replace('sha256:', ''));
+  const record = await readJson(join(folder, 'environment.json'), recordSchema).catch((cause: unknown) => {
+    if (isPyroError(cause, 'state_damaged')) throw damaged(name, 'its record does not parse');
+    throw cause;
+  });
+  if (record === undefined) throw damaged(name, 'its record is gone');
+  if (record.digest !== digest) throw damaged(name, `its record is that of ${record.digest}`);
   const imagePath = join(folder, 'root.squashfs');
   const size = (await stat(imagePath).catch(() => undefined))?.size;
-  if (size !== record.image_bytes) throw damaged(`its image has ${size ?? 0} bytes, not ${record.image_bytes}`);
-  return { record: { ...record, name }, digest: record.digest, imagePath };
+  if (size !== record.image_bytes) throw damaged(name, `its image has ${size ?? 0} bytes, not ${record.image_bytes}`);
+  return { record: { ...record, name }, digest, imagePath };
 }
 
-/** Takes over a finished image under its digest and points the name to it. */
-export async function addEnvironment(store: Store, record: EnvironmentRecord, imageFile: string): Promise<Environment> {
-  const folder = folderOf(store, record.digest);
-  await makeFolder(folder);
-  await rename(imageFile, join(folder, 'root.squashfs'));
-  await writeJson(join(folder, 'environment.json'), record);
-  await pointTo(store, record.name, record.digest);
-  return { record, digest: record.digest, imagePath: join(folder, 'root.squashfs') };
+/** Points a name to an image that is cached whole already; undefined when it is not. */
+export async function adoptEnvironment(store: Store, name: string, digest: string): Promise<Environment | undefined> {
+  const environment = await loadEnvironment(store, digest, name).catch((error: unknown) => {
+    if (isPyroError(error, 'environment_damaged')) return undefined;
+    throw error;
+  });
+  if (environment !== undefined) await pointTo(store, name, digest);
+  return environment;
 }
 
-export async function pointTo(store: Store, name: string, digest: string): Promise<void> {
-  await writeJson(pointerFile(store, name), { name, digest });
+/** Reads the whole image and compares it with its record. Throws `environment_damaged`, `environment_not_installed`. */
+export async function verifyEnvironment(store: Store, name: string): Promise<Environment> {
+  const environment = await resolveEnvironment(store, name);
+  if (environment === undefined) {
+    throw new PyroError('environment_not_installed', `${name} is not in the local cache`, {
+      hint: `get it with: pyro env pull ${name}`,
+    });
+  }
+  const expected = environment.record.image_sha256;
+  if (expected !== undefined && (await hashFile(environment.imagePath)) !== expected)
+    throw damaged(name, 'its image has other bytes than it was made with');
+  return environment;
+}
+
+type NewRecord = Omit<EnvironmentRecord, 'digest' | 'image_bytes' | 'image_sha256'>;
+
+/**
+ * Takes over a finished image under its digest, by default that of its bytes, and points the name to it.
+ * The folder appears whole: image and record together.
+ */
+export async function addEnvironment(
+  store: Store,
+  fields: NewRecord,
+  imageFile: string,
+  manifestDigest?: string,
+): Promise<Environment> {
+  const handle = await open(imageFile, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  const sha256 = await hashFile(imageFile);
+  const digest = manifestDigest ?? `sha256:${sha256}`;
+  const record = { ...fields, digest, image_bytes: (await stat(imageFile)).size, image_sha256: sha256 };
+  const folder = join(environmentsFolder(store), digest.replace('sha256:', ''));
+  const draft = temporaryName(folder);
+  try {
+    await makeFolder(draft);
+    await rename(imageFile, join(draft, 'root.squashfs'));
+    await writeJson(join(draft, 'environment.json'), record);
+    // What stands there is damaged, or it would have been adopted; guests that have it open keep it.
+    await rm(folder, { recursive: true, force: true });
+    await rename(draft, folder);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+  await pointTo(store, record.name, digest);
+  return { record, digest, imagePath: join(folder, 'root.squashfs') };
+}
+
+async function pointTo(store: Store, name: string, digest: string): Promise<void> {
+  await writeJson(join(refsFolder(store), pointerName(name) ?? ''), { name: canonicalName(name), digest });
+}
+
+/** Names and what they point to. Files that are no pointer of ours are left out. */
+export async function readPointers(store: Store): Promise<{ name: string; digest: string; file: string }[]> {
+  const found: { name: string; digest: string; file: string }[] = [];
+  for (const file of await readdir(refsFolder(store)).catch(() => [])) {
+    const path = join(refsFolder(store), file);
+    const pointer = await readJson(path, pointerSchema).catch(() => undefined);
+    if (pointer !== undefined && pointerName(pointer.name) === file) found.push({ ...pointer, file: path });
+  }
+  return found;
 }
 
 /** All cached environments by name; damaged ones are left to {@link resolveEnvironment} to report. */
 export async function listEnvironments(store: Store): Promise<Environment[]> {
   const found: Environment[] = [];
-  for (const file of await readdir(join(store.root, 'refs')).catch(() => [])) {
-    const pointer = await readJson(join(store.root, 'refs', file), pointerSchema).catch(() => undefined);
-    if (pointer === undefined) continue;
-    const environment = await loadEnvironment(store, pointer.digest, pointer.name).catch(() => undefined);
+  for (const { name, digest } of await readPointers(store)) {
+    const environment = await loadEnvironment(store, digest, name).catch(() => undefined);
     if (environment !== undefined) found.push(environment);
   }
   return found.sort((a, b) => a.record.name.localeCompare(b.record.name));
 }
 
-/** Removes partial files, merged layers and images that no name points to; with `isAll` the names too. */
-export async function pruneStore(store: Store, isAll: boolean): Promise<{ freed_bytes: number; removed: string[] }> {
-  const removed: string[] = [];
-  let freed = 0;
-  const drop = async (path: string, label: string): Promise<void> => {
-    freed += await sizeOf(path);
-    await rm(path, { recursive: true, force: true });
-    removed.push(label);
-  };
-  const named = new Map(
-    (isAll ? [] : await listEnvironments(store)).map((each) => [each.digest.replace('sha256:', ''), each]),
-  );
-  for (const name of await readdir(environmentsFolder(store)).catch(() => [])) {
-    if (!named.has(name)) await drop(join(environmentsFolder(store), name), `environment ${name.slice(0, 12)}`);
-  }
-  if (isAll) await rm(join(store.root, 'refs'), { recursive: true, force: true });
-  for (const name of await readdir(blobsFolder(store)).catch(() => [])) {
-    await drop(join(blobsFolder(store), name), `layer ${name.slice(0, 12)}`);
-  }
-  return { freed_bytes: freed, removed };
-}
-
 /** Disk space of a file or folder, `bytes`; holes count nothing. */
 export async function sizeOf(path: string): Promise<number> {
-  const status = await stat(path).catch(() => undefined);
+  const status = await lstat(path).catch(() => undefined);
   if (status === undefined) return 0;
   if (!status.isDirectory()) return status.blocks * 512;
   let sum = 0;
-  for (const name of await readdir(path)) sum += await sizeOf(join(path, name));
+  for (const name of await readdir(path).catch(() => [])) sum += await sizeOf(join(path, name));
   return sum;
+}
+
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash);
+  return hash.digest('hex');
 }

@@ -1,5 +1,6 @@
 // A QEMU process that an earlier daemon started: known by its id and start time, watched without being its parent.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Cgroup } from '../system/cgroup.ts';
 import { isRunning, type ProcessIdentity } from '../system/processes.ts';
 import type { MachineProcess } from './machine-process.ts';
 
@@ -8,10 +9,12 @@ const killLookMs = 5;
 
 export class AdoptedProcess implements MachineProcess {
   readonly #identity: ProcessIdentity;
+  readonly #cgroup: Cgroup | undefined;
   readonly ended: Promise<void>;
 
-  constructor(identity: ProcessIdentity) {
+  constructor(identity: ProcessIdentity, cgroup: Cgroup | undefined) {
     this.#identity = identity;
+    this.#cgroup = cgroup;
     this.ended = this.#watch();
   }
 
@@ -31,10 +34,12 @@ export class AdoptedProcess implements MachineProcess {
   async kill(): Promise<void> {
     if (isRunning(this.#identity)) process.kill(this.#identity.pid, 'SIGKILL');
     while (isRunning(this.#identity)) await sleep(killLookMs);
+    await this.#cgroup?.remove();
   }
 
   /** Only a parent is told of an end; others have to look. */
   async #watch(): Promise<void> {
     while (isRunning(this.#identity)) await sleep(lookMs, undefined, { ref: false });
+    await this.#cgroup?.remove();
   }
 }

@@ -4,6 +4,7 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
 import { messageOf, PyroError } from '../shared/errors.ts';
+import { findCgroupOf } from '../system/cgroup.ts';
 import { makeFolder } from '../system/folders.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../system/processes.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
@@ -12,6 +13,7 @@ import { type MachineSpec, type MachineStorage, machineArguments } from './argum
 import { readConsole } from './console.ts';
 import type { QemuFacts } from './host-facts.ts';
 import type { GuestKit } from './kit.ts';
+import { limitsOf } from './limits.ts';
 import { bootError, type MachineProcess } from './machine-process.ts';
 import { startQemu } from './qemu-process.ts';
 import { Qmp } from './qmp.ts';
@@ -98,6 +100,8 @@ export class Guest implements AsyncDisposable {
       args,
       stateFd: state?.fd,
       messageFile: start.messageFile,
+      cgroupName: start.folderName ?? start.id,
+      limits: limitsOf(host.choice.accelerator, start.size.vcpuCount, start.size.memoryMib),
     });
     try {
       await using undo = new AsyncDisposableStack();
@@ -130,7 +134,7 @@ export class Guest implements AsyncDisposable {
     const folder = guestFolder(host, running.folderName);
     const sockets = socketsIn(folder);
     if (!isRunning(running.process)) throw new PyroError('guest_unreachable', 'the guest is no longer running');
-    const process = new AdoptedProcess(running.process);
+    const process = new AdoptedProcess(running.process, await findCgroupOf(running.process.pid));
     await using undo = new AsyncDisposableStack();
     const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 5000, signal }));
     const client = await GuestClient.connect(sockets.agent, running.magic, { timeoutMs: 30_000, signal });

@@ -1,7 +1,6 @@
 // The accelerator probe: KVM counts only when a guest really comes up on it, for there are machines where it merely opens.
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -28,13 +27,14 @@ export async function chooseAccelerator(
   cpu: CpuFacts,
   cacheFolder: string,
   signal: AbortSignal,
+  openDevice: OpenDevice = openReadWrite,
 ): Promise<AcceleratorChoice> {
   const forced = readVariable('PYRO_ACCELERATOR');
   if (forced === 'kvm' || forced === 'tcg') return { accelerator: forced, reason: 'PYRO_ACCELERATOR says so' };
   if (forced !== undefined) {
     throw new PyroError('usage', `PYRO_ACCELERATOR is ${forced}`, { hint: 'the values are kvm and tcg' });
   }
-  const obstacle = await kvmObstacle(cpu);
+  const obstacle = await kvmObstacle(cpu, openDevice);
   if (obstacle !== undefined) return { accelerator: 'tcg', reason: `${obstacle}; software emulation is used` };
   const key = JSON.stringify([release(), cpu.model, host.qemu.stamp, host.kit.digest]);
   const cacheFile = join(cacheFolder, 'accelerator.json');
@@ -46,13 +46,25 @@ export async function chooseAccelerator(
   return choiceOf(failure === undefined, reason);
 }
 
+/** Opens a device for reading and writing, and closes it. */
+export type OpenDevice = (path: string) => Promise<void>;
+
+/** Really opens it: the permission bits alone do not tell what a container may do, nor bind root. */
+export async function openReadWrite(path: string): Promise<void> {
+  await (await open(path, 'r+')).close();
+}
+
 /** What keeps KVM from being tried, or undefined. */
-export async function kvmObstacle(cpu: CpuFacts): Promise<string | undefined> {
+export async function kvmObstacle(cpu: CpuFacts, openDevice: OpenDevice): Promise<string | undefined> {
   const device = kvmDevice();
   try {
-    await access(device, constants.R_OK | constants.W_OK);
+    await openDevice(device);
   } catch (error) {
-    return systemCodeOf(error) === 'ENOENT' ? `there is no ${device}` : `${device} may not be opened by this user`;
+    const code = systemCodeOf(error);
+    if (code === 'ENOENT') return `there is no ${device}`;
+    return code === 'EACCES' || code === 'EPERM'
+      ? `${device} may not be opened by this user`
+      : `${device} does not open: ${messageOf(error)}`;
   }
   return cpu.hasVirtualization ? undefined : `${device} is there, but the CPU offers neither vmx nor svm`;
 }

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { type Cgroup, type CgroupLimits, createCgroup } from '../system/cgroup.ts';
 import { findProgram } from '../system/command.ts';
 import { type MachineProcess, printableTail } from './machine-process.ts';
 
@@ -14,26 +15,47 @@ export interface QemuStart {
   readonly stateFd: number | undefined;
   /** File for QEMU's own messages: the process then outlives us. Without it even kill -9 of pyro ends it. */
   readonly messageFile: string | undefined;
+  /** Name of its cgroup, unique among the guests that run */
+  readonly cgroupName: string;
+  readonly limits: CgroupLimits;
 }
 
+/** Starts QEMU, within its limits where the machine allows that. */
 export async function startQemu(start: QemuStart): Promise<QemuProcess> {
-  return start.messageFile === undefined ? await startAttached(start) : await startDetached(start, start.messageFile);
+  const cgroup = await createCgroup(start.cgroupName, start.limits);
+  try {
+    const { messageFile } = start;
+    const child = messageFile === undefined ? await spawnAttached(start) : await spawnDetached(start, messageFile);
+    if (child.pid !== undefined) enterQuietly(cgroup, child.pid);
+    return new QemuProcess(child, messageFile, cgroup);
+  } catch (error) {
+    await cgroup?.remove();
+    throw error;
+  }
 }
 
-async function startAttached({ qemu, args, stateFd }: QemuStart): Promise<QemuProcess> {
+/** One that has ended already cannot enter; one that may not is a guest without limits, which pyro doctor reports. */
+function enterQuietly(cgroup: Cgroup | undefined, pid: number): void {
+  try {
+    cgroup?.enter(pid);
+  } catch {
+    // Both are said above.
+  }
+}
+
+async function spawnAttached({ qemu, args, stateFd }: QemuStart): Promise<ChildProcess> {
   const setpriv = await findProgram('setpriv');
   const command = setpriv === undefined ? [qemu, ...args] : [setpriv, '--pdeathsig', 'KILL', qemu, ...args];
   const [file = qemu, ...rest] = command;
   const pipes = ['ignore', 'pipe', 'pipe'] as const;
-  const child = spawn(file, rest, {
+  return spawn(file, rest, {
     detached: true,
     cwd: '/',
     stdio: stateFd === undefined ? [...pipes] : [...pipes, stateFd],
   });
-  return new QemuProcess(child, undefined);
 }
 
-async function startDetached({ qemu, args, stateFd }: QemuStart, messageFile: string): Promise<QemuProcess> {
+async function spawnDetached({ qemu, args, stateFd }: QemuStart, messageFile: string): Promise<ChildProcess> {
   const messages = await open(messageFile, 'a', 0o600);
   try {
     const files = ['ignore', messages.fd, messages.fd] as const;
@@ -43,7 +65,7 @@ async function startDetached({ qemu, args, stateFd }: QemuStart, messageFile: st
       stdio: stateFd === undefined ? [...files] : [...files, stateFd],
     });
     child.unref();
-    return new QemuProcess(child, messageFile);
+    return child;
   } finally {
     await messages.close();
   }
@@ -57,7 +79,7 @@ export class QemuProcess implements MachineProcess {
   #stderr = '';
   #hasEnded = false;
 
-  constructor(child: ChildProcess, messageFile: string | undefined) {
+  constructor(child: ChildProcess, messageFile: string | undefined, cgroup: Cgroup | undefined) {
     this.#child = child;
     this.#messageFile = messageFile;
     child.stdout?.setEncoding('utf8').on('data', (text: string) => this.addConsole(text));
@@ -65,16 +87,17 @@ export class QemuProcess implements MachineProcess {
       this.#stderr = (this.#stderr + text).slice(-keptConsole);
     });
     const { promise, resolve } = Promise.withResolvers<void>();
+    const onEnd = (): void => {
+      this.#hasEnded = true;
+      resolve();
+    };
     child.once('error', (error) => {
       this.#stderr += error.message;
-      this.#hasEnded = true;
-      resolve();
+      onEnd();
     });
-    child.once('exit', () => {
-      this.#hasEnded = true;
-      resolve();
-    });
-    this.ended = promise;
+    child.once('exit', onEnd);
+    // Whoever waits for the end finds nothing left of it.
+    this.ended = promise.then(async () => await cgroup?.remove());
   }
 
   get pid(): number | undefined {
@@ -97,9 +120,10 @@ export class QemuProcess implements MachineProcess {
 
   /** Nothing in the guest is wanted any more, so it is not asked first. */
   async kill(): Promise<void> {
-    if (this.#hasEnded) return;
-    this.#child.ref();
-    this.#child.kill('SIGKILL');
+    if (!this.#hasEnded) {
+      this.#child.ref();
+      this.#child.kill('SIGKILL');
+    }
     await this.ended;
   }
 }

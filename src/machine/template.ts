@@ -1,7 +1,7 @@
 // Templates: a guest booted once, mounted and warmed, then saved so that later guests continue from there.
 import { createHash, randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -96,6 +96,17 @@ export async function findTemplate(cacheFolder: string, key: string): Promise<Te
     disk: join(folder, 'disk.qcow2'),
     overlay: join(folder, 'overlay.qcow2'),
   };
+}
+
+/** Keys of all whole templates of an environment, of whatever kit, QEMU or processor. */
+export async function findTemplatesOf(cacheFolder: string, environmentDigest: string): Promise<string[]> {
+  const keys: string[] = [];
+  for (const key of await readdir(join(cacheFolder, 'templates')).catch(() => [])) {
+    const file = join(templateFolder(cacheFolder, key), 'template.json');
+    const record = await readJson(file, templateSchema).catch(() => undefined);
+    if (record?.environment_digest === environmentDigest) keys.push(key);
+  }
+  return keys;
 }
 
 export interface TemplatePlan {

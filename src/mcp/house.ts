@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { FrontContext } from '../daemon/client.ts';
 import type { AnyOperation, Outcome } from '../operations/define.ts';
-import type { ServerOptions } from '../operations/server-options.ts';
 import type { OnProgress } from '../shared/progress.ts';
+import type { ServerOptions } from '../shared/server-options.ts';
 import { type Log, openLog } from '../system/log.ts';
 import { locatePaths, type Paths } from '../system/paths.ts';
 import type { ToolFacts } from './catalogue.ts';

@@ -1,5 +1,5 @@
 // What a host tells its model about this server: rules first, within what every host shows.
-import type { ServerOptions } from '../operations/server-options.ts';
+import type { ServerOptions } from '../shared/server-options.ts';
 import { modes } from './modes.ts';
 import type { ToolEntry } from './tools.ts';
 

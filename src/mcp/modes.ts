@@ -1,5 +1,5 @@
 // Modes: for each job the tools it needs, what is fixed in them, and how the work goes. Tools that do not exist yet are absent.
-import type { ServerOptions } from '../operations/server-options.ts';
+import type { ServerOptions } from '../shared/server-options.ts';
 
 export type ModeName = NonNullable<ServerOptions['mode']>;
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { invokeOperation } from '../daemon/client.ts';
 import type { AnyOperation } from '../operations/define.ts';
-import type { ServerOptions } from '../operations/server-options.ts';
+import type { ServerOptions } from '../shared/server-options.ts';
 import { builtCatalogue } from './built-catalogue.ts';
 import { type Invoke, openHouse } from './house.ts';
 import { createServer } from './server.ts';

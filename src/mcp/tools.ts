@@ -1,5 +1,5 @@
 // The tools of one server: chosen by profile or mode, with schemas, annotations and what is fixed.
-import type { ServerOptions } from '../operations/server-options.ts';
+import type { ServerOptions } from '../shared/server-options.ts';
 import type { ObjectSchema, PropertySchema, ToolFacts } from './catalogue.ts';
 import { type Mode, modes } from './modes.ts';
 

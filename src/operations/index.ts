@@ -3,6 +3,7 @@ import { daemonStatus, daemonStop } from './daemon.ts';
 import type { AnyOperation } from './define.ts';
 import { envInspect, envList, envPrune, envPull } from './env.ts';
 import { demo, doctor, prepare } from './host.ts';
+import { hostConnect, hostDoctor, hostPrintConfig, hostRepair } from './host-connect.ts';
 import { run } from './run.ts';
 import { serviceList, serviceStart, serviceStatus, serviceStop } from './service.ts';
 import { serviceLogs } from './service-logs.ts';
@@ -32,6 +33,7 @@ import {
   workspaceStatus,
   workspaceUpdate,
 } from './workspace-life.ts';
+import { workspaceNetwork } from './workspace-network.ts';
 import { workspacePrune, workspaceStart, workspaceStop } from './workspace-power.ts';
 import { diskExport, diskList, diskRead, snapshotCreate, snapshotDelete, snapshotList } from './workspace-snapshot.ts';
 import { workspaceSummary } from './workspace-summary.ts';
@@ -84,8 +86,13 @@ export const operations: readonly AnyOperation[] = [
   serviceStatus,
   serviceLogs,
   serviceStop,
+  hostConnect,
+  hostPrintConfig,
+  hostDoctor,
+  hostRepair,
   daemonStatus,
   daemonStop,
+  workspaceNetwork,
   vmRun,
   vmListEnvironments,
   vmCreate,
@@ -102,6 +109,7 @@ export const operations: readonly AnyOperation[] = [
 export const groups: Readonly<Record<string, string>> = {
   env: 'Environments: the catalogue and the local cache',
   workspace: 'Workspaces: disposable machines that live until they are deleted',
+  host: 'Chat hosts: Claude Code, Codex, OpenCode',
   daemon: 'The background process that owns the guests',
   'workspace file': 'Files of a workspace',
   'workspace disk': 'The disk of a stopped workspace',

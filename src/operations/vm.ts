@@ -104,6 +104,7 @@ export const vmCreate = defineOperation({
           diskMib: 8192,
           ttlSeconds: input.ttl_seconds,
           networkPolicy: 'off',
+          allow: [],
           seedPath: undefined,
           name: undefined,
           labels: { [kindLabel]: 'vm' },

@@ -69,6 +69,9 @@ export const workspaceExec = defineOperation({
     duration_ms: z.number(),
     execution_mode: z.literal('guest'),
     restarted: restartedField,
+    denied_connections: z
+      .array(z.object({ target: z.string(), rule: z.string(), reason: z.string() }))
+      .describe('Connections that were refused while it ran'),
   }),
   examples: [
     { why: 'Run the tests', command: "pyro workspace exec 6f1e538c0e71 -- 'make test 2>&1 | tail'" },
@@ -100,6 +103,7 @@ export const workspaceExec = defineOperation({
         ? `still running after ${output.duration_ms} ms; follow it: workspace_logs sequence=${sequence} stream=stdout cursor=${output.stdout_bytes} wait_seconds=30`
         : `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${output.duration_ms} ms`,
       `sequence ${sequence}, cwd ${output.cwd}`,
+      ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
       ...(output.restarted ? ['the guest was started again from its disk'] : []),
       ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
       ...(output.truncated
@@ -110,7 +114,7 @@ export const workspaceExec = defineOperation({
   },
   renderCommand: (output) => ({
     stdout: output.stdout,
-    stderr: `${output.stderr}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence}\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
+    stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence}\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
   }),
   exitCode: (output) => output.exit_code ?? 0,
 });

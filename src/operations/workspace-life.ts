@@ -89,6 +89,10 @@ export const workspaceCreate = defineOperation({
         'Secrets, each NAME=VALUE: in files under /run/pyro-secrets, and by secret_env in commands; never shown',
       ),
     secret_files: z.array(z.string()).default([]).describe('Secrets from files of the host, each NAME=PATH'),
+    allow: z
+      .array(z.string())
+      .default([])
+      .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
     wait_seconds: z
       .number()
       .min(0)
@@ -110,6 +114,7 @@ export const workspaceCreate = defineOperation({
         diskMib: input.disk_mib,
         ttlSeconds: input.ttl_seconds,
         networkPolicy: input.network_policy,
+        allow: input.allow,
         seedPath: input.seed_path,
         name: input.name,
         labels: parseLabels(input.labels),

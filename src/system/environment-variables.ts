@@ -11,6 +11,8 @@ export const environmentVariables = {
   PYRO_DAEMON_IDLE_SECONDS:
     'Seconds without a guest, a call or a connection after which the daemon ends; 600 unless given',
   CLAUDE_PROJECT_DIR: 'Project folder, set by the chat host; the source of workspaces when the host names no roots',
+  CLAUDE_CONFIG_DIR: 'Folder of the configuration of Claude Code in place of the home folder',
+  CODEX_HOME: 'Folder of the configuration of Codex in place of ~/.codex',
   DOCKER_CONFIG: 'Folder of the docker configuration with registry credentials',
   XDG_CACHE_HOME: 'Parent of the cache folder',
   XDG_STATE_HOME: 'Parent of the state folder',
@@ -19,14 +21,28 @@ export const environmentVariables = {
   HOME: 'Home folder',
   PATH: 'Where programs are looked up',
   TERM: 'Kind of the terminal, passed on to a terminal in the guest',
+  http_proxy: "Proxy of this machine, for guests that get its package managers' settings; also in upper case",
+  https_proxy: 'As http_proxy, for https',
+  no_proxy: 'Names that go past the proxy, as http_proxy',
+  SSL_CERT_FILE: 'Certificates that guests trust when they get the settings of package managers',
+  NODE_EXTRA_CA_CERTS: 'As SSL_CERT_FILE',
+  CARGO_HOME: 'Folder of the cargo configuration',
 } as const;
 
 export type VariableName = keyof typeof environmentVariables;
 
+/** Value of a variable in the spelling of the table, else in upper case: proxies are given in either. */
+export function readVariableOfEitherCase(name: VariableName): string | undefined {
+  return readVariable(name) ?? nonEmpty(process.env[name.toUpperCase()]);
+}
+
 /** Value of a variable; an empty one counts as absent. */
 export function readVariable(name: VariableName): string | undefined {
-  const value = process.env[name];
-  return value === undefined || value === '' ? undefined : value;
+  return nonEmpty(process.env[name]);
+}
+
+function nonEmpty(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
 }
 
 /** Environment for a child that runs in another folder: a relative PYRO_HOME keeps its meaning. */

@@ -5,8 +5,9 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pruneStore } from '../../src/environment/prune.ts';
 import { pullEnvironment } from '../../src/environment/pull.ts';
-import { openStore, pruneStore, resolveEnvironment, type Store } from '../../src/environment/store.ts';
+import { openStore, resolveEnvironment, type Store } from '../../src/environment/store.ts';
 import { noProgress } from '../../src/shared/progress.ts';
 import {
   pushImage,

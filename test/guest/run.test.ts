@@ -1,13 +1,16 @@
 // `pyro run` on real guests: what a user types, sees and is left with.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { leftovers, pyro, runningGuests } from '../support/pyro.ts';
+import { findCgroupHome } from '../../src/system/cgroup.ts';
+import { findGuests, leftoverCgroups, leftovers, pyro, runningGuests } from '../support/pyro.ts';
 
 const executable = join(new URL('../..', import.meta.url).pathname, 'bin', 'pyro');
+const cgroupHome = await findCgroupHome();
+const cgroupObstacle = 'reason' in cgroupHome ? cgroupHome.reason : undefined;
 const isSoak = process.env['PYRO_SOAK'] === '1';
 const resultSchema = z.looseObject({
   stdout: z.string(),
@@ -22,8 +25,13 @@ async function runJson(...args: string[]) {
   return resultSchema.parse(JSON.parse(stdout.toString('utf8')));
 }
 
-afterEach(() => {
-  expect({ guests: runningGuests(), folders: leftovers() }).toEqual({ guests: [], folders: [] });
+async function remains(): Promise<{ guests: string[]; folders: string[]; cgroups: string[] }> {
+  return { guests: runningGuests(), folders: leftovers(), cgroups: await leftoverCgroups() };
+}
+const nothing = { guests: [], folders: [], cgroups: [] };
+
+afterEach(async () => {
+  expect(await remains()).toEqual(nothing);
 });
 
 describe('pyro run', () => {
@@ -152,9 +160,23 @@ describe('pyro run', () => {
         onSpawn: (pid) => void sleep(delay).then(() => process.kill(pid, 'SIGINT')),
       });
       expect([130, null]).toContain(exitCode);
-      expect({ delay, guests: runningGuests(), folders: leftovers() }).toEqual({ delay, guests: [], folders: [] });
+      expect({ delay, ...(await remains()) }).toEqual({ delay, ...nothing });
     }
   });
+
+  it.skipIf(cgroupObstacle !== undefined)(
+    `limits the memory and the processes of its guest on the host${cgroupObstacle === undefined ? '' : ` (skipped: ${cgroupObstacle})`}`,
+    async () => {
+      let seen = '';
+      await pyro(['run', 'debian:12', '--', 'sleep', '3'], {
+        onSpawn: () =>
+          void sleep(2000).then(() => {
+            seen = readFileSync(`/proc/${findGuests()[0]?.pid}/cgroup`, 'utf8');
+          }),
+      });
+      expect(seen).toMatch(/\/pyro-\d+-\d+-[0-9a-f]+$/m);
+    },
+  );
 
   it('takes its guest along when it is killed, and the next run clears the rest', async () => {
     const { exitCode } = await pyro(['run', 'debian:12', '--', 'sleep', '300'], {

@@ -2,14 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ExecRequest, ExecResult } from '../../src/engine/command-types.ts';
 import { createDaemonEngine, type DaemonEngine } from '../../src/engine/daemon-engine.ts';
-import type {
-  CreateRequest,
-  ExecRequest,
-  ExecResult,
-  WorkspaceCall,
-  Workspaces,
-} from '../../src/engine/workspace-types.ts';
+import type { CreateRequest, WorkspaceCall, Workspaces } from '../../src/engine/workspace-types.ts';
 import { noProgress } from '../../src/shared/progress.ts';
 import { locatePaths, type Paths } from '../../src/system/paths.ts';
 
@@ -56,6 +51,7 @@ export function call(changes: Partial<WorkspaceCall> = {}): WorkspaceCall {
     onProgress: noProgress,
     hostPaths: 'any',
     project: undefined,
+    network: undefined,
     ...changes,
   };
 }
@@ -67,6 +63,7 @@ export const createRequest: CreateRequest = {
   diskMib: 8192,
   ttlSeconds: 0,
   networkPolicy: 'off',
+  allow: [],
   seedPath: undefined,
   name: undefined,
   labels: {},

@@ -2,6 +2,9 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { findCgroupHome } from '../../src/system/cgroup.ts';
+import { locatePaths } from '../../src/system/paths.ts';
+import { isRunning } from '../../src/system/processes.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const executable = join(root, 'bin', 'pyro');
@@ -34,9 +37,15 @@ export async function pyro(args: readonly string[], options: PyroOptions = {}): 
   return { exitCode, stdout: Buffer.concat(stdout), stderr };
 }
 
-/** Guests of this user that run now, by the name in their command line. */
-export function runningGuests(): string[] {
-  const found: string[] = [];
+export interface RunningGuest {
+  readonly pid: number;
+  readonly name: string;
+}
+
+/** Guests of this home that run now, by their sockets and the name in their command line. */
+export function findGuests(): RunningGuest[] {
+  const mark = `path=${locatePaths().runtime}/`;
+  const found: RunningGuest[] = [];
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     let line = '';
     try {
@@ -45,9 +54,13 @@ export function runningGuests(): string[] {
       // Ended while we looked.
     }
     const match = /qemu-system[^\0]*\0(?:.*\0)?-name\0(pyro-[0-9a-z]+)/.exec(line);
-    if (match?.[1] !== undefined) found.push(match[1]);
+    if (match?.[1] !== undefined && line.includes(mark)) found.push({ pid: Number(pid), name: match[1] });
   }
   return found;
+}
+
+export function runningGuests(): string[] {
+  return findGuests().map(({ name }) => name);
 }
 
 /** What stands in pyro's run folders now: nothing, when no guest runs. */
@@ -62,4 +75,16 @@ export function leftovers(): string[] {
   } catch {
     return [];
   }
+}
+
+/** Cgroups whose maker has ended: none, when no guest runs. */
+export async function leftoverCgroups(): Promise<string[]> {
+  const home = await findCgroupHome();
+  if ('reason' in home) return [];
+  return home.folders
+    .flatMap((folder) => readdirSync(folder))
+    .filter((name) => {
+      const [, pid, ticks] = /^pyro-(\d+)-(\d+)-/.exec(name) ?? [];
+      return pid !== undefined && !isRunning({ pid: Number(pid), start_ticks: Number(ticks) });
+    });
 }

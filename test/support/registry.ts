@@ -85,21 +85,37 @@ async function pushBlob(host: string, name: string, bytes: Buffer): Promise<{ di
   return { digest: digestOf(bytes), size: bytes.length };
 }
 
+export interface TestLayer {
+  readonly entries?: readonly TestEntry[];
+  /** The archive itself in place of entries */
+  readonly tar?: Buffer;
+  readonly compression?: Compression;
+  /** The layer as it is sent, in place of compressing the archive */
+  readonly packed?: Buffer;
+  /** Digest to promise in place of the right one */
+  readonly diffId?: string;
+}
+
+function compress(tar: Buffer, compression: Compression): Buffer {
+  if (compression === 'none') return tar;
+  return compression === 'gzip' ? gzipSync(tar) : zstdCompressSync(tar);
+}
+
 export type Compression = 'gzip' | 'zstd' | 'none';
 
 /** Pushes an image of these layers, lowest first, and gives its manifest's digest. */
 export async function pushImage(
   host: string,
   name: string,
-  layers: readonly { entries: readonly TestEntry[]; compression?: Compression }[],
+  layers: readonly TestLayer[],
   config: Readonly<Record<string, unknown>> = {},
 ): Promise<{ digest: string; layerDigests: string[] }> {
   const pushed: { digest: string; size: number; mediaType: string }[] = [];
   const diffIds: string[] = [];
-  for (const { entries, compression = 'gzip' } of layers) {
-    const tar = await tarOf(entries);
-    diffIds.push(digestOf(tar));
-    const bytes = compression === 'gzip' ? gzipSync(tar) : compression === 'zstd' ? zstdCompressSync(tar) : tar;
+  for (const { entries = [], tar: given, compression = 'gzip', packed, diffId } of layers) {
+    const tar = given ?? (await tarOf(entries));
+    diffIds.push(diffId ?? digestOf(tar));
+    const bytes = packed ?? compress(tar, compression);
     const mediaType = `application/vnd.oci.image.layer.v1.tar${compression === 'none' ? '' : `+${compression}`}`;
     pushed.push({ ...(await pushBlob(host, name, bytes)), mediaType });
   }

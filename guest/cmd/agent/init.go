@@ -10,6 +10,7 @@ import (
 	"pyro/guest/internal/boot"
 	"pyro/guest/internal/channel"
 	"pyro/guest/internal/files"
+	"pyro/guest/internal/network"
 	"pyro/guest/internal/process"
 	"pyro/guest/internal/resume"
 	"pyro/guest/internal/server"
@@ -28,6 +29,7 @@ type guest struct {
 	mounts  *boot.Mounts
 	freezer boot.Freezer
 	files   *files.Room
+	network *network.Network
 }
 
 // Activate mounts the guest's file systems; see boot.Activate.
@@ -50,6 +52,7 @@ func (g *guest) Activate(hasProject bool) error {
 		return err
 	}
 	g.manager.UseCgroups(cgroups)
+	g.network.ResolvConf = mounts.Names["resolv.conf"]
 	return g.UseFiles(mounts.Names)
 }
 
@@ -133,8 +136,9 @@ func runAsInit() error {
 		return err
 	}
 	mux := channel.NewMux(magic)
-	machine := &guest{Resumer: resumer, manager: process.NewManager(true), ready: make(chan struct{}), files: &files.Room{}}
-	agent := &server.Agent{Machine: machine, Version: version, Mux: mux, Manager: machine.manager, Files: machine.files}
+	machine := &guest{Resumer: resumer, manager: process.NewManager(true), ready: make(chan struct{}), files: &files.Room{},
+		network: &network.Network{ServePort: serveNetworkPort, Catches: true}}
+	agent := &server.Agent{Machine: machine, Version: version, Mux: mux, Manager: machine.manager, Files: machine.files, Network: machine.network}
 	// Opening the port tells the host that the guest is up, so everything else stands by now.
 	port, err := channel.OpenVirtio(path)
 	if err != nil {
@@ -148,6 +152,20 @@ func runAsInit() error {
 	go func() { failed <- agent.Serve() }()
 	go func() { failed <- mux.Serve(port) }()
 	return <-failed
+}
+
+// serveNetworkPort opens the second port: nobody needs it before the network is enabled.
+func serveNetworkPort(mux *channel.Mux) error {
+	path, err := boot.FindPort("net")
+	if err != nil {
+		return err
+	}
+	port, err := channel.OpenVirtio(path)
+	if err != nil {
+		return err
+	}
+	go func() { _ = mux.Serve(port) }()
+	return nil
 }
 
 // endGuest gives up: the first process must not simply return.

@@ -11,6 +11,7 @@ import (
 
 	"pyro/guest/internal/channel"
 	"pyro/guest/internal/files"
+	"pyro/guest/internal/network"
 	"pyro/guest/internal/process"
 	"pyro/guest/internal/server"
 )
@@ -23,19 +24,20 @@ func main() {
 	}
 	socket := flag.String("socket", "", "unix socket to listen on")
 	magic := flag.String("magic", "", "secret of the hello, 32 hexadecimal digits")
+	networkSocket := flag.String("network", "", "unix socket that stands for the network port")
 	var layers layerPaths
 	flag.StringVar(&layers.workspace, "workspace", "", "folder that stands for /workspace")
 	flag.StringVar(&layers.upper, "upper", "", "folder that stands for the workspace's changes")
 	flag.StringVar(&layers.lower, "lower", "", "folder that stands for the project")
 	flag.Parse()
-	if err := runOnSocket(*socket, *magic, layers); err != nil {
+	if err := runOnSocket(*socket, *magic, *networkSocket, layers); err != nil {
 		fmt.Fprintln(os.Stderr, "pyro agent:", err)
 		os.Exit(1)
 	}
 }
 
 // runOnSocket serves until it is told to power off. A hello on a later connection ends the session of an earlier one.
-func runOnSocket(path, magicText string, layers layerPaths) error {
+func runOnSocket(path, magicText, networkPath string, layers layerPaths) error {
 	magic, err := parseMagic(magicText)
 	if err != nil {
 		return err
@@ -44,13 +46,27 @@ func runOnSocket(path, magicText string, layers layerPaths) error {
 	if err != nil {
 		return err
 	}
+	mux := channel.NewMux(magic)
+	if err := serveSocket(path, mux); err != nil {
+		return err
+	}
+	guestNetwork := &network.Network{}
+	if networkPath != "" {
+		guestNetwork.ServePort = func(mux *channel.Mux) error { return serveSocket(networkPath, mux) }
+	}
+	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager(false), Files: room, Network: guestNetwork}
+	if err := agent.Serve(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// serveSocket makes each connection to a unix socket a port of the mux.
+func serveSocket(path string, mux *channel.Mux) error {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	mux := channel.NewMux(magic)
-	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager(false), Files: room}
 	go func() {
 		for {
 			conn, err := listener.AcceptUnix()
@@ -60,9 +76,6 @@ func runOnSocket(path, magicText string, layers layerPaths) error {
 			go serveConn(mux, conn)
 		}
 	}()
-	if err := agent.Serve(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
 	return nil
 }
 

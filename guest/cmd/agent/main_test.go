@@ -24,7 +24,7 @@ func TestMagicMustBe16Bytes(t *testing.T) {
 
 func TestEachConnectionGetsItsHelloAnswered(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
-	go func() { _ = runOnSocket(path, strings.Repeat("a5", 16), layerPaths{}) }()
+	go func() { _ = runOnSocket(path, strings.Repeat("a5", 16), "", layerPaths{}) }()
 	for nonce := range byte(3) {
 		conn := dial(t, path)
 		sent := append(bytes.Repeat([]byte{0xa5}, 16), bytes.Repeat([]byte{nonce}, 16)...)

@@ -14,6 +14,7 @@ import (
 
 	"pyro/guest/internal/channel"
 	"pyro/guest/internal/files"
+	"pyro/guest/internal/network"
 	"pyro/guest/internal/process"
 	"pyro/guest/internal/resume"
 )
@@ -51,6 +52,7 @@ type Agent struct {
 	Mux     *channel.Mux
 	Manager *process.Manager
 	Files   *files.Room
+	Network *network.Network
 
 	activating sync.Mutex
 	activated  atomic.Bool
@@ -125,6 +127,8 @@ func (a *Agent) routes() http.Handler {
 		"GET /v1/tree":                   a.whenActive(a.pack),
 		"POST /v1/tree/unpack":           a.whenActive(a.unpack),
 		"POST /v1/tree/compare":          a.whenActive(a.compare),
+		"POST /v1/network":               a.whenActive(a.setNetwork),
+		"POST /v1/connect":               a.whenActive(a.connect),
 		"POST /v1/probe":                 a.whenActive(a.probe),
 		"GET /v1/status":                 a.status,
 		"POST /v1/sync":                  a.sync,

@@ -4,7 +4,7 @@ import { factsOf } from '../../../src/mcp/catalogue.ts';
 import { resourceCall } from '../../../src/mcp/resources.ts';
 import { selectTools } from '../../../src/mcp/tools.ts';
 import { operations } from '../../../src/operations/index.ts';
-import { serverOptionsSchema } from '../../../src/operations/server-options.ts';
+import { serverOptionsSchema } from '../../../src/shared/server-options.ts';
 
 const tools = selectTools(factsOf(operations), serverOptionsSchema.parse({}));
 const id = '6f1e538c0e71';

@@ -6,7 +6,7 @@ import { modes } from '../../../src/mcp/modes.ts';
 import { resourceTemplates } from '../../../src/mcp/resources.ts';
 import { annotationsOf, selectTools } from '../../../src/mcp/tools.ts';
 import { operations } from '../../../src/operations/index.ts';
-import { modeNames, serverOptionsSchema } from '../../../src/operations/server-options.ts';
+import { modeNames, serverOptionsSchema } from '../../../src/shared/server-options.ts';
 
 const catalogue = factsOf(operations);
 const flatTypes = new Set(['string', 'number', 'integer', 'boolean']);

@@ -1,4 +1,4 @@
-// What a guest refuses, as errors of ours.
+// Refusals of a guest as errors: its reasons are checked, and only known codes become ours.
 import { PyroError } from '../shared/errors.ts';
 import { guestErrorSchema } from './messages.ts';
 
@@ -16,7 +16,7 @@ const sharedCodes = [
   'disk_full',
 ] as const;
 
-/** The error for an answer that is no success. */
+/** The error of an answer that is no success. */
 export function refusal(status: number, body: Buffer): PyroError {
   const parsed = guestErrorSchema.safeParse(tryJson(body));
   if (!parsed.success) return new PyroError('guest_protocol', `the guest answered ${status} without a reason`);

@@ -1,0 +1,102 @@
+// Valid inputs from which the fuzzer starts.
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { padding, type TarEntry, writeHeader } from '../src/environment/tar-header.ts';
+
+const plain: TarEntry = {
+  name: 'etc/passwd',
+  type: 'file',
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  size: 5,
+  mtime: 1_700_000_000,
+  linkname: '',
+  devmajor: 0,
+  devminor: 0,
+  xattrs: [],
+};
+const empty = { ...plain, size: 0 };
+const capability: TarEntry = { ...empty, name: 'ping', xattrs: [['security.capability', '\x01\0\0\x02\0\x04\0\0']] };
+const entries: readonly TarEntry[] = [
+  { ...empty, name: './', type: 'directory', mode: 0o755 },
+  { ...empty, name: `${'d'.repeat(120)}/${'n'.repeat(200)}` },
+  { ...empty, name: 'l', type: 'symlink', linkname: '../'.repeat(60) },
+  { ...empty, name: 'h', type: 'link', linkname: 'etc/passwd' },
+  { ...empty, name: 'dev/null', type: 'character-device', devmajor: 1, devminor: 3 },
+  { ...empty, name: 'big', uid: 3_000_000_000 },
+  { ...empty, name: 'etc/.wh.shadow' },
+  capability,
+];
+
+export const tarHeaders: readonly Buffer[] = [writeHeader(plain), ...entries.map(writeHeader)];
+
+const archive = Buffer.concat([
+  writeHeader(plain),
+  Buffer.from('hello'),
+  padding(5),
+  ...entries.map(writeHeader),
+  Buffer.alloc(1024),
+]);
+
+export const layers: readonly Buffer[] = [archive, gzipSync(archive), zstdCompressSync(archive), longName(archive)];
+
+export const paxRecords: readonly Buffer[] = [
+  Buffer.from('20 path=some/long/n\n15 mtime=1.5e9\n'),
+  Buffer.from('30 SCHILY.xattr.user.x=\0\u00ff=\n1\n', 'latin1'),
+  Buffer.from('12 uid=1000\n'),
+];
+
+export const zstdFiles: readonly Buffer[] = [
+  zstdCompressSync(Buffer.alloc(3000, 7)),
+  Buffer.concat([zstdCompressSync(Buffer.from('first')), zstdCompressSync(Buffer.from('second'))]),
+  Buffer.concat([
+    Buffer.from('502a4d1803000000616263', 'hex'),
+    zstdCompressSync(Buffer.from('behind a skipped frame')),
+  ]),
+];
+
+const digest = `sha256:${'a'.repeat(64)}`;
+const descriptor = { mediaType: 'application/vnd.oci.image.config.v1+json', digest, size: 3 };
+export const manifests: readonly Buffer[] = [
+  {
+    schemaVersion: 2,
+    config: descriptor,
+    layers: [{ ...descriptor, mediaType: 'application/vnd.oci.image.layer.v1.tar' }],
+  },
+  { manifests: [{ ...descriptor, platform: { os: 'linux', architecture: 'amd64', variant: 'v2' } }] },
+  { manifests: [{ ...descriptor, platform: { os: 'linux', architecture: 'arm64' } }] },
+  { schemaVersion: 1, fsLayers: [] },
+  {
+    os: 'linux',
+    architecture: 'amd64',
+    rootfs: { diff_ids: [digest] },
+    config: { Env: ['A=b'], Cmd: null, User: '1' },
+  },
+].map((document) => Buffer.from(JSON.stringify(document)));
+
+export const references: readonly Buffer[] = [
+  'alpine',
+  'docker.io/library/node:24',
+  `localhost:5000/a/b_c.d-e:tag@${digest}`,
+  '[::1]:5000/x',
+].map((text) => Buffer.from(text));
+
+/** The archive behind a GNU header that names its first entry. */
+function longName(rest: Buffer): Buffer {
+  const name = Buffer.from(`${'long/'.repeat(50)}name\0`);
+  const header = Buffer.from(writeHeader({ ...plain, name: '././@LongLink', size: name.length }));
+  header.write('L', 156, 'latin1');
+  return Buffer.concat([withChecksum(header), name, padding(name.length), rest]);
+}
+
+/** The bytes with the checksum of each block that may be a header made right: else no change would get past it. */
+export function withChecksum(bytes: Buffer): Buffer {
+  const fixed = Buffer.from(bytes);
+  for (let start = 0; start + 512 <= fixed.length; start += 512) {
+    if (fixed.toString('latin1', start + 257, start + 262) !== 'ustar') continue;
+    fixed.write('        ', start + 148, 'latin1');
+    const sum = fixed.subarray(start, start + 512).reduce((total, byte) => total + byte, 0);
+    fixed.write(`${sum.toString(8).padStart(6, '0')}\0 `, start + 148, 'latin1');
+  }
+  return fixed;
+}

@@ -1,0 +1,181 @@
+// DNS for the guest: every name has a synthetic address, and nothing is asked of anybody outside.
+
+package network
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	answerSeconds = 60
+	dnsPort       = 53
+	dnsIdle       = 30 * time.Second
+)
+
+// answerQuery answers one message; nil for what is no query.
+func (n *names) answerQuery(query []byte) []byte {
+	var parser dnsmessage.Parser
+	header, err := parser.Start(query)
+	if err != nil || header.Response {
+		return nil
+	}
+	question, err := parser.Question()
+	reply := dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: header.RecursionDesired, RecursionAvailable: true}
+	switch {
+	case err != nil:
+		reply.RCode = dnsmessage.RCodeFormatError
+	case header.OpCode != 0:
+		reply.RCode = dnsmessage.RCodeNotImplemented
+	}
+	if reply.RCode != dnsmessage.RCodeSuccess {
+		builder := dnsmessage.NewBuilder(nil, reply)
+		answer, _ := builder.Finish()
+		return answer
+	}
+	resource, code := n.resolve(question)
+	reply.RCode = code
+	builder := dnsmessage.NewBuilder(make([]byte, 0, 512), reply)
+	builder.EnableCompression()
+	if builder.StartQuestions() != nil || builder.Question(question) != nil || builder.StartAnswers() != nil {
+		return nil
+	}
+	head := dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET, TTL: answerSeconds}
+	switch body := resource.(type) {
+	case *dnsmessage.AResource:
+		err = builder.AResource(head, *body)
+	case *dnsmessage.PTRResource:
+		err = builder.PTRResource(head, *body)
+	}
+	if err != nil {
+		return nil
+	}
+	answer, err := builder.Finish()
+	if err != nil {
+		return nil
+	}
+	return answer
+}
+
+// resolve gives what stands behind a question: one resource, or none.
+func (n *names) resolve(question dnsmessage.Question) (dnsmessage.ResourceBody, dnsmessage.RCode) {
+	name, ok := canonical(question.Name.String())
+	if !ok {
+		return nil, dnsmessage.RCodeNameError
+	}
+	if question.Class != dnsmessage.ClassINET {
+		return nil, dnsmessage.RCodeRefused
+	}
+	isLocal := name == "localhost" || strings.HasSuffix(name, ".localhost")
+	switch {
+	case question.Type == dnsmessage.TypeA && isLocal:
+		return &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}, dnsmessage.RCodeSuccess
+	case question.Type == dnsmessage.TypeA:
+		return &dnsmessage.AResource{A: n.address(name).As4()}, dnsmessage.RCodeSuccess
+	case question.Type == dnsmessage.TypePTR:
+		return n.reverse(name)
+	}
+	// Of other kinds there is nothing, and that is no failure: programs go on with the address.
+	return nil, dnsmessage.RCodeSuccess
+}
+
+func (n *names) reverse(question string) (dnsmessage.ResourceBody, dnsmessage.RCode) {
+	text, ok := strings.CutSuffix(question, ".in-addr.arpa")
+	labels := strings.Split(text, ".")
+	if !ok || len(labels) != 4 {
+		return nil, dnsmessage.RCodeNameError
+	}
+	address, err := netip.ParseAddr(labels[3] + "." + labels[2] + "." + labels[1] + "." + labels[0])
+	if err != nil {
+		return nil, dnsmessage.RCodeNameError
+	}
+	name, ok := n.name(address)
+	if !ok {
+		return nil, dnsmessage.RCodeNameError
+	}
+	pointer, err := dnsmessage.NewName(name + ".")
+	if err != nil {
+		return nil, dnsmessage.RCodeNameError
+	}
+	return &dnsmessage.PTRResource{PTR: pointer}, dnsmessage.RCodeSuccess
+}
+
+// serveUDP answers datagrams from the address that they were sent to, until the socket is closed.
+func (n *names) serveUDP(socket *net.UDPConn) {
+	query, control := make([]byte, 4096), make([]byte, 256)
+	for {
+		size, controlSize, _, client, err := socket.ReadMsgUDPAddrPort(query, control)
+		if err != nil {
+			if isClosed(err) {
+				return
+			}
+			continue
+		}
+		answer := n.answerQuery(query[:size])
+		asked := destinationOf(control[:controlSize])
+		if answer != nil && asked != nil {
+			_, _, _ = socket.WriteMsgUDPAddrPort(answer, unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: *asked}), client)
+		}
+	}
+}
+
+// destinationOf gives the address that a datagram was sent to.
+func destinationOf(control []byte) *[4]byte {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil
+	}
+	for _, message := range messages {
+		const size, addressAt = 12, 8
+		if message.Header.Level == unix.IPPROTO_IP && message.Header.Type == unix.IP_PKTINFO && len(message.Data) >= size {
+			return (*[4]byte)(message.Data[addressAt:size])
+		}
+	}
+	return nil
+}
+
+// serveTCP answers the queries of one connection.
+func (n *names) serveTCP(conn *net.TCPConn) {
+	defer conn.Close()
+	for {
+		_ = conn.SetDeadline(time.Now().Add(dnsIdle))
+		var length [2]byte
+		if _, err := io.ReadFull(conn, length[:]); err != nil {
+			return
+		}
+		query := make([]byte, binary.BigEndian.Uint16(length[:]))
+		if _, err := io.ReadFull(conn, query); err != nil {
+			return
+		}
+		answer := n.answerQuery(query)
+		if answer == nil {
+			return
+		}
+		framed := binary.BigEndian.AppendUint16(nil, uint16(len(answer)))
+		if _, err := conn.Write(append(framed, answer...)); err != nil {
+			return
+		}
+	}
+}
+
+// authorityOf names what a program wanted to reach; false for an address that stands for nothing.
+func (n *names) authorityOf(wanted netip.AddrPort) (string, bool) {
+	address := wanted.Addr().Unmap()
+	host := address.String()
+	if syntheticRange.Contains(address) {
+		name, ok := n.name(address)
+		if !ok {
+			return "", false
+		}
+		host = name
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(wanted.Port()))), true
+}

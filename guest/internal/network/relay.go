@@ -1,0 +1,47 @@
+// Relaying between a program's socket and a stream to the host, each direction ending by itself.
+
+package network
+
+import (
+	"io"
+	"net"
+	"sync"
+)
+
+// pieceBytes is how much is copied at once.
+const pieceBytes = 256 << 10
+
+// relay joins both until both directions have ended, or one breaks; in holds what was read of conn already.
+func relay(conn *net.TCPConn, in io.Reader, stream *Stream) {
+	var both sync.WaitGroup
+	both.Go(func() {
+		if _, err := copyAll(stream, in); err != nil {
+			// A program that has gone takes its connection along.
+			_ = stream.Close()
+			return
+		}
+		_ = stream.CloseWrite()
+	})
+	both.Go(func() {
+		if _, err := copyAll(conn, stream); err != nil {
+			reset(conn)
+			_ = stream.Close()
+			return
+		}
+		_ = conn.CloseWrite()
+	})
+	both.Wait()
+	_ = stream.Close()
+	_ = conn.Close()
+}
+
+// reset closes a connection so that its program sees a failure and not an end.
+func reset(conn *net.TCPConn) {
+	_ = conn.SetLinger(0)
+	_ = conn.Close()
+}
+
+// copyAll copies in large pieces: each read of a stream may have to tell the host that there is room again.
+func copyAll(to io.Writer, from io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, make([]byte, pieceBytes))
+}

@@ -1,0 +1,81 @@
+// Commands of a workspace as operations see them: requests in, plain data out.
+
+export interface ExecRequest {
+  /** Command line for the guest's shell */
+  readonly command: string;
+  readonly cwd: string | undefined;
+  readonly user: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  /** Secrets for the environment, each NAME or NAME=VARIABLE */
+  readonly secretEnv: readonly string[];
+  readonly stdin: string | undefined;
+  readonly timeoutMs: number;
+  readonly waitMs: number;
+  /** Most output in the result, head and tail together, `bytes` */
+  readonly outputBytes: number;
+}
+
+export interface ExecResult {
+  readonly workspace_id: string;
+  readonly environment: string;
+  readonly environment_version: string;
+  readonly command: string;
+  readonly cwd: string;
+  readonly sequence: number;
+  readonly running: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly stdout_bytes: number;
+  readonly stderr_bytes: number;
+  readonly truncated: boolean;
+  /** False when bytes that are no text were replaced */
+  readonly is_utf8: boolean;
+  readonly exit_code: number | null;
+  readonly timed_out: boolean;
+  readonly duration_ms: number;
+  readonly execution_mode: 'guest';
+  readonly restarted: boolean;
+  /** Connections that were refused while it ran */
+  readonly denied_connections: DeniedConnection[];
+}
+
+export interface DeniedConnection {
+  readonly target: string;
+  readonly rule: string;
+  readonly reason: string;
+}
+
+export interface LogsRequest {
+  readonly sequence: number | undefined;
+  readonly stream: 'stdout' | 'stderr' | 'both';
+  /** Byte offset into the stream, or a sequence number to go on from in the history */
+  readonly cursor: number | undefined;
+  /** Most bytes of one stream, or most entries of the history */
+  readonly limit: number;
+  readonly waitMs: number;
+}
+
+export interface LogEntry {
+  readonly sequence: number;
+  readonly command: string;
+  readonly cwd: string;
+  readonly running: boolean;
+  readonly exit_code: number | null;
+  readonly timed_out: boolean;
+  readonly duration_ms: number;
+  readonly execution_mode: 'guest';
+  readonly recorded_at: number;
+  readonly stdout_bytes: number;
+  readonly stderr_bytes: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly is_utf8: boolean;
+}
+
+export interface LogsResult {
+  readonly workspace_id: string;
+  readonly count: number;
+  readonly entries: LogEntry[];
+  /** Where the next call goes on; null at the end */
+  readonly next_cursor: number | null;
+}

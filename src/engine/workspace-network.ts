@@ -1,0 +1,83 @@
+// The way out of a workspace's guest: opened for each guest that comes, closed when it goes, one log for all of them.
+import type { GuestClient } from '../agent/guest-client.ts';
+import { enableGuestNetwork } from '../agent/guest-network.ts';
+import { type Attempt, ConnectionLog } from '../network/connection-log.ts';
+import { Egress } from '../network/egress.ts';
+import { guestVariables } from '../network/guest-variables.ts';
+import { grantOff, intersectGrants, makeGrant, type NetworkGrant } from '../network/policy.ts';
+import { PyroError } from '../shared/errors.ts';
+import type { NetworkCeiling } from '../shared/policy-types.ts';
+import type { NetworkPolicy } from './workspace-types.ts';
+
+/** What a call asks for, within what the server permits. Throws `usage`, or `network_refused` for more than that. */
+export function grantFor(
+  policy: NetworkPolicy,
+  allow: readonly string[],
+  ceiling: NetworkCeiling | undefined,
+): NetworkGrant {
+  if (policy === 'off') return grantOff;
+  const wish = makeGrant(policy, allow.length === 0 ? undefined : allow);
+  if (ceiling === undefined) return wish;
+  const most = makeGrant(ceiling.policy, ceiling.allow.length === 0 ? undefined : ceiling.allow);
+  const granted = intersectGrants(most, allow.length === 0 ? makeGrant(policy, asList(ceiling)) : wish);
+  if (granted.policy !== policy) {
+    throw new PyroError('network_refused', `this server permits the network policy ${ceiling.policy}, not ${policy}`, {
+      hint: 'ask for less, or let the person who runs the server start it with --network-policy',
+    });
+  }
+  return granted;
+}
+
+/** Who names no hosts gets what the server permits. */
+function asList({ allow }: NetworkCeiling): readonly string[] | undefined {
+  return allow.length === 0 ? undefined : allow;
+}
+
+export class WorkspaceNetwork {
+  readonly logPath: string;
+  readonly #grant: NetworkGrant;
+  readonly #open = new Map<GuestClient, Egress>();
+  #log: Promise<ConnectionLog> | undefined;
+
+  constructor(logPath: string, grant: NetworkGrant) {
+    this.logPath = logPath;
+    this.#grant = grant;
+  }
+
+  get isOn(): boolean {
+    return this.#grant.policy !== 'off';
+  }
+
+  /** Variables that lead programs to the way out; none without one. */
+  get variables(): Readonly<Record<string, string>> {
+    return this.isOn ? guestVariables : {};
+  }
+
+  /** Opens the way out of a guest that has just come up or was taken over. */
+  async open(client: GuestClient, socketPath: string, signal: AbortSignal): Promise<void> {
+    if (!this.isOn) return;
+    const { magic } = await enableGuestNetwork(client, { signal });
+    this.#log ??= ConnectionLog.open(this.logPath);
+    const log = await this.#log;
+    this.#open.set(client, await Egress.open({ socketPath, magic, grant: this.#grant, log, signal }));
+  }
+
+  async close(client: GuestClient): Promise<void> {
+    const egress = this.#open.get(client);
+    this.#open.delete(client);
+    await egress?.[Symbol.asyncDispose]();
+  }
+
+  async closeAll(): Promise<void> {
+    for (const client of [...this.#open.keys()]) await this.close(client);
+  }
+
+  /** To ask {@link refusedSince} later. */
+  async mark(): Promise<number> {
+    return (await this.#log)?.lastSequence ?? 0;
+  }
+
+  async refusedSince(mark: number): Promise<readonly Attempt[]> {
+    return (await this.#log)?.refusedSince(mark) ?? [];
+  }
+}

@@ -1,0 +1,28 @@
+// Back to the seed or to a snapshot: the new state is prepared first and takes the place of the old one then.
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CallContext } from '../shared/call-context.ts';
+import { recordEvent } from './events.ts';
+import { layerOf, removeUnneeded } from './snapshots.ts';
+import type { Workspace } from './workspace.ts';
+import { type StartedGuest, startAbove } from './workspace-guest.ts';
+import { afterReset, newLayer } from './workspace-record.ts';
+
+/** Throws `snapshot_unknown`; after any failure the workspace is as it was. */
+export async function resetWorkspace(workspace: Workspace, snapshot: string, context: CallContext): Promise<void> {
+  await workspace.alone(async () => {
+    const { files, record } = workspace;
+    const below = snapshot === 'baseline' ? null : layerOf(record, snapshot);
+    const disk = newLayer();
+    let started: StartedGuest;
+    try {
+      started = await startAbove(await workspace.place(context, { ...record, disk }), below);
+    } catch (error) {
+      await rm(join(files.folder, disk), { force: true });
+      throw error;
+    }
+    await workspace.swap(started, afterReset(record, disk, below, started.record), context);
+    await workspace.update(await removeUnneeded(files, workspace.record));
+    await recordEvent(files.events, 'reset', snapshot);
+  });
+}

@@ -1,0 +1,124 @@
+// Manifests, indexes and configurations of images: parsed with bounds, and the one for linux/amd64 chosen.
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+
+const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+const descriptorSchema = z.object({
+  digest: digestSchema,
+  size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
+  mediaType: z.string().max(255).optional(),
+});
+const platformSchema = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
+const indexSchema = z.object({
+  manifests: z.array(descriptorSchema.extend({ platform: platformSchema.optional() })).max(1000),
+});
+const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema).max(500) });
+const oldSchema = z.object({ schemaVersion: z.literal(1) });
+const configSchema = z.object({
+  architecture: z.string().optional(),
+  os: z.string().optional(),
+  rootfs: z.object({ diff_ids: z.array(digestSchema).max(500) }),
+  config: z
+    .object({
+      Env: z.array(z.string()).nullish(),
+      WorkingDir: z.string().nullish(),
+      User: z.string().nullish(),
+      Entrypoint: z.array(z.string()).nullish(),
+      Cmd: z.array(z.string()).nullish(),
+    })
+    .nullish(),
+});
+
+/** What an image's configuration calls itself; charts, signatures and other artifacts do not. */
+const configTypes = new Set([
+  'application/vnd.oci.image.config.v1+json',
+  'application/vnd.docker.container.image.v1+json',
+  'application/octet-stream',
+]);
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type ImageConfig = z.infer<typeof configSchema>;
+
+/** Kinds of documents that a registry is asked for. */
+export const manifestTypes = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ');
+
+/** Digest of the manifest for linux/amd64 when the document is an index, undefined when it is none. Throws `image_unsupported`. */
+export function chooseFromIndex(bytes: Buffer, image: string): string | undefined {
+  const index = indexSchema.safeParse(parseJson(bytes));
+  if (!index.success) return undefined;
+  const fitting = index.data.manifests
+    .filter(({ platform }) => platform?.os === 'linux' && platform.architecture === 'amd64')
+    // A variant such as v3 asks for more than every processor has.
+    .sort((a, b) => Number(a.platform?.variant !== undefined) - Number(b.platform?.variant !== undefined))[0];
+  if (fitting !== undefined) return fitting.digest;
+  const offered = index.data.manifests.map(({ platform }) => `${platform?.os ?? '?'}/${platform?.architecture ?? '?'}`);
+  throw unsupported(image, [...new Set(offered)].slice(0, 8).join(', '));
+}
+
+/** Throws `image_invalid` or, for what is no image of layers, `image_unsupported`. */
+export function parseManifest(bytes: Buffer, image: string): Manifest {
+  if (oldSchema.safeParse(parseJson(bytes)).success) {
+    throw new PyroError('image_unsupported', `${image} has a manifest of the retired schema 1`, {
+      hint: 'push the image again with a current tool, or pull a newer tag',
+    });
+  }
+  const manifest = parse(manifestSchema, bytes, 'manifest');
+  if (configTypes.has(manifest.config.mediaType ?? 'application/octet-stream')) return manifest;
+  throw new PyroError('image_unsupported', `${image} is no image but ${manifest.config.mediaType}`, {
+    hint: 'pull a reference of a container image; pyro env list shows the catalogue',
+  });
+}
+
+/** The configuration that belongs to the manifest. Throws `image_invalid` or `image_unsupported`. */
+export function parseConfig(bytes: Buffer, manifest: Manifest, image: string): ImageConfig {
+  const config = parse(configSchema, bytes, 'configuration');
+  const platform = `${config.os ?? 'linux'}/${config.architecture ?? 'amd64'}`;
+  if (platform !== 'linux/amd64') throw unsupported(image, platform);
+  const [layers, diffIds] = [manifest.layers.length, config.rootfs.diff_ids.length];
+  if (layers === diffIds) return config;
+  throw new PyroError('image_invalid', `the image has ${layers} layers but ${diffIds} diff_ids`, {
+    hint: 'the image is damaged; pull another tag or ask who made it',
+  });
+}
+
+/** Throws `digest_mismatch` unless the bytes have the expected digest; undefined expects nothing. */
+export function checkDigest(bytes: Buffer, expected: string | undefined, what: string): void {
+  if (expected === undefined || digestOf(bytes) === expected) return;
+  throw new PyroError('digest_mismatch', `the registry sent another ${what} than ${expected}`, {
+    hint: 'check the digest, nothing was used; pull the tag without its digest to see what it names now',
+  });
+}
+
+export function digestOf(bytes: Buffer): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+function parse<T>(schema: z.ZodType<T>, bytes: Buffer, what: string): T {
+  const parsed = schema.safeParse(parseJson(bytes));
+  if (parsed.success) return parsed.data;
+  throw new PyroError('image_invalid', `the image's ${what} does not parse`, {
+    hint: 'the reference may not name an image; check it, or pull another one',
+    cause: parsed.error,
+  });
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    // The schema reports it.
+    return undefined;
+  }
+}
+
+function unsupported(image: string, found: string): PyroError {
+  return new PyroError('image_unsupported', `${image} is not for linux/amd64, only for: ${found}`, {
+    hint: 'take an image that has a linux/amd64 variant',
+  });
+}

@@ -1,0 +1,76 @@
+// Freeing the cache of environments: what no name and no guest uses, never what a pull is about to use.
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isPyroError } from '../shared/errors.ts';
+import { acquireLock } from '../system/lock.ts';
+import { blobsFolder, environmentsFolder, locksFolder, readPointers, refsFolder, type Store, sizeOf } from './store.ts';
+
+const pruneWaitMs = 60_000;
+
+interface Pruned {
+  readonly freed_bytes: number;
+  readonly removed: string[];
+}
+
+/** Removes leftovers; with `isAll` also the environments whose digest is not in use. A pull that runs keeps its files. */
+export async function pruneStore(
+  store: Store,
+  isAll: boolean,
+  inUse: ReadonlySet<string> = new Set(),
+): Promise<Pruned> {
+  // Before a pull touches the store it waits for this lock: either it starts after us, or we see its own lock.
+  await using _lock = await acquireLock(pruneLock(store), { waitMs: pruneWaitMs });
+  const isPulling = await findRunningPull(store);
+  const removed: string[] = [];
+  let freed = 0;
+  const drop = async (path: string, label: string): Promise<void> => {
+    freed += await sizeOf(path);
+    await rm(path, { recursive: true, force: true });
+    removed.push(label);
+  };
+  const pointers = await readPointers(store);
+  const kept = pointers.filter(({ digest }) => !isAll || inUse.has(digest));
+  const named = new Set(pointers.map(({ digest }) => digest));
+  const keptDigests = new Set([...kept.map(({ digest }) => digest), ...inUse]);
+  const keptFiles = new Set(kept.map(({ file }) => file));
+  for (const file of await readdir(refsFolder(store)).catch(() => [])) {
+    const path = join(refsFolder(store), file);
+    const isStray = !pointers.some((pointer) => pointer.file === path);
+    if (keptFiles.has(path) || (isStray && isPulling)) continue;
+    await rm(path, { force: true });
+  }
+  for (const name of await readdir(environmentsFolder(store)).catch(() => [])) {
+    const digest = `sha256:${name}`;
+    if (keptDigests.has(digest) || (isPulling && !named.has(digest))) continue;
+    await drop(join(environmentsFolder(store), name), `environment ${name.slice(0, 12)}`);
+  }
+  if (!isPulling) {
+    for (const name of await readdir(blobsFolder(store)).catch(() => []))
+      await drop(join(blobsFolder(store), name), `layer ${name.slice(0, 12)}`);
+  }
+  return { freed_bytes: freed, removed };
+}
+
+/** Waits until no prune runs. Call it after the pull's own lock is taken. */
+export async function waitForPrune(store: Store, signal: AbortSignal): Promise<void> {
+  await using _lock = await acquireLock(pruneLock(store), { signal, waitMs: pruneWaitMs });
+}
+
+function pruneLock(store: Store): string {
+  return join(locksFolder(store), 'prune');
+}
+
+/** Locks of pulls whose process has ended are taken over, and so removed, on the way. */
+async function findRunningPull(store: Store): Promise<boolean> {
+  let isRunning = false;
+  for (const name of await readdir(locksFolder(store))) {
+    if (!/^(?:pull|blob)-[0-9a-f]+$/.test(name)) continue;
+    try {
+      await using _taken = await acquireLock(join(locksFolder(store), name));
+    } catch (error) {
+      if (!isPyroError(error, 'locked')) throw error;
+      isRunning = true;
+    }
+  }
+  return isRunning;
+}

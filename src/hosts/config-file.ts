@@ -1,0 +1,90 @@
+// Files that belong to somebody else: read with their byte order mark, mode and links, written whole with a backup beside them.
+import { chmod, chown, copyFile, lstat, readdir, readFile, readlink, realpath, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { writeFileAtomic } from '../system/files.ts';
+
+export interface ConfigFile {
+  /** As the host names it */
+  readonly path: string;
+  /** Where a link leads */
+  readonly realPath: string;
+  /** Without the byte order mark; empty for a file that is not there */
+  readonly text: string;
+  readonly hasMark: boolean;
+  readonly exists: boolean;
+  /** Permission bits; of a file that is not there, those it gets */
+  readonly mode: number;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+}
+
+const mark = '\uFEFF';
+
+/** Throws `path_not_writable` for a file that cannot be read. */
+export async function readConfigFile(path: string, newMode: number): Promise<ConfigFile> {
+  const realPath = await resolveLinks(path);
+  try {
+    const text = await readFile(realPath, 'utf8');
+    const { mode, uid, gid } = await stat(realPath);
+    const hasMark = text.startsWith(mark);
+    const owner = { uid, gid };
+    return { path, realPath, text: hasMark ? text.slice(1) : text, hasMark, exists: true, mode: mode & 0o7777, owner };
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      return { path, realPath, text: '', hasMark: false, exists: false, mode: newMode, owner: undefined };
+    }
+    if (code === 'EACCES' || code === 'EISDIR') {
+      throw new PyroError('path_not_writable', `${path} cannot be read (${code})`, {
+        hint: code === 'EACCES' ? `chmod u+rw ${path}` : `${path} is a folder; move it away`,
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** Writes new text where the old one stands, with what belongs to the file. */
+export async function writeConfigFile(file: ConfigFile, text: string): Promise<void> {
+  await writeFileAtomic(file.realPath, `${file.hasMark ? mark : ''}${text}`, file.mode);
+  // The mask of this process must not take away what the file had.
+  await chmod(file.realPath, file.mode);
+  await keepOwner(file);
+}
+
+/** Copies the file aside as it is now, in place of the backup before; null for a file that is not there. */
+export async function backUp(file: ConfigFile): Promise<string | null> {
+  if (!file.exists) return null;
+  const folder = dirname(file.realPath);
+  const prefix = `${basename(file.realPath)}.pyro-backup-`;
+  const earlier = (await readdir(folder)).filter((name) => name.startsWith(prefix));
+  const backup = join(folder, `${prefix}${new Date().toISOString().replaceAll(/[-:]/g, '')}`);
+  await copyFile(file.realPath, backup);
+  await chmod(backup, file.mode & 0o700);
+  for (const name of earlier) await rm(join(folder, name), { force: true });
+  return backup;
+}
+
+async function keepOwner({ realPath, owner }: ConfigFile): Promise<void> {
+  if (owner === undefined) return;
+  const { uid, gid } = await stat(realPath);
+  if (uid === owner.uid && gid === owner.gid) return;
+  await chown(realPath, owner.uid, owner.gid).catch((error: unknown) => {
+    // Only root can give a file away; anybody else could not have replaced it for another user either.
+    if (systemCodeOf(error) !== 'EPERM') throw error;
+  });
+}
+
+/** Also where a link leads to a file that is not there yet. */
+async function resolveLinks(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === 'EACCES') return path;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    const status = await lstat(path).catch(() => undefined);
+    if (status === undefined || !status.isSymbolicLink()) return path;
+    return resolve(dirname(path), await readlink(path));
+  }
+}

@@ -1,0 +1,115 @@
+// Connecting a host: its own program adds the entry where it can, what that cannot say is edited into its file.
+import type { CallContext } from '../shared/call-context.ts';
+import { PyroError } from '../shared/errors.ts';
+import type { ConnectRequest, ConnectResult, HostChange, HostScope } from '../shared/host-types.ts';
+import { findProgram } from '../system/command.ts';
+import { type ConfigPlace, type EntryWish, type HostAdapter, serverName } from './adapter.ts';
+import { adapters } from './adapters.ts';
+import { carryOut, type Edit, planEdit } from './change.ts';
+import { backUp } from './config-file.ts';
+import { editorFor } from './editors.ts';
+import { addByProgram, requireHost, verify } from './host-program.ts';
+import { chooseLauncher } from './launcher.ts';
+import { serverCommand } from './server-command.ts';
+
+export async function connect(request: ConnectRequest, folder: string, context: CallContext): Promise<ConnectResult> {
+  const adapter = adapters[request.host];
+  const place = await placeIn(adapter, request.scope ?? adapter.defaultScope, folder);
+  const command = serverCommand(await chooseLauncher(request.isNpx), request.server, folder);
+  const wish: EntryWish = { command, isNpx: command[0] === 'npx', isApproved: request.isApproved };
+  const program = await findProgram(adapter.program);
+  if (request.needsHost) await requireHost(adapter, place, program);
+
+  const plan = await planEdit(adapter, place, editTo(adapter, place, wish));
+  const old = valueIn(place, plan.file.text);
+  const change: HostChange = {
+    host: adapter.name,
+    scope: place.scope,
+    config_file: place.path,
+    server_command: [...command],
+    action: plan.diff === '' ? 'unchanged' : old === undefined ? 'added' : 'updated',
+    written: false,
+    method: 'none',
+    diff: plan.diff,
+    backup: null,
+  };
+  if (request.isDryRun) return { host: adapter.name, dry_run: true, changes: [change], verification: null, notes: [] };
+  const written =
+    change.action === 'unchanged' ? change : await write(adapter, place, wish, change, { program, folder, context });
+  return {
+    host: adapter.name,
+    dry_run: false,
+    changes: [written],
+    ...(await ask(adapter, place, program, folder, context)),
+  };
+}
+
+/** Throws `usage` for a scope that the host does not have. */
+export async function placeIn(adapter: HostAdapter, scope: HostScope, folder: string): Promise<ConfigPlace> {
+  const places = await adapter.places(folder);
+  const place = places.find((each) => each.scope === scope);
+  if (place !== undefined) return place;
+  throw new PyroError('usage', `${adapter.title} has no scope ${scope}`, {
+    hint: `it has: ${places.map((each) => each.scope).join(', ')}`,
+  });
+}
+
+export function editTo(adapter: HostAdapter, place: ConfigPlace, wish: EntryWish): Edit {
+  const path = [...place.table, serverName];
+  return (text, editor) => editor.setFields(text, path, adapter.fields(wish, editor.valueAt(text, path)));
+}
+
+export function valueIn(place: ConfigPlace, text: string): unknown {
+  return editorFor(place.format).valueAt(text, [...place.table, serverName]);
+}
+
+/** What the host says in the end; a file that no program reads here is checked by its text alone. */
+export async function ask(
+  adapter: HostAdapter,
+  place: ConfigPlace,
+  program: string | undefined,
+  folder: string,
+  { signal, onProgress }: CallContext,
+): Promise<{ verification: string | null; notes: string[] }> {
+  const { file } = await planEdit(adapter, place, (text) => text);
+  const entry = adapter.readEntry(valueIn(place, file.text));
+  if (entry === undefined) {
+    throw new PyroError('host_verify_failed', `the entry is not in ${place.path} after it was written`, {
+      hint: `something else wrote the file at the same time; run ${adapter.connectCommand} again`,
+    });
+  }
+  if (program === undefined) {
+    return { verification: null, notes: [`${adapter.program} is not on PATH, so that it was not asked`] };
+  }
+  onProgress({ phase: 'verify', message: `asking ${adapter.title}` });
+  const { status, text } = await verify(adapter, program, entry, { folder, signal });
+  return { verification: text, notes: status === 'ok' ? [] : [`${adapter.title} does not run it yet: ${text}`] };
+}
+
+interface WriteContext {
+  readonly program: string | undefined;
+  readonly folder: string;
+  readonly context: CallContext;
+}
+
+async function write(
+  adapter: HostAdapter,
+  place: ConfigPlace,
+  wish: EntryWish,
+  change: HostChange,
+  { program, folder, context }: WriteContext,
+): Promise<HostChange> {
+  const replan = async (): ReturnType<typeof planEdit> => await planEdit(adapter, place, editTo(adapter, place, wish));
+  const plan = await replan();
+  if (program === undefined || adapter.addArguments === undefined || change.action !== 'added') {
+    return { ...change, written: true, method: 'file', backup: await carryOut(plan, replan) };
+  }
+  const backup = await backUp(plan.file);
+  context.onProgress({ phase: 'add', message: `${adapter.program} adds the entry` });
+  await addByProgram(adapter, program, adapter.addArguments(wish.command, place.scope), {
+    folder,
+    signal: context.signal,
+  });
+  await carryOut(await replan(), replan, { isBackedUp: true });
+  return { ...change, written: true, method: 'program', backup };
+}

@@ -1,0 +1,100 @@
+// The host's own program: whether it is there, what it says of the entry, and running it without a terminal.
+import { dirname } from 'node:path';
+import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
+import { type CommandResult, findProgram, tryCommand } from '../system/command.ts';
+import { exists } from '../system/files.ts';
+import type { ConfigPlace, HostAdapter, HostVerdict, ServerEntry } from './adapter.ts';
+import { stripColours } from './strip-colours.ts';
+
+/** Some hosts start every server that they list. */
+const longestRunMs = 90_000;
+const longestVersionMs = 20_000;
+
+export interface InstalledHost {
+  readonly path: string;
+  /** As the program says it; undefined when it does not run */
+  readonly version: string | undefined;
+}
+
+export async function findHost(adapter: HostAdapter, signal: AbortSignal): Promise<InstalledHost | undefined> {
+  const path = await findProgram(adapter.program);
+  if (path === undefined) return undefined;
+  try {
+    const { stdout, exitCode } = await tryCommand(path, ['--version'], { signal, timeoutMs: longestVersionMs });
+    const version = /\d+\.\d+[\w.+-]*/.exec(stdout)?.[0];
+    return { path, version: exitCode === 0 ? version : undefined };
+  } catch (error) {
+    if (isPyroError(error, 'cancelled')) throw error;
+    // A program that does not run has no version; that is told as such.
+    return { path, version: undefined };
+  }
+}
+
+/** Throws `host_missing` when nothing of the host is there: neither its program nor a place for its configuration. */
+export async function requireHost(
+  adapter: HostAdapter,
+  place: ConfigPlace,
+  program: string | undefined,
+): Promise<void> {
+  if (program !== undefined || place.scope === 'project' || (await exists(place.path))) return;
+  const folder = dirname(place.path);
+  if (place.format !== 'json' && (await exists(folder))) return;
+  throw new PyroError(
+    'host_missing',
+    `${adapter.title} is not installed: ${adapter.program} is not on PATH and ${place.path} is not there`,
+    {
+      hint: `install it with: ${adapter.installCommand}; what belongs into its configuration prints: pyro host print-config ${adapter.name}`,
+      details: { host: adapter.name },
+    },
+  );
+}
+
+async function runHost(
+  program: string,
+  args: readonly string[],
+  options: { readonly folder: string; readonly signal: AbortSignal },
+): Promise<CommandResult> {
+  return await tryCommand(program, args, { cwd: options.folder, signal: options.signal, timeoutMs: longestRunMs });
+}
+
+/** Adds the entry by the host's own program. Throws `host_command_failed`. */
+export async function addByProgram(
+  adapter: HostAdapter,
+  program: string,
+  args: readonly string[],
+  options: { readonly folder: string; readonly signal: AbortSignal },
+): Promise<void> {
+  const { exitCode, stdout, stderr } = await runHost(program, args, options);
+  if (exitCode === 0) return;
+  const said = stripColours(stderr).trim() || stripColours(stdout).trim();
+  throw new PyroError(
+    'host_command_failed',
+    `${adapter.program} ${args.join(' ')} failed with exit code ${exitCode}: ${said}`,
+    {
+      hint: `pyro host doctor ${adapter.name} shows what stands in its way`,
+      details: { host: adapter.name, exit_code: exitCode },
+    },
+  );
+}
+
+/** What the host says of the entry. Throws `host_verify_failed` when it does not get on with it. */
+export async function verify(
+  adapter: HostAdapter,
+  program: string,
+  entry: ServerEntry,
+  options: { readonly folder: string; readonly signal: AbortSignal },
+): Promise<HostVerdict> {
+  let verdict: HostVerdict;
+  try {
+    verdict = adapter.judge(await runHost(program, adapter.verifyArguments, options), entry);
+  } catch (error) {
+    if (isPyroError(error, 'cancelled')) throw error;
+    verdict = { status: 'fail', text: messageOf(error) };
+  }
+  if (verdict.status !== 'fail') return verdict;
+  throw new PyroError(
+    'host_verify_failed',
+    `the entry is written, but ${adapter.program} ${adapter.verifyArguments.join(' ')} says: ${verdict.text}`,
+    { hint: `find out why with: pyro host doctor ${adapter.name}`, details: { host: adapter.name } },
+  );
+}

@@ -1,0 +1,132 @@
+// JSON and JSON with comments, edited in place: comments, order and layout of everything else stay.
+import { isDeepStrictEqual } from 'node:util';
+import {
+  applyEdits,
+  type FormattingOptions,
+  findNodeAtLocation,
+  getNodeValue,
+  modify,
+  type Node,
+  type ParseError,
+  type ParseOptions,
+  parseTree,
+  printParseErrorCode,
+} from 'jsonc-parser';
+import { PyroError } from '../shared/errors.ts';
+import { type ConfigEditor, type EntryPath, positionOf, type TextFault } from './document.ts';
+import { insertMember } from './json-insert.ts';
+import { mendJson } from './json-mend.ts';
+
+export function jsonEditor(format: 'json' | 'jsonc'): ConfigEditor {
+  const options: ParseOptions =
+    format === 'json' ? { disallowComments: true, allowTrailingComma: false } : { allowTrailingComma: true };
+  const faultOf = (text: string): TextFault | undefined => firstFault(text, options);
+  return {
+    faultOf,
+    valueAt: (text, path) => {
+      const node = nodeAt(text, path);
+      return node === undefined ? undefined : getNodeValue(node);
+    },
+    setFields: (text, path, fields) => {
+      let next = isBlank(text) ? '{}\n' : text;
+      const layout = layoutOf(next);
+      const known = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+      if (nodeAt(next, path) === undefined) return addEntry(next, path, known, layout);
+      for (const [field, value] of Object.entries(fields)) {
+        const current = nodeAt(next, [...path, field]);
+        if (current === undefined ? value === undefined : isDeepStrictEqual(getNodeValue(current), value)) continue;
+        next =
+          current === undefined
+            ? addEntry(next, [...path, field], value, layout)
+            : applyEdits(next, modify(next, [...path, field], value, { formattingOptions: layout }));
+      }
+      return next;
+    },
+    removeEntry: (text, path) =>
+      applyEdits(text, modify(text, [...path], undefined, { formattingOptions: layoutOf(text) })),
+    isRepeated: (text, path) => membersAt(text, path).length > 1,
+    mend: (text, path) => {
+      const parsed = faultOf(text) === undefined ? text : mendJson(text, options);
+      if (parsed === undefined) return undefined;
+      return dropRepeated(parsed, path);
+    },
+  };
+}
+
+function isBlank(text: string): boolean {
+  return text.trim() === '';
+}
+
+function firstFault(text: string, options: ParseOptions): TextFault | undefined {
+  if (isBlank(text)) return undefined;
+  const errors: ParseError[] = [];
+  const root = parseTree(text, errors, options);
+  const error = errors[0];
+  if (error !== undefined) {
+    const words = printParseErrorCode(error.error)
+      .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
+      .toLowerCase();
+    return { message: words, ...positionOf(text, error.offset) };
+  }
+  return root?.type === 'object' ? undefined : { message: 'an object is expected', line: 1, column: 1 };
+}
+
+function nodeAt(text: string, path: EntryPath): Node | undefined {
+  if (isBlank(text)) return undefined;
+  const root = parseTree(text, [], { allowTrailingComma: true });
+  if (root === undefined) return undefined;
+  path.forEach((_, index) => {
+    const above = findNodeAtLocation(root, path.slice(0, index));
+    if (above === undefined || above.type === 'object') return;
+    throw new PyroError('host_config_invalid', `${path.slice(0, index).join('.')} is not an object`, {
+      hint: 'mend it by hand',
+      details: { ...positionOf(text, above.offset) },
+    });
+  });
+  // The last of several members of one name is the one that counts.
+  const parent = findNodeAtLocation(root, path.slice(0, -1));
+  return path.length === 0 ? root : valueNode(membersOf(parent, path.at(-1)).at(-1));
+}
+
+/** The deepest object that is there takes what is missing, nested. */
+function addEntry(text: string, path: EntryPath, value: unknown, layout: FormattingOptions): string {
+  const at = path.findIndex((_, index) => nodeAt(text, path.slice(0, index + 1)) === undefined);
+  const parent = nodeAt(text, path.slice(0, at));
+  const nested = path.slice(at + 1).reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
+  const name = path[at];
+  if (parent === undefined || name === undefined) throw new PyroError('internal', `no place for ${path.join('.')}`);
+  return (
+    insertMember(text, parent, name, nested, layout) ??
+    applyEdits(text, modify(text, path.slice(0, at + 1), nested, { formattingOptions: layout }))
+  );
+}
+
+function membersAt(text: string, path: EntryPath): Node[] {
+  return membersOf(nodeAt(text, path.slice(0, -1)), path.at(-1));
+}
+
+function membersOf(object: Node | undefined, name: string | undefined): Node[] {
+  return (object?.children ?? []).filter((member) => member.children?.[0]?.value === name);
+}
+
+function valueNode(member: Node | undefined): Node | undefined {
+  return member?.children?.[1];
+}
+
+/** The earlier ones go, up to the member behind each: hosts read the last. */
+function dropRepeated(text: string, path: EntryPath): string {
+  let next = text;
+  for (;;) {
+    const [first, second] = membersAt(next, path);
+    const all = nodeAt(next, path.slice(0, -1))?.children ?? [];
+    const behind = all.find(({ offset }) => first !== undefined && offset > first.offset);
+    if (first === undefined || second === undefined || behind === undefined) return next;
+    next = next.slice(0, first.offset) + next.slice(behind.offset);
+  }
+}
+
+function layoutOf(text: string): FormattingOptions {
+  const indent = /\n([ \t]+)\S/.exec(text)?.[1] ?? '  ';
+  const isTab = indent.startsWith('\t');
+  return { insertSpaces: !isTab, tabSize: isTab ? 1 : indent.length, eol: text.includes('\r\n') ? '\r\n' : '\n' };
+}

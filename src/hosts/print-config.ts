@@ -1,0 +1,30 @@
+// What belongs into the configuration of a host, to read or to paste.
+import type { ConfigSnippet, ConnectRequest } from '../shared/host-types.ts';
+import { serverName } from './adapter.ts';
+import { adapters } from './adapters.ts';
+import { placeIn } from './connect.ts';
+import { editorFor } from './editors.ts';
+import { chooseLauncher } from './launcher.ts';
+import { serverCommand } from './server-command.ts';
+
+export async function printConfig(request: ConnectRequest, folder: string): Promise<ConfigSnippet> {
+  const adapter = adapters[request.host];
+  const scope = request.scope ?? adapter.defaultScope;
+  const place = await placeIn(adapter, scope, folder);
+  const command = serverCommand(await chooseLauncher(request.isNpx), request.server, folder);
+  const wish = { command, isNpx: command[0] === 'npx', isApproved: request.isApproved };
+  // Nothing of the user's file is in a snippet, nor the names above it that depend on the project.
+  const path = [...place.table.slice(-1), serverName];
+  const words = adapter.addArguments?.(command, scope);
+  return {
+    host: adapter.name,
+    config_file: place.path,
+    format: place.format,
+    snippet: editorFor(place.format).setFields('', path, adapter.fields(wish, undefined)),
+    host_command: words === undefined ? null : [adapter.program, ...words].map(quote).join(' '),
+  };
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,222 @@
+// host.connect, host.print-config, host.doctor, host.repair: the way of a chat host to the server.
+import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+import { type ConnectResult, hostNames, hostScopes } from '../shared/host-types.ts';
+import { type ServerOptions, serverOptionsSchema } from '../shared/server-options.ts';
+import { defineOperation } from './define.ts';
+
+const hostField = z.enum(hostNames).describe('Chat host: claude-code, codex or opencode');
+const scopeField = z
+  .enum(hostScopes)
+  .optional()
+  .describe('Where the entry stands: for the user, for everybody on the project, for the user in this project');
+const npxField = z.boolean().default(false).describe('Starts the server by npx, where the package is not installed');
+const approveField = z
+  .boolean()
+  .default(false)
+  .describe('Codex runs every tool without asking, also export and delete');
+const dryRunField = z.boolean().default(false).describe('Shows the change and writes nothing');
+
+const resultSchema = z.object({
+  host: z.enum(hostNames),
+  dry_run: z.boolean(),
+  changes: z.array(
+    z.object({
+      host: z.enum(hostNames),
+      scope: z.enum(hostScopes),
+      config_file: z.string(),
+      server_command: z.array(z.string()),
+      action: z.enum(['added', 'updated', 'removed', 'mended', 'unchanged']),
+      written: z.boolean(),
+      method: z.enum(['program', 'file', 'none']),
+      diff: z.string(),
+      backup: z.string().nullable(),
+    }),
+  ),
+  verification: z.string().nullable(),
+  notes: z.array(z.string()),
+});
+
+export const hostConnect = defineOperation({
+  name: 'host.connect',
+  title: 'Connect a chat host',
+  summary: 'Make a chat host start the MCP server of pyro',
+  details:
+    "Uses the host's own program where it is installed, else edits its configuration file: with a backup, and with everything else kept. A second run changes nothing. Afterwards the host itself is asked.",
+  effect: 'write',
+  place: 'front',
+  positionals: ['host'],
+  hostPathFields: ['project_path'],
+  input: serverOptionsSchema.safeExtend({
+    host: hostField,
+    scope: scopeField,
+    npx: npxField,
+    approve: approveField,
+    dry_run: dryRunField,
+  }),
+  output: resultSchema,
+  examples: [
+    { why: 'Claude Code, in every project', command: 'pyro host connect claude-code' },
+    { why: 'See first what would change', command: 'pyro host connect codex --mode repro-fix --dry-run' },
+    { why: 'Codex in unattended runs', command: 'pyro host connect codex --approve' },
+  ],
+  run: async ({ engine, signal, onProgress }, { host, scope, npx, approve, dry_run: isDryRun, ...server }) => {
+    if (approve && host !== 'codex') {
+      throw new PyroError('usage', '--approve is for codex', { hint: `${host} has its own way to allow tools` });
+    }
+    const request = {
+      host,
+      scope,
+      server: server satisfies ServerOptions,
+      isNpx: npx,
+      isApproved: approve,
+      needsHost: true,
+      isDryRun,
+    };
+    return await engine.hosts.connect(request, { signal, onProgress });
+  },
+  render: renderResult,
+});
+
+export const hostPrintConfig = defineOperation({
+  name: 'host.print-config',
+  title: 'Print the entry for a chat host',
+  summary: 'Print what belongs into the configuration of a chat host',
+  details: 'With --write it is merged into the file of OpenCode; the other hosts have pyro host connect for that.',
+  effect: 'write',
+  place: 'front',
+  positionals: ['host'],
+  hostPathFields: ['project_path'],
+  input: serverOptionsSchema.safeExtend({
+    host: hostField,
+    scope: scopeField,
+    npx: npxField,
+    approve: approveField,
+    write: z.boolean().default(false).describe('Merges it into the configuration file (opencode)'),
+    dry_run: dryRunField,
+  }),
+  output: z.object({
+    host: z.enum(hostNames),
+    config_file: z.string(),
+    format: z.enum(['json', 'jsonc', 'toml']),
+    snippet: z.string(),
+    host_command: z.string().nullable(),
+    result: resultSchema.nullable(),
+  }),
+  examples: [
+    { why: 'What OpenCode needs, to paste', command: 'pyro host print-config opencode' },
+    { why: 'Merged into its file', command: 'pyro host print-config opencode --write' },
+  ],
+  run: async ({ engine, signal, onProgress }, { host, scope, npx, approve, write, dry_run: isDryRun, ...server }) => {
+    if (write && host !== 'opencode') {
+      throw new PyroError('usage', '--write is for opencode', { hint: `pyro host connect ${host}` });
+    }
+    const request = {
+      host,
+      scope,
+      server: server satisfies ServerOptions,
+      isNpx: npx,
+      isApproved: approve,
+      needsHost: false,
+      isDryRun,
+    };
+    const snippet = await engine.hosts.printConfig(request);
+    return { ...snippet, result: write ? await engine.hosts.connect(request, { signal, onProgress }) : null };
+  },
+  render: ({ config_file: path, snippet, host_command: command, result }) =>
+    result === null
+      ? `# belongs into ${path}\n${snippet}${command === null ? '' : `\n# or, by the host's own program:\n${command}\n`}`
+      : renderResult(result),
+  renderCommand: ({ config_file: path, snippet, host_command: command, result }) => {
+    if (result !== null) return { stdout: renderResult(result) };
+    const own = command === null ? '' : `or run: ${command}\n`;
+    return { stdout: snippet, stderr: `belongs into ${path}\n${own}` };
+  },
+});
+
+export const hostDoctor = defineOperation({
+  name: 'host.doctor',
+  title: 'Check the chat hosts',
+  summary: 'Check how each chat host is connected, and say how to mend what is wrong',
+  details:
+    'For each host: installed, configured, the command exists, the server answers, its options are of this version, time limits. Exit code 1 when a connected host does not work.',
+  effect: 'read',
+  place: 'front',
+  positionals: ['host'],
+  input: z.strictObject({ host: hostField.optional() }),
+  output: z.object({
+    ready: z.boolean(),
+    hosts: z.array(
+      z.object({
+        host: z.enum(hostNames),
+        installed: z.boolean(),
+        version: z.string().nullable(),
+        configured: z.boolean(),
+        config_file: z.string().nullable(),
+        scope: z.enum(hostScopes).nullable(),
+        checks: z.array(
+          z.object({
+            name: z.string(),
+            status: z.enum(['ok', 'warn', 'fail']),
+            message: z.string(),
+            fix: z.string().nullable(),
+          }),
+        ),
+      }),
+    ),
+  }),
+  examples: [
+    { why: 'All of them', command: 'pyro host doctor' },
+    { why: 'The tools do not appear in Codex', command: 'pyro host doctor codex' },
+  ],
+  run: async ({ engine, signal, onProgress }, { host }) => {
+    const hosts = await engine.hosts.doctor(host === undefined ? hostNames : [host], { signal, onProgress });
+    return { ready: hosts.every(({ checks }) => checks.every(({ status }) => status !== 'fail')), hosts };
+  },
+  render: ({ hosts }) => {
+    const marks = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' };
+    const parts = hosts.map(({ host, checks }) => {
+      const lines = checks.map(({ name, status, message, fix }) => {
+        return `${marks[status]}  ${name}: ${message}${status === 'ok' || fix === null ? '' : `\n      fix: ${fix}`}`;
+      });
+      return `${host}\n${lines.join('\n')}`;
+    });
+    return `${parts.join('\n\n')}\n`;
+  },
+  exitCode: ({ ready }) => (ready ? 0 : 1),
+});
+
+export const hostRepair = defineOperation({
+  name: 'host.repair',
+  title: 'Repair the entry of a chat host',
+  summary: 'Make the entry of a chat host what this version of pyro would write',
+  details:
+    'Mode, project and other options of the entry stay as far as this version knows them; so do its environment and all other servers. A file that does not parse is mended with --force, where punctuation or the entry itself is what is broken.',
+  effect: 'write',
+  place: 'front',
+  positionals: ['host'],
+  input: z.strictObject({
+    host: hostField,
+    scope: scopeField.describe('The only scope that keeps an entry; each that has one unless given'),
+    force: z.boolean().default(false).describe('Mends a configuration file that does not parse'),
+    dry_run: dryRunField,
+  }),
+  output: resultSchema,
+  examples: [
+    { why: 'pyro has moved, or an update has renamed options', command: 'pyro host repair claude-code' },
+    { why: 'The file does not parse any more', command: 'pyro host repair codex --force' },
+  ],
+  run: async ({ engine, signal, onProgress }, { host, scope, force, dry_run: isDryRun }) =>
+    await engine.hosts.repair({ host, scope, isForced: force, isDryRun }, { signal, onProgress }),
+  render: renderResult,
+});
+
+function renderResult({ host, dry_run: isDryRun, changes, verification, notes }: ConnectResult): string {
+  const lines = changes.flatMap(({ scope, config_file: path, action, diff, backup, method }) => {
+    const how = method === 'program' ? " by the host's own program" : '';
+    const what = `${host}: ${isDryRun && action !== 'unchanged' ? 'would be ' : ''}${action}${how} (scope ${scope}, ${path})`;
+    return [what, ...(diff === '' ? [] : [diff.trimEnd()]), ...(backup === null ? [] : [`backup: ${backup}`])];
+  });
+  if (verification !== null) lines.push(`the host says: ${verification}`);
+  return `${[...lines, ...notes.map((note) => `note: ${note}`)].join('\n')}\n`;
+}

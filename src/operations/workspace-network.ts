@@ -1,0 +1,60 @@
+// workspace.network: what a workspace has tried to reach, and what became of it.
+import { z } from 'zod';
+import { formatTable } from '../shared/table.ts';
+import { formatBytes } from '../shared/units.ts';
+import { defineOperation } from './define.ts';
+import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+
+export const workspaceNetwork = defineOperation({
+  name: 'workspace.network',
+  title: 'Connections of a workspace',
+  summary: 'List what a workspace has tried to reach, allowed and refused',
+  details:
+    'Names are resolved and judged by the host, outside of the guest. The process is a hint of the guest, no proof.',
+  effect: 'read',
+  place: 'daemon',
+  tool: { profiles: ['workspace-full'], isIdempotent: true },
+  positionals: ['workspace_id'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    denied: z.boolean().default(false).describe('Only what was refused or failed'),
+    limit: z.number().int().min(1).max(1000).default(50).describe('Most attempts in the result'),
+    cursor: z.number().int().min(0).optional().describe('next_cursor of an earlier call'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    network_policy: z.string(),
+    attempts: z.array(
+      z.object({
+        sequence: z.number(),
+        time: z.string(),
+        name: z.string(),
+        address: z.string().nullable(),
+        port: z.number().nullable(),
+        verdict: z.string(),
+        rule: z.string(),
+        reason: z.string().nullable(),
+        bytes_in: z.number().nullable(),
+        bytes_out: z.number().nullable(),
+        process: z.string().nullable(),
+      }),
+    ),
+    next_cursor: z.number().nullable(),
+  }),
+  examples: [{ why: 'What was refused', command: 'pyro workspace network 6f1e538c0e71 --denied' }],
+  run: async (context, { workspace_id: id, denied, limit, cursor }) =>
+    await workspacesOf(context).network(id, { isRefusedOnly: denied, limit, cursor }),
+  render: ({ attempts, network_policy: policy, next_cursor }) => {
+    if (attempts.length === 0) return `no connections; network policy ${policy}\n`;
+    const rows = attempts.map((each) => [
+      each.time.slice(0, 19).replace('T', ' '),
+      each.verdict,
+      `${each.name}:${each.port ?? ''}`,
+      each.address ?? '-',
+      `${formatBytes(each.bytes_in ?? 0)} in, ${formatBytes(each.bytes_out ?? 0)} out`,
+      each.reason ?? each.rule,
+    ]);
+    const more = next_cursor === null ? '' : `more: cursor ${next_cursor}\n`;
+    return `${formatTable([['TIME (UTC)', 'VERDICT', 'TARGET', 'ADDRESS', 'BYTES', 'RULE'], ...rows])}\n${more}`;
+  },
+});

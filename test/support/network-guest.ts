@@ -1,0 +1,78 @@
+// A real guest for network tests: started as `pyro run` does, with our egress on its network port when asked for.
+import { join } from 'node:path';
+import type { GuestClient } from '../../src/agent/guest-client.ts';
+import { disableGuestNetwork, enableGuestNetwork } from '../../src/agent/guest-network.ts';
+import { ensureEnvironment } from '../../src/engine/ensure-environment.ts';
+import { openMachineRoom } from '../../src/engine/machine-room.ts';
+import { startThrowAway } from '../../src/engine/throw-away.ts';
+import { guestFolder } from '../../src/machine/guest.ts';
+import { ConnectionLog } from '../../src/network/connection-log.ts';
+import { Egress } from '../../src/network/egress.ts';
+import { guestVariables } from '../../src/network/guest-variables.ts';
+import type { NetworkGrant } from '../../src/network/policy.ts';
+import { locatePaths } from '../../src/system/paths.ts';
+
+export interface CommandEnd {
+  readonly exitCode: number;
+  readonly text: string;
+  readonly ms: number;
+}
+
+export interface NetworkGuest extends AsyncDisposable {
+  readonly client: GuestClient;
+  readonly logPath: string;
+  /** Runs a shell line; proxy variables only when asked for. Output of both streams together. */
+  run(line: string, options?: { readonly hasProxy?: boolean; readonly timeoutMs?: number }): Promise<CommandEnd>;
+  /** Opens the way out with this grant, in place of the one before. */
+  grant(grant: NetworkGrant): Promise<Egress>;
+  revoke(): Promise<void>;
+}
+
+export async function openNetworkGuest(): Promise<NetworkGuest> {
+  await using undo = new AsyncDisposableStack();
+  const paths = locatePaths();
+  const context = { signal: new AbortController().signal, onProgress: () => undefined };
+  const environment = await ensureEnvironment(paths, 'debian:12', context);
+  const room = await openMachineRoom(paths, context);
+  const machine = undo.use(
+    await startThrowAway(room, paths, environment, { vcpuCount: 1, memoryMib: 512 }, false, context),
+  );
+  const { client } = machine.guest;
+  const logPath = join(paths.state, 'runs', machine.id, 'network.jsonl');
+  const log = await ConnectionLog.open(logPath);
+  let egress: Egress | undefined;
+  undo.defer(() => egress?.[Symbol.asyncDispose]());
+  const revoke = async (): Promise<void> => {
+    await egress?.[Symbol.asyncDispose]();
+    await disableGuestNetwork(client);
+  };
+  const parts = undo.move();
+  return {
+    client,
+    logPath,
+    revoke,
+    grant: async (grant) => {
+      await egress?.[Symbol.asyncDispose]();
+      const { magic } = await enableGuestNetwork(client);
+      egress = await Egress.open({ socketPath: join(guestFolder(room.host, machine.id), 'n'), magic, grant, log });
+      return egress;
+    },
+    run: async (line, { hasProxy = false, timeoutMs = 60_000 } = {}) => {
+      const started = performance.now();
+      const process = await client.start({
+        argv: ['bash', '-c', `exec 2>&1; ${line}`],
+        env: hasProxy ? { ...guestVariables } : {},
+        stdin: false,
+        overflow: 'block',
+        timeout_ms: timeoutMs,
+      });
+      const chunks: Buffer[] = [];
+      const exit = await process.follow((_stream, bytes) => {
+        chunks.push(Buffer.from(bytes));
+      });
+      const text = Buffer.concat(chunks).toString('utf8');
+      return { exitCode: exit.exit_code, text, ms: performance.now() - started };
+    },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
+  };
+}
