@@ -68,7 +68,8 @@ function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
   const title = summary.name === null ? summary.workspace_id : `${summary.name} (${summary.workspace_id})`;
   const outcome = summary.outcome.charAt(0).toUpperCase() + summary.outcome.slice(1);
   const lines = [`## Workspace ${title}`, '', `${outcome}.`, ''];
-  lines.push(`### Files: ${summary.file_count} changed, +${summary.additions} -${summary.deletions}`, '');
+  lines.push(`### Files: ${summary.file_count} changed, +${summary.additions} -${summary.deletions}`);
+  if (summary.files.length > 0) lines.push('');
   for (const entry of summary.files) {
     const count = entry.additions === null ? 'binary' : `+${entry.additions} -${entry.deletions ?? 0}`;
     const name = entry.old_path === null ? code(entry.path) : `${code(entry.old_path)} → ${code(entry.path)}`;
@@ -76,8 +77,8 @@ function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
   }
   if (summary.file_count > summary.files.length)
     lines.push(`- … and ${summary.file_count - summary.files.length} more`);
-  lines.push('', `### Commands: ${summary.command_count}, ${summary.failed_count} failed`, '');
-  if (summary.commands.length > 0) lines.push('| # | exit | time | command |', '|--:|--:|--:|---|');
+  lines.push('', `### Commands: ${summary.command_count}, ${summary.failed_count} failed`);
+  if (summary.commands.length > 0) lines.push('', '| # | exit | time | command |', '|--:|--:|--:|---|');
   for (const each of summary.commands) {
     const first = each.command.split('\n')[0] ?? '';
     lines.push(

@@ -25,6 +25,25 @@ function workspaceCount(): number {
   return JSON.parse(execFileSync(pyro, ['workspace', 'list', '--json'], { encoding: 'utf8' })).count;
 }
 
+it('patches and files come from standard input, byte for byte', () => {
+  const pipe = (args: readonly string[], input: Buffer | string = ''): Buffer => execFileSync(pyro, args, { input });
+  const { workspace_id: id } = JSON.parse(
+    pipe(['workspace', 'create', '--seed-path', project, '--label', 'from=test', '--json']).toString(),
+  );
+  try {
+    pipe(
+      ['workspace', 'patch', 'apply', id],
+      '--- a/message.txt\n+++ b/message.txt\n@@ -1 +1 @@\n-broken\n+fixed\n',
+    );
+    expect(pipe(['workspace', 'file', 'read', id, 'message.txt']).toString()).toBe('fixed\n');
+    const bytes = Buffer.from([0, 255, 13, 10, 128]);
+    pipe(['workspace', 'file', 'write', id, 'blob.bin'], bytes);
+    expect(pipe(['workspace', 'file', 'read', id, 'blob.bin'])).toEqual(bytes);
+  } finally {
+    pipe(['workspace', 'delete', id]);
+  }
+});
+
 it('the Python client runs a command, gets the diff and leaves no workspace', () => {
   const before = workspaceCount();
   const command = 'cat message.txt; echo fixed > message.txt; exit 7';
