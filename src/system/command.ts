@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
-import { PyroError } from '../shared/errors.ts';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
 import { readVariable } from './environment-variables.ts';
 
 export interface CommandOptions {
@@ -19,6 +19,8 @@ export interface CommandOptions {
   readonly isEnvWhole?: boolean;
   /** Called with each piece of standard error, for progress */
   readonly onStderr?: (text: string) => void;
+  /** Ends it, on cancellation, at once with every process that it has started: for programs whose children outlive them */
+  readonly endsWholeGroup?: boolean;
   /** Sends standard output to this file in place of the result */
   readonly stdoutFile?: string;
 }
@@ -62,8 +64,11 @@ export async function tryCommand(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
+  const { signal, endsWholeGroup: isGroup = false } = options;
+  if (isGroup && signal?.aborted === true) throw new PyroError('cancelled', `${file} was cancelled`);
   const child = execa(file, args, {
     reject: false,
+    detached: isGroup,
     forceKillAfterDelay: 2000,
     maxBuffer: longestOutput,
     stripFinalNewline: false,
@@ -73,7 +78,7 @@ export async function tryCommand(
         ? { input: options.input }
         : { stdin: 'pipe' as const }),
     ...(options.stdoutFile === undefined ? {} : { stdout: { file: options.stdoutFile } }),
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...(signal === undefined || isGroup ? {} : { cancelSignal: signal }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
@@ -82,8 +87,12 @@ export async function tryCommand(
   const { onStderr, input } = options;
   if (onStderr !== undefined) child.stderr?.on('data', (chunk: Buffer) => onStderr(chunk.toString('utf8')));
   if (input !== undefined && typeof input !== 'string' && child.stdin !== null) feed(input, child.stdin);
+  const onAbort = (): void => endGroup(child.pid);
+  if (isGroup) signal?.addEventListener('abort', onAbort, { once: true });
   const result = await child;
-  if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
+  signal?.removeEventListener('abort', onAbort);
+  if (result.isCanceled || (isGroup && signal?.aborted === true))
+    throw new PyroError('cancelled', `${file} was cancelled`);
   if (result.timedOut)
     throw new PyroError('deadline_exceeded', `${file} did not finish within ${options.timeoutMs} ms`);
   if (result.code === 'ENOENT') throw missing(file);
@@ -97,55 +106,14 @@ export async function tryCommand(
   };
 }
 
-/** Standard output of a program as bytes. Throws as {@link runCommand}, and `tool_failed` above 256 MiB. */
-export async function captureBytes(
-  file: string,
-  args: readonly string[],
-  options: Pick<CommandOptions, 'signal' | 'cwd' | 'env' | 'isEnvWhole'> & { readonly input?: Uint8Array } = {},
-): Promise<Buffer> {
-  const result = await execa(file, args, {
-    reject: false,
-    forceKillAfterDelay: 2000,
-    encoding: 'buffer',
-    maxBuffer: 256 * 1024 * 1024,
-    stripFinalNewline: false,
-    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.env === undefined ? {} : { env: { ...options.env } }),
-    ...(options.isEnvWhole === true ? { extendEnv: false } : {}),
-  });
-  if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
-  if (result.code === 'ENOENT') throw missing(file);
-  if (result.failed) throw failed(file, result.exitCode, Buffer.from(result.stderr).toString('utf8'));
-  return Buffer.from(result.stdout);
-}
-
-/** Runs two programs with the output of the first as the input of the second. Throws as {@link runCommand}. */
-export async function pipeCommands(
-  first: readonly [file: string, args: readonly string[], cwd: string],
-  second: readonly [file: string, args: readonly string[]],
-  options: Pick<CommandOptions, 'signal' | 'env'>,
-): Promise<void> {
-  const common = {
-    reject: false,
-    forceKillAfterDelay: 2000,
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-    ...(options.env === undefined ? {} : { env: { ...options.env } }),
-  } as const;
-  const source = execa(first[0], first[1], { ...common, cwd: first[2], stdin: 'ignore', buffer: { stdout: false } });
-  const sink = execa(second[0], second[1], { ...common, stdin: 'pipe' });
-  if (source.stdout !== null && sink.stdin !== null) feed(source.stdout, sink.stdin);
-  const [from, to] = await Promise.all([source, sink]);
-  for (const [[file], result] of [
-    [first, from],
-    [second, to],
-  ] as const) {
-    if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
-    if (result.code === 'ENOENT') throw missing(file);
+function endGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    // It has ended by itself in this moment.
+    if (systemCodeOf(error) !== 'ESRCH') throw error;
   }
-  if (to.exitCode !== 0) throw failed(second[0], to.exitCode, to.stderr);
-  if (from.exitCode !== 0) throw failed(first[0], from.exitCode, from.stderr);
 }
 
 function failed(file: string, exitCode: number | undefined, stderr: string): PyroError {
