@@ -32,8 +32,9 @@ check: setup ## set-up, then every gate and test
 test: build ## unit and contract tests only, no guest
 	@vitest run --project unit --project contract
 
-bench: ## measure; writes bench/results
+bench: build ## measure; writes bench/results
 	@node bench/run.ts
+	@node bench/workspaces.ts
 
 soak: ## the guest tests with full counts (hours under emulation)
 	@PYRO_SOAK=1 vitest run --project guest

@@ -1,21 +1,16 @@
 // Measures what SPECIFICATION.md promises: medians of several runs, ratios within one run, with the machine's facts.
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { arch, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { writeJson } from '../src/system/files.ts';
+import { machineFacts, median } from './facts.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const executable = join(root, 'bin', 'pyro');
 const rounds = 10;
 const resultSchema = z.object({ boot_ms: z.number(), duration_ms: z.number(), accelerator: z.string() });
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
 
 function time(command: string, args: readonly string[], input?: Buffer): number {
   const started = performance.now();
@@ -76,13 +71,7 @@ const version = measure(executable, ['--version'], undefined, 30);
 const bareNode = measure(process.execPath, ['-e', '0'], undefined, 30);
 const memory = await idleMemory();
 const results = {
-  machine: {
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    memory_gib: Math.round(totalmem() / 2 ** 30),
-    kernel: release(),
-    arch: arch(),
-  },
+  machine: machineFacts(),
   accelerator: restored.accelerator,
   rounds,
   cold_boot_ms: cold.boot,

@@ -5,6 +5,7 @@ import { pullEnvironment } from '../environment/pull.ts';
 import { parseReference } from '../environment/reference.ts';
 import { type Environment, listEnvironments, openStore, resolveEnvironment } from '../environment/store.ts';
 import { createHosts } from '../hosts/hosts.ts';
+import { openProjectStore, pruneProjectImages } from '../project/project-store.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { runDemo } from './demo.ts';
@@ -17,6 +18,9 @@ import { prepare } from './prepare.ts';
 import { runInGuest } from './run.ts';
 import { pruneTemplates } from './templates-prune.ts';
 import { sweepRuns } from './throw-away.ts';
+
+/** Images of projects stay so long after their last use, `ms` */
+const projectGraceMs = 7 * 24 * 3600 * 1000;
 
 export function createLocalEngine(): Engine {
   const paths = locatePaths();
@@ -66,9 +70,16 @@ export function createLocalEngine(): Engine {
       const fromStore = await pruneStore(store, isAll);
       const used = new Set((await listEnvironments(store)).map((each) => each.digest));
       const fromTemplates = await pruneTemplates(paths.cache, used, isAll);
+      // A workspace holds its image by a link of its own, so only the next one of the same checkout is slower.
+      const graceMs = isAll ? 0 : projectGraceMs;
+      const fromProjects = await pruneProjectImages(openProjectStore(paths.cache), new Set(), { graceMs });
       return {
-        freed_bytes: fromStore.freed_bytes + fromTemplates.freed_bytes,
-        removed: [...fromStore.removed, ...fromTemplates.removed],
+        freed_bytes: fromStore.freed_bytes + fromTemplates.freed_bytes + fromProjects.freed_bytes,
+        removed: [
+          ...fromStore.removed,
+          ...fromTemplates.removed,
+          ...fromProjects.removed.map((key) => `project image ${key.slice(0, 12)}`),
+        ],
       };
     },
   };

@@ -1,6 +1,6 @@
 // Where the files of a new workspace come from: the call's own path, else the project of the server.
-import { join } from 'node:path';
-import { prepareProjectImage } from '../project/project-store.ts';
+import { prepareProjectImage } from '../project/project-image.ts';
+import { openProjectStore } from '../project/project-store.ts';
 import type { Paths } from '../system/paths.ts';
 import { permitHostPath } from './host-paths.ts';
 import { emptySeed } from './workspace-list.ts';
@@ -12,17 +12,13 @@ export interface PreparedSeed {
   readonly image: string | undefined;
 }
 
-export function projectsFolder(paths: Paths): string {
-  return join(paths.cache, 'projects');
-}
-
 export async function prepareSeed(paths: Paths, path: string | undefined, call: WorkspaceCall): Promise<PreparedSeed> {
   if (path === undefined && call.project === undefined) return { view: emptySeed, image: undefined };
   const from = path ?? call.project?.path ?? '';
   // A project of the server was chosen by the person who runs it.
   const real = path === undefined ? from : await permitHostPath(from, call.hostPaths);
   const request = { path: real, includes: path === undefined ? (call.project?.includes ?? []) : [] };
-  const { path: image, summary } = await prepareProjectImage(projectsFolder(paths), request, call);
+  const { path: image, summary } = await prepareProjectImage(openProjectStore(paths.cache), request, call);
   const view: SeedView = {
     ...summary,
     destination: '/workspace',

@@ -1,10 +1,6 @@
 // Newer files of the host brought into a workspace: only differences travel, and all of a call or nothing.
-import { Readable } from 'node:stream';
-import type { TreeItem } from '../agent/file-types.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
-import { encodeTarHeader, tarEnd, tarPadding } from '../changes/tar-write.ts';
-import type { Listing, SeedItem } from '../project/project-types.ts';
-import { contentOf, digestOf, listForSync } from '../project/sync.ts';
+import { openSyncSource } from '../project/sync.ts';
 import type { SyncRequest, SyncResult } from './change-types.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
@@ -18,20 +14,17 @@ export async function pushFiles(workspace: Workspace, request: SyncRequest, call
   const { signal } = call;
   const source = await permitHostPath(request.sourcePath, call.hostPaths);
   const destination = guestPath(request.destination);
-  const listing = await listForSync(source, signal);
-  call.onProgress({ phase: 'sync', message: `comparing ${listing.items.length} entries` });
-  const items: TreeItem[] = [];
-  for (const item of listing.items) {
-    const { path, type, mode, size } = item;
-    items.push({ path, type, mode, size, sha256: await digestOf(listing, item, signal) });
-  }
+  call.onProgress({ phase: 'sync', message: 'reading the source' });
+  await using read = await openSyncSource({ path: source, includes: [] }, signal);
+  const { items, mode } = read;
+  call.onProgress({ phase: 'sync', message: `comparing ${items.length} entries` });
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
     const { different, extra } = await files.compare({ destination, items }, { signal, timeoutMs: 600_000 });
-    const written = different.flatMap((index) => listing.items[index] ?? []);
+    const written = different.flatMap((index) => items[index] ?? []);
     const deleted = request.isDelete ? [...extra] : [];
     if (!request.isDryRun && written.length + deleted.length > 0) {
-      const tar = Readable.from(pack(listing, written), { objectMode: false });
+      const tar = read.pack(different, signal);
       await files.unpack({ destination, deletedPaths: deleted }, tar, { signal, timeoutMs: 600_000 });
       await recordEvent(workspace.files.events, 'sync', `${written.length} written, ${deleted.length} deleted`);
     }
@@ -42,10 +35,10 @@ export async function pushFiles(workspace: Workspace, request: SyncRequest, call
     return {
       workspace_id: workspace.record.id,
       workspace_sync: {
-        mode: listing.mode,
+        mode,
         source_path: source,
         destination,
-        entry_count: listing.items.length,
+        entry_count: items.length,
         written_count: written.length,
         deleted_count: deleted.length,
         bytes_written: written.reduce((sum, { type, size }) => sum + (type === 'file' ? size : 0), 0),
@@ -55,22 +48,4 @@ export async function pushFiles(workspace: Workspace, request: SyncRequest, call
       },
     };
   });
-}
-
-async function* pack(listing: Listing, items: readonly SeedItem[]): AsyncGenerator<Buffer> {
-  const mtimeSeconds = Math.floor(Date.now() / 1000);
-  for (const item of items) {
-    const { path, type, mode } = item;
-    if (type === 'symlink') {
-      const target: Buffer[] = [];
-      for await (const part of contentOf(listing.root, item)) target.push(part);
-      yield encodeTarHeader({ path, type, mode, size: 0, linkTarget: Buffer.concat(target), mtimeSeconds });
-      continue;
-    }
-    const size = type === 'file' ? item.size : 0;
-    yield encodeTarHeader({ path, type, mode, size, mtimeSeconds });
-    yield* contentOf(listing.root, item);
-    yield tarPadding(size);
-  }
-  yield tarEnd;
 }

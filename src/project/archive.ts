@@ -1,88 +1,124 @@
-// A tar archive as a seed: every entry is looked at first, then the whole goes into the image.
-import { createHash } from 'node:crypto';
+// Tar archives of a user: unpacked as a stream, and checked entry by entry before anything is made of them.
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { extract } from 'tar-stream';
+import { extract, type Header } from 'tar-stream';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
-import { runCommand } from '../system/command.ts';
-import { padImage } from './image.ts';
+import { startBytes } from '../system/byte-command.ts';
+import { checkSize } from './image-file.ts';
 
 export interface ArchiveFacts {
   readonly entryCount: number;
+  /** Data of all files, `bytes` */
   readonly bytes: number;
 }
 
-/** Digest of the file as it stands. */
-export async function hashArchive(path: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash, { signal });
-  return hash.digest('hex').slice(0, 40);
-}
+const allowedTypes = new Set<Header['type']>(['file', 'contiguous-file', 'link', 'symlink', 'directory']);
 
-/** Throws `seed_invalid` for a name that leads out of the folder, a device, or what is no tar archive. */
+/** Reads a whole archive. Throws `seed_invalid` for a name that leads out of it, a device, or damage. */
 export async function checkArchive(path: string, signal: AbortSignal): Promise<ArchiveFacts> {
-  const parser = extract();
   let entryCount = 0;
   let bytes = 0;
-  parser.on('entry', (header, stream, next) => {
-    entryCount++;
-    bytes += header.type === 'file' ? (header.size ?? 0) : 0;
-    stream.resume();
-    const wrong = faultOf(header.name, header.type ?? 'file');
-    stream.once('end', () => next(wrong));
+  const entries = extract();
+  entries.on('entry', (header, body, next) => {
+    // A failure of the archive ends the entry at hand too; the pipeline tells it.
+    body.on('error', () => undefined);
+    try {
+      checkEntry(header);
+      entryCount++;
+      bytes += header.size ?? 0;
+      checkSize(bytes);
+    } catch (error) {
+      entries.destroy(error instanceof Error ? error : new Error(messageOf(error)));
+      return;
+    }
+    body.on('end', next);
+    body.resume();
   });
+  await using tar = await openArchive(path, signal);
   try {
-    await pipeline(await openArchive(path), parser, { signal });
+    await pipeline(tar.stream, entries, { signal });
+    await tar.done;
   } catch (error) {
     signal.throwIfAborted();
     if (isPyroError(error)) throw error;
-    throw invalid(path, `does not read as a tar archive: ${messageOf(error)}`);
+    throw new PyroError('seed_invalid', `${path} is not a whole tar archive: ${messageOf(error)}`, {
+      hint: `look with: tar -tvf ${path}`,
+      cause: error,
+    });
   }
-  if (entryCount === 0) throw invalid(path, 'has no entry');
+  if (entryCount === 0) {
+    throw new PyroError('seed_invalid', `${path} has no entries, or is no tar archive`, {
+      hint: 'tar, tar.gz, tar.zst and tar.xz are taken',
+    });
+  }
   return { entryCount, bytes };
 }
 
-export async function writeArchiveImage(path: string, image: string, signal: AbortSignal): Promise<void> {
-  const input = await openArchive(path);
-  await runCommand('sqfstar', ['-quiet', '-no-progress', '-comp', 'lz4', '-all-root', image], {
-    input,
-    signal,
-    env: { SOURCE_DATE_EPOCH: '4294967295' },
-  });
-  await padImage(image);
+function checkEntry(header: Header): void {
+  const refuse = (why: string): PyroError =>
+    new PyroError('seed_invalid', `the archive has an entry ${JSON.stringify(header.name)} ${why}`, {
+      hint: 'make the archive again with relative names, for example: tar -C FOLDER -cf seed.tar .',
+    });
+  if (!allowedTypes.has(header.type ?? 'file')) throw refuse(`of a kind that cannot go in (${header.type})`);
+  const names = header.type === 'link' ? [header.name, header.linkname ?? ''] : [header.name];
+  for (const name of names) {
+    if (name.startsWith('/')) throw refuse('with an absolute name');
+    if (name.split('/').includes('..')) throw refuse('that leads out of it');
+  }
 }
 
-function faultOf(name: string, type: string): PyroError | undefined {
-  if (name.startsWith('/') || name.split('/').includes('..') || name.includes('\0'))
-    return invalid(name, 'leads out of the folder that it is unpacked in');
-  if (/device|fifo|contiguous/.test(type)) return invalid(name, `is a ${type}`);
-  return undefined;
+export interface OpenArchive extends AsyncDisposable {
+  readonly stream: Readable;
+  /** Settles when the program that unpacks has ended well */
+  readonly done: Promise<void>;
 }
 
-function invalid(what: string, why: string): PyroError {
-  return new PyroError('seed_invalid', `${JSON.stringify(what.slice(0, 200))} ${why}`, {
-    hint: 'make the archive with: tar -czf seed.tar.gz -C FOLDER .',
-  });
+/** The plain tar stream of an archive, by its first bytes. */
+export async function openArchive(path: string, signal: AbortSignal): Promise<OpenArchive> {
+  const start = await firstBytes(path);
+  const magic = start.toString('hex');
+  if (magic.startsWith('fd377a585a00')) {
+    const child = startBytes('xz', ['--decompress', '--stdout', '--', path], { signal });
+    const done = child.done.then(({ exitCode, stderr }) => {
+      if (exitCode !== 0) throw new Error(stderr.trim().slice(0, 300));
+    });
+    done.catch(() => child.stdout.destroy());
+    const end = async (): Promise<void> => {
+      child.stdout.destroy();
+      await done.catch(() => undefined);
+    };
+    return { stream: child.stdout, done, [Symbol.asyncDispose]: end };
+  }
+  if (magic.startsWith('425a68') || magic.startsWith('504b0304')) {
+    throw new PyroError('seed_unsupported', `${path} is a ${magic.startsWith('50') ? 'zip' : 'bzip2'} archive`, {
+      hint: 'unpack it and give the folder, or give a tar, tar.gz, tar.zst or tar.xz',
+    });
+  }
+  const file = createReadStream(path);
+  const unpack = magic.startsWith('1f8b')
+    ? createGunzip()
+    : magic.startsWith('28b52ffd')
+      ? createZstdDecompress()
+      : undefined;
+  const done = Promise.resolve();
+  if (unpack === undefined) return { stream: file, done, [Symbol.asyncDispose]: async () => void file.destroy() };
+  file.on('error', (error) => unpack.destroy(error)).pipe(unpack);
+  const end = async (): Promise<void> => {
+    file.destroy();
+    unpack.destroy();
+  };
+  return { stream: unpack, done, [Symbol.asyncDispose]: end };
 }
 
-async function openArchive(path: string): Promise<Readable> {
+async function firstBytes(path: string): Promise<Buffer> {
   const file = await open(path, 'r');
-  const magic = Buffer.alloc(6);
-  await file.read(magic, 0, 6, 0);
-  await file.close();
-  const raw = createReadStream(path, { highWaterMark: 256 * 1024 });
-  const unpack =
-    magic[0] === 0x1f && magic[1] === 0x8b
-      ? createGunzip()
-      : magic.readUInt32LE(0) === 0xfd2fb528
-        ? createZstdDecompress()
-        : undefined;
-  if (magic.toString('latin1', 1, 4) === '7zX' || magic.toString('latin1', 0, 3) === 'BZh')
-    throw invalid(path, 'is packed by xz or bzip2; gzip and zstd are read');
-  if (unpack === undefined) return raw;
-  raw.on('error', (error) => unpack.destroy(error));
-  return raw.pipe(unpack);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }

@@ -1,63 +1,133 @@
-// Files of the host for a push into a guest: listed, hashed, and packed as far as they differ.
+// Sync push: what a host path would put into a guest, with hashes to compare, and a tar stream of a chosen part.
 import { createHash } from 'node:crypto';
-import { readlinkSync } from 'node:fs';
-import { lstat, open } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
-import { PyroError } from '../shared/errors.ts';
-import { listFolder } from './listing.ts';
-import type { Listing, SeedItem } from './project-types.ts';
+import { lstat, mkdtemp, readlink, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { messageOf, PyroError } from '../shared/errors.ts';
+import { runBytes } from '../system/byte-command.ts';
+import { checkArchive, openArchive } from './archive.ts';
+import { checkTar, startTar } from './image-file.ts';
+import { ItemCollector } from './item-collector.ts';
+import { digestOf, readFailure } from './project-key.ts';
+import { type LeftOut, type SeedItem, type SeedRequest, type SeedSummary, stampOf } from './project-types.ts';
+import { readSeed } from './seed.ts';
 
-const chunkBytes = 256 * 1024;
+/** One path as the guest compares it; same shape as the agent's tree items. */
+export interface SyncItem {
+  readonly path: Buffer;
+  readonly type: SeedItem['type'];
+  readonly mode: number;
+  readonly size: number;
+  /** Lower-case hexadecimal sha256 of a file's data or a link's target; empty for a folder */
+  readonly sha256: string;
+}
 
-/** A folder or a checkout as what would go in, or one file by itself. Throws `seed_missing`. */
-export async function listForSync(path: string, signal: AbortSignal): Promise<Listing> {
-  const status = await lstat(path).catch(() => undefined);
-  if (status?.isDirectory() === true) return await listFolder({ path, includes: [] }, signal);
-  if (status?.isFile() !== true) {
-    throw new PyroError('seed_missing', `there is neither file nor folder at ${path}`, {
-      hint: 'give the path of a file or a folder of the host',
+export interface SyncSource extends AsyncDisposable {
+  /** `file` for a single file that is no archive: its one item has the file's own name */
+  readonly mode: SeedSummary['mode'] | 'file';
+  readonly items: readonly SyncItem[];
+  readonly leftOut: LeftOut;
+  /** Tar stream of the chosen items and nothing else. It fails with `seed_changing` when one is not as it was hashed. */
+  pack(indexes: readonly number[], signal: AbortSignal): Readable;
+}
+
+const archiveName = /\.(tar|tar\.gz|tgz|tar\.zst|tar\.xz|txz)$/i;
+
+/** Reads and hashes what would go in. An archive, told by its name, is unpacked beside; dispose the source afterwards. */
+export async function openSyncSource(request: SeedRequest, signal: AbortSignal): Promise<SyncSource> {
+  const seed = await readSeed(request, signal);
+  const [only] = [...seed.items.values()];
+  if (seed.mode !== 'tar_archive' || only === undefined) {
+    return await makeSource(seed.mode, seed.root, [...seed.items.values()], seed.leftOut, signal);
+  }
+  if (!archiveName.test(request.path)) return await makeSource('file', seed.root, [only], seed.leftOut, signal);
+  const folder = await mkdtemp(join(tmpdir(), 'pyro-sync-'));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    await unpack(only.absolute.toString('utf8'), folder, signal);
+    const collector = new ItemCollector(folder, signal);
+    await collector.addTree('', 'stamp', async () => false);
+    const items = [...collector.items.values()];
+    return await makeSource('tar_archive', folder, items, collector.leftOut, signal, remove);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function makeSource(
+  mode: SyncSource['mode'],
+  root: string,
+  items: readonly SeedItem[],
+  leftOut: LeftOut,
+  signal: AbortSignal,
+  end: () => Promise<void> = async () => undefined,
+): Promise<SyncSource> {
+  const hashed: SyncItem[] = [];
+  for (const item of items) {
+    const { path, type, mode: permissions, size } = item;
+    hashed.push({ path, type, mode: permissions, size, sha256: await hashOf(item, signal) });
+  }
+  const pack = (indexes: readonly number[], packSignal: AbortSignal): Readable => {
+    const chosen = [...indexes].sort((a, b) => a - b).flatMap((index) => items[index] ?? []);
+    return Readable.from(packItems(root, chosen, packSignal), { objectMode: false });
+  };
+  return { mode, items: hashed, leftOut, pack, [Symbol.asyncDispose]: end };
+}
+
+async function* packItems(root: string, chosen: readonly SeedItem[], signal: AbortSignal): AsyncGenerator<Buffer> {
+  const tar = await startTar([{ folder: root, paths: chosen.map(({ path }) => path) }], signal);
+  // A reader that leaves early ends tar by its broken pipe; then nobody asks how it ended.
+  tar.done.catch(() => undefined);
+  for await (const chunk of tar.stdout) yield chunk;
+  checkTar(await tar.done);
+  for (const item of chosen) {
+    const now = await lstat(item.absolute).catch(() => undefined);
+    const isSame =
+      now !== undefined &&
+      stampOf(item) ===
+        stampOf({
+          ...item,
+          size: now.isDirectory() ? 0 : now.size,
+          mtimeMs: now.mtimeMs,
+          ctimeMs: now.ctimeMs,
+          inode: now.ino,
+        });
+    if (isSame || item.type === 'directory') continue;
+    throw new PyroError('seed_changing', `${JSON.stringify(item.path.toString('utf8'))} changed while it was read`, {
+      hint: 'call again when nothing writes to it',
     });
   }
-  const mode = status.mode & 0o7777;
-  const item: SeedItem = { path: Buffer.from(basename(path)), type: 'file', mode, size: status.size, stamp: '' };
-  return { mode: 'directory', root: dirname(path), items: [item], repositories: [], leftOut: {} };
 }
 
-/** Lower-case hexadecimal sha256 of a file's data or a link's target; empty for a folder. */
-export async function digestOf({ root }: Listing, item: SeedItem, signal: AbortSignal): Promise<string> {
+async function hashOf(item: SeedItem, signal: AbortSignal): Promise<string> {
   if (item.type === 'directory') return '';
-  const hash = createHash('sha256');
-  for await (const chunk of contentOf(root, item)) {
-    signal.throwIfAborted();
-    hash.update(chunk);
-  }
-  return hash.digest('hex');
-}
-
-/** Data of a file or target of a link, exactly as long as was listed. Throws `seed_changing`. */
-export async function* contentOf(root: string, item: SeedItem): AsyncGenerator<Buffer> {
-  const path = Buffer.concat([Buffer.from(`${root}/`), item.path]);
-  if (item.type === 'directory') return;
-  if (item.type === 'symlink') {
-    yield readlinkSync(path, { encoding: 'buffer' });
-    return;
-  }
-  const file = await open(path, 'r');
   try {
-    let left = item.size;
-    while (left > 0) {
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(Math.min(chunkBytes, left)));
-      if (bytesRead === 0) throw changing(item);
-      left -= bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
+    if (item.type === 'file') return (await digestOf(item, signal)).toString('hex');
+    const target = await readlink(item.absolute, { encoding: 'buffer' });
+    return createHash('sha256').update(target).digest('hex');
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw readFailure(item, cause);
   }
 }
 
-function changing({ path }: SeedItem): PyroError {
-  return new PyroError('seed_changing', `${path.toString('utf8')} changed while it was read`, {
-    hint: 'make the call again; nothing was changed in the workspace',
+/** GNU tar puts links in place last, so that no entry is written through one. */
+async function unpack(path: string, folder: string, signal: AbortSignal): Promise<void> {
+  await checkArchive(path, signal);
+  await using tar = await openArchive(path, signal);
+  const args = ['--extract', '--no-same-owner', '--preserve-permissions', '-C', folder, '-f', '-'];
+  const { exitCode, stderr } = await runBytes('tar', args, {
+    input: tar.stream,
+    signal,
+    env: { LC_ALL: 'C', TAR_OPTIONS: undefined },
   });
+  await tar.done.catch((error: unknown) => {
+    throw new PyroError('seed_invalid', `${path} does not unpack: ${messageOf(error)}`, { cause: error });
+  });
+  if (exitCode !== 0)
+    throw new PyroError('seed_invalid', `${path} does not unpack: ${stderr.trim().slice(0, 500)}`, {
+      hint: `look with: tar -tvf ${path}`,
+    });
 }

@@ -97,57 +97,6 @@ export async function tryCommand(
   };
 }
 
-/** Standard output of a program as bytes. Throws as {@link runCommand}, and `tool_failed` above 256 MiB. */
-export async function captureBytes(
-  file: string,
-  args: readonly string[],
-  options: Pick<CommandOptions, 'signal' | 'cwd' | 'env' | 'isEnvWhole'> & { readonly input?: Uint8Array } = {},
-): Promise<Buffer> {
-  const result = await execa(file, args, {
-    reject: false,
-    forceKillAfterDelay: 2000,
-    encoding: 'buffer',
-    maxBuffer: 256 * 1024 * 1024,
-    stripFinalNewline: false,
-    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.env === undefined ? {} : { env: { ...options.env } }),
-    ...(options.isEnvWhole === true ? { extendEnv: false } : {}),
-  });
-  if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
-  if (result.code === 'ENOENT') throw missing(file);
-  if (result.failed) throw failed(file, result.exitCode, Buffer.from(result.stderr).toString('utf8'));
-  return Buffer.from(result.stdout);
-}
-
-/** Runs two programs with the output of the first as the input of the second. Throws as {@link runCommand}. */
-export async function pipeCommands(
-  first: readonly [file: string, args: readonly string[], cwd: string],
-  second: readonly [file: string, args: readonly string[]],
-  options: Pick<CommandOptions, 'signal' | 'env'>,
-): Promise<void> {
-  const common = {
-    reject: false,
-    forceKillAfterDelay: 2000,
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-    ...(options.env === undefined ? {} : { env: { ...options.env } }),
-  } as const;
-  const source = execa(first[0], first[1], { ...common, cwd: first[2], stdin: 'ignore', buffer: { stdout: false } });
-  const sink = execa(second[0], second[1], { ...common, stdin: 'pipe' });
-  if (source.stdout !== null && sink.stdin !== null) feed(source.stdout, sink.stdin);
-  const [from, to] = await Promise.all([source, sink]);
-  for (const [[file], result] of [
-    [first, from],
-    [second, to],
-  ] as const) {
-    if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
-    if (result.code === 'ENOENT') throw missing(file);
-  }
-  if (to.exitCode !== 0) throw failed(second[0], to.exitCode, to.stderr);
-  if (from.exitCode !== 0) throw failed(first[0], from.exitCode, from.stderr);
-}
-
 function failed(file: string, exitCode: number | undefined, stderr: string): PyroError {
   return new PyroError('tool_failed', `${file} failed with exit code ${exitCode}: ${lastLines(stderr)}`, {
     details: { program: file, exit_code: exitCode ?? null },

@@ -1,0 +1,95 @@
+// Runs git on a repository that may be hostile: no hooks, no watchers, no filters, no network, nothing written.
+import { PyroError } from '../shared/errors.ts';
+import { type ByteResult, runBytes } from '../system/byte-command.ts';
+
+export interface GitOptions {
+  readonly signal: AbortSignal;
+  readonly input?: Buffer;
+  /** Further settings, `name=value`, that hold over those of the repository */
+  readonly settings?: readonly string[];
+  readonly indexFile?: string;
+}
+
+/** Settings that would start programs or talk to the network, whatever the repository says. */
+const safeSettings = [
+  'core.fsmonitor=false',
+  'core.hooksPath=/dev/null',
+  'core.askPass=',
+  'core.sshCommand=false',
+  'core.alternateRefsCommand=true',
+  'protocol.allow=never',
+  'credential.helper=',
+  'gc.auto=0',
+  'maintenance.auto=false',
+  'log.showSignature=false',
+  'submodule.recurse=false',
+];
+
+/** A caller that is itself a git hook has variables set that point to another repository. */
+const environment: Readonly<Record<string, string | undefined>> = {
+  GIT_DIR: undefined,
+  GIT_WORK_TREE: undefined,
+  GIT_COMMON_DIR: undefined,
+  GIT_INDEX_FILE: undefined,
+  GIT_INDEX_VERSION: undefined,
+  GIT_OBJECT_DIRECTORY: undefined,
+  GIT_ALTERNATE_OBJECT_DIRECTORIES: undefined,
+  GIT_QUARANTINE_PATH: undefined,
+  GIT_NAMESPACE: undefined,
+  GIT_PREFIX: undefined,
+  GIT_CONFIG: undefined,
+  GIT_CONFIG_PARAMETERS: undefined,
+  GIT_CONFIG_COUNT: undefined,
+  GIT_SHALLOW_FILE: undefined,
+  GIT_ATTR_SOURCE: undefined,
+  GIT_INTERNAL_SUPER_PREFIX: undefined,
+  GIT_IMPLICIT_WORK_TREE: undefined,
+  GIT_LITERAL_PATHSPECS: undefined,
+  GIT_GLOB_PATHSPECS: undefined,
+  GIT_NOGLOB_PATHSPECS: undefined,
+  GIT_ICASE_PATHSPECS: undefined,
+  GIT_EXTERNAL_DIFF: undefined,
+  GIT_TRACE: undefined,
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_TERMINAL_PROMPT: '0',
+  GIT_ALLOW_PROTOCOL: 'none',
+  GIT_NO_LAZY_FETCH: '1',
+  GIT_NO_REPLACE_OBJECTS: '1',
+  GIT_GRAFT_FILE: '/dev/null',
+  LC_ALL: 'C',
+};
+
+/** Runs git in `folder`; an exit code other than 0 is a result. */
+export async function tryGit(folder: string, args: readonly string[], options: GitOptions): Promise<ByteResult> {
+  const settings = [...safeSettings, ...(options.settings ?? [])].flatMap((setting) => ['-c', setting]);
+  return await runBytes('git', ['--no-pager', ...settings, ...args], {
+    cwd: folder,
+    signal: options.signal,
+    env: { ...environment, GIT_INDEX_FILE: options.indexFile },
+    ...(options.input === undefined ? {} : { input: options.input }),
+  });
+}
+
+/** As {@link tryGit}, but a failure throws `seed_unsupported` with what git said. */
+export async function runGit(folder: string, args: readonly string[], options: GitOptions): Promise<Buffer> {
+  const result = await tryGit(folder, args, options);
+  if (result.exitCode === 0) return result.stdout;
+  throw gitRefused(folder, result.stderr);
+}
+
+export function gitRefused(folder: string, stderr: string): PyroError {
+  const why = stderr.trim().split('\n').slice(-3).join('; ').slice(0, 500);
+  if (stderr.includes('dubious ownership')) {
+    return new PyroError('seed_unsupported', `the checkout ${folder} belongs to somebody else, so git refuses it`, {
+      hint: `if you trust it: git config --global --add safe.directory ${folder}`,
+    });
+  }
+  if (/promisor|missing (blob|tree|commit|object)|lazy fetch|unable to read|bad object/.test(stderr)) {
+    return new PyroError('seed_unsupported', `objects are missing in the repository of ${folder}: ${why}`, {
+      hint: 'complete a partial clone with: git fetch --refetch --no-filter; or look with: git fsck',
+    });
+  }
+  return new PyroError('seed_unsupported', `git cannot read the checkout ${folder}: ${why}`, {
+    hint: `look with: git -C ${folder} status`,
+  });
+}

@@ -1,0 +1,102 @@
+// Which commits go in: the last 50, what the upstream needs to be counted alike, and where the history is cut.
+import { runGit } from './git-command.ts';
+import type { Repository } from './git-repository.ts';
+
+export interface History {
+  readonly tips: readonly string[];
+  /** Commits that lose their parents */
+  readonly shallow: readonly string[];
+  /** True when the upstream can be counted against HEAD as on the host */
+  readonly hasUpstream: boolean;
+}
+
+type Parents = Map<string, readonly string[]>;
+
+const farthestUpstream = 2000;
+
+/** Commits of the image; git cuts a commit from all of its parents or from none. */
+export async function selectHistory(
+  repository: Repository,
+  head: string,
+  upstream: string | undefined,
+  signal: AbortSignal,
+): Promise<History> {
+  const hostShallow = new Set(repository.shallow.split('\n'));
+  const apart = upstream === undefined ? undefined : await readApart(repository, head, upstream, signal);
+  for (const count of [50, 500, 5000]) {
+    const parents = await readParents(repository, [`--max-count=${count}`, head], signal);
+    if (apart !== undefined) for (const [commit, own] of apart.parents) parents.set(commit, own);
+    const { kept, shallow } = cut(parents, hostShallow);
+    if (upstream === undefined || apart === undefined) return { tips: [head], shallow, hasUpstream: false };
+    const [ahead, behind] = countApart(kept, head, upstream);
+    if (ahead === apart.ahead && behind === apart.behind) return { tips: [head, upstream], shallow, hasUpstream: true };
+  }
+  return await selectHistory(repository, head, undefined, signal);
+}
+
+/** Closes the set: a commit with some parents inside gets the others too, as ends; one with none inside is an end. */
+function cut(parents: Parents, hostShallow: ReadonlySet<string>): { kept: Parents; shallow: string[] } {
+  const kept: Parents = new Map();
+  const shallow = new Set<string>();
+  for (const [commit, own] of parents) {
+    const inside = own.filter((parent) => parents.has(parent));
+    if (hostShallow.has(commit)) shallow.add(commit);
+    if (own.length > 0 && inside.length === 0) {
+      shallow.add(commit);
+      kept.set(commit, []);
+      continue;
+    }
+    kept.set(commit, own);
+    for (const parent of own) {
+      if (parents.has(parent)) continue;
+      // A root commit among them is listed as an end too, which changes nothing.
+      shallow.add(parent);
+      kept.set(parent, []);
+    }
+  }
+  return { kept, shallow: [...shallow] };
+}
+
+function countApart(kept: Parents, head: string, upstream: string): [number, number] {
+  const mine = reach(kept, head);
+  const theirs = reach(kept, upstream);
+  return [countOnly(mine, theirs), countOnly(theirs, mine)];
+}
+
+function countOnly(some: ReadonlySet<string>, others: ReadonlySet<string>): number {
+  return [...some].filter((commit) => !others.has(commit)).length;
+}
+
+function reach(kept: Parents, from: string): Set<string> {
+  const seen = new Set([from]);
+  for (const commit of seen) for (const parent of kept.get(commit) ?? []) seen.add(parent);
+  return seen;
+}
+
+async function readParents(repository: Repository, args: readonly string[], signal: AbortSignal): Promise<Parents> {
+  const output = await runGit(repository.top, ['rev-list', '--parents', ...args, '--'], { signal });
+  const parents: Parents = new Map();
+  for (const line of output.toString('latin1').split('\n')) {
+    const [commit = '', ...own] = line.split(' ');
+    if (commit !== '') parents.set(commit, own);
+  }
+  return parents;
+}
+
+async function readApart(repository: Repository, head: string, upstream: string, signal: AbortSignal) {
+  const range = ['--left-right', `--max-count=${farthestUpstream}`, `${head}...${upstream}`];
+  const marked = await readParents(repository, range, signal);
+  if (marked.size >= farthestUpstream) return undefined;
+  const parents: Parents = new Map();
+  let ahead = 0;
+  for (const [commit, own] of marked) {
+    if (commit.startsWith('<')) ahead++;
+    parents.set(
+      commit.replace(/^[<>]/, ''),
+      own.map((parent) => parent.replace(/^[<>]/, '')),
+    );
+  }
+  const ends = await readParents(repository, ['--no-walk', head, upstream], signal);
+  for (const [commit, own] of ends) parents.set(commit, own);
+  return { parents, ahead, behind: marked.size - ahead };
+}

@@ -1,0 +1,81 @@
+// Packs chosen paths of host folders with GNU tar, which keeps every byte of a name, and squeezes them into a squashfs file.
+
+import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { PyroError } from '../shared/errors.ts';
+import { formatBytes } from '../shared/units.ts';
+import { type RunningBytes, runBytes, startBytes } from '../system/byte-command.ts';
+import { projectDiskBytes } from './project-types.ts';
+
+export interface PathSet {
+  readonly folder: string;
+  /** Paths below the folder, parents before children; nothing is added by itself */
+  readonly paths: readonly Buffer[];
+}
+
+const zero = Buffer.alloc(1);
+
+/** A tar stream of these paths, owned by root, links as links; hard links become files of their own. */
+export async function startTar(sets: readonly PathSet[], signal: AbortSignal): Promise<RunningBytes> {
+  const lists = await mkdtemp(join(tmpdir(), 'pyro-list-'));
+  const from: string[] = [];
+  for (const [number, { folder, paths }] of sets.entries()) {
+    const list = join(lists, String(number));
+    await writeFile(list, Buffer.concat(paths.flatMap((path) => [path, zero])), { mode: 0o600 });
+    from.push('-C', folder, '-T', list);
+  }
+  const names = ['--no-recursion', '--null', '--no-unquote', '--hard-dereference'];
+  const owners = ['--owner=0', '--group=0', '--numeric-owner'];
+  const args = ['--create', '--format=gnu', ...names, ...owners, ...from];
+  const { stdout, done } = startBytes('tar', args, { signal, env: { LC_ALL: 'C', TAR_OPTIONS: undefined } });
+  const cleaned = done.finally(() => rm(lists, { recursive: true, force: true }));
+  return { stdout, done: cleaned };
+}
+
+/** Throws `seed_changing` when tar met files that changed or vanished under it, `seed_invalid` when it could not read. */
+export function checkTar({ stderr, exitCode }: { readonly stderr: string; readonly exitCode: number }): void {
+  if (exitCode === 0) return;
+  const why = stderr.trim().split('\n').slice(0, 3).join('; ').slice(0, 600);
+  if (exitCode === 1 || /No such file|removed before|changed as we read|shrank/.test(stderr)) {
+    throw new PyroError('seed_changing', `the project changed while it was read: ${why}`, {
+      hint: 'call again when nothing writes to it',
+    });
+  }
+  throw new PyroError('seed_invalid', `the project cannot be read: ${why}`, {
+    hint: 'make the file readable for this user, or have Git ignore it',
+  });
+}
+
+/** Writes the image of a tar stream and pads it to the size that every guest's project disk has. Gives its real size. */
+export async function writeImage(tar: Readable, image: string, signal: AbortSignal): Promise<number> {
+  const format = ['-quiet', '-no-progress', '-exit-on-error', '-comp', 'lz4', '-mkfs-time', '0'];
+  const roots = ['-all-root', '-root-mode', '755', '-root-time', '0'];
+  const { stderr, exitCode } = await runBytes('sqfstar', [...format, ...roots, image], { input: tar, signal });
+  if (exitCode !== 0) {
+    const why = stderr.trim().split('\n').slice(0, 4).join('; ').slice(0, 600);
+    if (/No space left|Disk quota/.test(stderr)) {
+      throw new PyroError('disk_full', `no room left while writing ${image}`, { hint: 'free some space' });
+    }
+    throw new PyroError('seed_invalid', `the image of the project could not be made: ${why}`, {
+      hint: 'sqfstar comes with squashfs-tools 4.5 or later; pyro doctor looks for it',
+    });
+  }
+  const { size } = await stat(image);
+  checkSize(size);
+  await truncate(image, projectDiskBytes);
+  return size;
+}
+
+export function checkSize(bytes: number): void {
+  if (bytes <= projectDiskBytes) return;
+  throw new PyroError(
+    'seed_too_large',
+    `the project has ${formatBytes(bytes)}, and a guest's project disk holds ${formatBytes(projectDiskBytes)}`,
+    {
+      hint: 'have Git ignore what the guest does not need, or seed a smaller folder',
+      details: { bytes, limit_bytes: projectDiskBytes },
+    },
+  );
+}

@@ -1,0 +1,133 @@
+// Collects what goes in, path by path: never through a link, never a socket or device, each path once.
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
+import type { ItemType, LeftOutCounts, SeedItem } from './project-types.ts';
+import { nothingLeftOut } from './project-types.ts';
+
+/** What stands for an item's content in the key: Git's index, the content itself, or inode, size and times. */
+export type Proof = 'index' | 'content' | 'stamp';
+
+export interface CollectedItem extends SeedItem {
+  readonly proof: Proof;
+}
+
+/** Called for a folder that has a `.git`; true when it was taken in as a repository. */
+export type OnRepository = (path: string) => Promise<boolean>;
+
+export class ItemCollector {
+  /** By path as latin1, so that any byte survives */
+  readonly items = new Map<string, CollectedItem>();
+  readonly leftOut: LeftOutCounts = { ...nothingLeftOut };
+  readonly #root: Buffer;
+  readonly #signal: AbortSignal;
+  readonly #folders = new Map<string, boolean>([['', true]]);
+  #sinceTurn = 0;
+
+  constructor(root: string, signal: AbortSignal) {
+    this.#root = Buffer.from(root === '/' ? '' : root);
+    this.#signal = signal;
+  }
+
+  /** Takes one path and the folders above it; undefined when nothing that goes in stands there. */
+  async add(path: string, proof: Proof): Promise<CollectedItem | undefined> {
+    checkPath(path);
+    const known = this.items.get(path);
+    if (known !== undefined) return known;
+    // Waiting here lets other work of this process go on while a big tree is looked through.
+    if (++this.#sinceTurn % 500 === 0) await nextTurn();
+    this.#signal.throwIfAborted();
+    const end = path.lastIndexOf('/');
+    if (!this.#addFolder(end < 0 ? '' : path.slice(0, end))) return undefined;
+    return this.#take(path, proof);
+  }
+
+  /** Takes a path with everything below it. A repository on the way is given to `onRepository`; its `.git` never goes in. */
+  async addTree(path: string, proof: Proof, onRepository: OnRepository): Promise<void> {
+    if (path !== '') {
+      const item = await this.add(path, proof);
+      if (item?.type !== 'directory') return;
+    }
+    let names: string[];
+    try {
+      names = readdirSync(this.absolute(path), { encoding: 'latin1' }).sort();
+    } catch (error) {
+      throw unreadable(path, error);
+    }
+    if (names.includes('.git')) {
+      if (await onRepository(path)) return;
+      this.leftOut.git_folders++;
+    }
+    for (const name of names) {
+      if (name !== '.git') await this.addTree(path === '' ? name : `${path}/${name}`, proof, onRepository);
+    }
+  }
+
+  absolute(path: string): Buffer {
+    return Buffer.concat([this.#root, Buffer.from(`/${path}`, 'latin1')]);
+  }
+
+  #addFolder(path: string): boolean {
+    const known = this.#folders.get(path);
+    if (known !== undefined) return known;
+    const end = path.lastIndexOf('/');
+    const isFolder =
+      this.#addFolder(end < 0 ? '' : path.slice(0, end)) && this.#take(path, 'index', true) !== undefined;
+    this.#folders.set(path, isFolder);
+    return isFolder;
+  }
+
+  #take(path: string, proof: Proof, isFolderOnly = false): CollectedItem | undefined {
+    const absolute = this.absolute(path);
+    let stat: Stats | undefined;
+    try {
+      stat = lstatSync(absolute, { throwIfNoEntry: false });
+    } catch (error) {
+      if (systemCodeOf(error) === 'ENOTDIR') return undefined;
+      throw unreadable(path, error);
+    }
+    if (stat === undefined) return undefined;
+    const type = typeOf(stat);
+    // A link in a folder's place is Git's to report: it goes in only when it is itself tracked or untracked.
+    if (isFolderOnly && type !== 'directory') return undefined;
+    if (type === undefined) {
+      this.leftOut.special++;
+      return undefined;
+    }
+    const item: CollectedItem = {
+      path: absolute.subarray(this.#root.length + 1),
+      type,
+      mode: stat.mode & 0o7777,
+      size: type === 'directory' ? 0 : stat.size,
+      absolute,
+      mtimeMs: stat.mtimeMs,
+      ctimeMs: stat.ctimeMs,
+      inode: stat.ino,
+      proof,
+    };
+    this.items.set(path, item);
+    return item;
+  }
+}
+
+function typeOf(stat: Stats): ItemType | undefined {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'directory';
+  return stat.isSymbolicLink() ? 'symlink' : undefined;
+}
+
+/** An index that somebody forged could name files outside of the checkout. */
+function checkPath(path: string): void {
+  if (/(^|\/)(\.{0,2}|\.git)(\/|$)|\0/i.test(path)) {
+    throw new PyroError('seed_invalid', `the project names a path that cannot go in: ${JSON.stringify(path)}`, {
+      hint: 'look for it with: git ls-files',
+    });
+  }
+}
+
+function unreadable(path: string, cause: unknown): PyroError {
+  return new PyroError('seed_invalid', `cannot read ${JSON.stringify(path)} in the project: ${messageOf(cause)}`, {
+    hint: 'make it readable for this user, or have Git ignore it',
+    cause,
+  });
+}

@@ -1,0 +1,103 @@
+// Sync push: hashes to compare, and a stream that holds the chosen part and nothing else.
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, describe, expect, it } from 'vitest';
+import { listSeedItems } from '../../../src/project/seed.ts';
+import { openSyncSource, type SyncSource } from '../../../src/project/sync.ts';
+import { describeTree, git, Scratch } from '../../support/project.ts';
+
+const scratch = new Scratch();
+afterAll(() => scratch[Symbol.dispose]());
+const signal = AbortSignal.timeout(100_000);
+
+function folderWithFiles(): string {
+  const folder = scratch.repository();
+  mkdirSync(join(folder, 'dir'));
+  writeFileSync(join(folder, 'dir/a'), 'a');
+  writeFileSync(Buffer.concat([Buffer.from(`${folder}/dir/`), Buffer.from([0xe9, 0x0a])]), 'bytes');
+  writeFileSync(join(folder, 'run'), 'run');
+  chmodSync(join(folder, 'run'), 0o755);
+  symlinkSync('../x', join(folder, 'link'));
+  writeFileSync(join(folder, '.gitignore'), '.env\n');
+  writeFileSync(join(folder, '.env'), 'secret');
+  git(folder, 'add', 'dir', 'run');
+  return folder;
+}
+
+async function unpack(source: SyncSource, indexes: readonly number[]): Promise<string> {
+  const folder = scratch.folder();
+  const path = join(scratch.folder(), 'out.tar');
+  await writeFile(path, source.pack(indexes, signal));
+  execFileSync('tar', ['-xpf', path, '-C', folder]);
+  return folder;
+}
+
+describe('a sync source', () => {
+  it('lists a checkout without .git and ignored files, with the hashes of what stands on disk', async () => {
+    const folder = folderWithFiles();
+    await using source = await openSyncSource({ path: folder, includes: [] }, signal);
+    const listed = source.items.map(({ path, type }) => `${type} ${path.toString('latin1')}`);
+    expect(listed.sort()).toEqual(
+      ['directory dir', 'file .gitignore', 'file dir/a', 'file dir/\xe9\n', 'file run', 'symlink link'].sort(),
+    );
+    for (const item of source.items) {
+      const expected =
+        item.type === 'file' ? readFileSync(Buffer.concat([Buffer.from(`${folder}/`), item.path])) : '../x';
+      const hash = item.type === 'directory' ? '' : createHash('sha256').update(expected).digest('hex');
+      expect(item.sha256).toBe(hash);
+    }
+    const plain = await listSeedItems({ path: folder, includes: [] }, { signal });
+    expect(plain.map(({ path }) => path.toString('latin1')).sort()).toEqual(
+      source.items.map(({ path }) => path.toString('latin1')).sort(),
+    );
+  });
+
+  it('packs all, or the chosen ones only, owned by root', async () => {
+    const folder = folderWithFiles();
+    await using source = await openSyncSource({ path: folder, includes: [] }, signal);
+    const all = await unpack(
+      source,
+      source.items.map((_, index) => index),
+    );
+    expect(describeTree(all)).toEqual(describeTree(folder, (path) => path === '.env'));
+    const run = source.items.findIndex(({ path }) => path.toString() === 'run');
+    const part = await unpack(source, [run]);
+    expect(readdirSync(part)).toEqual(['run']);
+    const path = join(scratch.folder(), 'x.tar');
+    await writeFile(path, source.pack([run], signal));
+    expect(execFileSync('tar', ['-tvf', path, '--numeric-owner']).toString()).toContain(' 0/0 ');
+  });
+
+  it('takes a single file and an archive', async () => {
+    const folder = folderWithFiles();
+    await using file = await openSyncSource({ path: join(folder, 'run'), includes: [] }, signal);
+    expect(file.mode).toBe('file');
+    expect(file.items.map(({ path }) => path.toString())).toEqual(['run']);
+    const path = join(scratch.folder(), 'x.tgz');
+    execFileSync('tar', ['-czf', path, '-C', folder, 'dir', 'link', 'run']);
+    const before = readdirSync(tmpdir()).filter((name) => name.startsWith('pyro-sync-'));
+    {
+      await using source = await openSyncSource({ path, includes: [] }, signal);
+      const out = await unpack(
+        source,
+        source.items.map((_, index) => index),
+      );
+      expect(describeTree(out)).toEqual(describeTree(folder, (name) => name.startsWith('.')));
+    }
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('pyro-sync-'))).toEqual(before);
+  });
+
+  it('fails when a file is not as it was hashed', async () => {
+    const folder = folderWithFiles();
+    await using source = await openSyncSource({ path: folder, includes: [] }, signal);
+    writeFileSync(join(folder, 'run'), 'RUN');
+    const run = source.items.findIndex(({ path }) => path.toString() === 'run');
+    await expect(buffer(source.pack([run], signal))).rejects.toMatchObject({ code: 'seed_changing' });
+    expect(existsSync(join(folder, '.git'))).toBe(true);
+  });
+});
