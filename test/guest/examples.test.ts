@@ -31,10 +31,7 @@ it('patches and files come from standard input, byte for byte', () => {
     pipe(['workspace', 'create', '--seed-path', project, '--label', 'from=test', '--json']).toString(),
   );
   try {
-    pipe(
-      ['workspace', 'patch', 'apply', id],
-      '--- a/message.txt\n+++ b/message.txt\n@@ -1 +1 @@\n-broken\n+fixed\n',
-    );
+    pipe(['workspace', 'patch', 'apply', id], '--- a/message.txt\n+++ b/message.txt\n@@ -1 +1 @@\n-broken\n+fixed\n');
     expect(pipe(['workspace', 'file', 'read', id, 'message.txt']).toString()).toBe('fixed\n');
     const bytes = Buffer.from([0, 255, 13, 10, 128]);
     pipe(['workspace', 'file', 'write', id, 'blob.bin'], bytes);
