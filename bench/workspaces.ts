@@ -3,9 +3,10 @@ import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ExecRequest } from '../src/engine/command-types.ts';
 import { Preparations } from '../src/engine/preparations.ts';
 import { WorkspaceRegistry } from '../src/engine/workspace-registry.ts';
-import type { CreateRequest, ExecRequest, WorkspaceCall } from '../src/engine/workspace-types.ts';
+import type { CreateRequest, WorkspaceCall } from '../src/engine/workspace-types.ts';
 import { createWorkspaces } from '../src/engine/workspaces.ts';
 import { noProgress } from '../src/shared/progress.ts';
 import { writeJson } from '../src/system/files.ts';
@@ -27,7 +28,13 @@ const registry = await WorkspaceRegistry.open(paths);
 const stop = new AbortController();
 const workspaces = createWorkspaces(registry, new Preparations(paths, stop.signal));
 
-const call: WorkspaceCall = { signal: stop.signal, onProgress: noProgress, hostPaths: 'any', project: undefined };
+const call: WorkspaceCall = {
+  signal: stop.signal,
+  onProgress: noProgress,
+  hostPaths: 'any',
+  project: undefined,
+  network: undefined,
+};
 const createRequest: CreateRequest = {
   environment: 'debian:12',
   vcpuCount: 1,
@@ -35,6 +42,7 @@ const createRequest: CreateRequest = {
   diskMib: 8192,
   ttlSeconds: 0,
   networkPolicy: 'off',
+  allow: [],
   seedPath: undefined,
   name: undefined,
   labels: {},

@@ -10,7 +10,6 @@ import { findTemplate, type Template, templateFolder, templateKey } from '../mac
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
-import { findCgroupOf } from '../system/cgroup.ts';
 import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
 import type { GuestRecord, WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
 
@@ -202,7 +201,7 @@ export async function takeOver(
 
 /** Ends a guest that nobody has a session with. */
 export async function endProcess({ process }: GuestRecord): Promise<void> {
-  await new AdoptedProcess(process, await findCgroupOf(process.pid)).kill();
+  await new AdoptedProcess(process).kill();
 }
 
 /** Ends a guest at once and removes its sockets. */

@@ -85,9 +85,11 @@ async function bootstrap({ packages, sources, tar, signal, onProgress }: Bootstr
   const work = await mkdtemp(join(tmpdir(), 'pyro-packages-'));
   await chmod(work, 0o755);
   try {
-    // In a namespace of its own nothing stays mounted when the build is ended half-way.
+    // In namespaces of its own nothing stays mounted, and nothing runs, when the build is ended half-way.
     await runCommand('mmdebstrap', ['--mode=unshare', ...args, suite, tar, ...sources], {
       signal,
+      // Asked to end, it would tidy up for many seconds, and its children outlive it when it is killed alone.
+      endsWholeGroup: true,
       env: { TMPDIR: work },
       onStderr: byLine((line) => {
         const words = line.startsWith('I: ') ? line.slice(3) : '';

@@ -1,6 +1,6 @@
 // A QEMU process that an earlier daemon started: known by its id and start time, watched without being its parent.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Cgroup } from '../system/cgroup.ts';
+import { type Cgroup, findCgroupOf } from '../system/cgroup.ts';
 import { isRunning, type ProcessIdentity } from '../system/processes.ts';
 import type { MachineProcess } from './machine-process.ts';
 
@@ -9,12 +9,13 @@ const killLookMs = 5;
 
 export class AdoptedProcess implements MachineProcess {
   readonly #identity: ProcessIdentity;
-  readonly #cgroup: Cgroup | undefined;
+  /** Asked for while the process still runs: afterwards nobody could tell */
+  readonly #cgroup: Promise<Cgroup | undefined>;
   readonly ended: Promise<void>;
 
-  constructor(identity: ProcessIdentity, cgroup: Cgroup | undefined) {
+  constructor(identity: ProcessIdentity) {
     this.#identity = identity;
-    this.#cgroup = cgroup;
+    this.#cgroup = findCgroupOf(identity.pid);
     this.ended = this.#watch();
   }
 
@@ -32,14 +33,15 @@ export class AdoptedProcess implements MachineProcess {
   }
 
   async kill(): Promise<void> {
+    const cgroup = await this.#cgroup;
     if (isRunning(this.#identity)) process.kill(this.#identity.pid, 'SIGKILL');
     while (isRunning(this.#identity)) await sleep(killLookMs);
-    await this.#cgroup?.remove();
+    await cgroup?.remove();
   }
 
   /** Only a parent is told of an end; others have to look. */
   async #watch(): Promise<void> {
     while (isRunning(this.#identity)) await sleep(lookMs, undefined, { ref: false });
-    await this.#cgroup?.remove();
+    await (await this.#cgroup)?.remove();
   }
 }

@@ -4,7 +4,6 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
 import { messageOf, PyroError } from '../shared/errors.ts';
-import { findCgroupOf } from '../system/cgroup.ts';
 import { makeFolder } from '../system/folders.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../system/processes.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
@@ -134,7 +133,7 @@ export class Guest implements AsyncDisposable {
     const folder = guestFolder(host, running.folderName);
     const sockets = socketsIn(folder);
     if (!isRunning(running.process)) throw new PyroError('guest_unreachable', 'the guest is no longer running');
-    const process = new AdoptedProcess(running.process, await findCgroupOf(running.process.pid));
+    const process = new AdoptedProcess(running.process);
     await using undo = new AsyncDisposableStack();
     const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 5000, signal }));
     const client = await GuestClient.connect(sockets.agent, running.magic, { timeoutMs: 30_000, signal });

@@ -34,7 +34,7 @@ export const workspacePatchApply = defineOperation({
   inputField: { field: 'patch', isBase64: false, unless: ['patch'] },
   input: z.strictObject({
     workspace_id: workspaceIdField,
-    patch: z.string().min(1).max(33_554_432).describe('The diff'),
+    patch: z.string().min(1).max(8_388_608).describe('The diff'),
   }),
   output: z.object({
     workspace_id: z.string(),

@@ -4,7 +4,7 @@ import { access } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
-import { PyroError } from '../shared/errors.ts';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
 import { readVariable } from './environment-variables.ts';
 
 export interface CommandOptions {
@@ -19,6 +19,8 @@ export interface CommandOptions {
   readonly isEnvWhole?: boolean;
   /** Called with each piece of standard error, for progress */
   readonly onStderr?: (text: string) => void;
+  /** Ends it, on cancellation, at once with every process that it has started: for programs whose children outlive them */
+  readonly endsWholeGroup?: boolean;
   /** Sends standard output to this file in place of the result */
   readonly stdoutFile?: string;
 }
@@ -62,8 +64,11 @@ export async function tryCommand(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
+  const { signal, endsWholeGroup: isGroup = false } = options;
+  if (isGroup && signal?.aborted === true) throw new PyroError('cancelled', `${file} was cancelled`);
   const child = execa(file, args, {
     reject: false,
+    detached: isGroup,
     forceKillAfterDelay: 2000,
     maxBuffer: longestOutput,
     stripFinalNewline: false,
@@ -73,7 +78,7 @@ export async function tryCommand(
         ? { input: options.input }
         : { stdin: 'pipe' as const }),
     ...(options.stdoutFile === undefined ? {} : { stdout: { file: options.stdoutFile } }),
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...(signal === undefined || isGroup ? {} : { cancelSignal: signal }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: { ...options.env } }),
@@ -82,8 +87,12 @@ export async function tryCommand(
   const { onStderr, input } = options;
   if (onStderr !== undefined) child.stderr?.on('data', (chunk: Buffer) => onStderr(chunk.toString('utf8')));
   if (input !== undefined && typeof input !== 'string' && child.stdin !== null) feed(input, child.stdin);
+  const onAbort = (): void => endGroup(child.pid);
+  if (isGroup) signal?.addEventListener('abort', onAbort, { once: true });
   const result = await child;
-  if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
+  signal?.removeEventListener('abort', onAbort);
+  if (result.isCanceled || (isGroup && signal?.aborted === true))
+    throw new PyroError('cancelled', `${file} was cancelled`);
   if (result.timedOut)
     throw new PyroError('deadline_exceeded', `${file} did not finish within ${options.timeoutMs} ms`);
   if (result.code === 'ENOENT') throw missing(file);
@@ -95,6 +104,16 @@ export async function tryCommand(
     stderr: result.stderr,
     exitCode: result.exitCode ?? 128,
   };
+}
+
+function endGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    // It has ended by itself in this moment.
+    if (systemCodeOf(error) !== 'ESRCH') throw error;
+  }
 }
 
 function failed(file: string, exitCode: number | undefined, stderr: string): PyroError {

@@ -12,19 +12,19 @@ export const shortLimits: HttpLimits = { answerMs: 2000, idleMs: 400, pauseMs: 1
 export interface Puller {
   readonly folder: string;
   readonly store: Store;
-  readonly pull: (name: string, limits?: HttpLimits) => Promise<PullOutcome>;
+  readonly pull: (name: string, limits?: HttpLimits, signal?: AbortSignal) => Promise<PullOutcome>;
   readonly remove: () => void;
 }
 
 export function createPuller(): Puller {
   const folder = mkdtempSync(join(tmpdir(), 'pyro-store-'));
   const store = openStore(folder);
-  const pull = async (name: string, limits = shortLimits): Promise<PullOutcome> =>
+  const pull = async (name: string, limits = shortLimits, signal = AbortSignal.timeout(60_000)): Promise<PullOutcome> =>
     await pullEnvironment({
       store,
       name,
       source: 'registry',
-      signal: AbortSignal.timeout(60_000),
+      signal,
       onProgress: noProgress,
       limits,
     });

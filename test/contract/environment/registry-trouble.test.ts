@@ -1,5 +1,6 @@
 // Registries in trouble: silent, busy, breaking off, lying; and what a pinned digest is worth.
 import { randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { usualLimits } from '../../../src/environment/registry-http.ts';
@@ -139,6 +140,25 @@ describe.skipIf(registryMissing !== undefined)(
       });
       expect((await puller.pull(`${front.host}/image`)).outcome).toBe('pulled');
       expect(front.seen.filter(({ range }) => range !== undefined)).toHaveLength(1);
+    });
+
+    it('leaves nothing of a pull that is cancelled in the middle of a layer', async () => {
+      const cancel = new AbortController();
+      front = await startFront(registry.host, async (request, response) => {
+        if (!(request.url ?? '').includes('/blobs/')) return false;
+        const all = Buffer.from(await (await fetch(`http://${registry.host}${request.url}`)).arrayBuffer());
+        if (all.length < 100_000) return false;
+        response.writeHead(200, { 'content-length': all.length });
+        response.write(all.subarray(0, 50_000));
+        setTimeout(() => cancel.abort(), 100);
+        return true;
+      });
+      const pulling = puller.pull(`${front.host}/image`, { ...shortLimits, idleMs: 30_000 }, cancel.signal);
+      await expect(pulling).rejects.toMatchObject({ code: 'cancelled' });
+      const files = readdirSync(puller.folder, { recursive: true, withFileTypes: true }).filter((each) =>
+        each.isFile(),
+      );
+      expect(files.map(({ name }) => name)).toEqual([]);
     });
 
     it('may not answer a pinned digest with another manifest', async () => {
