@@ -55,7 +55,10 @@ interface Outcome {
 /** Runs the operation and kills the victim once the time has come; also when the operation has ended by then. */
 async function runAndKill(operation: FaultOperation, victim: Victim, delayMs: number, round: number): Promise<Outcome> {
   const daemon = await home.daemonPid();
-  const child: ChildProcess = home.start([...operation.args({ id: base, round, folder }), '--json']);
+  const args = [...operation.args({ id: base, round, folder })];
+  // Before the command of an exec, which ends the options.
+  args.splice(args.includes('--') ? args.indexOf('--') : args.length, 0, '--json');
+  const child: ChildProcess = home.start(args);
   child.stdin?.end();
   let output = '';
   child.stdout?.on('data', (chunk: Buffer) => {
