@@ -175,7 +175,7 @@ it(`loses nothing in ${rounds} rounds of seed ${seed}`, { timeout: rounds * 120_
     if (operation.name === 'start') await home.json(z.unknown(), 'workspace', 'stop', base, '--json');
     // Before that the front has not even called.
     const pace = Math.round(await paceMs());
-    const delayMs = pace + random.next(Math.round(pace * 2 * operation.span));
+    const delayMs = 3 * pace + random.next(Math.round(3 * pace * operation.span));
     const words = `PYRO_SEED=${seed} round ${round}: ${operation.name}, kill -9 of the ${victim} after ${delayMs} ms`;
     const outcome = await runAndKill(operation, victim, delayMs, round);
     process.stderr.write(`${words}: ended with ${outcome.code}\n`);
