@@ -111,6 +111,8 @@ function makeCheckout(name: string, count: number): string {
   git(path, 'init', '-q', '-b', 'main');
   git(path, 'add', '-A');
   git(path, 'commit', '-q', '-m', 'first');
+  // As a clone is: one pack, not a file for each object.
+  git(path, 'repack', '-a', '-d', '-q');
   return path;
 }
 
