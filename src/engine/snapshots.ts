@@ -92,11 +92,11 @@ export function dropSnapshot(record: WorkspaceRecord, name: string): RecordChang
   return { snapshots: record.snapshots.filter((each) => each.name !== name) };
 }
 
-/** Removes layers that nothing needs any more. */
-export async function removeUnneeded(files: WorkspaceFiles, record: WorkspaceRecord): Promise<RecordChanges> {
-  const { layers, unneeded } = withoutUnneeded(layerUse(record));
-  for (const name of unneeded) await rm(join(files.folder, name), { force: true });
-  return { layers };
+/** Removes layers that nothing needs any more; first from the record, which must never name what is gone. */
+export async function removeUnneeded(owner: LayerOwner): Promise<void> {
+  const { layers, unneeded } = withoutUnneeded(layerUse(owner.record));
+  await owner.update({ layers });
+  for (const name of unneeded) await rm(join(owner.files.folder, name), { force: true });
 }
 
 /** Long chains slow a guest down; while it is off they are made short. */

@@ -41,6 +41,6 @@ export function listSnapshots({ record }: Workspace): SnapshotView[] {
 export async function deleteSnapshot(workspace: Workspace, name: string): Promise<void> {
   await workspace.alone(async () => {
     await workspace.update(dropSnapshot(workspace.record, name));
-    await workspace.update(await removeUnneeded(workspace.files, workspace.record));
+    await removeUnneeded(workspace);
   });
 }

@@ -11,7 +11,7 @@ import { gitIn } from '../support/hairy-repository.ts';
 import { describeFolder } from '../support/host-tree.ts';
 import { makeTree, Random } from '../support/random-tree.ts';
 
-const seedCount = process.env['PYRO_SOAK'] === '1' ? 200 : 5;
+const seedCount = Number(process.env['PYRO_ROUNDS'] ?? (process.env['PYRO_SOAK'] === '1' ? 200 : 5));
 const firstSeed = Number(process.env['PYRO_SEED'] ?? Date.now() % 1_000_000);
 const seeds = Array.from({ length: seedCount }, (_, index) => firstSeed + index);
 
@@ -69,7 +69,8 @@ describe('random edits in a guest', () => {
     const before = filesOf(copy);
     if (changed) {
       const applied = spawnSync('git', ['apply', '--binary'], { cwd: copy, input: patch, encoding: 'utf8' });
-      expect(applied.stderr.replaceAll(/^warning: .*$/gm, '').trim()).toBe('');
+      // What Git says of white space is no failure.
+      expect(applied.status === 0 ? 'applied' : applied.stderr).toBe('applied');
     }
     expect(filesOf(copy)).toEqual(filesOf(exported));
     // The script has done something, or the seed would prove nothing.

@@ -12,7 +12,7 @@ export interface Before {
 
 export interface FaultOperation {
   readonly name: string;
-  /** How long it takes, about, in times of a `list`: the kill comes within that */
+  /** How long it takes, about, in times of three commands that do nothing: the kill comes within that */
   readonly span: number;
   readonly args: (before: Before) => readonly string[];
   /** Contents that the files `one`, `two` may have afterwards, where the guest has lived and where its QEMU was killed */
