@@ -62,7 +62,7 @@ export function createProgressPrinter(): { onProgress: OnProgress; end: () => vo
 
 /** A log is told of each new step, not of each second of one. */
 function withoutAmounts(message: string): string {
-  return message.replaceAll(/\d[\d.]*(?: (?:[KMGT]i)?B| m?s| %)?/g, '#');
+  return message.replaceAll(/\d[\d.]* (?:(?:[KMGT]i)?B|m?s|%)(?![a-z])/gi, '#');
 }
 
 function describe(progress: Progress): string {

@@ -1,15 +1,5 @@
 // Random trees and random edits of them, the same for the same seed.
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export class Random {
@@ -80,9 +70,15 @@ function put(root: string, random: Random): void {
   const depth = random.next(3);
   const path = Array.from({ length: depth + 1 }, () => random.pick(names)).join('/');
   const full = join(root, path);
+  // Nothing is written through a link that was made before.
+  const parts = path.split('/').slice(0, -1);
+  const isAside = parts.some((_, index) =>
+    lstatSync(join(root, ...parts.slice(0, index + 1)), { throwIfNoEntry: false })?.isSymbolicLink(),
+  );
+  if (isAside) return;
   try {
     mkdirSync(dirname(full), { recursive: true });
-    if (random.next(6) === 0) symlinkSync(random.pick(['a', '../x', '/etc/passwd', 'no where']), full);
+    if (random.next(6) === 0) symlinkSync(random.pick(['a', '../x', '/proc/none', 'no where']), full);
     else {
       writeFileSync(full, content(random), { flag: 'wx' });
       if (random.next(4) === 0) chmodSync(full, 0o755);
@@ -95,38 +91,6 @@ function put(root: string, random: Random): void {
 export function makeTree(root: string, random: Random): void {
   mkdirSync(root, { recursive: true });
   for (let number = 0; number < 25; number++) put(root, random);
-}
-
-export function editTree(root: string, random: Random): void {
-  for (let number = 0; number < 15; number++) {
-    const all = paths(root);
-    if (all.length === 0) {
-      put(root, random);
-      continue;
-    }
-    const full = join(root, random.pick(all));
-    const status = lstatSync(full);
-    const kind = random.next(9);
-    if (kind <= 1) put(root, random);
-    else if (kind === 2) rmSync(full, { recursive: true });
-    else if (kind === 3 && status.isFile()) chmodSync(full, (status.mode & 0o100) === 0 ? 0o755 : 0o644);
-    else if (kind === 4 && status.isFile()) {
-      const text = readFileSync(full, 'latin1').split('\n');
-      text.splice(random.next(text.length + 1), random.next(3), `edited ${random.next(100)}`);
-      writeFileSync(full, text.join('\n'), 'latin1');
-    } else if (kind === 5) renameSync(full, `${full}-moved`);
-    else if (kind === 6) {
-      rmSync(full, { recursive: true });
-      mkdirSync(full);
-      writeFileSync(join(full, 'inner'), content(random));
-    } else if (kind === 7) {
-      rmSync(full, { recursive: true });
-      writeFileSync(full, content(random));
-    } else if (kind === 8) {
-      rmSync(full, { recursive: true });
-      symlinkSync('elsewhere', full);
-    }
-  }
 }
 
 /** Every file and link with its content and the bits that Git keeps; empty folders do not count. */

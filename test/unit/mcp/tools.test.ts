@@ -13,7 +13,7 @@ const flatTypes = new Set(['string', 'number', 'integer', 'boolean']);
 /** Most characters of what a host shows its model at each start (4 are a token or so), and of the whole list. */
 const bounds = {
   'workspace-core': { shown: 20_000, whole: 45_000 },
-  'workspace-full': { shown: 40_000, whole: 95_000 },
+  'workspace-full': { shown: 40_000, whole: 110_000 },
 };
 
 function isFlat(property: Readonly<Record<string, unknown>>): boolean {
