@@ -32,11 +32,15 @@ check: setup ## set-up, then every gate and test
 test: build ## unit and contract tests only, no guest
 	@vitest run --project unit --project contract
 
-bench: ## measure; writes bench/results
+bench: build ## measure; writes bench/results
 	@node bench/run.ts
+	@node bench/workspaces.ts
 
 soak: ## the guest tests with full counts (hours under emulation)
 	@PYRO_SOAK=1 vitest run --project guest
+
+test-hosts: setup ## the real Claude Code, Codex and OpenCode, offline (installs them into a cache first)
+	@scripts/test-hosts.sh
 
 fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZZ_SEED to start elsewhere
 	@node fuzz/run.ts --seconds $${FUZZ_SECONDS:-10} $${FUZZ_SEED:+--seed $$FUZZ_SEED}
@@ -45,7 +49,7 @@ fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZ
 clean: ## remove what was built
 	@rm -rf dist coverage
 
-smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts dist-check:
+smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop dist-check:
 	@echo "$@ comes with the workspaces over MCP; this version has none yet" >&2; exit 2
 
 # npm writes a lock file without the packages of other platforms when it finds node_modules, and `npm ci` then refuses it:

@@ -22,6 +22,15 @@ export function toolsPage(mark: string): string {
   return `# Tools\n\n${mark}\nThe tools that \`pyro mcp serve\` gives to a chat host. Results have the same facts as text and as structure; a failed call has two blocks of text, one for people and one with \`{"error": …}\` ([errors](errors.md)).\n\n| flag | tools | |\n|---|--:|---|\n${rows.join('\n')}\n\n${catalogue.map(section).join('\n')}`;
 }
 
+/** One line for each tool, and the smallest profile that has it. */
+export function toolsTable(): string {
+  const rows = factsOf(operations).map(({ name, summary, tool }) => {
+    const profile = tool.profiles.includes('workspace-core') ? 'core' : 'full';
+    return `| [${name}](docs/reference/tools.md#${name}) | ${escapeCell(summary)} | ${profile} |`;
+  });
+  return `| tool | what it does | profile |\n|---|---|---|\n${rows.join('\n')}\n`;
+}
+
 function link(name: string): string {
   return `[${name}](#${name})`;
 }

@@ -3,6 +3,7 @@
 import { invokeOperation } from '../daemon/client.ts';
 import { absolutePaths } from '../operations/host-path-input.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { readInputField } from './input-field.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo } from './live-io.ts';
 import { exitUsage, parseArguments } from './parse.ts';
@@ -35,7 +36,7 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
   try {
     const isLive = operation.definition.isLive === true && !json;
     const io = isLive ? createLiveIo(interrupts, call.wantsTerminal, progress.end) : undefined;
-    const input = checkInput(call);
+    const input = checkInput(call, await readInputField(call));
     const outcome = await invokeOperation(operation, input, {
       io,
       signal: interrupts.signal,
@@ -65,8 +66,11 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
 }
 
 /** The whole input, with absolute paths; each fault becomes one line that names the option. */
-function checkInput({ operation, input: given }: CommandCall): Readonly<Record<string, unknown>> {
-  const whole: Record<string, unknown> = { ...operation.definition.commandDefaults, ...given };
+function checkInput(
+  { operation, input: given }: CommandCall,
+  fromStandardInput: Readonly<Record<string, string>>,
+): Readonly<Record<string, unknown>> {
+  const whole: Record<string, unknown> = { ...operation.definition.commandDefaults, ...given, ...fromStandardInput };
   const input = { ...whole, ...absolutePaths(whole, operation.definition.hostPathFields ?? [], process.cwd()) };
   const parsed = operation.definition.input.safeParse(input);
   if (parsed.success) return input;

@@ -19,8 +19,14 @@ export function shapeOf(schema: z.ZodType): z.infer<typeof objectSchema> {
   return objectSchema.parse(z.toJSONSchema(schema, { io: 'input' }));
 }
 
+/** The flag of a field. A list is given one item at a time, so its flag is in the singular: `--label` for `labels`. */
+export function flagOf(field: string, { type }: Pick<Property, 'type'>): string {
+  const words = field.replaceAll('_', '-');
+  return `--${type === 'array' ? words.replace(/s$/, '') : words}`;
+}
+
 export function optionOf(field: string, property: Property): Option {
-  const flag = `--${field.replaceAll('_', '-')}`;
+  const flag = flagOf(field, property);
   const note =
     property.default === undefined || property.type === 'boolean' || Array.isArray(property.default)
       ? ''

@@ -47,8 +47,9 @@ export function createProgressPrinter(): { onProgress: OnProgress; end: () => vo
       const width = process.stderr.columns || 80;
       process.stderr.write(`\r\u001b[K${describe(progress).slice(0, width - 1)}`);
       isOpen = true;
-    } else if (progress.message !== last) {
-      process.stderr.write(`[${progress.phase}] ${progress.message}\n`);
+    } else if (withoutAmounts(progress.message) !== withoutAmounts(last)) {
+      const phase = progress.phase === progress.message ? '' : `[${progress.phase}] `;
+      process.stderr.write(`${phase}${progress.message}\n`);
     }
     last = progress.message;
   };
@@ -57,6 +58,11 @@ export function createProgressPrinter(): { onProgress: OnProgress; end: () => vo
     isOpen = false;
   };
   return { onProgress, end };
+}
+
+/** A log is told of each new step, not of each second of one. */
+function withoutAmounts(message: string): string {
+  return message.replaceAll(/\d[\d.]*(?: (?:[KMGT]i)?B| m?s| %)?/g, '#');
 }
 
 function describe(progress: Progress): string {

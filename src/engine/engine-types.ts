@@ -2,6 +2,8 @@
 import type { Readable, Writable } from 'node:stream';
 import type { CallContext } from '../shared/call-context.ts';
 import type { Hosts } from '../shared/host-types.ts';
+import type { NetworkCeiling } from '../shared/policy-types.ts';
+import type { DeniedConnection } from './command-types.ts';
 import type { Workspaces } from './workspace-types.ts';
 
 /** Live streams of a front that shows output as it comes. */
@@ -31,6 +33,12 @@ export interface RunRequest {
   readonly cwd: string | undefined;
   readonly user: string | undefined;
   readonly isCold: boolean;
+  /** Folder, checkout or archive of the host for /workspace; absolute, permitted */
+  readonly seedPath: string | undefined;
+  readonly networkPolicy: 'off' | 'egress';
+  readonly allow: readonly string[];
+  /** The most that the server permits; no limit at the command line */
+  readonly ceiling: NetworkCeiling | undefined;
   readonly allowHostCompat: boolean;
 }
 
@@ -51,6 +59,8 @@ export interface RunResult {
   readonly boot_source: 'template' | 'cold' | 'none';
   readonly execution_mode: 'guest' | 'host_compat';
   readonly accelerator: 'kvm' | 'tcg' | 'none';
+  /** Connections that were refused while it ran */
+  readonly denied_connections: DeniedConnection[];
   readonly cleanup: { readonly deleted: boolean; readonly reason: string };
 }
 

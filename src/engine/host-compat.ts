@@ -71,6 +71,7 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
         boot_source: 'none',
         execution_mode: 'host_compat',
         accelerator: 'none',
+        denied_connections: [],
         cleanup: { deleted: true, reason: 'post_exec_cleanup' },
       };
     } finally {

@@ -1,14 +1,18 @@
 // One command in a fresh guest: started, followed, ended, and the guest thrown away.
+import { join } from 'node:path';
 import type { GuestProcess } from '../agent/guest-process.ts';
 import type { ExitEvent, StartRequest } from '../agent/messages.ts';
 import type { Environment } from '../environment/store.ts';
+import { guestFolder } from '../machine/guest.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { Paths } from '../system/paths.ts';
 import { Capture } from './capture.ts';
 import type { RunIo, RunRequest, RunResult } from './engine-types.ts';
 import type { MachineRoom } from './machine-room.ts';
-import { startThrowAway, sweepRuns } from './throw-away.ts';
+import { prepareRunSeed } from './seed.ts';
+import { runsFolder, startThrowAway, sweepRuns } from './throw-away.ts';
+import { deniedConnections, grantFor, WorkspaceNetwork } from './workspace-network.ts';
 
 const capturedBytes = 8 * 1024 * 1024;
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -22,10 +26,18 @@ export async function runInGuest(
   context: CallContext,
 ): Promise<RunResult> {
   await sweepRuns(paths);
+  const grant = grantFor(request.networkPolicy, request.allow, request.ceiling);
+  const seed = await prepareRunSeed(paths, request.seedPath, context);
   const size = { vcpuCount: request.vcpuCount, memoryMib: request.memMib };
-  await using machine = await startThrowAway(room, paths, environment, size, request.isCold, context);
+  await using machine = await startThrowAway(room, paths, environment, size, request.isCold, context, seed);
+  await using undo = new AsyncDisposableStack();
+  const network = new WorkspaceNetwork(join(runsFolder(paths), machine.id, 'network.jsonl'), grant);
+  undo.defer(() => network.closeAll());
+  await network.open(machine.guest.client, join(guestFolder(room.host, machine.id), 'n'), context.signal);
   const started = performance.now();
-  const process = await machine.guest.client.start(startRequest(request, environment, io), { signal: context.signal });
+  const process = await machine.guest.client.start(startRequest(request, environment, io, network.variables), {
+    signal: context.signal,
+  });
   const outcome = await followProcess(process, io, context.signal);
   return {
     ...outcome.streams,
@@ -40,12 +52,18 @@ export async function runInGuest(
     boot_source: machine.bootSource,
     execution_mode: 'guest',
     accelerator: room.host.choice.accelerator,
+    denied_connections: deniedConnections(await network.refusedSince(0)),
     cleanup: { deleted: true, reason: 'post_exec_cleanup' },
   };
 }
 
 /** The image's Env, WorkingDir and User hold unless the request says otherwise. */
-function startRequest(request: RunRequest, environment: Environment, io: RunIo | undefined): StartRequest {
+function startRequest(
+  request: RunRequest,
+  environment: Environment,
+  io: RunIo | undefined,
+  variables: Readonly<Record<string, string>>,
+): StartRequest {
   const { config } = environment.record;
   const env: Record<string, string> = { PATH: usualPath };
   for (const pair of config.env) {
@@ -55,8 +73,8 @@ function startRequest(request: RunRequest, environment: Environment, io: RunIo |
   const user = request.user ?? config.user;
   return {
     argv: [...request.argv],
-    env: { ...env, ...request.env },
-    cwd: request.cwd ?? (config.working_dir === '' ? '/' : config.working_dir),
+    env: { ...env, ...variables, ...request.env },
+    cwd: request.cwd ?? workingFolder(request, config.working_dir),
     ...(user === '' ? {} : { user }),
     stdin: io?.stdin !== undefined,
     ...(io?.terminal === undefined ? {} : { terminal: { ...io.terminal } }),
@@ -64,6 +82,12 @@ function startRequest(request: RunRequest, environment: Environment, io: RunIo |
     buffer_bytes: 4 * 1024 * 1024,
     overflow: 'block',
   };
+}
+
+/** With a project that is where it lies; else the image's own. */
+function workingFolder({ seedPath }: RunRequest, ofImage: string): string {
+  if (seedPath !== undefined) return '/workspace';
+  return ofImage === '' ? '/' : ofImage;
 }
 
 type Streams = Pick<RunResult, 'stdout' | 'stderr' | 'stdout_truncated' | 'stderr_truncated' | 'is_utf8'>;

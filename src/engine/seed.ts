@@ -1,6 +1,7 @@
 // Where the files of a new workspace come from: the call's own path, else the project of the server.
 import { prepareProjectImage } from '../project/project-image.ts';
 import { openProjectStore } from '../project/project-store.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import type { Paths } from '../system/paths.ts';
 import { permitHostPath } from './host-paths.ts';
 import { emptySeed } from './workspace-list.ts';
@@ -10,6 +11,16 @@ export interface PreparedSeed {
   readonly view: SeedView;
   /** Image of the project; absent for an empty workspace */
   readonly image: string | undefined;
+}
+
+/** Image for a guest that is thrown away. */
+export async function prepareRunSeed(
+  paths: Paths,
+  path: string | undefined,
+  context: CallContext,
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  return (await prepareProjectImage(openProjectStore(paths.cache), { path, includes: [] }, context)).path;
 }
 
 export async function prepareSeed(paths: Paths, path: string | undefined, call: WorkspaceCall): Promise<PreparedSeed> {

@@ -1,12 +1,19 @@
 // Snapshots of a workspace's disk: taken at once, gone back to, deleted, their layers merged while the guest is off.
-import { rm, stat } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Guest } from '../machine/guest.ts';
-import { createLayer, mergeLayer, pushLayer, topLayer } from '../machine/layers.ts';
+import { createLayer, layerBelow, mergeLayer, pushLayer, topLayer } from '../machine/layers.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
 import { findMerge, merged, withoutUnneeded } from './layers.ts';
-import { layerUse, newLayer, nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
+import {
+  layerNamePattern,
+  layerUse,
+  newLayer,
+  nowSeconds,
+  type WorkspaceFiles,
+  type WorkspaceRecord,
+} from './workspace-record.ts';
 
 const mostSnapshots = 64;
 
@@ -21,12 +28,12 @@ export interface LayerOwner {
 
 /** Freezes the present layer under a name; what is written from now on goes into a new one. */
 export async function takeSnapshot(
-  files: WorkspaceFiles,
-  record: WorkspaceRecord,
+  owner: LayerOwner,
   guest: Guest | undefined,
   name: string,
   context: CallContext,
-): Promise<RecordChanges> {
+): Promise<void> {
+  const { files, record } = owner;
   if (name === 'baseline' || record.snapshots.some((each) => each.name === name)) {
     throw new PyroError('snapshot_exists', `there is a snapshot ${name} already`, {
       hint: 'choose another name, or delete that one first',
@@ -37,30 +44,30 @@ export async function takeSnapshot(
       hint: 'delete one first',
     });
   }
-  const layer = record.disk;
   const next = newLayer();
   const path = join(files.folder, next);
   if (guest === undefined) {
-    await createLayer(path, layer, record.disk_mib, context.signal);
-  } else {
-    // A frozen file system is whole on the disk: the snapshot needs no repair when it is used.
-    await guest.client.freeze({ signal: context.signal });
-    try {
-      await pushLayer(guest.qmp, path, record.disk_mib, context.signal);
-    } finally {
-      await guest.client.thaw();
-    }
+    await createLayer(path, record.disk, record.disk_mib, context.signal);
+    await owner.update(await withSnapshot(owner, name, next));
+    return;
   }
-  const { blocks } = await stat(join(files.folder, layer));
-  const snapshot: WorkspaceRecord['snapshots'][number] = {
-    name,
-    layer,
-    created_at: nowSeconds(),
-    changed_bytes: blocks * 512,
-  };
+  // A frozen file system is whole on the disk: the snapshot needs no repair when it is used.
+  await guest.client.freeze({ signal: context.signal });
+  try {
+    await pushLayer(guest.qmp, path, record.disk_mib, context.signal);
+    // Still frozen: the guest writes nothing into the new layer before the record names it.
+    await owner.update(await withSnapshot(owner, name, next));
+  } finally {
+    await guest.client.thaw();
+  }
+}
+
+async function withSnapshot({ files, record }: LayerOwner, name: string, next: string): Promise<RecordChanges> {
+  const { blocks } = await stat(join(files.folder, record.disk));
+  const snapshot = { name, layer: record.disk, created_at: nowSeconds(), changed_bytes: blocks * 512 };
   return {
     disk: next,
-    layers: { ...record.layers, [next]: layer },
+    layers: { ...record.layers, [next]: record.disk },
     snapshots: [...record.snapshots, snapshot],
   };
 }
@@ -85,11 +92,11 @@ export function dropSnapshot(record: WorkspaceRecord, name: string): RecordChang
   return { snapshots: record.snapshots.filter((each) => each.name !== name) };
 }
 
-/** Removes layers that nothing needs any more. */
-export async function removeUnneeded(files: WorkspaceFiles, record: WorkspaceRecord): Promise<RecordChanges> {
-  const { layers, unneeded } = withoutUnneeded(layerUse(record));
-  for (const name of unneeded) await rm(join(files.folder, name), { force: true });
-  return { layers };
+/** Removes layers that nothing needs any more; first from the record, which must never name what is gone. */
+export async function removeUnneeded(owner: LayerOwner): Promise<void> {
+  const { layers, unneeded } = withoutUnneeded(layerUse(owner.record));
+  await owner.update({ layers });
+  for (const name of unneeded) await rm(join(owner.files.folder, name), { force: true });
 }
 
 /** Long chains slow a guest down; while it is off they are made short. */
@@ -110,4 +117,17 @@ export async function reconcileLayers(owner: LayerOwner, guest: Guest): Promise<
   const { record } = owner;
   const { file } = await topLayer(guest.qmp);
   if (file !== record.disk) await owner.update({ disk: file, layers: { ...record.layers, [file]: record.disk } });
+}
+
+/** Removes layers that a daemon which was killed has left behind; takes over the one that a snapshot was about to use. */
+export async function sweepLayers(owner: LayerOwner, isGuestGone: boolean, signal: AbortSignal): Promise<void> {
+  const { folder } = owner.files;
+  for (const name of await readdir(folder)) {
+    const { disk, layers } = owner.record;
+    if (!layerNamePattern.test(name) || name in layers) continue;
+    // The guest may have gone on writing into it before it ended, too.
+    const isNext = isGuestGone && (await layerBelow(join(folder, name), signal)) === disk;
+    if (isNext) await owner.update({ disk: name, layers: { ...layers, [name]: disk } });
+    else await rm(join(folder, name), { force: true });
+  }
 }

@@ -57,6 +57,7 @@ export async function startThrowAway(
   size: GuestSize,
   isCold: boolean,
   context: CallContext,
+  projectImage?: string,
 ): Promise<ThrowAway> {
   await using undo = new AsyncDisposableStack();
   const id = randomBytes(6).toString('hex');
@@ -67,7 +68,7 @@ export async function startThrowAway(
     await rm(folder, { recursive: true, force: true });
   });
   await writeJson(join(folder, 'owner.json'), identifySelf());
-  const place: Place = { room, folder, id, environment, size, context };
+  const place: Place = { room, folder, id, environment, size, context, projectImage };
   const started = isCold ? { ...(await bootCold(place)), templateMs: 0 } : await restore(place);
   const guest = undo.use(started.guest);
   const parts = undo.move();
@@ -88,6 +89,8 @@ interface Place {
   readonly environment: Environment;
   readonly size: GuestSize;
   readonly context: CallContext;
+  /** Mounted below /workspace */
+  readonly projectImage: string | undefined;
 }
 
 interface Started {
@@ -108,7 +111,11 @@ async function restore(place: Place): Promise<Started & { templateMs: number }> 
       {
         id: place.id,
         size,
-        storage: { rootImage: environment.imagePath, disk, projectImage: room.projectPlaceholder },
+        storage: {
+          rootImage: environment.imagePath,
+          disk,
+          projectImage: place.projectImage ?? room.projectPlaceholder,
+        },
         memory: { path: template.ram, isShared: false, isReadOnly: room.host.qemu.hasReadOnlyMemory },
         magic: template.magic,
         stateFile: template.state,
@@ -116,6 +123,7 @@ async function restore(place: Place): Promise<Started & { templateMs: number }> 
       context.signal,
     );
     await introduce(guest, place);
+    if (place.projectImage !== undefined) await guest.client.mountProject({ signal: context.signal });
     return { guest, source: 'template', bootMs: performance.now() - started, templateMs: buildMs };
   } catch (error) {
     if (!isPyroError(error, 'guest_boot_failed', 'guest_unreachable', 'template_invalid')) throw error;
@@ -142,14 +150,18 @@ async function bootCold(place: Place): Promise<Started> {
         {
           id: place.id,
           size,
-          storage: { rootImage: place.environment.imagePath, disk, projectImage: room.projectPlaceholder },
+          storage: {
+            rootImage: place.environment.imagePath,
+            disk,
+            projectImage: place.projectImage ?? room.projectPlaceholder,
+          },
           memory: { path: ram, isShared: false, isReadOnly: false },
           magic: newMagic(),
         },
         context.signal,
       );
       await introduce(guest, place);
-      await guest.client.activate(false, { signal: context.signal, timeoutMs: 60_000 });
+      await guest.client.activate(place.projectImage !== undefined, { signal: context.signal, timeoutMs: 60_000 });
       return { guest, source: 'cold', bootMs: performance.now() - started };
     } catch (error) {
       context.signal.throwIfAborted();

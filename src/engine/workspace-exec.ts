@@ -11,6 +11,7 @@ import type { ExecRequest, ExecResult } from './command-types.ts';
 import { waitForAny } from './waiting.ts';
 import type { Workspace } from './workspace.ts';
 import type { HeldGuest } from './workspace-house.ts';
+import { deniedConnections } from './workspace-network.ts';
 import type { WorkspaceRecord } from './workspace-record.ts';
 import { secretEnvironment } from './workspace-secrets.ts';
 import type { WorkspaceCall } from './workspace-types.ts';
@@ -55,20 +56,11 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       duration_ms: Math.round(performance.now() - started),
       execution_mode: 'guest',
       restarted,
-      denied_connections: await deniedSince(workspace, mark),
+      // Other commands that run at the same time may be meant: the guest only hints at who asked.
+      denied_connections: deniedConnections(await workspace.network.refusedSince(mark)),
     };
     return result;
   });
-}
-
-/** Other commands that run at the same time may be meant: the guest only hints at who asked. */
-async function deniedSince({ network }: Workspace, mark: number): Promise<ExecResult['denied_connections']> {
-  const denied = await network.refusedSince(mark);
-  return denied.slice(-20).map(({ name, port, rule, reason }) => ({
-    target: `${name}:${port}`,
-    rule,
-    reason: reason ?? 'refused',
-  }));
 }
 
 async function start(

@@ -7,6 +7,7 @@ import { guestVariables } from '../network/guest-variables.ts';
 import { grantOff, intersectGrants, makeGrant, type NetworkGrant } from '../network/policy.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { NetworkCeiling } from '../shared/policy-types.ts';
+import type { DeniedConnection } from './command-types.ts';
 import type { NetworkPolicy } from './workspace-types.ts';
 
 /** What a call asks for, within what the server permits. Throws `usage`, or `network_refused` for more than that. */
@@ -26,6 +27,15 @@ export function grantFor(
     });
   }
   return granted;
+}
+
+/** What results show of refused attempts; the last few. */
+export function deniedConnections(attempts: readonly Attempt[]): DeniedConnection[] {
+  return attempts.slice(-20).map(({ name, port, rule, reason }) => ({
+    target: `${name}:${port}`,
+    rule,
+    reason: reason ?? 'refused',
+  }));
 }
 
 /** Who names no hosts gets what the server permits. */

@@ -32,7 +32,9 @@ const lastCommandSchema = z.object({
   execution_mode: z.literal('guest'),
 });
 
-const layerSchema = z.string().regex(/^disk-[a-z0-9]{1,40}\.qcow2$/);
+/** File names of layers of the disk */
+export const layerNamePattern = /^disk-[a-z0-9]{1,40}\.qcow2$/;
+const layerSchema = z.string().regex(layerNamePattern);
 
 const guestSchema = z.object({
   process: processIdentitySchema,

@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { templateDiskMib } from '../machine/disks.ts';
+import { sweepOwnedFolders } from '../machine/owned-folders.ts';
 import { SecretSet } from '../secrets/secret-set.ts';
 import { SecretStore } from '../secrets/secret-store.ts';
 import type { CallContext } from '../shared/call-context.ts';
@@ -23,6 +25,8 @@ import {
 } from './workspace-record.ts';
 
 const reapMs = 5000;
+/** A guest that answers is taken over within this time; for one that hangs nobody else waits, `ms` */
+const adoptionMs = 2000;
 const deletedMark = '.deleted';
 
 /** Keeps homes of one user apart where they share a folder in memory. */
@@ -36,6 +40,8 @@ export class WorkspaceRegistry implements AsyncDisposable {
   readonly #workspaces = new Map<string, Workspace>();
   readonly #damaged = new Map<string, string>();
   readonly #closing = new AbortController();
+  /** Work that nobody waits for but the end: it leaves nothing when it is let finish */
+  readonly #background = new Set<Promise<void>>();
   #room: Promise<MachineRoom> | undefined;
   #secretStore: Promise<SecretStore> | undefined;
   #reaper: NodeJS.Timeout | undefined;
@@ -52,9 +58,12 @@ export class WorkspaceRegistry implements AsyncDisposable {
     await ensurePrivateFolder(registry.#folder);
     for (const name of await readdir(registry.#folder)) await registry.#load(name);
     const noted = [...registry.#workspaces.values()].flatMap(({ record }) => record.guest ?? []);
+    await sweepOwnedFolders(paths.runtime);
     await sweepGuests(paths.runtime, new Set(noted.map(({ folder }) => folder)));
     const context: CallContext = { signal: registry.#closing.signal, onProgress: noProgress };
-    await Promise.all([...registry.#workspaces.values()].map((workspace) => workspace.adopt(context)));
+    const adoptions = [...registry.#workspaces.values()].map((workspace) => workspace.adopt(context));
+    const adopted = Promise.all(adoptions.map((each) => registry.#inBackground(each)));
+    await Promise.race([adopted, sleep(adoptionMs, undefined, { ref: false })]);
     registry.#reaper = setInterval(() => void registry.#reap(), reapMs);
     registry.#reaper.unref();
     return registry;
@@ -90,9 +99,17 @@ export class WorkspaceRegistry implements AsyncDisposable {
       const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
       const work = this.house.room(context).then((room) => ensureTemplate(room, source, size, context, 'bare'));
       // Without the template the start boots: slower, and its own failure says why.
-      work.catch(() => undefined);
+      void this.#inBackground(work);
     },
   };
+
+  /** Settles with the work; a failure is met again, and told, by the call that needs what it was for. */
+  async #inBackground(work: Promise<unknown>): Promise<void> {
+    const settled = Promise.allSettled([work]).then(() => undefined);
+    this.#background.add(settled);
+    await settled;
+    this.#background.delete(settled);
+  }
 
   all(): Workspace[] {
     return [...this.#workspaces.values()];
@@ -141,7 +158,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#reaper);
     this.#closing.abort(new PyroError('cancelled', 'the daemon ends'));
-    await Promise.all(this.all().map((workspace) => workspace.release()));
+    await Promise.all([...this.#background, ...this.all().map((workspace) => workspace.release())]);
   }
 
   async #load(name: string): Promise<void> {

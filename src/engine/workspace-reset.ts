@@ -22,7 +22,7 @@ export async function resetWorkspace(workspace: Workspace, snapshot: string, con
       throw error;
     }
     await workspace.swap(started, afterReset(record, disk, below, started.record), context);
-    await workspace.update(await removeUnneeded(files, workspace.record));
+    await removeUnneeded(workspace);
     await recordEvent(files.events, 'reset', snapshot);
   });
 }

@@ -7,9 +7,8 @@ import type { SnapshotView } from './workspace-types.ts';
 
 export async function createSnapshot(workspace: Workspace, name: string, context: CallContext): Promise<SnapshotView> {
   await workspace.alone(async () => {
-    const { files, record, guest } = workspace;
-    await workspace.update(await takeSnapshot(files, record, guest, name, context));
-    await recordEvent(files.events, 'snapshot', name);
+    await takeSnapshot(workspace, workspace.guest, name, context);
+    await recordEvent(workspace.files.events, 'snapshot', name);
   });
   await workspace.touch();
   const view = listSnapshots(workspace).find((each) => each.snapshot_name === name);
@@ -42,6 +41,6 @@ export function listSnapshots({ record }: Workspace): SnapshotView[] {
 export async function deleteSnapshot(workspace: Workspace, name: string): Promise<void> {
   await workspace.alone(async () => {
     await workspace.update(dropSnapshot(workspace.record, name));
-    await workspace.update(await removeUnneeded(workspace.files, workspace.record));
+    await removeUnneeded(workspace);
   });
 }

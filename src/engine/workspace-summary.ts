@@ -44,7 +44,8 @@ export async function summarize(workspace: Workspace, call: WorkspaceCall): Prom
 
 function outcomeOf(commands: readonly CommandRecord[], entries: readonly DiffEntry[]): string {
   const last = commands.at(-1);
-  const changes = entries.length === 0 ? 'no files changed' : `${entries.length} files changed`;
+  const changes =
+    entries.length === 0 ? 'no files changed' : `${entries.length} ${entries.length === 1 ? 'file' : 'files'} changed`;
   if (last === undefined) return `no commands, ${changes}`;
   if (last.ended_at === null) return `command ${last.sequence} still runs, ${changes}`;
   const end = last.exit_code === 0 ? 'succeeded' : `ended with ${last.exit_code ?? 'its guest'}`;
@@ -65,8 +66,10 @@ function toCommand(record: CommandRecord): LastCommand {
 
 function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
   const title = summary.name === null ? summary.workspace_id : `${summary.name} (${summary.workspace_id})`;
-  const lines = [`## Workspace ${title}`, '', `${summary.outcome}.`, ''];
-  lines.push(`### Files: ${summary.file_count} changed, +${summary.additions} -${summary.deletions}`, '');
+  const outcome = summary.outcome.charAt(0).toUpperCase() + summary.outcome.slice(1);
+  const lines = [`## Workspace ${title}`, '', `${outcome}.`, ''];
+  lines.push(`### Files: ${summary.file_count} changed, +${summary.additions} -${summary.deletions}`);
+  if (summary.files.length > 0) lines.push('');
   for (const entry of summary.files) {
     const count = entry.additions === null ? 'binary' : `+${entry.additions} -${entry.deletions ?? 0}`;
     const name = entry.old_path === null ? code(entry.path) : `${code(entry.old_path)} → ${code(entry.path)}`;
@@ -74,8 +77,8 @@ function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
   }
   if (summary.file_count > summary.files.length)
     lines.push(`- … and ${summary.file_count - summary.files.length} more`);
-  lines.push('', `### Commands: ${summary.command_count}, ${summary.failed_count} failed`, '');
-  if (summary.commands.length > 0) lines.push('| # | exit | time | command |', '|--:|--:|--:|---|');
+  lines.push('', `### Commands: ${summary.command_count}, ${summary.failed_count} failed`);
+  if (summary.commands.length > 0) lines.push('', '| # | exit | time | command |', '|--:|--:|--:|---|');
   for (const each of summary.commands) {
     const first = each.command.split('\n')[0] ?? '';
     lines.push(

@@ -11,7 +11,7 @@ import { recordEvent } from './events.ts';
 import { GuestTenants } from './guest-tenants.ts';
 import { Mutex } from './mutex.ts';
 import { RecordKeeper } from './record-keeper.ts';
-import { mergeLayers, reconcileLayers } from './snapshots.ts';
+import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import type { LossReason } from './tenant-types.ts';
 import { endGuest, endProcess, type GuestPlace, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
@@ -168,13 +168,13 @@ export class Workspace {
   /** Takes over the guest that the record names; one that is gone or does not answer counts as crashed. */
   async adopt(context: CallContext): Promise<void> {
     const noted = this.record.guest;
-    if (noted === null) return;
     await this.#life.run(async () => {
       try {
-        await reconcileLayers(this, await this.#takeOver(noted, context));
+        if (noted !== null) await reconcileLayers(this, await this.#takeOver(noted, context));
       } catch (error) {
-        await this.#giveUp(noted, messageOf(error));
+        if (noted !== null) await this.#giveUp(noted, messageOf(error));
       }
+      await sweepLayers(this, this.#guest === undefined, context.signal);
     });
   }
 

@@ -12,8 +12,8 @@ export function insertMember(
   const last = object.children?.at(-1);
   if (last === undefined) return undefined;
   const lineStart = text.lastIndexOf('\n', last.offset) + 1;
-  const indent = text.slice(lineStart, last.offset);
-  if (lineStart <= object.offset || indent.trim() !== '') return undefined;
+  const [, indent] = /^([ \t]*),?[ \t]*$/.exec(text.slice(lineStart, last.offset)) ?? [];
+  if (lineStart <= object.offset || indent === undefined) return undefined;
   const end = last.offset + last.length;
   const { offset, hasComma } = endOfLine(text, end);
   const unit = layout.insertSpaces === false ? '\t' : ' '.repeat(layout.tabSize ?? 2);

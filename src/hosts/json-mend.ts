@@ -1,5 +1,5 @@
 // A JSON text that does not parse, mended by punctuation alone: no word that the user wrote is taken away.
-import { type ParseError, type ParseOptions, parseTree, printParseErrorCode } from 'jsonc-parser';
+import { type Node, type ParseError, type ParseOptions, parseTree, printParseErrorCode } from 'jsonc-parser';
 
 const mostSteps = 50;
 
@@ -10,7 +10,7 @@ export function mendJson(text: string, options: ParseOptions): string | undefine
     const errors: ParseError[] = [];
     const root = parseTree(next, errors, options);
     const error = errors[0];
-    if (error === undefined) return root?.type === 'object' ? next : undefined;
+    if (error === undefined) return root?.type === 'object' && isLaidOutAsRead(next, root) ? next : undefined;
     const mended = mendFirst(next, error);
     if (mended === undefined) return undefined;
     next = mended;
@@ -48,6 +48,23 @@ function mendFirst(text: string, { error, offset, length }: ParseError): string 
     default:
       return undefined;
   }
+}
+
+/**
+ * A bracket that is missing in the middle makes every bracket behind it close the wrong object, and all the text parses once
+ * one is added at the end. The layout tells: a bracket at the start of a line stands below the line that it closes.
+ */
+function isLaidOutAsRead(text: string, node: Node): boolean {
+  const isContainer = node.type === 'object' || node.type === 'array';
+  if (isContainer && !isClosedBelowStart(text, node.offset, node.offset + node.length - 1)) return false;
+  return (node.children ?? []).every((child) => isLaidOutAsRead(text, child));
+}
+
+function isClosedBelowStart(text: string, open: number, close: number): boolean {
+  const before = text.slice(text.lastIndexOf('\n', close - 1) + 1, close);
+  if (before.trim() !== '' || !text.slice(open, close).includes('\n')) return true;
+  const line = text.slice(text.lastIndexOf('\n', open) + 1);
+  return /^[ \t]*/.exec(line)?.[0] === before;
 }
 
 /** Of the same length, so that offsets hold. */

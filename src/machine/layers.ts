@@ -12,6 +12,19 @@ export async function createLayer(path: string, below: string, diskMib: number, 
   await runCommand('qemu-img', options, { signal });
 }
 
+/** Name of the file below a layer that nobody uses; undefined for one that is not whole. */
+export async function layerBelow(path: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const { stdout } = await runCommand('qemu-img', ['info', '--output=json', path], { signal });
+    return imageSchema.parse(JSON.parse(stdout))['backing-filename'];
+  } catch {
+    // Cut off while it was made: nothing can stand in it.
+    signal.throwIfAborted();
+    return undefined;
+  }
+}
+
+const imageSchema = z.object({ 'backing-filename': z.string().optional() });
 const blockSchema = z.array(
   z.object({
     qdev: z.string().optional(),
@@ -30,8 +43,8 @@ export async function topLayer(qmp: Qmp): Promise<{ node: string; file: string }
 /** A running guest goes on writing in the layer at `path`, which is made on its present one. */
 export async function pushLayer(qmp: Qmp, path: string, diskMib: number, signal: AbortSignal): Promise<void> {
   const { node, file } = await topLayer(qmp);
-  await createLayer(path, file, diskMib, signal);
   try {
+    await createLayer(path, file, diskMib, signal);
     await qmp.execute('blockdev-snapshot-sync', {
       'node-name': node,
       'snapshot-file': path,

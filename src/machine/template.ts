@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
-import { readJson, temporaryName, writeJson } from '../system/files.ts';
+import { readJson, temporaryName, temporaryNameStart, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
 import { copyDisk, createOverlay, makeSparse } from './disks.ts';
@@ -21,6 +21,7 @@ import {
   newMagic,
   removeGuestFolder,
 } from './guest.ts';
+import { ownedFolderName } from './owned-folders.ts';
 
 /** Counts changes of the machine's shape that the other parts of the key do not show. */
 const shapeVersion = 2;
@@ -118,15 +119,17 @@ export interface TemplatePlan {
   readonly projectPlaceholder: string;
 }
 
-/** Boots a guest and saves it; it appears whole under its key or not at all. */
+/** Boots a guest and saves it; it appears whole under its key or not at all. The caller holds the lock of the key. */
 export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Promise<void> {
   const { host, wanted } = plan;
   const started = performance.now();
   const final = templateFolder(plan.cacheFolder, plan.key);
   const draft = temporaryName(final);
   const id = `t${randomBytes(5).toString('hex')}`;
+  const folderName = ownedFolderName();
   const magic = newMagic();
   await makeFolder(dirname(final));
+  await removeDrafts(final);
   await mkdir(draft, { mode: 0o700 });
   try {
     await makeSparse(join(draft, 'ram'), wanted.size.memoryMib * mebibyte);
@@ -139,7 +142,11 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
     };
     const memory = { path: join(draft, 'ram'), isShared: true, isReadOnly: false };
     {
-      await using guest = await Guest.start(host, { id, size: wanted.size, storage, memory, magic }, signal);
+      await using guest = await Guest.start(
+        host,
+        { id, size: wanted.size, storage, memory, magic, folderName },
+        signal,
+      );
       await guest.client.resume({ hostname: 'pyro', machineId: randomBytes(16).toString('hex') }, undefined, {
         signal,
       });
@@ -147,7 +154,7 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
         await guest.client.activate(false, { signal, timeoutMs: 60_000 });
         await warmUp(guest, signal);
       }
-      await saveState(guest, join(guestFolder(host, id), 's'), join(draft, 'state'), signal);
+      await saveState(guest, join(guestFolder(host, folderName), 's'), join(draft, 'state'), signal);
     }
     await writeJson(join(draft, 'template.json'), {
       version: 1,
@@ -161,7 +168,16 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
     await rename(draft, final);
   } finally {
     await rm(draft, { recursive: true, force: true });
-    await removeGuestFolder(host, id);
+    await removeGuestFolder(host, folderName);
+  }
+}
+
+/** Drafts of builders that were killed: whoever builds now is the only one. */
+async function removeDrafts(final: string): Promise<void> {
+  const start = temporaryNameStart(final);
+  for (const name of await readdir(dirname(final))) {
+    const path = join(dirname(final), name);
+    if (path.startsWith(start)) await rm(path, { recursive: true, force: true });
   }
 }
 

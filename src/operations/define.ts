@@ -71,6 +71,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly hostPathFields?: readonly string[];
   /** Input fields that the command line does not take, since its words can be read by others */
   readonly toolOnlyFields?: readonly string[];
+  /** Input field that the command line takes from standard input when none of `unless` is given */
+  readonly inputField?: { readonly field: string; readonly isBase64: boolean; readonly unless: readonly string[] };
   /** Input that the command line has instead of the schema's defaults, which fit a model */
   readonly commandDefaults?: Readonly<Record<string, unknown>>;
   readonly input: I;

@@ -21,6 +21,7 @@ export const runOutput = z.object({
   boot_source: z.enum(['template', 'cold', 'none']),
   execution_mode: z.enum(['guest', 'host_compat']),
   accelerator: z.enum(['kvm', 'tcg', 'none']),
+  denied_connections: z.array(z.object({ target: z.string(), rule: z.string(), reason: z.string() })),
   cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
 });
 
@@ -34,6 +35,7 @@ export const run = defineOperation({
   place: 'front',
   positionals: ['environment'],
   rest: 'command',
+  hostPathFields: ['seed_path'],
   isLive: true,
   input: z.strictObject({
     environment: environmentField,
@@ -49,6 +51,12 @@ export const run = defineOperation({
     env: z.array(z.string()).default([]).describe('Environment variable for the command, K=V'),
     cwd: z.string().optional().describe("Working directory in the guest; the image's unless given"),
     user: z.string().optional().describe("User in the guest, NAME, UID or UID:GID; the image's unless given"),
+    seed_path: z.string().optional().describe('Folder, Git checkout or tar archive of the host for /workspace'),
+    network_policy: z.enum(['off', 'egress']).default('off').describe('Way out of the guest'),
+    allow: z
+      .array(z.string())
+      .default([])
+      .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
     cold: z.boolean().default(false).describe('Boot the guest in place of restoring the template'),
     allow_host_compat: z
       .boolean()
@@ -59,10 +67,11 @@ export const run = defineOperation({
   examples: [
     { why: 'The version of git in Debian 12', command: 'pyro run debian:12 -- git --version' },
     { why: 'A shell in a guest', command: 'pyro run -it debian:12 -- bash' },
+    { why: 'The tests of the checkout in this folder', command: 'pyro run debian:12 --seed-path . -- make test' },
     { why: 'Through a pipe', command: 'echo hello | pyro run debian:12 -- tr a-z A-Z' },
     { why: 'The result as data', command: 'pyro run debian:12 --json -- sh -c "exit 3"' },
   ],
-  run: async ({ engine, io, signal, onProgress }, input) => {
+  run: async ({ engine, io, signal, onProgress, network }, input) => {
     const seconds = input.timeout_seconds ?? (io?.terminal === undefined ? 30 : undefined);
     const request = {
       environment: input.environment,
@@ -74,11 +83,16 @@ export const run = defineOperation({
       cwd: input.cwd,
       user: input.user,
       isCold: input.cold,
+      seedPath: input.seed_path,
+      networkPolicy: input.network_policy,
+      allow: input.allow,
+      ceiling: network,
       allowHostCompat: input.allow_host_compat,
     };
     return { ...(await engine.run(request, io, { signal, onProgress })) };
   },
-  render: (output) => (output.timed_out ? `timed out; the guest was deleted\n` : ''),
+  render: ({ timed_out: timedOut, denied_connections: denied }) =>
+    `${denied.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${timedOut ? 'timed out; the guest was deleted\n' : ''}`,
   exitCode: (output) => output.exit_code,
 });
 

@@ -23,7 +23,14 @@ export const vmRun = defineOperation({
     vcpu_count: vcpuCountField,
     mem_mib: memMibField,
     timeout_seconds: z.number().min(0.1).max(40).default(30).describe('Time limit of the command, seconds'),
-    network_policy: z.enum(['off']).default('off').describe('Way out of the guest'),
+    network_policy: z
+      .enum(['off', 'egress'])
+      .default('off')
+      .describe('Way out of the guest; more than the server allows is refused'),
+    allow: z
+      .array(z.string())
+      .default([])
+      .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
     allow_host_compat: z
       .boolean()
       .default(false)
@@ -33,7 +40,7 @@ export const vmRun = defineOperation({
   examples: [
     { why: 'The version of git in Debian 12', command: 'vm_run environment=debian:12 command="git --version"' },
   ],
-  run: async ({ engine, signal, onProgress }, input) => {
+  run: async ({ engine, signal, onProgress, network }, input) => {
     const request = {
       environment: input.environment,
       argv: ['/bin/sh', '-c', input.command],
@@ -44,6 +51,10 @@ export const vmRun = defineOperation({
       cwd: undefined,
       user: undefined,
       isCold: false,
+      seedPath: undefined,
+      networkPolicy: input.network_policy,
+      allow: input.allow,
+      ceiling: network,
       allowHostCompat: input.allow_host_compat,
     };
     const result = await engine.run(request, undefined, { signal, onProgress });
@@ -61,6 +72,7 @@ export const vmRun = defineOperation({
   render: (output) =>
     [
       `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${output.duration_ms} ms, ${output.execution_mode}, ${output.accelerator}`,
+      ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
       ...(output.stdout === '' ? [] : ['--- stdout', output.stdout]),
       ...(output.stderr === '' ? [] : ['--- stderr', output.stderr]),
       ...(output.stdout_truncated || output.stderr_truncated ? ['output was cut'] : []),

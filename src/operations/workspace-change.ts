@@ -31,9 +31,10 @@ export const workspacePatchApply = defineOperation({
   place: 'daemon',
   tool: { profiles: core },
   positionals: ['workspace_id'],
+  inputField: { field: 'patch', isBase64: false, unless: ['patch'] },
   input: z.strictObject({
     workspace_id: workspaceIdField,
-    patch: z.string().min(1).max(33_554_432).describe('The diff'),
+    patch: z.string().min(1).max(8_388_608).describe('The diff'),
   }),
   output: z.object({
     workspace_id: z.string(),
@@ -43,7 +44,8 @@ export const workspacePatchApply = defineOperation({
     execution_mode: z.literal('guest'),
   }),
   examples: [
-    { why: 'A patch from a file', command: 'pyro workspace patch apply 6f1e538c0e71 --patch "$(cat fix.diff)"' },
+    { why: 'What changed on the host', command: 'git diff --binary | pyro workspace patch apply 6f1e538c0e71' },
+    { why: 'A patch from a file', command: 'pyro workspace patch apply 6f1e538c0e71 < fix.diff' },
   ],
   run: async (context, input) => ({
     ...(await workspacesOf(context).patchApply(input.workspace_id, input.patch, context)),

@@ -95,6 +95,7 @@ export const workspaceFileWrite = defineOperation({
   place: 'daemon',
   tool: { profiles: core, isAlwaysLoaded: true },
   positionals: ['workspace_id', 'path'],
+  inputField: { field: 'content_base64', isBase64: true, unless: ['text', 'content_base64', 'old_text'] },
   input: z.strictObject({
     workspace_id: workspaceIdField,
     path: pathField,
@@ -121,6 +122,7 @@ export const workspaceFileWrite = defineOperation({
   }),
   examples: [
     { why: 'A new file', command: "pyro workspace file write 6f1e538c0e71 hello.txt --text 'hello'" },
+    { why: 'A file of the host', command: 'pyro workspace file write 6f1e538c0e71 logo.png < logo.png' },
     {
       why: 'An edit',
       command: "pyro workspace file write 6f1e538c0e71 a.py --old-text 'x = 1' --new-text 'x = 2'",

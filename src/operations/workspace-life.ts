@@ -17,7 +17,7 @@ const core = ['workspace-core', 'workspace-full'] as const;
 const nameField = z.string().min(1).max(120).describe('Name for people, need not be unique');
 const labelsField = z.array(z.string()).default([]).describe('Labels, each K=V');
 
-function describe(workspace: WorkspaceOutput): string {
+function describe(workspace: WorkspaceOutput, more: readonly (readonly string[])[] = []): string {
   const seed = workspace.workspace_seed;
   const from = seed.seed_path === null ? 'empty' : `${seed.mode} ${seed.seed_path} (${seed.origin_kind})`;
   const details = [
@@ -42,6 +42,7 @@ function describe(workspace: WorkspaceOutput): string {
     ['commands', String(workspace.command_count)],
     ['resets', String(workspace.reset_count)],
     ...(workspace.restarted ? [['restarted', 'yes, from its disk']] : []),
+    ...more,
   ])}\n`;
 }
 
@@ -205,13 +206,13 @@ export const workspaceStatus = defineOperation({
   examples: [{ why: 'How it stands', command: 'pyro workspace status 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).status(input.workspace_id, context),
   render: (output) =>
-    `${describe(output)}${formatTable([
+    describe(output, [
       ['accelerator', output.accelerator],
       ['idle', `${output.idle_seconds} s`],
       ['memory used', output.memory_used_bytes === null ? '-' : formatBytes(output.memory_used_bytes)],
       ['disk used', formatBytes(output.disk_used_bytes)],
       ['running commands', output.running_sequences.join(' ') || '-'],
-    ])}\n`,
+    ]),
 });
 
 export const workspaceUpdate = defineOperation({
@@ -231,7 +232,7 @@ export const workspaceUpdate = defineOperation({
     clear_labels: z.array(z.string()).default([]).describe('Keys of labels to remove'),
   }),
   output: workspaceSchema,
-  examples: [{ why: 'A label', command: 'pyro workspace update 6f1e538c0e71 --labels task=42' }],
+  examples: [{ why: 'A label', command: 'pyro workspace update 6f1e538c0e71 --label task=42' }],
   run: async (context, input) =>
     await workspacesOf(context).update(
       input.workspace_id,

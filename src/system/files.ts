@@ -27,7 +27,12 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
 
 /** Name beside `path` for content that is not whole yet; sweeps recognise `.partial-`. */
 export function temporaryName(path: string): string {
-  return `${path}.partial-${randomBytes(6).toString('hex')}`;
+  return `${temporaryNameStart(path)}${randomBytes(6).toString('hex')}`;
+}
+
+/** How every temporary name of the path begins. */
+export function temporaryNameStart(path: string): string {
+  return `${path}.partial-`;
 }
 
 export async function writeJson(path: string, value: unknown, mode = 0o600): Promise<void> {

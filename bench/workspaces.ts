@@ -1,0 +1,242 @@
+// Measures what workspaces cost: operations in the daemon's own code, the MCP server as a process. Medians of 5.
+import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ExecRequest } from '../src/engine/command-types.ts';
+import { Preparations } from '../src/engine/preparations.ts';
+import { WorkspaceRegistry } from '../src/engine/workspace-registry.ts';
+import type { CreateRequest, WorkspaceCall } from '../src/engine/workspace-types.ts';
+import { createWorkspaces } from '../src/engine/workspaces.ts';
+import { noProgress } from '../src/shared/progress.ts';
+import { writeJson } from '../src/system/files.ts';
+import { locatePaths } from '../src/system/paths.ts';
+import { machineFacts, median } from './facts.ts';
+
+const root = new URL('..', import.meta.url).pathname;
+const rounds = 5;
+const factsBefore = machineFacts();
+
+const folder = mkdtempSync(join(tmpdir(), 'pb-'));
+const paths = {
+  cache: locatePaths().cache,
+  state: join(folder, 's'),
+  config: join(folder, 'c'),
+  runtime: join(folder, 'r'),
+};
+const registry = await WorkspaceRegistry.open(paths);
+const stop = new AbortController();
+const workspaces = createWorkspaces(registry, new Preparations(paths, stop.signal));
+
+const call: WorkspaceCall = {
+  signal: stop.signal,
+  onProgress: noProgress,
+  hostPaths: 'any',
+  project: undefined,
+  network: undefined,
+};
+const createRequest: CreateRequest = {
+  environment: 'debian:12',
+  vcpuCount: 1,
+  memMib: 1024,
+  diskMib: 8192,
+  ttlSeconds: 0,
+  networkPolicy: 'off',
+  allow: [],
+  seedPath: undefined,
+  name: undefined,
+  labels: {},
+  secrets: { literals: {}, files: {} },
+  waitMs: 600_000,
+};
+const execRequest: ExecRequest = {
+  command: 'true',
+  cwd: undefined,
+  user: undefined,
+  env: {},
+  secretEnv: [],
+  stdin: undefined,
+  timeoutMs: 120_000,
+  waitMs: 120_000,
+  outputBytes: 8000,
+};
+
+let accelerator = 'none';
+/** Times of each name, `ms`. */
+const times = new Map<string, number[]>();
+
+async function timed<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  const result = await work();
+  times.set(name, [...(times.get(name) ?? []), performance.now() - started]);
+  return result;
+}
+
+const create = async (name: string, seedPath?: string): Promise<string> =>
+  (await timed(name, () => workspaces.create({ ...createRequest, seedPath }, call))).workspace_id;
+
+const run = async (id: string, command: string): Promise<void> => {
+  const { exit_code: code, stderr } = await workspaces.exec(id, { ...execRequest, command }, call);
+  if (code !== 0) throw new Error(`${command}: ${stderr}`);
+};
+
+const diff = (id: string): Promise<unknown> =>
+  workspaces.diff(
+    id,
+    {
+      path: undefined,
+      isStatOnly: false,
+      base: 'baseline',
+      hasSystem: false,
+      cursor: 0,
+      maxBytes: 1 << 28,
+      entryLimit: 1000,
+    },
+    call,
+  );
+
+function git(cwd: string, ...args: string[]): void {
+  const settings = ['-c', 'user.name=B', '-c', 'user.email=b@localhost', '-c', 'commit.gpgSign=false'];
+  const { status, stderr } = spawnSync('git', [...settings, ...args], { cwd, encoding: 'utf8' });
+  if (status !== 0) throw new Error(stderr);
+}
+
+/** A checkout of so many files of 8 KiB, half of it text and half of it noise, in folders of 50. */
+function makeCheckout(name: string, count: number): string {
+  const path = join(folder, name);
+  for (let number = 0; number < count; number++) {
+    const inner = join(path, `part-${Math.floor(number / 50)}`);
+    if (number % 50 === 0) mkdirSync(inner, { recursive: true });
+    const text = Array.from({ length: 100 }, (_, line) => `line ${line} of file ${number}: some words of a text`).join(
+      '\n',
+    );
+    writeFileSync(
+      join(inner, `file-${number}.txt`),
+      Buffer.concat([Buffer.from(text.slice(0, 4096)), randomBytes(4096)]),
+    );
+  }
+  git(path, 'init', '-q', '-b', 'main');
+  git(path, 'add', '-A');
+  git(path, 'commit', '-q', '-m', 'first');
+  // As a clone is: one pack, not a file for each object.
+  git(path, 'repack', '-a', '-d', '-q');
+  return path;
+}
+
+/** From the start of the server's process to the answer to tools/list. */
+async function toolsList(): Promise<void> {
+  const child = spawn(process.execPath, [join(root, 'dist', 'main.js'), 'mcp', 'serve'], {
+    cwd: folder,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  const send = (message: object): void => void child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  const params = { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'bench', version: '1' } };
+  let text = '';
+  const listed = new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+      if (text.includes('"id":2')) resolve();
+    });
+  });
+  send({ id: 1, method: 'initialize', params });
+  send({ method: 'notifications/initialized' });
+  send({ id: 2, method: 'tools/list' });
+  await timed('tools_list_ms', () => listed);
+  child.stdin.end();
+  await new Promise((resolve) => child.once('exit', resolve));
+}
+
+async function bareNode(): Promise<void> {
+  const child = spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' });
+  await timed('bare_node_ms', () => new Promise((resolve) => child.once('exit', resolve)));
+}
+
+async function measure(): Promise<void> {
+  // Whatever is made once on a machine is made before.
+  await workspaces.delete(await create('warm_up_ms'), call);
+  for (let round = 0; round < rounds; round++) await workspaces.delete(await create('create_empty_ms'), call);
+
+  const small = makeCheckout('small', 5);
+  const large = makeCheckout('large', 5000);
+  const few = await create('warm_up_ms', small);
+  accelerator = registry.get(few).record.guest?.accelerator ?? accelerator;
+  for (let round = 0; round < rounds; round++) {
+    const checkout = join(folder, `large-${round}`);
+    cpSync(large, checkout, { recursive: true });
+    writeFileSync(join(checkout, 'own'), `round ${round}\n`);
+    await workspaces.delete(await create('create_large_first_ms', checkout), call);
+    const id = await create('create_large_second_ms', checkout);
+    await timed('git_status_first_ms', () => run(id, 'git status >/dev/null'));
+    await timed('git_status_second_ms', () => run(id, 'git status >/dev/null'));
+    await diff(id);
+    await timed('diff_unchanged_5000_ms', () => diff(id));
+    await diff(few);
+    await timed('diff_unchanged_5_ms', () => diff(few));
+    await timed('exec_true_ms', () => run(id, 'true'));
+    await operations(id);
+    await timed('reset_ms', () => workspaces.reset(id, 'baseline', call));
+    await workspaces.delete(id, call);
+    rmSync(checkout, { recursive: true, force: true });
+  }
+  for (let round = 0; round < rounds * 2; round++) {
+    await toolsList();
+    await bareNode();
+  }
+}
+
+async function operations(id: string): Promise<void> {
+  const read = {
+    path: 'part-0/file-1.txt',
+    maxBytes: 65_536,
+    offset: undefined,
+    startLine: undefined,
+    endLine: undefined,
+  };
+  const write = {
+    path: 'part-0/file-2.txt',
+    content: Buffer.alloc(4096, 'a\n'),
+    isAppend: false,
+    mode: undefined,
+    replacement: undefined,
+  };
+  const client = registry.get(id).guest?.client;
+  await client?.thaw();
+  await workspaces.fileRead(id, read, call);
+  // Nothing is frozen, so this call does nothing in the guest.
+  for (let turn = 0; turn < 5; turn++) {
+    await timed('channel_empty_call_ms', async () => await client?.thaw());
+    await timed('file_read_ms', () => workspaces.fileRead(id, read, call));
+  }
+  await timed('file_write_ms', () => workspaces.fileWrite(id, write, call));
+  await run(id, 'for n in 3 4 5 6 7 8 9 10 11; do echo more >> part-0/file-$n.txt; done');
+  await timed('diff_10_changed_ms', () => diff(id));
+}
+
+try {
+  await measure();
+} finally {
+  await workspaces.prune(['started', 'stopped', 'damaged'], call);
+  await registry[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+times.delete('warm_up_ms');
+const medians = Object.fromEntries([...times].map(([name, values]) => [name, Number(median(values).toFixed(1))]));
+const ratio = (above: string, below: string): number =>
+  Number(((medians[above] ?? 0) / (medians[below] ?? 1)).toFixed(2));
+const results = {
+  machine: factsBefore,
+  accelerator,
+  rounds,
+  ...medians,
+  ratios: {
+    tools_list_to_bare_node: ratio('tools_list_ms', 'bare_node_ms'),
+    diff_5000_to_diff_5: ratio('diff_unchanged_5000_ms', 'diff_unchanged_5_ms'),
+    second_create_to_create_empty: ratio('create_large_second_ms', 'create_empty_ms'),
+    file_read_to_empty_call: ratio('file_read_ms', 'channel_empty_call_ms'),
+    first_git_status_to_second: ratio('git_status_first_ms', 'git_status_second_ms'),
+  },
+};
+await writeJson(join(root, 'bench', 'results', `${accelerator}-workspaces.json`), results, 0o644);
+process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);

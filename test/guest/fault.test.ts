@@ -1,0 +1,188 @@
+// Kill -9 of the front, the daemon or QEMU at a random moment of every operation: nothing is lost, half-made or leaked.
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
+import { isRunning, processIdentitySchema } from '../../src/system/processes.ts';
+import { type FaultOperation, faultOperations, prepareCommand, showCommand } from '../support/fault-operations.ts';
+import { Random } from '../support/random-tree.ts';
+import { guestsOf, nothing, openRealHome, outputOf, type RealHome } from '../support/real-home.ts';
+
+const rounds = Number(process.env['PYRO_ROUNDS'] ?? (process.env['PYRO_SOAK'] === '1' ? 100 : 10));
+const seed = Number(process.env['PYRO_SEED'] ?? Date.now() % 1_000_000);
+const victims = ['front', 'daemon', 'guest'] as const;
+type Victim = (typeof victims)[number];
+
+const createdSchema = z.object({ workspace_id: z.string() });
+const execSchema = z.object({ stdout: z.string(), exit_code: z.number() });
+const recordSchema = z.object({
+  state: z.string(),
+  disk: z.string(),
+  layers: z.record(z.string(), z.string().nullable()),
+  guest: z.object({ process: processIdentitySchema, folder: z.string() }).nullable(),
+});
+
+let home: RealHome;
+let folder = '';
+/** The workspace that operations work on */
+let base = '';
+
+beforeAll(() => {
+  home = openRealHome();
+  folder = mkdtempSync(join(tmpdir(), 'pyro-fault-'));
+});
+
+afterAll(async () => {
+  const remains = await home.close();
+  rmSync(folder, { recursive: true, force: true });
+  expect(remains).toEqual(nothing);
+});
+
+const create = async (): Promise<string> =>
+  (await home.json(createdSchema, 'workspace', 'create', 'debian:12', '--json')).workspace_id;
+
+const show = async (id: string, command: string): Promise<string> =>
+  (await home.json(execSchema, 'workspace', 'exec', id, '--json', '--', command)).stdout;
+
+interface Outcome {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Runs the operation and kills the victim once the time has come; also when the operation has ended by then. */
+async function runAndKill(operation: FaultOperation, victim: Victim, delayMs: number, round: number): Promise<Outcome> {
+  const daemon = await home.daemonPid();
+  const args = [...operation.args({ id: base, round, folder })];
+  // Before the command of an exec, which ends the options.
+  args.splice(args.includes('--') ? args.indexOf('--') : args.length, 0, '--json');
+  const child: ChildProcess = home.start(args);
+  child.stdin?.end();
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    output += chunk.toString('utf8');
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  await sleep(delayMs);
+  const guests = guestsOf(home.folder);
+  const pids = { front: child.exitCode === null ? child.pid : undefined, daemon, guest: guests[round % guests.length] };
+  const pid = pids[victim];
+  // One that has ended in between is no failure: the moment was a late one.
+  if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGKILL');
+  return { code: await ended, output };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    // Gone: the answer itself.
+    return false;
+  }
+}
+
+/** What this machine needs now for a command that does nothing, `ms`: other work may make everything slow. */
+async function paceMs(): Promise<number> {
+  const startedAt = performance.now();
+  await outputOf(home.start(['--version']));
+  return performance.now() - startedAt;
+}
+
+/** The list, by a daemon that is there or by one that has to be started. */
+async function timedList(limitMs: number): Promise<Set<string>> {
+  const pace = await paceMs();
+  const startedAt = performance.now();
+  const listed = await home.list();
+  expect(performance.now() - startedAt).toBeLessThan(limitMs + 4 * pace);
+  expect(listed.filter(({ state }) => state === 'damaged')).toEqual([]);
+  return new Set(listed.map(({ workspace_id: id }) => id));
+}
+
+/** Guests, sockets, folders and layers are those that the records name, and no more. */
+function leaks(ids: ReadonlySet<string>): string[] {
+  const workspaces = join(home.folder, 'state', 'workspaces');
+  const found: string[] = [];
+  const guests = new Set(guestsOf(home.folder));
+  const sockets = new Set(readdirSync(join(home.folder, 'run')).filter((name) => name !== 'daemon.sock'));
+  for (const name of readdirSync(workspaces)) if (!ids.has(name)) found.push(`folder ${name}`);
+  for (const id of ids) {
+    const record = recordSchema.parse(JSON.parse(readFileSync(join(workspaces, id, 'workspace.json'), 'utf8')));
+    if (record.guest !== null && isRunning(record.guest.process)) {
+      guests.delete(record.guest.process.pid);
+      sockets.delete(record.guest.folder);
+    }
+    const layers = readdirSync(join(workspaces, id)).filter((name) => name.startsWith('disk-'));
+    for (const layer of layers) if (!(layer in record.layers)) found.push(`layer ${id}/${layer}`);
+    for (const layer of Object.keys(record.layers)) if (!layers.includes(layer)) found.push(`lost ${id}/${layer}`);
+    for (const name of readdirSync(join(workspaces, id))) {
+      if (name === 'ram' || name.includes('.json.')) found.push(`file ${id}/${name}`);
+    }
+  }
+  for (const guest of guests) found.push(`guest ${guest}`);
+  for (const name of sockets) found.push(`sockets ${name}`);
+  for (const name of readdirSync(join(home.folder, 'state'))) {
+    if (name.includes('.lock') && name !== 'daemon.lock') found.push(`lock ${name}`);
+  }
+  return found;
+}
+
+/** Waits for what goes on behind an answer, such as the making of a template after a stop. */
+async function noLeaks(ids: ReadonlySet<string>): Promise<void> {
+  for (let turn = 0; turn < 900 && leaks(ids).length > 0; turn++) await sleep(100);
+  expect(leaks(ids)).toEqual([]);
+}
+
+async function afterwards(operation: FaultOperation, victim: Victim, outcome: Outcome, round: number): Promise<void> {
+  await timedList(10_000);
+  const ids = await timedList(1000);
+  await noLeaks(ids);
+  const others = [...ids].filter((id) => id !== base);
+  if (operation.name === 'create') {
+    const told = outcome.code === 0 ? createdSchema.parse(JSON.parse(outcome.output)).workspace_id : undefined;
+    if (told !== undefined) expect(others).toEqual([told]);
+    // One whose creation nobody heard of is as good as any other.
+    expect(others.length).toBeLessThanOrEqual(1);
+  } else expect(others).toEqual([]);
+  for (const id of others) {
+    expect(await show(id, 'echo usable; ls -a /workspace | wc -l')).toBe('usable\n2\n');
+    await home.json(z.unknown(), 'workspace', 'delete', id, '--json');
+  }
+  if (operation.name === 'delete' && outcome.code === 0) expect(ids.has(base)).toBe(false);
+  if (!ids.has(base)) {
+    expect(operation.name).toBe('delete');
+    base = '';
+    return;
+  }
+  await home.json(z.unknown(), 'workspace', 'start', base, '--json');
+  const files = await show(base, showCommand);
+  expect(operation.allowed(round, victim === 'guest')).toContain(files);
+  await noLeaks(new Set([base]));
+}
+
+it(`loses nothing in ${rounds} rounds of seed ${seed}`, { timeout: rounds * 120_000 }, async () => {
+  const random = new Random(seed);
+  const order = Array.from({ length: rounds }, (_, index) => ({
+    operation: faultOperations[(index + seed) % faultOperations.length],
+    victim: random.pick(victims),
+  }));
+  for (const [round, { operation, victim }] of order.entries()) {
+    if (operation === undefined) continue;
+    if (base === '') base = await create();
+    if (operation.name === 'start') await home.json(z.unknown(), 'workspace', 'start', base, '--json');
+    await show(base, prepareCommand(round));
+    if (operation.name === 'start') await home.json(z.unknown(), 'workspace', 'stop', base, '--json');
+    // Before that the front has not even called.
+    const pace = Math.round(await paceMs());
+    const delayMs = 3 * pace + random.next(Math.round(3 * pace * operation.span));
+    const words = `PYRO_SEED=${seed} round ${round}: ${operation.name}, kill -9 of the ${victim} after ${delayMs} ms`;
+    const outcome = await runAndKill(operation, victim, delayMs, round);
+    process.stderr.write(`${words}: ended with ${outcome.code}\n`);
+    try {
+      await afterwards(operation, victim, outcome, round);
+    } catch (cause) {
+      throw new Error(`${words}, ended with ${outcome.code} ${outcome.output}`, { cause });
+    }
+  }
+});
