@@ -77,14 +77,16 @@ export function leftovers(): string[] {
   }
 }
 
-/** Cgroups whose maker has ended: none, when no guest runs. */
+/** Cgroups without a process whose maker has ended: nobody will remove them but a later start. */
 export async function leftoverCgroups(): Promise<string[]> {
   const home = await findCgroupHome();
   if ('reason' in home) return [];
   return home.folders
-    .flatMap((folder) => readdirSync(folder))
-    .filter((name) => {
+    .flatMap((folder) => readdirSync(folder).map((name) => ({ folder, name })))
+    .filter(({ folder, name }) => {
       const [, pid, ticks] = /^pyro-(\d+)-(\d+)-/.exec(name) ?? [];
-      return pid !== undefined && !isRunning({ pid: Number(pid), start_ticks: Number(ticks) });
-    });
+      if (pid === undefined || isRunning({ pid: Number(pid), start_ticks: Number(ticks) })) return false;
+      return readFileSync(join(folder, name, 'cgroup.procs'), 'utf8') === '';
+    })
+    .map(({ name }) => name);
 }
