@@ -28,7 +28,7 @@ if [ -n "$own" ] && is_at_least "$own" 1.21 && (cd guest && go list -m >/dev/nul
 proxy=${GOPROXY:-}
 proxy=${proxy%%[,|]*}
 case $proxy in
-  '' | direct) proxy=https://proxy.golang.org ;;
+  '' | direct) fail "Go ${wanted} or newer is missing: install golang-go, or set GOPROXY to a Go module proxy and run make setup again" ;;
   off) fail "Go ${wanted} or newer is missing, and GOPROXY=off forbids to fetch it: install it from go.dev/dl" ;;
 esac
 has=${own:+only Go $own}

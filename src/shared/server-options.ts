@@ -72,6 +72,6 @@ export const serverExamples = [
   },
   {
     why: 'npm install works, nothing else is reachable',
-    command: 'pyro mcp serve --environment auto --network-policy egress --allow registry.npmjs.org',
+    command: 'pyro mcp serve --environment auto --network-policy egress --allow packages.example.org',
   },
 ] as const;
