@@ -14,6 +14,6 @@ export function machineFacts(): Record<string, unknown> {
     kernel: release(),
     arch: arch(),
     // Other work on the machine shows here: with a load above the cores, times are too long.
-    load: loadavg().map((value) => Number(value.toFixed(2))),
+    load_of_last_minute: Number((loadavg()[0] ?? 0).toFixed(2)),
   };
 }
