@@ -83,7 +83,11 @@ describe('a seeded workspace', () => {
     );
     const { patch, entries } = await house.workspaces().diff(id, diffRequest, call());
     const copy = seedCopy('seed-1');
-    const applied = spawnSync('git', ['apply', '--binary', '--whitespace=nowarn'], { cwd: copy, input: patch, encoding: 'utf8' });
+    const applied = spawnSync('git', ['apply', '--binary', '--whitespace=nowarn'], {
+      cwd: copy,
+      input: patch,
+      encoding: 'utf8',
+    });
     expect(applied.stderr).toBe('');
     expect(describeTree(copy)).toEqual(describeTree(await exportTo('changed')));
     expect(entries.some(({ path }) => path.startsWith('.git/'))).toBe(false);

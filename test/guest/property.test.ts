@@ -68,7 +68,11 @@ describe('random edits in a guest', () => {
     cpSync(repository, copy, { recursive: true, verbatimSymlinks: true });
     const before = filesOf(copy);
     if (changed) {
-      const applied = spawnSync('git', ['apply', '--binary', '--whitespace=nowarn'], { cwd: copy, input: patch, encoding: 'utf8' });
+      const applied = spawnSync('git', ['apply', '--binary', '--whitespace=nowarn'], {
+        cwd: copy,
+        input: patch,
+        encoding: 'utf8',
+      });
       // What Git says of white space is no failure.
       expect(applied.status === 0 ? 'applied' : applied.stderr).toBe('applied');
     }

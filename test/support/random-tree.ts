@@ -70,13 +70,13 @@ function put(root: string, random: Random): void {
   const depth = random.next(3);
   const path = Array.from({ length: depth + 1 }, () => random.pick(names)).join('/');
   const full = join(root, path);
-  // Nothing is written through a link that was made before.
-  const parts = path.split('/').slice(0, -1);
-  const isAside = parts.some((_, index) =>
-    lstatSync(join(root, ...parts.slice(0, index + 1)), { throwIfNoEntry: false })?.isSymbolicLink(),
-  );
-  if (isAside) return;
   try {
+    // Nothing is written through a link that was made before.
+    const parts = path.split('/').slice(0, -1);
+    const isAside = parts.some((_, index) =>
+      lstatSync(join(root, ...parts.slice(0, index + 1)), { throwIfNoEntry: false })?.isSymbolicLink(),
+    );
+    if (isAside) return;
     mkdirSync(dirname(full), { recursive: true });
     if (random.next(6) === 0) symlinkSync(random.pick(['a', '../x', '/proc/none', 'no where']), full);
     else {
