@@ -37,7 +37,24 @@ export async function topLayer(qmp: Qmp): Promise<{ node: string; file: string }
   const blocks = blockSchema.parse(await qmp.execute('query-block'));
   const top = blocks.find(({ qdev }) => qdev !== undefined && /(^|\/)vs(\/|$)/.test(qdev))?.inserted;
   if (top?.['node-name'] === undefined) throw new PyroError('qemu_failed', "QEMU does not name the guest's disk");
-  return { node: top['node-name'], file: basename(top.file) };
+  return { node: top['node-name'], file: layerName(top.file) };
+}
+
+const nodeSchema = z.object({ file: z.object({ filename: z.string() }) });
+
+/**
+ * Name of a layer's file as QEMU tells it: a path, or, once a layer was pushed onto another, `json:` and the
+ * description of its nodes. Throws `qemu_failed` for anything else.
+ */
+export function layerName(told: string): string {
+  try {
+    const path = told.startsWith('json:') ? nodeSchema.parse(JSON.parse(told.slice(5))).file.filename : told;
+    const name = basename(path);
+    if (/^[\w.-]+$/.test(name)) return name;
+  } catch {
+    // Neither a path nor a description of nodes: said below.
+  }
+  throw new PyroError('qemu_failed', 'QEMU names the disk of the guest in a way that is not known');
 }
 
 /** A running guest goes on writing in the layer at `path`, which is made on its present one. */

@@ -235,6 +235,25 @@ describe('snapshots', () => {
     await expect(snapshotCreate(id, 'two', call())).rejects.toMatchObject({ code: 'snapshot_exists' });
   });
 
+  it('in a row keep what each held, over another daemon and a start from the disk', async () => {
+    const { snapshotCreate, reset } = house.workspaces();
+    await reset(id, 'baseline', call());
+    for (const name of ['r1', 'r2', 'r3']) {
+      await exec(house, id, `echo ${name} > row; echo ${name} > ${name}`);
+      await snapshotCreate(id, name, call());
+    }
+    await exec(house, id, 'echo last > row; sync');
+    await house.reopen();
+    expect((await exec(house, id, 'cat row; ls')).stdout).toBe('last\nr1\nr2\nr3\nrow\n');
+    await house.workspaces().stop(id, call());
+    await house.reopen();
+    await house.workspaces().start(id, call());
+    expect((await exec(house, id, 'cat row; ls')).stdout).toBe('last\nr1\nr2\nr3\nrow\n');
+    await house.workspaces().reset(id, 'r2', call());
+    expect((await exec(house, id, 'cat row; ls')).stdout).toBe('r2\nr1\nr2\nrow\n');
+    for (const name of ['r1', 'r2', 'r3']) await house.workspaces().snapshotDelete(id, name);
+  });
+
   it('outlive the daemon, stops and merges of layers', async () => {
     await house.reopen();
     await house.workspaces().stop(id, call());
