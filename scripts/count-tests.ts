@@ -1,5 +1,6 @@
-// Sums the tests of `go test -json` and of vitest's JSON report: passed, failed, skipped. Failed Go tests are named.
+// Sums the tests of `go test -json` and of vitest's JSON report: passed, failed, skipped. Failed tests are named.
 import { readFile } from 'node:fs/promises';
+import { relative } from 'node:path';
 import { z } from 'zod';
 
 const [goFile = '', vitestFile = ''] = process.argv.slice(2);
@@ -9,7 +10,20 @@ const goLine = z.object({
   Test: z.string().optional(),
   Output: z.string().optional(),
 });
-const vitestReport = z.object({ numPassedTests: z.number(), numFailedTests: z.number(), numPendingTests: z.number() });
+const vitestReport = z.object({
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  numPendingTests: z.number(),
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      message: z.string(),
+      assertionResults: z.array(
+        z.object({ fullName: z.string(), status: z.string(), failureMessages: z.array(z.string()).default([]) }),
+      ),
+    }),
+  ),
+});
 
 const counts = { pass: 0, fail: 0, skip: 0 };
 const outputs = new Map<string, string>();
@@ -22,6 +36,13 @@ for (const line of (await readFile(goFile, 'utf8')).split('\n').filter((text) =>
   if (event.Action === 'fail' || event.Action === 'skip') process.stderr.write(outputs.get(name) ?? '');
 }
 const report = vitestReport.parse(JSON.parse(await readFile(vitestFile, 'utf8')));
+for (const { name, message, assertionResults } of report.testResults) {
+  const file = relative(process.cwd(), name);
+  if (message !== '') process.stderr.write(`FAIL  ${file}: ${message}\n`);
+  for (const { fullName, status, failureMessages } of assertionResults) {
+    if (status === 'failed') process.stderr.write(`FAIL  ${file} > ${fullName}\n${failureMessages.join('\n')}\n`);
+  }
+}
 process.stdout.write(
   `${counts.pass + report.numPassedTests} ${counts.fail + report.numFailedTests} ${counts.skip + report.numPendingTests}\n`,
 );

@@ -122,8 +122,9 @@ async function restore(place: Place): Promise<Started & { templateMs: number }> 
       },
       context.signal,
     );
-    await introduce(guest, place);
-    if (place.projectImage !== undefined) await guest.client.mountProject({ signal: context.signal });
+    await introduce(guest, place, async () => {
+      if (place.projectImage !== undefined) await guest.client.mountProject({ signal: context.signal });
+    });
     return { guest, source: 'template', bootMs: performance.now() - started, templateMs: buildMs };
   } catch (error) {
     if (!isPyroError(error, 'guest_boot_failed', 'guest_unreachable', 'template_invalid')) throw error;
@@ -160,8 +161,9 @@ async function bootCold(place: Place): Promise<Started> {
         },
         context.signal,
       );
-      await introduce(guest, place);
-      await guest.client.activate(place.projectImage !== undefined, { signal: context.signal, timeoutMs: 60_000 });
+      await introduce(guest, place, async () => {
+        await guest.client.activate(place.projectImage !== undefined, { signal: context.signal, timeoutMs: 60_000 });
+      });
       return { guest, source: 'cold', bootMs: performance.now() - started };
     } catch (error) {
       context.signal.throwIfAborted();
@@ -172,7 +174,12 @@ async function bootCold(place: Place): Promise<Started> {
   }
 }
 
-async function introduce(guest: Guest, place: Place): Promise<void> {
+/** Gives the guest its identity and disks. It ends when that fails: nobody else knows of it yet. */
+async function introduce(guest: Guest, place: Place, mount: () => Promise<void>): Promise<void> {
+  await using undo = new AsyncDisposableStack();
+  undo.use(guest);
   const identity = { hostname: `pyro-${place.id.slice(0, 6)}`, machineId: randomBytes(16).toString('hex') };
   await guest.client.resume(identity, newMagic(), { signal: place.context.signal });
+  await mount();
+  undo.move();
 }

@@ -30,9 +30,12 @@ async function remains(): Promise<{ guests: string[]; folders: string[]; cgroups
 }
 const nothing = { guests: [], folders: [], cgroups: [] };
 
-afterEach(async () => {
-  expect(await remains()).toEqual(nothing);
-});
+/** A killed guest's memory takes the kernel a moment to give back, longer on a busy machine: what counts is that it goes. */
+async function expectNothingLeft(): Promise<void> {
+  await expect.poll(remains, { interval: 50, timeout: 10_000 }).toEqual(nothing);
+}
+
+afterEach(expectNothingLeft);
 
 describe('pyro run', () => {
   it("prints the guest's git version and nothing else", async () => {
@@ -155,26 +158,33 @@ describe('pyro run', () => {
   });
 
   it('ends on Ctrl-C at any moment with nothing left', async () => {
-    for (const delay of [20, 120, 200, 260, 320, 400]) {
+    for (const delay of [20, 120, 200, 260, 300, 340, 380, 420]) {
       const { exitCode } = await pyro(['run', 'debian:12', '--', 'sleep', '300'], {
         onSpawn: (pid) => void sleep(delay).then(() => process.kill(pid, 'SIGINT')),
       });
-      expect([130, null]).toContain(exitCode);
-      expect({ delay, ...(await remains()) }).toEqual({ delay, ...nothing });
+      expect({ delay, isEndedBySignal: exitCode === 130 || exitCode === null }).toEqual({
+        delay,
+        isEndedBySignal: true,
+      });
+      await expectNothingLeft();
     }
   });
 
   it.skipIf(cgroupObstacle !== undefined)(
     `limits the memory and the processes of its guest on the host${cgroupObstacle === undefined ? '' : ` (skipped: ${cgroupObstacle})`}`,
     async () => {
-      let seen = '';
-      await pyro(['run', 'debian:12', '--', 'sleep', '3'], {
-        onSpawn: () =>
-          void sleep(2000).then(() => {
-            seen = readFileSync(`/proc/${findGuests()[0]?.pid}/cgroup`, 'utf8');
-          }),
-      });
-      expect(seen).toMatch(/\/pyro-\d+-\d+-[0-9a-f]+$/m);
+      const { promise: started, resolve: hasStarted } = Promise.withResolvers<number>();
+      const running = pyro(['run', 'debian:12', '--', 'sleep', '300'], { onSpawn: hasStarted });
+      const pid = await started;
+      try {
+        const groups = () => findGuests().map((guest) => readFileSync(`/proc/${guest.pid}/cgroup`, 'utf8'));
+        await expect
+          .poll(groups, { interval: 100, timeout: 30_000 })
+          .toEqual([expect.stringMatching(/\/pyro-\d+-\d+-[0-9a-f]+$/m)]);
+      } finally {
+        process.kill(pid, 'SIGINT');
+        await running;
+      }
     },
   );
 
@@ -183,8 +193,7 @@ describe('pyro run', () => {
       onSpawn: (pid) => void sleep(1500).then(() => process.kill(pid, 'SIGKILL')),
     });
     expect(exitCode).toBe(null);
-    await sleep(300);
-    expect(runningGuests()).toEqual([]);
+    await expect.poll(runningGuests, { interval: 50, timeout: 10_000 }).toEqual([]);
     await runJson('--', 'true');
   });
 
