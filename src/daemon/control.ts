@@ -1,6 +1,9 @@
 // Asking the daemon for its status and for its end.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonControl, DaemonStatus } from '../shared/daemon-types.ts';
-import { PyroError } from '../shared/errors.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+import { findHolder } from '../system/lock.ts';
+import { isRunning } from '../system/processes.ts';
 import { notTaken, readText, sendRequest } from './http.ts';
 import { type DaemonPlaces, locateDaemon } from './places.ts';
 import type { DaemonProgram } from './program.ts';
@@ -8,19 +11,38 @@ import { statusPath, statusSchema, stopPath } from './protocol.ts';
 
 /** Longer than a daemon waits for calls that run, together with letting go of its guests */
 const endMs = 60_000;
+/** A user who forces an end does not wait for a daemon that hangs */
+const forcedHeadMs = 3000;
+const lookMs = 10;
 
 export function createControl(program: DaemonProgram): DaemonControl {
   return {
-    status: async () => await askStatus(await locateDaemon(program.paths)),
-    stop: async (request) => await stopDaemon(await locateDaemon(program.paths), request),
+    status: async (signal) => await askStatus(await locateDaemon(program.paths), signal),
+    stop: async (request) => {
+      const places = await locateDaemon(program.paths);
+      try {
+        return await stopDaemon(places, request);
+      } catch (error) {
+        if (!request.isForced || !isPyroError(error, 'daemon_unresponsive')) throw error;
+        return await killDaemon(places);
+      }
+    },
   };
 }
 
-async function askStatus({ socket }: DaemonPlaces): Promise<DaemonStatus | undefined> {
-  const signal = new AbortController().signal;
+async function askStatus({ socket }: DaemonPlaces, signal: AbortSignal): Promise<DaemonStatus | undefined> {
   const answer = await sendRequest({ socket, method: 'GET', path: statusPath, signal });
   if (answer === notTaken) return undefined;
   return statusSchema.parse(JSON.parse(await readText(answer)));
+}
+
+/** Ends a daemon that does not answer. The next one takes its guests over. */
+async function killDaemon({ lifetimeLock }: DaemonPlaces): Promise<boolean> {
+  const holder = await findHolder(lifetimeLock);
+  if (holder === undefined) return false;
+  process.kill(holder.pid, 'SIGKILL');
+  while (isRunning(holder)) await sleep(lookMs);
+  return true;
 }
 
 /** Asks a daemon to end, and waits until it has. False when none listened. */
@@ -29,7 +51,14 @@ export async function stopDaemon(
   { isForced, signal }: { readonly isForced: boolean; readonly signal: AbortSignal },
 ): Promise<boolean> {
   const body = JSON.stringify({ drain: !isForced });
-  const answer = await sendRequest({ socket, method: 'POST', path: stopPath, body, signal });
+  const answer = await sendRequest({
+    socket,
+    method: 'POST',
+    path: stopPath,
+    body,
+    signal,
+    ...(isForced ? { headMs: forcedHeadMs } : {}),
+  });
   if (answer === notTaken) return false;
   await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {

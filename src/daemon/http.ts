@@ -8,17 +8,19 @@ export interface DaemonRequest {
   readonly path: string;
   readonly body?: string;
   readonly signal: AbortSignal;
+  /** Longest wait for the answer to begin, `ms` */
+  readonly headMs?: number;
 }
 
 /** The daemon did not take the request: nobody listens, or the connection ended before the answer began. */
 export const notTaken = Symbol('not taken');
 
 /** An answer begins before the work does, so this covers a daemon that is busy, not one that works. */
-const headMs = 20_000;
+const usualHeadMs = 20_000;
 
 /** The answer's head, its body still to come. Throws `cancelled` or `daemon_unresponsive`. */
 export async function sendRequest(details: DaemonRequest): Promise<IncomingMessage | typeof notTaken> {
-  const { socket, method, path, body, signal } = details;
+  const { socket, method, path, body, signal, headMs = usualHeadMs } = details;
   signal.throwIfAborted();
   return await new Promise((resolve, reject) => {
     const outgoing = request({

@@ -33,7 +33,7 @@ export const daemonStatus = defineOperation({
   output: z.object({ running: z.boolean(), daemon: statusSchema.nullable() }),
   examples: [{ why: 'Is it there, and with which guests', command: 'pyro daemon status' }],
   run: async (context) => {
-    const status = await controlOf(context).status();
+    const status = await controlOf(context).status(context.signal);
     return {
       running: status !== undefined,
       daemon: status === undefined ? null : { ...status, guests: [...status.guests] },
@@ -61,7 +61,8 @@ export const daemonStop = defineOperation({
   name: 'daemon.stop',
   title: 'End the daemon',
   summary: 'End the background process; guests run on and the next one takes them over',
-  details: 'Calls that run are finished first, for half a minute at most; with --force they are cut off at once.',
+  details:
+    'Calls that run are finished first, for half a minute at most; with --force they are cut off at once, and a daemon that hangs is killed.',
   effect: 'write',
   place: 'front',
   positionals: [],

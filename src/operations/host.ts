@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { formatDuration } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
+import { checkDaemon } from './doctor-daemon.ts';
 import { environmentField } from './scalars.ts';
 
 export const doctor = defineOperation({
@@ -27,8 +28,9 @@ export const doctor = defineOperation({
     ),
   }),
   examples: [{ why: 'Before the first use', command: 'pyro doctor' }],
-  run: async ({ engine, signal, onProgress }, { environment }) => {
+  run: async ({ engine, daemon, signal, onProgress }, { environment }) => {
     const checks = await engine.doctor(environment, { signal, onProgress });
+    if (daemon !== undefined) checks.push(await checkDaemon(daemon, signal));
     return { ready: checks.every(({ status }) => status !== 'fail'), checks };
   },
   render: ({ ready, checks }) => {

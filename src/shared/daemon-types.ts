@@ -26,8 +26,8 @@ export interface DaemonStatus {
 }
 
 export interface DaemonControl {
-  /** Undefined when none runs */
-  readonly status: () => Promise<DaemonStatus | undefined>;
-  /** Ends the daemon and waits for that; guests run on. False when none ran. */
+  /** Undefined when none runs. Throws `daemon_unresponsive`. */
+  readonly status: (signal: AbortSignal) => Promise<DaemonStatus | undefined>;
+  /** Ends the daemon and waits for that, by force also one that does not answer; guests run on. False when none ran. */
   readonly stop: (request: { readonly isForced: boolean; readonly signal: AbortSignal }) => Promise<boolean>;
 }

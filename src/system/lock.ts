@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
 import { makeFolder } from './folders.ts';
-import { identifySelf, isRunning, processIdentitySchema } from './processes.ts';
+import { identifySelf, isRunning, type ProcessIdentity, processIdentitySchema } from './processes.ts';
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
@@ -57,7 +57,13 @@ async function tryTake(path: string): Promise<boolean> {
   }
 }
 
-async function readHolder(path: string) {
+/** The living process that holds the lock. */
+export async function findHolder(path: string): Promise<ProcessIdentity | undefined> {
+  const holder = await readHolder(path);
+  return holder !== undefined && isRunning(holder) ? holder : undefined;
+}
+
+async function readHolder(path: string): Promise<ProcessIdentity | undefined> {
   try {
     return processIdentitySchema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (error) {

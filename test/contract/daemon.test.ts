@@ -1,8 +1,9 @@
 // The daemon as fronts meet it, with real processes: one of its kind, replaceable, and honest when it is lost.
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { callDaemon } from '../../src/daemon/remote.ts';
@@ -28,6 +29,8 @@ const errorSchema = z.object({
     details: z.unknown(),
   }),
 });
+
+const doctorSchema = z.object({ checks: z.array(z.object({ name: z.string(), status: z.string() })) });
 
 async function echo(env?: Readonly<Record<string, string>>): Promise<z.infer<typeof echoSchema>> {
   return echoSchema.parse(await home.run(['call', 'fake.echo', '{"text":"hi"}'], env));
@@ -194,6 +197,26 @@ describe('ending', () => {
   it('serves an older pyro of the same protocol', async () => {
     const next = await echo({ FAKE_VERSION: '1.1.0' });
     expect((await echo({ FAKE_VERSION: '1.0.0' })).pid).toBe(next.pid);
+  });
+});
+
+describe('a daemon that hangs', () => {
+  it('is found by doctor and ended by force, and the next call goes on', async () => {
+    const { pid } = await echo();
+    process.kill(pid, 'SIGSTOP');
+    const doctor = (): { status: string; stdout: string } => {
+      const { stdout } = spawnSync(join(import.meta.dirname, '../../bin/pyro'), ['doctor', '--json'], {
+        env: { ...process.env, ...home.env },
+        encoding: 'utf8',
+      });
+      const { checks } = doctorSchema.parse(JSON.parse(stdout));
+      return { status: checks.find(({ name }) => name === 'daemon')?.status ?? 'none', stdout };
+    };
+    expect(doctor()).toMatchObject({ status: 'fail', stdout: expect.stringContaining('daemon stop --force') });
+    expect(await home.run(['stop', '--force'])).toBe(true);
+    expect(identifyProcess(pid)).toBeUndefined();
+    expect(doctor()).toMatchObject({ status: 'ok' });
+    expect((await echo()).pid).not.toBe(pid);
   });
 });
 

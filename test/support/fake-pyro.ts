@@ -61,7 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
       first === 'call'
         ? await call(second, third)
         : first === 'status'
-          ? ((await control.status()) ?? null)
+          ? ((await control.status(new AbortController().signal)) ?? null)
           : await control.stop({
               isForced:
                 parseArgs({ args: [...argv.slice(1)], options: { force: { type: 'boolean' } } }).values.force === true,
