@@ -1,5 +1,5 @@
 // The command tree, made from the list of operations: no command is named here.
-import { Argument, Command, type Option } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import type { AnyOperation } from '../operations/define.ts';
 import { groups, operations } from '../operations/index.ts';
 import { isNumeric, optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
@@ -22,7 +22,8 @@ export function createProgram(
     .description('A disposable Linux computer for coding agents: each command runs in a microVM made from an OCI image')
     .version(version, '-V, --version')
     .showHelpAfterError('(add --help for the options)')
-    .enablePositionalOptions();
+    .enablePositionalOptions()
+    .addOption(jsonOption().hideHelp());
   const parents = new Map<string, Command>();
   for (const operation of operations.filter(({ definition }) => definition.isToolOnly !== true)) {
     const words = operation.definition.name.split('.');
@@ -30,13 +31,22 @@ export function createProgram(
     let parent = program;
     words.forEach((word, index) => {
       const path = words.slice(0, index + 1).join(' ');
-      const known = parents.get(path) ?? parent.command(word).description(groups[path] ?? path);
+      const known = parents.get(path) ?? addGroup(parent, word, groups[path] ?? path);
       parents.set(path, known);
       parent = known;
     });
     addCommand(parent, last, operation, rest, onCall);
   }
   return program;
+}
+
+function addGroup(parent: Command, word: string, description: string): Command {
+  return parent.command(word).description(description).addOption(jsonOption().hideHelp());
+}
+
+/** Every command has it, and it may stand before the command's name as well. */
+function jsonOption(): Option {
+  return new Option('--json', 'print the result as JSON');
 }
 
 function addCommand(
@@ -68,7 +78,7 @@ function addCommand(
     command.addOption(option);
     fields.push({ field, option });
   }
-  command.option('--json', 'print the result as JSON');
+  command.addOption(jsonOption());
   if (definition.isLive === true) {
     command.option('-i, --interactive', 'keep standard input open (it always is)');
     command.option('-t, --tty', 'demand a terminal');
@@ -87,7 +97,12 @@ function addCommand(
     }
     if (definition.rest !== undefined) input[definition.rest] = takesLine ? commandLine(rest) : [...rest];
     else if (rest.length > 0) command.error(`error: this command takes nothing after --`);
-    await onCall({ operation, input, json: options['json'] === true, wantsTerminal: options['tty'] === true });
+    await onCall({
+      operation,
+      input,
+      json: command.optsWithGlobals()['json'] === true,
+      wantsTerminal: options['tty'] === true,
+    });
   });
 }
 
