@@ -1,4 +1,4 @@
-// Kill -9 of the front, the daemon or QEMU at a random moment of every operation: nothing is lost, half-made or leaked.
+// Kill -9 of the front (a command or the MCP server), the daemon or QEMU at a random moment of every operation: nothing is lost, half-made or leaked.
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,16 +8,19 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { isRunning, processIdentitySchema } from '../../src/system/processes.ts';
 import { type FaultOperation, faultOperations, prepareCommand, showCommand } from '../support/fault-operations.ts';
+import { handshake, rawClient } from '../support/mcp.ts';
 import { Random } from '../support/random-tree.ts';
 import { guestsOf, nothing, openRealHome, outputOf, type RealHome } from '../support/real-home.ts';
 
-const rounds = Number(process.env['PYRO_ROUNDS'] ?? (process.env['PYRO_SOAK'] === '1' ? 100 : 10));
+const isSoak = process.env['PYRO_SOAK'] === '1';
+const rounds = Number(process.env['PYRO_ROUNDS'] ?? (isSoak ? 100 : 10));
 const seed = Number(process.env['PYRO_SEED'] ?? Date.now() % 1_000_000);
-const victims = ['front', 'daemon', 'guest'] as const;
+const victims = ['front', 'server', 'daemon', 'guest'] as const;
 type Victim = (typeof victims)[number];
 
 const createdSchema = z.object({ workspace_id: z.string() });
 const execSchema = z.object({ stdout: z.string(), exit_code: z.number() });
+const toolSchema = z.object({ isError: z.boolean().default(false), structuredContent: z.unknown() });
 const recordSchema = z.object({
   state: z.string(),
   disk: z.string(),
@@ -52,9 +55,26 @@ interface Outcome {
   readonly output: string;
 }
 
-/** Runs the operation and kills the victim once the time has come; also when the operation has ended by then. */
+/** Runs the operation and kills the victim within the time that it takes. */
 async function runAndKill(operation: FaultOperation, victim: Victim, delayMs: number, round: number): Promise<Outcome> {
   const daemon = await home.daemonPid();
+  const front = victim === 'server' ? await callTool(operation, round) : runCommand(operation, round);
+  await sleep(delayMs);
+  const guests = guestsOf(home.folder);
+  const pids = { front: front.pid, server: front.pid, daemon, guest: guests[round % guests.length] };
+  const pid = front.hasEnded() && victim === 'front' ? undefined : pids[victim];
+  // One that has ended in between is no failure: the moment was a late one.
+  if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGKILL');
+  return await front.outcome;
+}
+
+interface Front {
+  readonly pid: number | undefined;
+  readonly hasEnded: () => boolean;
+  readonly outcome: Promise<Outcome>;
+}
+
+function runCommand(operation: FaultOperation, round: number): Front {
   const args = [...operation.args({ id: base, round, folder })];
   // Before the command of an exec, which ends the options.
   args.splice(args.includes('--') ? args.indexOf('--') : args.length, 0, '--json');
@@ -65,13 +85,52 @@ async function runAndKill(operation: FaultOperation, victim: Victim, delayMs: nu
     output += chunk.toString('utf8');
   });
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  await sleep(delayMs);
-  const guests = guestsOf(home.folder);
-  const pids = { front: child.exitCode === null ? child.pid : undefined, daemon, guest: guests[round % guests.length] };
-  const pid = pids[victim];
-  // One that has ended in between is no failure: the moment was a late one.
-  if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGKILL');
-  return { code: await ended, output };
+  return {
+    pid: child.pid,
+    hasEnded: () => child.exitCode !== null,
+    outcome: ended.then((code) => ({ code, output })),
+  };
+}
+
+/** The operation as a call to a server of its own, which has answered before; its end is the end of the call. */
+async function callTool(operation: FaultOperation, round: number): Promise<Front> {
+  const flags = ['--profile', 'workspace-full', '--no-project-source', '--allow-path', folder];
+  const child = home.start(['mcp', 'serve', ...flags]);
+  const client = rawClient(child);
+  await handshake(client);
+  let answered: Outcome | undefined;
+  void client.request(2, 'tools/call', operation.tool({ id: base, round, folder })).then(({ result }) => {
+    const { isError, structuredContent } = toolSchema.parse(result);
+    answered = { code: isError ? 1 : 0, output: JSON.stringify(structuredContent) };
+  });
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  return {
+    pid: child.pid,
+    hasEnded: () => answered !== undefined,
+    outcome: ended.then(() => answered ?? { code: null, output: '' }),
+  };
+}
+
+/** How long the operation takes when nothing is killed, `ms`. Leaves what a killed one leaves. */
+async function rehearse(operation: FaultOperation, round: number): Promise<number> {
+  const startedAt = performance.now();
+  const { code, output } = await runCommand(operation, round).outcome;
+  const tookMs = performance.now() - startedAt;
+  if (code !== 0) throw new Error(`${operation.name} ended with ${code}: ${output}`);
+  if (operation.name === 'create') {
+    const { workspace_id: id } = createdSchema.parse(JSON.parse(output));
+    await home.json(z.unknown(), 'workspace', 'delete', id, '--json');
+  }
+  if (operation.name === 'delete') base = '';
+  return tookMs;
+}
+
+/** A workspace in which the operation can begin. */
+async function prepare(operation: FaultOperation, round: number): Promise<void> {
+  if (base === '') base = await create();
+  await home.json(z.unknown(), 'workspace', 'start', base, '--json');
+  await show(base, prepareCommand(round));
+  if (operation.name === 'start') await home.json(z.unknown(), 'workspace', 'stop', base, '--json');
 }
 
 function isAlive(pid: number): boolean {
@@ -95,7 +154,7 @@ async function timedList(limitMs: number): Promise<Set<string>> {
   const pace = await paceMs();
   const startedAt = performance.now();
   const listed = await home.list();
-  expect(performance.now() - startedAt).toBeLessThan(limitMs + 4 * pace);
+  expect(performance.now() - startedAt).toBeLessThan(limitMs + (isSoak ? 0 : 4 * pace));
   expect(listed.filter(({ state }) => state === 'damaged')).toEqual([]);
   return new Set(listed.map(({ workspace_id: id }) => id));
 }
@@ -167,17 +226,21 @@ it(`loses nothing in ${rounds} rounds of seed ${seed}`, { timeout: rounds * 120_
     operation: faultOperations[(index + seed) % faultOperations.length],
     victim: random.pick(victims),
   }));
+  const times = new Map<string, number>();
+  let cutShort = 0;
   for (const [round, { operation, victim }] of order.entries()) {
     if (operation === undefined) continue;
-    if (base === '') base = await create();
-    if (operation.name === 'start') await home.json(z.unknown(), 'workspace', 'start', base, '--json');
-    await show(base, prepareCommand(round));
-    if (operation.name === 'start') await home.json(z.unknown(), 'workspace', 'stop', base, '--json');
-    // Before that the front has not even called.
-    const pace = Math.round(await paceMs());
-    const delayMs = 3 * pace + random.next(Math.round(3 * pace * operation.span));
+    if (!times.has(operation.name)) {
+      await prepare(operation, rounds + round);
+      times.set(operation.name, await rehearse(operation, rounds + round));
+    }
+    await prepare(operation, round);
+    // The first third of a command's time is the start of its process, which a server has behind it.
+    const tookMs = times.get(operation.name) ?? 0;
+    const delayMs = Math.round(tookMs * ((victim === 'server' ? 0 : 0.3) + random.next(600) / 1000));
     const words = `PYRO_SEED=${seed} round ${round}: ${operation.name}, kill -9 of the ${victim} after ${delayMs} ms`;
     const outcome = await runAndKill(operation, victim, delayMs, round);
+    if (outcome.code !== 0) cutShort++;
     process.stderr.write(`${words}: ended with ${outcome.code}\n`);
     try {
       await afterwards(operation, victim, outcome, round);
@@ -185,4 +248,6 @@ it(`loses nothing in ${rounds} rounds of seed ${seed}`, { timeout: rounds * 120_
       throw new Error(`${words}, ended with ${outcome.code} ${outcome.output}`, { cause });
     }
   }
+  // Kills that all come too late would try nothing.
+  expect(cutShort).toBeGreaterThanOrEqual(rounds / 4);
 });

@@ -12,9 +12,9 @@ export interface Before {
 
 export interface FaultOperation {
   readonly name: string;
-  /** How long it takes, about, in times of three commands that do nothing: the kill comes within that */
-  readonly span: number;
   readonly args: (before: Before) => readonly string[];
+  /** The same as a call of a tool */
+  readonly tool: (before: Before) => { readonly name: string; readonly arguments: Readonly<Record<string, unknown>> };
   /** Contents that the files `one`, `two` may have afterwards, where the guest has lived and where its QEMU was killed */
   readonly allowed: (round: number, isGuestKilled: boolean) => readonly string[];
 }
@@ -49,41 +49,78 @@ function patch({ round }: Before): string {
 }
 
 export const faultOperations: readonly FaultOperation[] = [
-  { name: 'create', span: 7, args: () => ['workspace', 'create', 'debian:12'], allowed: untouched },
-  { name: 'exec', span: 6, args: ({ id }) => ['workspace', 'exec', id, '--', 'sleep 1'], allowed: untouched },
+  {
+    name: 'create',
+    args: () => ['workspace', 'create', 'debian:12'],
+    tool: () => ({ name: 'workspace_create', arguments: { environment: 'debian:12' } }),
+    allowed: untouched,
+  },
+  {
+    name: 'exec',
+    args: ({ id }) => ['workspace', 'exec', id, '--', 'sleep 1'],
+    tool: ({ id }) => ({ name: 'workspace_exec', arguments: { workspace_id: id, command: 'sleep 1' } }),
+    allowed: untouched,
+  },
   {
     name: 'file write',
-    span: 2,
     args: ({ id, round }) => ['workspace', 'file', 'write', id, 'one', '--text', `${fresh(round)}\n`],
+    tool: ({ id, round }) => ({
+      name: 'workspace_file_write',
+      arguments: { workspace_id: id, path: 'one', text: `${fresh(round)}\n` },
+    }),
     allowed: (round) => [...untouched(round), `${fresh(round)}|${old(round)}`],
   },
   {
     name: 'patch apply',
-    span: 3,
     args: (before) => ['workspace', 'patch', 'apply', before.id, '--patch', patch(before)],
+    tool: (before) => ({
+      name: 'workspace_patch_apply',
+      arguments: { workspace_id: before.id, patch: patch(before) },
+    }),
     allowed: both,
   },
   {
     name: 'sync push',
-    span: 3,
     args: (before) => ['workspace', 'sync', 'push', before.id, pushed(before)],
+    tool: (before) => ({
+      name: 'workspace_sync_push',
+      arguments: { workspace_id: before.id, source_path: pushed(before) },
+    }),
     allowed: both,
   },
   {
     name: 'snapshot create',
-    span: 3,
     args: ({ id, round }) => ['workspace', 'snapshot', 'create', id, `round-${round}`],
+    tool: ({ id, round }) => ({
+      name: 'snapshot_create',
+      arguments: { workspace_id: id, snapshot_name: `round-${round}` },
+    }),
     allowed: untouched,
   },
   {
     name: 'reset',
-    span: 7,
     args: ({ id }) => ['workspace', 'reset', id],
+    tool: ({ id }) => ({ name: 'workspace_reset', arguments: { workspace_id: id } }),
     allowed: (round) => [...untouched(round), 'none|none'],
   },
-  { name: 'stop', span: 4, args: ({ id }) => ['workspace', 'stop', id], allowed: untouched },
-  { name: 'start', span: 6, args: ({ id }) => ['workspace', 'start', id], allowed: untouched },
-  { name: 'delete', span: 3, args: ({ id }) => ['workspace', 'delete', id], allowed: untouched },
+  {
+    name: 'stop',
+    args: ({ id }) => ['workspace', 'stop', id],
+    tool: ({ id }) => ({ name: 'workspace_stop', arguments: { workspace_id: id } }),
+    allowed: untouched,
+  },
+  {
+    name: 'start',
+    args: ({ id }) => ['workspace', 'start', id],
+    tool: ({ id }) => ({ name: 'workspace_start', arguments: { workspace_id: id } }),
+    allowed: untouched,
+  },
+  {
+    name: 'delete',
+    args: ({ id }) => ['workspace', 'delete', id],
+    tool: ({ id }) => ({ name: 'workspace_delete', arguments: { workspace_id: id } }),
+    allowed: untouched,
+  },
 ];
 
 /** Prepares both files with what is there before, and makes sure that it is on the disk. */

@@ -32,6 +32,9 @@ type Mounts struct {
 	Project *os.File
 	// HasProject is true once the project's disk is that layer.
 	HasProject bool
+	// projectDevice is the project's disk, looked for before a template is saved: to look again would take longer than
+	// to mount it. Empty when there is no such disk yet.
+	projectDevice string
 	// Names are the open files that stand in /etc for the guest's names, by their names there.
 	Names map[string]*os.File
 }
@@ -47,6 +50,7 @@ func Activate(hasProject bool) (*Mounts, error) {
 		return nil, err
 	}
 	// Opened now: no path leads to them once the root is switched.
+	projectDevice := deviceWith(diskPattern, projectSerial)
 	layers, err := openAll(diskFolder, imageFolder, lower)
 	if err != nil {
 		return nil, err
@@ -73,7 +77,8 @@ func Activate(hasProject bool) (*Mounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mounts{Disk: layers[0], Image: layers[1], Project: layers[2], HasProject: hasProject, Names: names}, nil
+	return &Mounts{Disk: layers[0], Image: layers[1], Project: layers[2], HasProject: hasProject,
+		projectDevice: projectDevice, Names: names}, nil
 }
 
 func openAll(paths ...string) ([]*os.File, error) {
@@ -95,7 +100,7 @@ func mountDisks(hasProject bool) error {
 	}{
 		{"root", mount{"", imageFolder, "squashfs", unix.MS_RDONLY, ""}},
 		{"disk", mount{"", diskFolder, "ext4", unix.MS_NOATIME, ""}},
-		{"project", mount{"", projectFolder, "squashfs", unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV, ""}},
+		{projectSerial, mount{"", projectFolder, "squashfs", unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV, ""}},
 	}
 	if !hasProject {
 		disks = disks[:2]

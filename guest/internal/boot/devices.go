@@ -21,9 +21,15 @@ func FindPort(name string) (string, error) {
 	return waitFor("port", "/sys/class/virtio-ports/*/name", name)
 }
 
+// diskPattern matches the files that hold the serials of disks.
+const diskPattern = "/sys/block/vd*/serial"
+
+// projectSerial names the project's disk.
+const projectSerial = "project"
+
 // findDisk waits for the virtio disk of this serial: the order of their names is not promised.
 func findDisk(serial string) (string, error) {
-	return waitFor("disk", "/sys/block/vd*/serial", serial)
+	return waitFor("disk", diskPattern, serial)
 }
 
 func waitFor(kind, pattern, wanted string) (string, error) {

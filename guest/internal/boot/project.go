@@ -19,9 +19,13 @@ var ErrWorkspaceBusy = errors.New("a process uses the workspace")
 
 // MountProject mounts the project's disk and puts it below the workspace's changes. What it opened is in m.Project.
 func (m *Mounts) MountProject() error {
-	device, err := findDisk("project")
-	if err != nil {
-		return err
+	device := m.projectDevice
+	if device == "" {
+		found, err := findDisk(projectSerial)
+		if err != nil {
+			return err
+		}
+		device = found
 	}
 	if err := m.attachProject(device); err != nil {
 		return err
