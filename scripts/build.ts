@@ -30,7 +30,8 @@ await build({
   // Its other form asks for its parts by names that no bundler can see.
   alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
   target: 'node22',
-  minify: false,
+  minifySyntax: true,
+  minifyWhitespace: true,
   sourcemap: false,
   define: { PYRO_VERSION: JSON.stringify(version) },
   plugins: [

@@ -1,5 +1,6 @@
 // The two commands that are no operations, since they own this process until it ends: `mcp serve` and `daemon serve`.
 import { parseArgs } from 'node:util';
+import { config } from 'zod';
 import { type ServerOptions, serverOptionsSchema } from '../shared/server-options.ts';
 import { installInterrupts } from './interrupts.ts';
 
@@ -15,6 +16,8 @@ export interface Servers {
  */
 export async function executeServer(argv: readonly string[], servers: Servers): Promise<number> {
   const options = argv[0] === 'mcp' && argv[1] === 'serve' ? parsePlainly(argv.slice(2)) : undefined;
+  // A front parses a few small messages: compiling its schemas first would cost more than it saves.
+  if (argv[0] === 'mcp') config({ jitless: true });
   const { signal } = installInterrupts();
   if (options !== undefined) return await servers.mcp(options, signal);
   const { runServerProgram } = await import('./server-program.ts');
