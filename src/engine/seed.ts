@@ -2,10 +2,13 @@
 import { prepareProjectImage } from '../project/project-image.ts';
 import { openProjectStore } from '../project/project-store.ts';
 import type { CallContext } from '../shared/call-context.ts';
+import { exists } from '../system/files.ts';
 import type { Paths } from '../system/paths.ts';
 import { permitHostPath } from './host-paths.ts';
 import { emptySeed } from './workspace-list.ts';
 import type { SeedView, WorkspaceCall } from './workspace-types.ts';
+
+const rememberedSeeds = 100;
 
 export interface PreparedSeed {
   readonly view: SeedView;
@@ -21,6 +24,30 @@ export async function prepareRunSeed(
 ): Promise<string | undefined> {
   if (path === undefined) return undefined;
   return (await prepareProjectImage(openProjectStore(paths.cache), { path, includes: [] }, context)).path;
+}
+
+/** Images by what was asked for: the next call for the same most often gets the same one. */
+export class SeedMemory {
+  readonly #images = new Map<string, string>();
+
+  /** The image that this call will most likely get: a guess, to be checked against the real one. */
+  async expect(path: string | undefined, call: WorkspaceCall): Promise<string | undefined> {
+    const image = this.#images.get(memoryKey(path, call));
+    return image !== undefined && (await exists(image)) ? image : undefined;
+  }
+
+  note(path: string | undefined, call: WorkspaceCall, { image }: PreparedSeed): void {
+    if (image === undefined) return;
+    const key = memoryKey(path, call);
+    this.#images.delete(key);
+    this.#images.set(key, image);
+    const [oldest] = this.#images.keys();
+    if (this.#images.size > rememberedSeeds && oldest !== undefined) this.#images.delete(oldest);
+  }
+}
+
+function memoryKey(path: string | undefined, { project }: WorkspaceCall): string {
+  return JSON.stringify(path === undefined ? [project?.path, project?.includes] : [path]);
 }
 
 export async function prepareSeed(paths: Paths, path: string | undefined, call: WorkspaceCall): Promise<PreparedSeed> {

@@ -4,9 +4,10 @@ import { rm } from 'node:fs/promises';
 import { makeFolder } from '../system/folders.ts';
 import { recordEvent } from './events.ts';
 import type { Preparations } from './preparations.ts';
-import { prepareSeed } from './seed.ts';
+import { prepareSeed, type SeedMemory } from './seed.ts';
 import { Workspace } from './workspace.ts';
-import { endGuest, furnish, startFresh } from './workspace-guest.ts';
+import { endGuest, furnish, furnishProject, startFresh } from './workspace-guest.ts';
+import { emptySeed } from './workspace-list.ts';
 import { grantFor } from './workspace-network.ts';
 import { newLayer, nowSeconds, type WorkspaceRecord } from './workspace-record.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
@@ -19,6 +20,7 @@ const defaultEnvironment = 'debian:12';
 export async function createWorkspace(
   registry: WorkspaceRegistry,
   preparations: Preparations,
+  seeds: SeedMemory,
   request: CreateRequest,
   call: WorkspaceCall,
 ): Promise<WorkspaceView> {
@@ -28,11 +30,14 @@ export async function createWorkspace(
   const name = request.environment ?? call.project?.environment ?? defaultEnvironment;
   const secrets = await readSecrets(request.secrets, call);
   const grant = grantFor(request.networkPolicy, request.allow, call.network);
-  const [environment, seed] = await Promise.all([
+  // To look through a large checkout takes as long as to start a guest: the start goes ahead where the image can be guessed.
+  const guess = await seeds.expect(request.seedPath, call);
+  const [environment, known] = await Promise.all([
     preparations.environment(name, request.waitMs, call),
-    prepareSeed(paths, request.seedPath, call),
+    guess === undefined ? prepareSeed(paths, request.seedPath, call) : undefined,
     house.room(call),
   ]);
+  const expected = guess ?? known?.image;
   const files = registry.filesOf(id);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rm(files.folder, { recursive: true, force: true }));
@@ -60,8 +65,8 @@ export async function createWorkspace(
     secrets: secrets.list(),
     network_policy: request.networkPolicy,
     network_grant: grant,
-    seed: seed.view,
-    has_project: seed.image !== undefined,
+    seed: emptySeed,
+    has_project: expected !== undefined,
     state: 'started',
     stop_reason: null,
     guest: null,
@@ -75,10 +80,23 @@ export async function createWorkspace(
   };
   const workspace = await Workspace.open(house, files, draft, secrets);
   const place = await workspace.place(call, draft);
-  await furnish(place, environment.imagePath, seed.image);
+  await furnish(place, environment.imagePath, expected);
   undo.defer(() => workspace.network.closeAll());
-  const started = await startFresh(place);
+  const starting = startFresh(place);
+  const seeding = known ?? prepareSeed(paths, request.seedPath, call);
+  const [start, look] = await Promise.allSettled([starting, seeding]);
+  if (start.status === 'rejected') throw start.reason;
+  let started = start.value;
   undo.defer(() => endGuest(place.room, started.guest, started.record));
+  if (look.status === 'rejected') throw look.reason;
+  const seed = look.value;
+  seeds.note(request.seedPath, call, seed);
+  if (seed.image !== undefined && seed.image !== expected) {
+    await workspace.network.closeAll();
+    await endGuest(place.room, started.guest, started.record);
+    await furnishProject(place, seed.image);
+    started = await startFresh(place);
+  }
   if (!secrets.isEmpty) {
     const store = await house.secretStore();
     await store.save(id, secrets);
@@ -87,7 +105,7 @@ export async function createWorkspace(
   await recordEvent(files.events, 'created', name);
   call.signal.throwIfAborted();
   // From here on it exists.
-  await workspace.update({ guest: started.record });
+  await workspace.update({ guest: started.record, seed: seed.view });
   undo.move();
   workspace.hold(started);
   registry.add(workspace);

@@ -46,6 +46,12 @@ export async function furnish(place: GuestPlace, imagePath: string, projectImage
   if (projectImage !== undefined) await linkOrCopy(projectImage, files.projectImage);
 }
 
+/** Puts another project in the place of the one that is there. */
+export async function furnishProject({ files }: GuestPlace, projectImage: string): Promise<void> {
+  await rm(files.projectImage, { force: true });
+  await linkOrCopy(projectImage, files.projectImage);
+}
+
 /** A guest with a fresh disk, restored from the `ready` template. */
 export async function startFresh(place: GuestPlace): Promise<StartedGuest> {
   const { room, files, plan, environment, context } = place;

@@ -6,6 +6,7 @@ import { readConnectionLog } from '../network/connection-log.ts';
 import { isPyroError } from '../shared/errors.ts';
 import type { FileReadRequest, FileReadResult } from './change-types.ts';
 import type { Preparations } from './preparations.ts';
+import { SeedMemory } from './seed.ts';
 import type { Workspace } from './workspace.ts';
 import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
 import { createWorkspace } from './workspace-create.ts';
@@ -26,8 +27,9 @@ import type { WorkspaceCall, Workspaces } from './workspace-types.ts';
 import { statusOf, viewOf } from './workspace-view.ts';
 
 export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations): Workspaces {
+  const seeds = new SeedMemory();
   return {
-    create: (request, call) => createWorkspace(registry, preparations, request, call),
+    create: (request, call) => createWorkspace(registry, preparations, seeds, request, call),
     list: async (request) => listWorkspaces(registry, request),
     status: (id, call) => statusOf(registry.get(id), call),
     update: async (id, { name, clearName, labels, clearLabels }) => {

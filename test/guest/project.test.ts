@@ -1,7 +1,7 @@
 // A real, dirty checkout in a workspace: status as on the host, diffs that apply, patches, pushes, exports, resets.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -167,6 +167,30 @@ describe('a seeded workspace', () => {
     expect((await house.workspaces().diff(id, diffRequest, call())).changed).toBe(false);
     const status = ['status', '--porcelain=v2', '--branch'];
     expect((await exec(house, id, `git ${status.join(' ')}`)).stdout).not.toBe('');
+  });
+});
+
+describe('workspaces of one project in a row', () => {
+  it('each have it as it was when they were made', async () => {
+    const workspaces = house.workspaces();
+    const project = join(folder, 'turns');
+    mkdirSync(project);
+    gitIn(project, 'init', '-q', '-b', 'main');
+    const seen: string[] = [];
+    for (const turn of ['first', 'first', 'second', 'first']) {
+      writeFileSync(join(project, 'turn'), `${turn}\n`);
+      const made = await workspaces.create({ ...createRequest, seedPath: project }, call());
+      seen.push((await exec(house, made.workspace_id, 'cat turn')).stdout);
+      expect(made.workspace_seed).toMatchObject({ entry_count: 1, seed_path: project });
+      await workspaces.delete(made.workspace_id, call());
+    }
+    expect(seen).toEqual(['first\n', 'first\n', 'second\n', 'first\n']);
+    rmSync(project, { recursive: true });
+    await expect(workspaces.create({ ...createRequest, seedPath: project }, call())).rejects.toMatchObject({
+      code: 'seed_missing',
+    });
+    const left = await workspaces.list({ cursor: undefined, limit: 100, label: undefined, state: undefined }, call());
+    expect(left.workspaces.map(({ workspace_id: each }) => each)).toEqual([id]);
   });
 });
 
