@@ -9,7 +9,7 @@ export const processIdentitySchema = z.object({
 });
 export type ProcessIdentity = z.infer<typeof processIdentitySchema>;
 
-/** Identity of a running process, or undefined when there is none with this id (a zombie counts as none). */
+/** Identity of a running process, or undefined when there is none with this id (a zombie counts as none once its last thread has ended). */
 export function identifyProcess(pid: number): ProcessIdentity | undefined {
   let stat: string;
   try {
@@ -20,7 +20,8 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
   }
   // The name in parentheses may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+  // The first thread of a killed process may be a zombie while others still hold its files and locks.
+  if ((fields[0] === 'Z' && Number(fields[17]) <= 1) || fields[0] === 'X') return undefined;
   return { pid, start_ticks: Number(fields[19]) };
 }
 
