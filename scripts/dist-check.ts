@@ -74,7 +74,11 @@ function expect(holds: boolean, message: string): void {
 
 /** Names of the tools that the server has, over its standard input and output. */
 async function listTools(): Promise<string[]> {
-  const server = spawn(pyro, ['mcp', 'serve', '--no-project-source'], { cwd: place, env, stdio: ['pipe', 'pipe', 'inherit'] });
+  const server = spawn(pyro, ['mcp', 'serve', '--no-project-source'], {
+    cwd: place,
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const timer = setTimeout(() => server.kill('SIGKILL'), 30 * second);
   const send = (message: object): boolean => server.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
   const clientInfo = { name: 'dist-check', version: '1' };
@@ -100,7 +104,14 @@ async function makeRepository(): Promise<string> {
   await run('git', ['init', '-q', '-b', 'main', folder]);
   writeFileSync(join(folder, 'message.txt'), 'broken\n');
   await run('git', ['add', '.'], { cwd: folder });
-  const identity = ['-c', 'user.name=dist-check', '-c', 'user.email=dist-check@localhost', '-c', 'commit.gpgsign=false'];
+  const identity = [
+    '-c',
+    'user.name=dist-check',
+    '-c',
+    'user.email=dist-check@localhost',
+    '-c',
+    'commit.gpgsign=false',
+  ];
   await run('git', [...identity, 'commit', '-q', '-m', 'Begin'], { cwd: folder });
   return folder;
 }
@@ -121,35 +132,57 @@ async function journey(): Promise<void> {
     async () => packSchema.parse(JSON.parse(await run('npm', ['pack', root, '--json', '--ignore-scripts']))),
     ([{ filename, entryCount }]) => `${filename}, ${entryCount} files`,
   );
-  await step('content and size', async () => checkContent(pack[0]), (said) => said);
+  await step(
+    'content and size',
+    async () => checkContent(pack[0]),
+    (said) => said,
+  );
   await step('npm install, offline, empty home', async () => {
     const to = ['--global', '--prefix', path('prefix'), '--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
     await run('npm', ['install', ...to, path(pack[0].filename)]);
   });
   await step('environment', copyEnvironment, () => `${environment}, as make setup has prepared it`);
 
-  const { version } = z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
-  const said = await step('pyro --version', () => run(pyro, ['--version']), (text) => text.trim());
+  const { version } = z
+    .object({ version: z.string() })
+    .parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')));
+  const said = await step(
+    'pyro --version',
+    () => run(pyro, ['--version']),
+    (text) => text.trim(),
+  );
   expect(said.trim() === version, `it is ${said.trim()}, not ${version}`);
   await step('pyro completion bash', () => run(pyro, ['completion', 'bash']));
   const report = z.object({ ready: z.boolean(), checks: z.array(z.object({ status: z.string(), name: z.string() })) });
   await step(
     'pyro doctor',
     () => json(report, ['doctor'], 120),
-    ({ checks }) => checks.filter(({ status }) => status !== 'ok').map(({ status, name }) => `${status} ${name}`).join(', '),
+    ({ checks }) =>
+      checks
+        .filter(({ status }) => status !== 'ok')
+        .map(({ status, name }) => `${status} ${name}`)
+        .join(', '),
   );
   await step('pyro env list', async () => {
     const schema = z.object({ environments: z.array(z.object({ name: z.string(), installed: z.boolean() })) });
     const { environments } = await json(schema, ['env', 'list']);
-    expect(environments.some(({ name, installed }) => name === environment && installed), `${environment} is not there`);
+    expect(
+      environments.some(({ name, installed }) => name === environment && installed),
+      `${environment} is not there`,
+    );
   });
   await step('pyro prepare', () => run(pyro, ['prepare', environment], { seconds: 180 }));
-  await step('pyro run', () => run(pyro, ['run', environment, '--', 'git', '--version']), (text) => text.trim());
+  await step(
+    'pyro run',
+    () => run(pyro, ['run', environment, '--', 'git', '--version']),
+    (text) => text.trim(),
+  );
 
   const project = await makeRepository();
   const created = await step(
     'pyro workspace create',
-    () => json(z.object({ workspace_id: z.string() }), ['workspace', 'create', environment, '--seed-path', project], 120),
+    () =>
+      json(z.object({ workspace_id: z.string() }), ['workspace', 'create', environment, '--seed-path', project], 120),
     ({ workspace_id: id }) => id,
   );
   const id = created.workspace_id;

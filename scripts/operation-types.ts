@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { operations } from '../src/operations/index.ts';
 
 const nodeSchema = z.object({
-  type: z.string().optional(),
+  type: z.union([z.string(), z.array(z.string())]).optional(),
   description: z.string().optional(),
   default: z.unknown().optional(),
   const: z.unknown().optional(),
@@ -43,14 +43,16 @@ function typeOf(node: Node, indent: string): string {
   if (node.const !== undefined) return JSON.stringify(node.const);
   if (node.enum !== undefined) return node.enum.map((value) => JSON.stringify(value)).join(' | ');
   if (node.anyOf !== undefined) return node.anyOf.map((each) => typeOf(each, indent)).join(' | ');
-  switch (node.type) {
+  const { type } = node;
+  if (Array.isArray(type)) return type.map((each) => typeOf({ ...node, type: each }, indent)).join(' | ');
+  switch (type) {
     case 'integer':
       return 'number';
     case 'number':
     case 'string':
     case 'boolean':
     case 'null':
-      return node.type;
+      return type;
     case 'array':
       return `Array<${node.items === undefined ? 'unknown' : typeOf(node.items, indent)}>`;
     case 'object':
@@ -68,7 +70,7 @@ function objectType({ properties = {}, required, additionalProperties: others }:
     return `${docOf(node, inner)}${inner}${name}${isNeeded ? '' : '?'}: ${type}${isNeeded ? '' : ' | undefined'};\n`;
   });
   const open = typeof others === 'object' ? [`${inner}[key: string]: ${typeOf(others, inner)};\n`] : [];
-  return fields.length + open.length === 0 ? '{}' : `{\n${[...fields, ...open].join('')}${indent}}`;
+  return fields.length + open.length === 0 ? 'Record<string, never>' : `{\n${[...fields, ...open].join('')}${indent}}`;
 }
 
 function docOf({ description, default: preset }: Node, indent: string): string {

@@ -56,10 +56,12 @@ export function flagsOf({ name, short }: CompletionOption): string[] {
 
 /** Where values are known, by what stands before them: `run --network-policy`, or `host connect 0` for an argument. */
 export function knownValues(tree: readonly CompletionCommand[]): { at: string; values: readonly string[] }[] {
-  return tree.flatMap(({ path, options, positionals }) => [
-    ...options.flatMap((option) => flagsOf(option).map((flag) => ({ at: `${path} ${flag}`, values: option.values }))),
-    ...positionals.map((values, index) => ({ at: `${path} ${index}`, values })),
-  ]).filter(({ values }) => values.length > 0);
+  return tree
+    .flatMap(({ path, options, positionals }) => [
+      ...options.flatMap((option) => flagsOf(option).map((flag) => ({ at: `${path} ${flag}`, values: option.values }))),
+      ...positionals.map((values, index) => ({ at: `${path} ${index}`, values })),
+    ])
+    .filter(({ values }) => values.length > 0);
 }
 
 function oneLine(text: string): string {

@@ -7,9 +7,10 @@ export type InputOf<N extends OperationName> = OperationTypes[N]['input'];
 export type OutputOf<N extends OperationName> = OperationTypes[N]['output'];
 
 /** A method; its input may be left out when nothing in it is needed. */
-export type Method<I, O> = {} extends I
-  ? (input?: I, options?: CallOptions) => Promise<O>
-  : (input: I, options?: CallOptions) => Promise<O>;
+export type Method<I, O> =
+  Record<never, never> extends I
+    ? (input?: I, options?: CallOptions) => Promise<O>
+    : (input: I, options?: CallOptions) => Promise<O>;
 
 /** Every operation as a method. */
 export type Methods = Tree<''>;

@@ -81,7 +81,10 @@ describe('in bash', () => {
   });
 
   it('file names come where pyro has nothing to offer', () => {
-    const { stdout } = spawnSync('bash', ['--norc', '-c', 'source ./bash; complete -p pyro'], { cwd: place, encoding: 'utf8' });
+    const { stdout } = spawnSync('bash', ['--norc', '-c', 'source ./bash; complete -p pyro'], {
+      cwd: place,
+      encoding: 'utf8',
+    });
     expect(stdout.trim()).toBe('complete -o default -F _pyro pyro');
   });
 });
@@ -95,7 +98,8 @@ describe('the script for', () => {
 
   it.skipIf(!has('fish'))('fish offers commands, options and values', () => {
     const ask = (line: string): string =>
-      spawnSync('fish', ['--no-config', '-c', `source ./fish; complete -C '${line}'`], { cwd: place, encoding: 'utf8' }).stdout;
+      spawnSync('fish', ['--no-config', '-c', `source ./fish; complete -C '${line}'`], { cwd: place, encoding: 'utf8' })
+        .stdout;
     expect(ask('pyro workspace ex')).toMatch(/^exec\b/m);
     expect(ask('pyro env pull --source ')).toMatch(/^registry\b/m);
     expect(ask('pyro host connect ')).toMatch(/^codex\b/m);

@@ -9,7 +9,14 @@ import { snippetsOf } from '../support/snippets.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'pt-'));
 const compiler = join(root, 'node_modules/.bin/tsc');
-const settings = ['--strict', '--noEmit', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess', '--types', 'node'];
+const settings = [
+  '--strict',
+  '--noEmit',
+  '--exactOptionalPropertyTypes',
+  '--noUncheckedIndexedAccess',
+  '--types',
+  'node',
+];
 const modern = ['--target', 'es2024', '--lib', 'es2024,esnext.disposable', '--module', 'nodenext'];
 
 beforeAll(() => {
@@ -59,9 +66,15 @@ it.each([
   ['a field that is missing', 'await pyro.run({ environment: "debian:12" });', /command/],
   ['a value of another kind', "await pyro.workspace.exec({ workspace_id: 'x', command: 1 });", /number/],
   ['a word that is none of the allowed ones', "await pyro.workspace.list({ state: 'asleep' });", /asleep/],
-  ['an id where the workspace is known', "await pyro.workspaces.open('x').status({ workspace_id: 'x' });", /workspace_id/],
+  [
+    'an id where the workspace is known',
+    "await pyro.workspaces.open('x').status({ workspace_id: 'x' });",
+    /workspace_id/,
+  ],
 ])('%s is an error', (_what, line, expected) => {
-  expect(complaints('wrong.ts', `import { Pyro } from 'pyro-mcp';\nconst pyro = new Pyro();\n${line}\n`)).toMatch(expected);
+  expect(complaints('wrong.ts', `import { Pyro } from 'pyro-mcp';\nconst pyro = new Pyro();\n${line}\n`)).toMatch(
+    expected,
+  );
 });
 
 it('they say the same as the schemas', () => {
@@ -79,6 +92,9 @@ export const keysBack: Keys<FromSchemas> = builtKeys;
 `;
   writeFileSync(join(place, 'same.ts'), text);
   const more = ['--skipLibCheck', '--allowImportingTsExtensions', '--erasableSyntaxOnly'];
-  const { stdout } = spawnSync(compiler, [...settings, ...modern, ...more, 'same.ts'], { cwd: place, encoding: 'utf8' });
+  const { stdout } = spawnSync(compiler, [...settings, ...modern, ...more, 'same.ts'], {
+    cwd: place,
+    encoding: 'utf8',
+  });
   expect(stdout).toBe('');
 });

@@ -25,7 +25,9 @@ afterAll(async () => {
 
 /** What stands at `workspace.execSignal` of an object. */
 function methodAt(owner: unknown, name: string): unknown {
-  const words = name.split('.').map((word) => word.replaceAll(/[_-](.)/g, (_all, letter: string) => letter.toUpperCase()));
+  const words = name
+    .split('.')
+    .map((word) => word.replaceAll(/[_-](.)/g, (_all, letter: string) => letter.toUpperCase()));
   return words.reduce<unknown>(
     (at, word) => (typeof at === 'object' && at !== null ? Object.entries(at).find(([key]) => key === word)?.[1] : at),
     owner,

@@ -16,7 +16,11 @@ interface Script {
 const end: Turn = { text: '', next: null };
 
 /** A workspace whose command says what is in the script, page by page. */
-function scripted({ stdout, stderr = [end], exitCode = 0 }: Script): ExecParts & { killed: number[]; cursors: number[] } {
+function scripted({
+  stdout,
+  stderr = [end],
+  exitCode = 0,
+}: Script): ExecParts & { killed: number[]; cursors: number[] } {
   const turns: Record<StreamName, Turn[]> = { stdout: [...stdout], stderr: [...stderr] };
   const killed: number[] = [];
   const cursors: number[] = [];
@@ -27,7 +31,7 @@ function scripted({ stdout, stderr = [end], exitCode = 0 }: Script): ExecParts &
       if (command === 'refused') throw new PyroError('workspace_stopped', 'stopped');
       return { ...execOutput, sequence: 7 };
     },
-    logs: async ({ stream, cursor }, { signal } = {}) => {
+    logs: async ({ stream, cursor } = {}, { signal } = {}) => {
       if (stream !== 'stdout' && stream !== 'stderr') throw new Error('a page has one stream');
       if (stream === 'stdout') cursors.push(cursor ?? -1);
       const turn = turns[stream].shift() ?? end;
@@ -87,7 +91,12 @@ describe('the stream of a command', () => {
 
   it('waits a little for the rest of a character instead of asking without end', async () => {
     const started = performance.now();
-    const parts = scripted({ stdout: [{ text: '', next: 0 }, { text: 'é', next: null }] });
+    const parts = scripted({
+      stdout: [
+        { text: '', next: 0 },
+        { text: 'é', next: null },
+      ],
+    });
     expect(await collect(parts)).toContainEqual({ type: 'stdout', sequence: 7, text: 'é', offset: 0 });
     expect(performance.now() - started).toBeGreaterThan(80);
   });
