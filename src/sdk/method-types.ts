@@ -26,9 +26,11 @@ export type WorkspaceMethods = BoundTree<'workspace.'>;
 
 type BoundTree<Prefix extends string> = {
   readonly [Word in WordAfter<BoundName, Prefix> as Camel<Word>]: `${Prefix}${Word}` extends BoundName
-    ? Method<Omit<InputOf<`${Prefix}${Word}`>, 'workspace_id'>, OutputOf<`${Prefix}${Word}`>>
+    ? Method<WithoutId<InputOf<`${Prefix}${Word}`>>, OutputOf<`${Prefix}${Word}`>>
     : BoundTree<`${Prefix}${Word}.`>;
 };
+
+type WithoutId<I> = Omit<I, 'workspace_id'> & { readonly workspace_id?: never };
 
 type BoundName = {
   [N in OperationName]: InputOf<N> extends { workspace_id: string } ? N : never;

@@ -69,7 +69,7 @@ it.each([
   [
     'an id where the workspace is known',
     "await pyro.workspaces.open('x').status({ workspace_id: 'x' });",
-    /workspace_id/,
+    /undefined/,
   ],
 ])('%s is an error', (_what, line, expected) => {
   expect(complaints('wrong.ts', `import { Pyro } from 'pyro-mcp';\nconst pyro = new Pyro();\n${line}\n`)).toMatch(
