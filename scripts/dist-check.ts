@@ -207,6 +207,10 @@ async function journey(): Promise<void> {
   await step('pyro workspace delete', () => run(pyro, ['workspace', 'delete', id]));
   const tools = await step('pyro mcp serve, tools/list', listTools, (names) => `${names.length} tools`);
   expect(tools.includes('workspace_create'), `the tools are ${tools.join(', ')}`);
+  await step('pyro host print-config opencode', async () => {
+    const snippet = await run(pyro, ['host', 'print-config', 'opencode']);
+    expect(snippet.includes('"serve"'), `it prints ${snippet}`);
+  });
   await step('pyro daemon stop', () => run(pyro, ['daemon', 'stop']));
 }
 

@@ -66,11 +66,7 @@ it.each([
   ['a field that is missing', 'await pyro.run({ environment: "debian:12" });', /command/],
   ['a value of another kind', "await pyro.workspace.exec({ workspace_id: 'x', command: 1 });", /number/],
   ['a word that is none of the allowed ones', "await pyro.workspace.list({ state: 'asleep' });", /asleep/],
-  [
-    'an id where the workspace is known',
-    "await pyro.workspaces.open('x').status({ workspace_id: 'x' });",
-    /undefined/,
-  ],
+  ['an id where the workspace is known', "await pyro.workspaces.open('x').status({ workspace_id: 'x' });", /undefined/],
 ])('%s is an error', (_what, line, expected) => {
   expect(complaints('wrong.ts', `import { Pyro } from 'pyro-mcp';\nconst pyro = new Pyro();\n${line}\n`)).toMatch(
     expected,

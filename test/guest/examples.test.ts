@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { root } from '../support/documents.ts';
 import { startModel } from '../support/scripted-model.ts';
 import { snippetsOf } from '../support/snippets.ts';
@@ -17,6 +17,9 @@ let project = '';
 beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), 'px-'));
   execFileSync('git', ['init', '-q', '-b', 'main', project]);
+});
+
+beforeEach(() => {
   writeFileSync(join(project, 'message.txt'), 'broken\n');
 });
 
