@@ -42,6 +42,9 @@ soak: ## the guest tests with full counts (hours under emulation)
 test-hosts: setup ## the real Claude Code, Codex and OpenCode, offline (installs them into a cache first)
 	@scripts/test-hosts.sh
 
+dist-check: build guest ## pack the package, install it in an empty place and run the whole journey there
+	@node scripts/dist-check.ts
+
 fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZZ_SEED to start elsewhere
 	@node fuzz/run.ts --seconds $${FUZZ_SECONDS:-10} $${FUZZ_SEED:+--seed $$FUZZ_SEED}
 	@cd guest && go test ./internal/channel -run '^$$' -fuzz FuzzScanner -fuzztime $${FUZZ_SECONDS:-10}s
@@ -49,7 +52,7 @@ fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZ
 clean: ## remove what was built
 	@rm -rf dist coverage
 
-smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop dist-check:
+smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop:
 	@echo "$@ comes with the workspaces over MCP; this version has none yet" >&2; exit 2
 
 # npm writes a lock file without the packages of other platforms when it finds node_modules, and `npm ci` then refuses it:

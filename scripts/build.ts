@@ -1,8 +1,10 @@
-// Bundles the executable and the library into dist/; code of later use is split off and loaded when needed.
+// Bundles the executable and the library into dist/, with types and licences; code of later use is split off and loaded when needed.
 import { readFile, rm } from 'node:fs/promises';
 import { build, type Plugin } from 'esbuild';
 import { factsOf } from '../src/mcp/catalogue.ts';
 import { operations } from '../src/operations/index.ts';
+import { writeNotice } from './notice.ts';
+import { writeTypes } from './types.ts';
 
 /** Modules whose content is decided here. */
 function replaceModules(modules: readonly { filter: RegExp; contents: string }[]): Plugin {
@@ -19,7 +21,7 @@ function replaceModules(modules: readonly { filter: RegExp; contents: string }[]
 
 const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
 for (const stale of ['dist/main.js', 'dist/index.js', 'dist/chunks']) await rm(stale, { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   entryPoints: ['src/main.ts', 'src/index.ts'],
   outdir: 'dist',
   bundle: true,
@@ -33,6 +35,7 @@ await build({
   minifySyntax: true,
   minifyWhitespace: true,
   sourcemap: false,
+  metafile: true,
   define: { PYRO_VERSION: JSON.stringify(version) },
   plugins: [
     replaceModules([
@@ -54,3 +57,5 @@ await build({
     js: "import { createRequire as pyroCreateRequire } from 'node:module'; const require = pyroCreateRequire(import.meta.url);",
   },
 });
+await writeNotice(Object.keys(metafile.inputs), 'dist/NOTICE');
+await writeTypes('dist/types');

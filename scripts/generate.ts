@@ -1,6 +1,7 @@
 // Writes the reference pages from their sources; with --check it only says which are out of date and fails.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { completionShells, completionSummary } from '../src/cli/completion.ts';
 import { flagOf } from '../src/cli/options.ts';
 import { operations } from '../src/operations/index.ts';
 import { errorCodes } from '../src/shared/error-codes.ts';
@@ -35,7 +36,7 @@ function cliPage(): string {
     const examples = definition.examples.map(({ why, command }) => `# ${why}\n${command}`).join('\n');
     return `## pyro ${definition.name.replaceAll('.', ' ')}\n\n${definition.summary}. ${definition.details}\n${table}\n\`\`\`sh\n${examples}\n\`\`\`\n`;
   });
-  return `# Commands\n\n${mark}\nEvery command takes \`--json\`, which prints exactly the structured result, or \`{"error": …}\`.\n\n${[...parts, serverSection()].join('\n')}`;
+  return `# Commands\n\n${mark}\nEvery command takes \`--json\`, which prints exactly the structured result, or \`{"error": …}\`.\n\n${[...parts, serverSection(), completionSection()].join('\n')}`;
 }
 
 function serverSection(): string {
@@ -46,6 +47,10 @@ function serverSection(): string {
   });
   const examples = serverExamples.map(({ why, command }) => `# ${why}\n${command}`).join('\n');
   return `## pyro mcp serve\n\nServe workspaces to a chat host over MCP, on standard input and output. [The tools](tools.md).\n\n| argument | type | default | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n\n\`\`\`sh\n${examples}\n\`\`\`\n`;
+}
+
+function completionSection(): string {
+  return `## pyro completion\n\n${completionSummary}.\n\n| argument | type | default | meaning |\n|---|---|---|---|\n| \`SHELL\` | string |  | ${completionShells.join(', ')} |\n\n\`\`\`sh\n# What bash reads at its start\npyro completion bash\n\`\`\`\n`;
 }
 
 function errorsPage(): string {

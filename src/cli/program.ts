@@ -2,6 +2,7 @@
 import { Argument, Command, Option } from 'commander';
 import type { AnyOperation } from '../operations/define.ts';
 import { groups, operations } from '../operations/index.ts';
+import { addCompletion } from './completion.ts';
 import { isNumeric, optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
 
 export interface CommandCall {
@@ -37,6 +38,7 @@ export function createProgram(
     });
     addCommand(parent, last, operation, rest, onCall);
   }
+  addCompletion(program);
   return program;
 }
 
@@ -71,6 +73,8 @@ function addCommand(
     const isRequired = shape.required.includes(field);
     if (definition.positionals.includes(field)) {
       const argument = new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description);
+      // Told in help and completion; what does not fit is refused by the schema, as JSON where that is wanted.
+      if (property.enum !== undefined) argument.argChoices = property.enum;
       command.addArgument(isNumeric(property) ? argument.argParser(parseNumber) : argument);
       continue;
     }

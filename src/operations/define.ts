@@ -95,6 +95,18 @@ export interface AnyOperation {
   readonly receive: (output: unknown) => Outcome;
 }
 
+/** An operation that has kept its types, for the library; fronts do without them. */
+export interface TypedOperation<N extends string, I extends z.ZodObject, O extends z.ZodObject> extends AnyOperation {
+  /** Never there: it only carries the types */
+  readonly types?: OperationTypes<N, z.input<I>, z.output<O>>;
+}
+
+export interface OperationTypes<N extends string, I, O> {
+  readonly name: N;
+  readonly input: I;
+  readonly output: O;
+}
+
 /** What a command writes to standard output, and what it tells the person on standard error. */
 export interface CommandText {
   readonly stdout: string | Uint8Array;
@@ -109,9 +121,9 @@ export interface Outcome {
 }
 
 /** Makes an operation: the schemas check what goes in and what comes out. */
-export function defineOperation<I extends z.ZodObject, O extends z.ZodObject>(
-  operation: Operation<I, O>,
-): AnyOperation {
+export function defineOperation<const N extends string, I extends z.ZodObject, O extends z.ZodObject>(
+  operation: Operation<I, O> & { readonly name: N },
+): TypedOperation<N, I, O> {
   const receive = (raw: unknown): Outcome => {
     const output = operation.output.parse(raw);
     const text = operation.render(output);

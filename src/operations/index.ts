@@ -38,7 +38,7 @@ import { workspacePrune, workspaceStart, workspaceStop } from './workspace-power
 import { diskExport, diskList, diskRead, snapshotCreate, snapshotDelete, snapshotList } from './workspace-snapshot.ts';
 import { workspaceSummary } from './workspace-summary.ts';
 
-export const operations: readonly AnyOperation[] = [
+const list = [
   doctor,
   envList,
   envInspect,
@@ -103,7 +103,12 @@ export const operations: readonly AnyOperation[] = [
   vmStatus,
   vmNetworkInfo,
   vmReapExpired,
-];
+] as const;
+
+export const operations: readonly AnyOperation[] = list;
+
+/** Name, input and output of each, as types */
+export type ListedTypes = NonNullable<(typeof list)[number]['types']>;
 
 /** What each first word of a command, or first two words, is about. */
 export const groups: Readonly<Record<string, string>> = {

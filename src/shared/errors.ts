@@ -44,25 +44,20 @@ export interface ErrorReport {
   readonly retryable: boolean;
 }
 
-/** Report of any thrown value; what is not a {@link PyroError} is a fault of ours and says so. */
-export function reportError(error: unknown): ErrorReport {
+/** Any thrown value as a {@link PyroError}; what is none is a fault of ours and says so. */
+export function asPyroError(error: unknown): PyroError {
   const known = isPyroError(error) ? error : fromSystemError(error);
-  if (known !== undefined) {
-    return {
-      code: known.code,
-      message: known.message,
-      hint: known.hint ?? null,
-      details: known.details,
-      retryable: known.retryable,
-    };
-  }
-  return {
-    code: 'internal',
-    message: `internal error: ${messageOf(error)}`,
+  if (known !== undefined) return known;
+  return new PyroError('internal', `internal error: ${messageOf(error)}`, {
     hint: 'this is a fault in pyro; run the command again with PYRO_DEBUG=1 to see where it happened',
-    details: {},
-    retryable: false,
-  };
+    cause: error,
+  });
+}
+
+/** Report of any thrown value. */
+export function reportError(error: unknown): ErrorReport {
+  const { code, message, hint, details, retryable } = asPyroError(error);
+  return { code, message, hint: hint ?? null, details, retryable };
 }
 
 /** Text of any thrown value. */

@@ -1,10 +1,13 @@
-// The examples with a real guest: a program in Python over MCP, and a step of a CI job.
-import { execFileSync, spawnSync } from 'node:child_process';
+// The examples with a real guest: programs over MCP and with the library, a model, and a step of a CI job.
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { root } from '../support/documents.ts';
+import { startModel } from '../support/scripted-model.ts';
+import { snippetsOf } from '../support/snippets.ts';
 
 const examples = join(root, 'examples');
 const pyro = join(root, 'bin/pyro');
@@ -14,6 +17,9 @@ let project = '';
 beforeAll(() => {
   project = mkdtempSync(join(tmpdir(), 'px-'));
   execFileSync('git', ['init', '-q', '-b', 'main', project]);
+});
+
+beforeEach(() => {
   writeFileSync(join(project, 'message.txt'), 'broken\n');
 });
 
@@ -58,5 +64,53 @@ it('the CI script reports the check’s exit code, a summary and a patch that Gi
   expect(readFileSync(join(project, 'pyro-report/summary.md'), 'utf8')).toContain('1 file changed');
   execFileSync('git', ['-C', project, 'apply', 'pyro-report/changes.patch']);
   expect(readFileSync(join(project, 'message.txt'), 'utf8')).toBe('fixed\n');
+  expect(workspaceCount()).toBe(before);
+});
+
+it('the library example shows the output, prints the patch and leaves no workspace', () => {
+  const before = workspaceCount();
+  const command = 'cat message.txt; echo oops >&2; echo fixed > message.txt; exit 7';
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(examples, 'sdk.ts'), command], {
+    cwd: project,
+    env,
+    encoding: 'utf8',
+  });
+  expect(stderr).toContain('oops');
+  expect(status).toBe(7);
+  expect(stdout).toMatch(/^broken\ndiff --git a\/message\.txt b\/message\.txt\n[\s\S]*-broken\n\+fixed\n$/);
+  expect(workspaceCount()).toBe(before);
+});
+
+it('the snippets of the guide run', () => {
+  const before = workspaceCount();
+  const program = join(project, 'guide.ts');
+  writeFileSync(program, snippetsOf('docs/guide/sdk.md').replaceAll("'pyro-mcp'", `'${root}dist/index.js'`));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program], { cwd: project, env, encoding: 'utf8' });
+  rmSync(program);
+  expect(stderr).not.toContain('Error');
+  expect(status).toBe(0);
+  expect(stdout).toContain('?? note.txt\n');
+  expect(workspaceCount()).toBe(before);
+});
+
+it('a model with function calling works in a workspace from its creation to its end', async () => {
+  const before = workspaceCount();
+  const id = '{{workspace_id}}';
+  const steps = [
+    { tool: 'workspace_create', input: { seed_path: project } },
+    { tool: 'workspace_exec', input: { workspace_id: id, command: 'echo fixed > message.txt; exit 3' } },
+    { tool: 'workspace_diff', input: { workspace_id: id } },
+    { tool: 'workspace_delete', input: { workspace_id: id } },
+  ];
+  await using model = await startModel(steps, (name) => ({ name }));
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [join(examples, 'function-calling.ts'), 'Mend it', '--', pyro, 'mcp', 'serve', '--project-path', project],
+    { cwd: project, env: { ...env, MODEL_BASE_URL: model.url } },
+  );
+  expect(stdout).toBe('the script is done\n');
+  expect(model.results[1]).toContain('exit_code 3');
+  expect(model.results[2]).toContain('+fixed');
+  expect(model.results[3]).toContain('deleted');
   expect(workspaceCount()).toBe(before);
 });

@@ -38,6 +38,7 @@ const forbidden: Readonly<Record<string, string>> = {
   daemon: '../cli/program.ts',
   cli: '../engine/run.ts',
   mcp: '../engine/run.ts',
+  sdk: '../engine/run.ts',
 };
 
 describe('the layer rules', () => {

@@ -1,0 +1,69 @@
+// What can follow which words of a command line, read off the command tree, for the completion of every shell.
+import type { Command } from 'commander';
+
+export interface CompletionCommand {
+  /** Words after `pyro`, joined by spaces; empty for the program itself */
+  readonly path: string;
+  readonly commands: readonly Described[];
+  readonly options: readonly CompletionOption[];
+  /** Values of each argument by position; empty where any word may stand */
+  readonly positionals: readonly (readonly string[])[];
+}
+
+export interface Described {
+  readonly name: string;
+  readonly summary: string;
+}
+
+export interface CompletionOption extends Described {
+  /** `-t` of `-t, --tty` */
+  readonly short: string | undefined;
+  readonly takesValue: boolean;
+  readonly values: readonly string[];
+}
+
+/** The program and everything below it, parents first. */
+export function completionTree(command: Command, path = ''): CompletionCommand[] {
+  const help = command.createHelp();
+  const below = help.visibleCommands(command);
+  const node: CompletionCommand = {
+    path,
+    commands: below.map((each) => ({ name: each.name(), summary: oneLine(each.summary() || each.description()) })),
+    options: help.visibleOptions(command).map((option) => ({
+      name: option.long ?? option.flags,
+      short: option.short ?? undefined,
+      summary: oneLine(option.description),
+      takesValue: option.required || option.optional,
+      values: option.argChoices ?? [],
+    })),
+    positionals: command.registeredArguments.map(({ argChoices }) => argChoices ?? []),
+  };
+  return [node, ...below.flatMap((each) => completionTree(each, path === '' ? each.name() : `${path} ${each.name()}`))];
+}
+
+export function singleQuoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Flags that take the next word as their value, short and long. */
+export function valuedFlags({ options }: CompletionCommand): string[] {
+  return options.filter(({ takesValue }) => takesValue).flatMap(flagsOf);
+}
+
+export function flagsOf({ name, short }: CompletionOption): string[] {
+  return short === undefined ? [name] : [short, name];
+}
+
+/** Where values are known, by what stands before them: `run --network-policy`, or `host connect 0` for an argument. */
+export function knownValues(tree: readonly CompletionCommand[]): { at: string; values: readonly string[] }[] {
+  return tree
+    .flatMap(({ path, options, positionals }) => [
+      ...options.flatMap((option) => flagsOf(option).map((flag) => ({ at: `${path} ${flag}`, values: option.values }))),
+      ...positionals.map((values, index) => ({ at: `${path} ${index}`, values })),
+    ])
+    .filter(({ values }) => values.length > 0);
+}
+
+function oneLine(text: string): string {
+  return text.split('\n')[0]?.trim() ?? '';
+}

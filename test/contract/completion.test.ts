@@ -1,0 +1,107 @@
+// The completion scripts: bash's in a real bash, and those of zsh and fish in theirs where the machine has them.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createProgram } from '../../src/cli/program.ts';
+import { addServers } from '../../src/cli/server-program.ts';
+
+const place = mkdtempSync(join(tmpdir(), 'pc-'));
+
+/** What `pyro completion SHELL` prints. */
+async function scriptFor(shell: string): Promise<string> {
+  let printed = '';
+  const program = createProgram('0', [], async () => undefined);
+  addServers(program, { mcp: async () => 0, daemon: async () => 0 }, AbortSignal.abort(), () => undefined);
+  program.configureOutput({
+    writeOut: (text) => {
+      printed += text;
+    },
+  });
+  await program.parseAsync(['completion', shell], { from: 'user' });
+  return printed;
+}
+
+beforeAll(async () => {
+  for (const shell of ['bash', 'zsh', 'fish']) writeFileSync(join(place, shell), await scriptFor(shell));
+  writeFileSync(join(place, 'a file'), '');
+});
+
+afterAll(() => {
+  rmSync(place, { recursive: true, force: true });
+});
+
+/** What bash offers for a line, broken into words as readline breaks it. */
+function complete(...words: string[]): string[] {
+  const asked = `set -eu; source ./bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pyro; printf '%s\\n' "\${COMPREPLY[@]-}"`;
+  const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', asked, 'bash', 'pyro', ...words], {
+    cwd: place,
+    encoding: 'utf8',
+  });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+describe('in bash', () => {
+  it('commands of the program and of a group are offered', () => {
+    expect(complete('')).toEqual(expect.arrayContaining(['run', 'workspace', 'mcp', 'completion']));
+    expect(complete('work')).toEqual(['workspace']);
+    expect(complete('workspace', 'file', '')).toEqual(expect.arrayContaining(['list', 'read', 'write']));
+    expect(complete('workspace', 'exec-')).toEqual(['exec-signal']);
+    expect(complete('mcp', '')).toContain('serve');
+  });
+
+  it('options are those of the command', () => {
+    expect(complete('env', 'pull', '--s')).toEqual(['--source']);
+    expect(complete('workspace', 'create', 'debian', ':', '12', '--seed')).toEqual(['--seed-path']);
+    expect(complete('run', '--mem')).toEqual(['--mem-mib']);
+    expect(complete('doctor', '--mem')).toEqual([]);
+  });
+
+  it('values are offered where they are known', () => {
+    expect(complete('env', 'pull', '--source', '')).toEqual(['auto', 'registry', 'packages']);
+    expect(complete('env', 'pull', '--source', '=')).toEqual(['auto', 'registry', 'packages']);
+    expect(complete('env', 'pull', '--source', '=', 'reg')).toEqual(['registry']);
+    expect(complete('mcp', 'serve', '--mode', 'in')).toEqual(['inspect']);
+    expect(complete('host', 'connect', 'c')).toEqual(['claude-code', 'codex']);
+    expect(complete('completion', '')).toEqual(['bash', 'zsh', 'fish']);
+  });
+
+  it('the value of an option is not taken for a command or an argument', () => {
+    expect(complete('run', '--user', 'run', '--env', 'A', '=', 'b', '--net')).toEqual(['--network-policy']);
+    expect(complete('host', 'connect', '--scope', 'user', 'c')).toEqual(['claude-code', 'codex']);
+  });
+
+  it('nothing of pyro is offered after -- and where any word may stand', () => {
+    expect(complete('run', 'debian', ':', '12', '--', '')).toEqual([]);
+    expect(complete('host', 'connect', 'codex', 'c')).toEqual([]);
+    expect(complete('workspace', 'status', '')).toEqual([]);
+  });
+
+  it('file names come where pyro has nothing to offer', () => {
+    const { stdout } = spawnSync('bash', ['--norc', '-c', 'source ./bash; complete -p pyro'], {
+      cwd: place,
+      encoding: 'utf8',
+    });
+    expect(stdout.trim()).toBe('complete -o default -F _pyro pyro');
+  });
+});
+
+const has = (shell: string): boolean => spawnSync(shell, ['--version']).status === 0;
+
+describe('the script for', () => {
+  it.skipIf(!has('zsh'))('zsh is one that zsh reads', () => {
+    expect(spawnSync('zsh', ['-fn', 'zsh'], { cwd: place, encoding: 'utf8' }).stderr).toBe('');
+  });
+
+  it.skipIf(!has('fish'))('fish offers commands, options and values', () => {
+    const ask = (line: string): string =>
+      spawnSync('fish', ['--no-config', '-c', `source ./fish; complete -C '${line}'`], { cwd: place, encoding: 'utf8' })
+        .stdout;
+    expect(ask('pyro workspace ex')).toMatch(/^exec\b/m);
+    expect(ask('pyro env pull --source ')).toMatch(/^registry\b/m);
+    expect(ask('pyro host connect ')).toMatch(/^codex\b/m);
+  });
+});
