@@ -40,7 +40,7 @@ export const coldStartValidation: Recipe = {
       left_out: { ignored: 1 },
     });
     const readme = await call('workspace_file_read', { workspace_id: id, path: 'README.md' });
-    check('the README names its commands', readme['content'], /sh validate\.sh\n[^]*sh serve\.sh\n/);
+    check('the README names its commands', readme['content'], /sh validate\.sh\n[\s\S]*sh serve\.sh\n/);
     const validated = await call('workspace_exec', { workspace_id: id, command: 'sh validate.sh' });
     check('its check passes in a clean machine', validated, { exit_code: 0, execution_mode: 'guest' });
     check('its check says so', validated['stdout'], /\bvalidated\n$/);

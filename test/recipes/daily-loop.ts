@@ -1,5 +1,5 @@
 // make smoke-daily-loop: what somebody does each day, from doctor and prepare to a reset in place of a new workspace.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { root } from '../support/documents.ts';
@@ -14,22 +14,35 @@ const doctorSchema = z.object({
   ready: z.boolean(),
   checks: z.array(z.object({ name: z.string(), message: z.string() })),
 });
-const connectSchema = z.object({ dry_run: z.boolean(), changes: z.array(z.looseObject({ written: z.boolean() })) });
+const connectSchema = z.object({
+  dry_run: z.boolean(),
+  changes: z.array(z.object({ action: z.string(), diff: z.string() })),
+});
 const printSchema = z.object({ snippet: z.string() });
 const snippetSchema = z.object({
   mcp: z.object({ pyro: z.object({ type: z.literal('local'), command: z.array(z.string()).min(3) }) }),
 });
 
-/** A command as it is typed, with its result as data. */
-type Pyro = <T>(schema: z.ZodType<T>, args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<T>;
+/** A command as it is typed, and what to look for in its result. */
+interface Typed<T> {
+  readonly args: readonly string[];
+  readonly schema: z.ZodType<T>;
+  readonly say: (value: T) => string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+type Pyro = <T>(typed: Typed<T>) => Promise<T>;
 
 function pyroOf({ project, record }: Scene, options: RunOptions): Pyro {
-  return async (schema, args, env = options.env) => {
-    const end = record.begin(`pyro ${args.slice(0, 2).join(' ')}`, args.slice(2).join(' '));
+  return async ({ args, schema, say, env = options.env }) => {
+    const end = record.begin('pyro', args.join(' '));
     const result = await runCommand(executable, [...args, '--json'], { cwd: project, env, signal: options.signal });
-    end(`exit code ${result.exitCode}`);
-    if (result.exitCode !== 0) throw new Error(`pyro ${args.join(' ')}: ${result.output}`);
-    return schema.parse(JSON.parse(result.stdout));
+    if (result.exitCode !== 0) {
+      end(`exit_code ${result.exitCode}`);
+      throw new Error(`pyro ${args.join(' ')}: ${result.output}`);
+    }
+    const value = schema.parse(JSON.parse(result.stdout));
+    end(say(value));
+    return value;
   };
 }
 
@@ -45,11 +58,21 @@ function makeHome({ folder }: Scene, env: Readonly<Record<string, string>>): Rec
 /** Gives the command that a chat host would start. */
 async function connectHosts(scene: Scene, pyro: Pyro, options: RunOptions): Promise<readonly string[]> {
   const env = makeHome(scene, options.env);
-  const connected = await pyro(connectSchema, ['host', 'connect', 'claude-code', '--dry-run'], env);
+  const connected = await pyro({
+    args: ['host', 'connect', 'claude-code', '--dry-run'],
+    schema: connectSchema,
+    say: ({ changes }) => changes.map(({ action, diff }) => `would be ${action}: ${diff}`).join(', '),
+    env,
+  });
   scene.check('a dry run says what it would add', connected, { dry_run: true, changes: [{ action: 'added' }] });
   scene.check('and writes nothing', readFileSync(join(scene.folder, 'home', '.claude.json'), 'utf8'), '{}\n');
-  const { snippet } = await pyro(printSchema, ['host', 'print-config', 'opencode'], env);
-  scene.check('nor does printing', readdirSync(join(scene.folder, 'home')), ['.claude.json']);
+  const { snippet } = await pyro({
+    args: ['host', 'print-config', 'opencode'],
+    schema: printSchema,
+    say: (printed) => printed.snippet,
+    env,
+  });
+  scene.check('nor does printing', existsSync(join(scene.folder, 'home', '.config')), false);
   return snippetSchema.parse(JSON.parse(snippet)).mcp.pyro.command;
 }
 
@@ -60,7 +83,9 @@ async function workFor(scene: Scene, command: readonly string[], options: RunOpt
   await using session = await openSession(server, record, options.signal);
   const created = await session.call('workspace_create', { name: named('daily'), labels: [label] });
   const id = textIn(created, 'workspace_id');
-  check('the printed command starts a server that knows the project', created['workspace_seed'], { origin_kind: 'cwd' });
+  check('the printed command starts a server that knows the project', created['workspace_seed'], {
+    origin_kind: 'cwd',
+  });
   const spoil = 'rm README.md; touch /usr/local/installed; ls -A /workspace /usr/local/installed';
   const spoiled = await session.call('workspace_exec', { workspace_id: id, command: spoil });
   check('the machine is spoiled', spoiled, { exit_code: 0, stdout: '/usr/local/installed\n\n/workspace:\n.git\n' });
@@ -80,10 +105,19 @@ const options = { env: cleanEnvironment(), artifacts: join(root, 'artifacts', 'r
 const request = { name: 'daily-loop', server: 'pyro mcp serve', files: { 'README.md': '# Daily\n' } };
 const { report, files } = await playScene(request, options, async (scene) => {
   const pyro = pyroOf(scene, options);
-  scene.check('doctor says ready', await pyro(doctorSchema, ['doctor']), { ready: true });
-  await pyro(z.object({ reset_ms: z.number() }), ['prepare', 'debian:12']);
-  const { checks } = await pyro(doctorSchema, ['doctor', '--environment', 'debian:12']);
-  const environment = checks.find(({ name }) => name.includes('environment'));
+  const doctor = {
+    args: ['doctor', '--environment', 'debian:12'],
+    schema: doctorSchema,
+    say: ({ ready }: z.infer<typeof doctorSchema>) => (ready ? 'ready' : 'not ready'),
+  };
+  scene.check('doctor says ready', await pyro(doctor), { ready: true });
+  await pyro({
+    args: ['prepare', 'debian:12'],
+    schema: z.object({ start_ms: z.number(), reset_ms: z.number() }),
+    say: ({ start_ms: start, reset_ms: reset }) => `start ${start} ms, reset ${reset} ms`,
+  });
+  const { checks } = await pyro(doctor);
+  const environment = checks.find(({ name }) => name === 'environment debian:12');
   scene.check('doctor says warm after prepare', environment?.message, /^warm\b/);
   await workFor(scene, await connectHosts(scene, pyro, options), options);
 });

@@ -29,7 +29,8 @@ export const parallelWorkspaces: Recipe = {
       (await call('workspace_file_read', { workspace_id: id, path }))['content'];
     check('alpha has its own attempt', await read(alpha), alphaText);
     check('beta has its own attempt', await read(beta), betaText);
-    const exec = (id: string, command: string): Promise<unknown> => call('workspace_exec', { workspace_id: id, command });
+    const exec = (id: string, command: string): Promise<unknown> =>
+      call('workspace_exec', { workspace_id: id, command });
     const [passed, failed] = await Promise.all([exec(alpha, 'sh check.sh'), exec(beta, 'sh check.sh')]);
     check('the same check passes for alpha', passed, { exit_code: 0, stdout: 'passed\n' });
     check('the same check fails for beta', failed, { exit_code: 1, stdout: 'got: make IT so\n' });

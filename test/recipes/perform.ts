@@ -27,7 +27,11 @@ export async function perform(recipe: Recipe, options: RunOptions): Promise<Perf
 async function readPrompt(session: Session, page: UseCasePage, check: Check): Promise<readonly string[]> {
   const text = await session.prompt(page.prompt);
   const wanted = toolsIn(text);
-  check('the prompt has steps, and all that they need', /^1\. /m.test(text) && !text.includes('This server lacks'), true);
+  check(
+    'the prompt has steps, and all that they need',
+    /^1\. /m.test(text) && !text.includes('This server lacks'),
+    true,
+  );
   const missing = [...wanted, ...page.tools].filter((tool) => !session.tools.includes(tool));
   check('the server has every tool of prompt and page', missing, []);
   return wanted;

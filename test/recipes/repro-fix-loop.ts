@@ -48,7 +48,11 @@ export const reproFixLoop: Recipe = {
     ]);
     stage.check('the host is as it was', readFileSync(join(project, 'message.txt'), 'utf8'), 'broken\n');
     await call('workspace_export', { workspace_id: id, format: 'patch', output_path: 'fix.patch' });
-    stage.check('the patch of the file is that of the diff', readFileSync(join(project, 'fix.patch'), 'utf8'), diff['patch']);
+    stage.check(
+      'the patch of the file is that of the diff',
+      readFileSync(join(project, 'fix.patch'), 'utf8'),
+      diff['patch'],
+    );
     stage.check('the patch applies to the checkout', await onHost('git apply fix.patch'), { exitCode: 0, output: '' });
     stage.check('the test passes at home', await onHost('sh check.sh'), { exitCode: 0, output: 'fixed\n' });
     const summary = await call('workspace_summary', { workspace_id: id });

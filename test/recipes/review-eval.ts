@@ -1,8 +1,8 @@
 // Recipe: candidates are judged by one script, each from the same snapshot of the whole machine.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Structure } from './session.ts';
 import { type Recipe, textIn } from './recipe.ts';
+import type { Structure } from './session.ts';
 
 const review = `#!/bin/sh
 # Exit code 0 when the artifact passes; the report says so, too.

@@ -106,7 +106,10 @@ export function transcriptTable(steps: readonly Step[], longest: number): string
 }
 
 function oneLine(text: string, longest: number): string {
-  const flat = text.trim().replaceAll(/\s*\n\s*/g, ' ⏎ ').replaceAll(/\s+/g, ' ');
+  const flat = text
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' ⏎ ')
+    .replaceAll(/\s+/g, ' ');
   const characters = [...flat];
   return characters.length <= longest ? flat : `${characters.slice(0, longest - 1).join('')}…`;
 }

@@ -20,9 +20,7 @@ const { values, positionals } = parseArgs({
 });
 const unknown = positionals.filter((name) => !recipes.some((recipe) => recipe.name === name));
 if (unknown.length > 0) {
-  process.stderr.write(
-    `no recipe ${unknown.join(', ')}; there are: ${recipes.map(({ name }) => name).join(', ')}\n`,
-  );
+  process.stderr.write(`no recipe ${unknown.join(', ')}; there are: ${recipes.map(({ name }) => name).join(', ')}\n`);
   process.exit(2);
 }
 

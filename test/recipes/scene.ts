@@ -4,8 +4,8 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from '../support/documents.ts';
-import { type Files, makeCheckout } from './checkout.ts';
 import { type Check, createCheck } from './check.ts';
+import { type Files, makeCheckout } from './checkout.ts';
 import { deleteLeftovers } from './leftovers.ts';
 import { createRecord, type RunRecord, type RunReport, writeReport } from './run-record.ts';
 

@@ -87,7 +87,7 @@ export const untrustedInspection: Recipe = {
     const report = 'inspection-report.txt';
     await call('workspace_export', { workspace_id: id, path: report, output_path: report });
     const findings = readFileSync(join(project, report), 'utf8');
-    check('the report is at home', findings, /^network_policy=off$[^]*^\.\/suspicious\.sh:3:curl /m);
+    check('the report is at home', findings, /^network_policy=off$[\s\S]*^\.\/suspicious\.sh:3:curl /m);
     check('the workspace is gone', await call('workspace_delete', { workspace_id: id }), { deleted: true });
     const changed = await onHost('git status --porcelain');
     check('the report is all that came', changed.output, '?? inspection-report.txt\n?? suspicious.sh\n');
