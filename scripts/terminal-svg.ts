@@ -48,7 +48,7 @@ export function drawTerminal({ title, lines }: Recording): string {
 <style>
 text{font:13px ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace;white-space:pre}
 #screen,#screen g{animation-duration:${totalMs}ms;animation-iteration-count:infinite;animation-timing-function:step-end}
-#screen{animation-name:scroll;transform:translateY(${-offsetOf(drawn.length)}px)}
+#screen{animation-name:scroll}
 @keyframes scroll{0%{transform:translateY(0)}${scrolls.join('')}}
 ${shows.join('\n')}
 @media (prefers-reduced-motion:reduce){#screen,#screen g{animation:none}}
@@ -56,7 +56,7 @@ ${shows.join('\n')}
 <clipPath id="window"><rect x="0" y="${barHeight}" width="${width}" height="${height - barHeight - 4}"/></clipPath>
 <rect width="${width}" height="${height}" rx="8" fill="#0d1117"/>
 <text x="${width / 2}" y="20" text-anchor="middle" fill="#8b949e">${escapeXml(title)}</text>
-<g clip-path="url(#window)"><g id="screen">
+<g clip-path="url(#window)"><g id="screen" transform="translate(0,${-offsetOf(drawn.length)})">
 ${groups.join('\n')}
 </g></g>
 </svg>
