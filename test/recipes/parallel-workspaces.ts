@@ -51,8 +51,8 @@ export const parallelWorkspaces: Recipe = {
     writeFileSync(join(project, 'alpha.patch'), textIn(diff, 'patch'));
     check('the better patch applies to the checkout', await onHost('git apply alpha.patch'), { exitCode: 0 });
     check('the check passes at home', await onHost('sh check.sh'), { exitCode: 0, output: 'passed\n' });
-    for (const id of [alpha, beta]) {
-      check('a workspace is gone', await call('workspace_delete', { workspace_id: id }), { deleted: true });
+    for (const [name, id] of Object.entries({ alpha, beta })) {
+      check(`${name} is gone`, await call('workspace_delete', { workspace_id: id }), { deleted: true });
     }
   },
 };

@@ -6,6 +6,7 @@ import { isWithin, readPage, toolsIn, type UseCasePage } from './page.ts';
 import type { HostResult, Recipe, Stage } from './recipe.ts';
 import { type Performance, playScene, type RunOptions, type Scene } from './scene.ts';
 import { openSession, type Session } from './session.ts';
+import { exitResult } from './short-result.ts';
 
 /** Never throws for what goes wrong in the recipe: the report says it. */
 export async function perform(recipe: Recipe, options: RunOptions): Promise<Performance> {
@@ -48,7 +49,7 @@ function createStage({ call, refused }: Session, scene: Scene, { env, signal }: 
     onHost: async (line): Promise<HostResult> => {
       const end = record.begin('on the host', line);
       const { exitCode, output } = await runCommand('sh', ['-c', line], { cwd: project, env, signal });
-      end(`exit_code ${exitCode}: ${output}`);
+      end(exitResult(exitCode, output));
       return { exitCode, output };
     },
     check,

@@ -34,6 +34,8 @@ export async function openSession(command: ServerCommand, record: RunRecord, sig
   const open = await openClient(command);
   const { client } = open;
   const called: string[] = [];
+  /** Names of workspaces by their ids */
+  const names = new Map<unknown, unknown>();
   // Also makes the client check each result against the schema that the server promises.
   const { tools } = await client.listTools();
 
@@ -61,10 +63,13 @@ export async function openSession(command: ServerCommand, record: RunRecord, sig
 
   const attempt = async (name: string, args: Structure): Promise<Answer> => {
     called.push(name);
-    const { workspace_id: _, ...shown } = args;
-    const end = record.begin(name, JSON.stringify(shown));
+    const { workspace_id: id, ...shown } = args;
+    // With a single one it is plain which is meant.
+    const which = names.size > 1 && names.has(id) ? `${names.get(id)} ` : '';
+    const end = record.begin(name, `${which}${JSON.stringify(shown)}`);
     try {
       const answer = await prepared(name, args);
+      if (name === 'workspace_create' && !answer.isError) names.set(answer.structure['workspace_id'], args['name']);
       end(answer.isError ? (answer.text.split('\n')[0] ?? '') : shortResult(name, answer.structure, answer.text));
       return answer;
     } catch (error) {

@@ -52,7 +52,7 @@ const describers: Readonly<Record<string, Describe>> = {
   ),
   workspace_exec: say(
     z.object({ exit_code: z.number().nullable(), stdout: z.string(), stderr: z.string() }),
-    ({ exit_code: code, stdout, stderr }) => `exit_code ${code}: ${stdout}${stderr}`,
+    ({ exit_code: code, stdout, stderr }) => exitResult(code, stdout + stderr),
   ),
   workspace_file_read: say(z.object({ content: z.string() }), ({ content }) => content),
   workspace_file_list: say(z.object({ entries: z.array(z.object({ path: z.string(), mode: z.string() })) }), (list) =>
@@ -69,6 +69,10 @@ const describers: Readonly<Record<string, Describe>> = {
   service_logs: say(z.object({ stdout: z.string(), stderr: z.string() }), ({ stdout, stderr }) => stdout + stderr),
   shell_read: say(z.object({ output: z.string() }), ({ output }) => output),
 };
+
+export function exitResult(code: number | null, output: string): string {
+  return output === '' ? `exit_code ${code}` : `exit_code ${code}: ${output}`;
+}
 
 /** The text that the server itself gives, where nothing better is known. */
 export function shortResult(tool: string, structure: unknown, text: string): string {
