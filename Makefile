@@ -6,7 +6,7 @@ export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/go/bin:$
 .PHONY: help setup build guest guest-verify generate demo check test bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts dist-check fuzz clean lock
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 30
 
 setup: ## install what is needed, build pyro, the guest kit and the debian:12 environment
 	@scripts/setup.sh
@@ -52,8 +52,19 @@ fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZ
 clean: ## remove what was built
 	@rm -rf dist coverage
 
-smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop:
-	@echo "$@ comes with the workspaces over MCP; this version has none yet" >&2; exit 2
+smoke-use-cases: setup ## the five recipes with real guests, through an MCP client; transcripts in artifacts/recipes
+	@node test/recipes/run.ts
+
+smoke-cold-start-validation: setup ## one recipe: does a fresh clone work?
+smoke-repro-fix-loop: setup ## one recipe: reproduce, fix, prove
+smoke-parallel-workspaces: setup ## one recipe: two attempts side by side
+smoke-untrusted-inspection: setup ## one recipe: look at code that nobody trusts
+smoke-review-eval: setup ## one recipe: review with a way back
+smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval:
+	@node test/recipes/run.ts $(@:smoke-%=%)
+
+smoke-daily-loop: setup ## doctor, prepare, connect, create, reset, delete
+	@node test/recipes/daily-loop.ts
 
 # npm writes a lock file without the packages of other platforms when it finds node_modules, and `npm ci` then refuses it:
 # so the file is made from nothing, and node_modules is not looked at. Addresses stay out by .npmrc.

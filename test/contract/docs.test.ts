@@ -5,7 +5,15 @@ import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
 import { addServers } from '../../src/cli/server-program.ts';
-import { anchorsOf, commandsOf, linksOf, readDocuments, root, splitCommands } from '../support/documents.ts';
+import {
+  anchorsOf,
+  commandsOf,
+  linksOf,
+  readDocuments,
+  readRecording,
+  root,
+  splitCommands,
+} from '../support/documents.ts';
 
 const documents = await readDocuments();
 
@@ -35,6 +43,12 @@ describe('commands', () => {
       if (fault !== undefined) wrong.push(`${path}: ${line}: ${fault}`);
     }
     expect(wrong).toEqual([]);
+  });
+
+  it('of the recorded session exist, too', async () => {
+    const recorded = commandsOf(readRecording());
+    expect(recorded.length).toBeGreaterThan(5);
+    for (const { argv } of recorded) expect(await faultOf(argv)).toBeUndefined();
   });
 
   it('that do not exist are noticed', async () => {

@@ -18,6 +18,15 @@ export async function readDocuments(): Promise<DocumentText[]> {
   return paths.sort().map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 }
 
+/** The session that is drawn in the README, its commands as a shell block. */
+export function readRecording(): DocumentText {
+  const path = 'docs/terminal.svg';
+  const [, session = ''] = /<desc[^>]*>(.*?)<\/desc>/s.exec(readFileSync(join(root, path), 'utf8')) ?? [];
+  const text = session.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+  const commands = text.split('\n').flatMap((line) => (line.startsWith('$ ') ? [line.slice(2)] : []));
+  return { path, text: ['```sh', ...commands, '```', ''].join('\n') };
+}
+
 /** Targets of the links that stay in the repository. */
 export function linksOf({ text }: DocumentText): string[] {
   const prose = text.replaceAll(/^```.*?^```/gms, '');

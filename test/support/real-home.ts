@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { locatePaths } from '../../src/system/paths.ts';
 
-const executable = join(new URL('../..', import.meta.url).pathname, 'bin', 'pyro');
+export const executable = join(new URL('../..', import.meta.url).pathname, 'bin', 'pyro');
 
 export interface RealHome {
   readonly folder: string;
