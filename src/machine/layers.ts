@@ -3,19 +3,25 @@ import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
-import { runCommand } from '../system/command.ts';
+import { type CommandOptions, runCommand } from '../system/command.ts';
 import type { Qmp } from './qmp.ts';
+
+/** A program that wrote on after a kill -9 of ours would hold the locks of the layers that the next one wants. */
+function tied(signal: AbortSignal): CommandOptions {
+  return { signal, endsWithUs: true };
+}
 
 /** An empty layer at `path` on a file beside it, which it names relative to itself. */
 export async function createLayer(path: string, below: string, diskMib: number, signal: AbortSignal): Promise<void> {
   const options = ['create', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', below, path, `${diskMib}M`];
-  await runCommand('qemu-img', options, { signal });
+  await runCommand('qemu-img', options, tied(signal));
 }
 
 /** Name of the file below a layer that nobody uses; undefined for one that is not whole. */
 export async function layerBelow(path: string, signal: AbortSignal): Promise<string | undefined> {
   try {
-    const { stdout } = await runCommand('qemu-img', ['info', '--output=json', path], { signal });
+    // Also where somebody has it open still, who could keep us from it.
+    const { stdout } = await runCommand('qemu-img', ['info', '-U', '--output=json', path], { signal });
     return imageSchema.parse(JSON.parse(stdout))['backing-filename'];
   } catch {
     // Cut off while it was made: nothing can stand in it.
@@ -84,10 +90,10 @@ export async function mergeLayer(
   merge: { readonly from: string; readonly into: string; readonly children: readonly string[] },
   signal: AbortSignal,
 ): Promise<void> {
-  await runCommand('qemu-img', ['commit', '-q', '-d', '-f', 'qcow2', join(folder, merge.from)], { signal });
+  await runCommand('qemu-img', ['commit', '-q', '-d', '-f', 'qcow2', join(folder, merge.from)], tied(signal));
   for (const child of merge.children) {
     const options = ['rebase', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', merge.into, join(folder, child)];
-    await runCommand('qemu-img', options, { signal });
+    await runCommand('qemu-img', options, tied(signal));
   }
 }
 
@@ -99,7 +105,7 @@ export async function flattenDisk(
   signal: AbortSignal,
 ): Promise<void> {
   await runCommand('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', format, basename(top), output], {
-    signal,
+    ...tied(signal),
     cwd: dirname(top),
   });
 }

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { type Cgroup, type CgroupLimits, createCgroup } from '../system/cgroup.ts';
-import { findProgram } from '../system/command.ts';
+import { tie } from '../system/command.ts';
 import { type MachineProcess, printableTail } from './machine-process.ts';
 
 const keptConsole = 64 * 1024;
@@ -44,9 +44,7 @@ function enterQuietly(cgroup: Cgroup | undefined, pid: number): void {
 }
 
 async function spawnAttached({ qemu, args, stateFd }: QemuStart): Promise<ChildProcess> {
-  const setpriv = await findProgram('setpriv');
-  const command = setpriv === undefined ? [qemu, ...args] : [setpriv, '--pdeathsig', 'KILL', qemu, ...args];
-  const [file = qemu, ...rest] = command;
+  const [file = qemu, ...rest] = await tie(qemu, args);
   const pipes = ['ignore', 'pipe', 'pipe'] as const;
   return spawn(file, rest, {
     detached: true,

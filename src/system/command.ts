@@ -21,6 +21,8 @@ export interface CommandOptions {
   readonly onStderr?: (text: string) => void;
   /** Ends it, on cancellation, at once with every process that it has started: for programs whose children outlive them */
   readonly endsWholeGroup?: boolean;
+  /** True for what must not write on when we are gone, even by kill -9 */
+  readonly endsWithUs?: boolean;
   /** Sends standard output to this file in place of the result */
   readonly stdoutFile?: string;
 }
@@ -66,7 +68,8 @@ export async function tryCommand(
 ): Promise<CommandResult> {
   const { signal, endsWholeGroup: isGroup = false } = options;
   if (isGroup && signal?.aborted === true) throw new PyroError('cancelled', `${file} was cancelled`);
-  const child = execa(file, args, {
+  const [program = file, ...words] = options.endsWithUs === true ? await tie(file, args) : [file, ...args];
+  const child = execa(program, words, {
     reject: false,
     detached: isGroup,
     forceKillAfterDelay: 2000,
@@ -104,6 +107,14 @@ export async function tryCommand(
     stderr: result.stderr,
     exitCode: result.exitCode ?? 128,
   };
+}
+
+/** The command line with which a program gets the kernel's signal when its parent dies; as it stands where that cannot be. */
+export async function tie(file: string, args: readonly string[]): Promise<readonly string[]> {
+  const [setpriv, program] = await Promise.all([findProgram('setpriv'), findProgram(file)]);
+  // A program that is missing is told by its own name.
+  if (setpriv === undefined || program === undefined) return [file, ...args];
+  return [setpriv, '--pdeathsig', 'KILL', program, ...args];
 }
 
 function endGroup(leader: number | undefined): void {

@@ -28,3 +28,23 @@ describe('a process', () => {
     },
   );
 });
+
+describe('a program that is tied to us', () => {
+  it('ends with a parent that is killed', async () => {
+    const script = `
+      const { runCommand } = await import(${JSON.stringify(new URL('../../../src/system/command.ts', import.meta.url).href)});
+      await runCommand('sh', ['-c', 'echo $$ >&2; exec sleep 300'], {
+        endsWithUs: true,
+        onStderr: (text) => process.stdout.write(text),
+      });`;
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const pid = await new Promise<number>((resolve) => {
+      parent.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString('utf8'))));
+    });
+    expect(identifyProcess(pid)).toMatchObject({ pid });
+    parent.kill('SIGKILL');
+    await expect.poll(() => identifyProcess(pid), { timeout: 20_000 }).toBeUndefined();
+  });
+});
