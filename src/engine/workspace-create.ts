@@ -7,7 +7,7 @@ import type { Preparations } from './preparations.ts';
 import { prepareSeed } from './seed.ts';
 import { Workspace } from './workspace.ts';
 import { endGuest, furnish, startFresh } from './workspace-guest.ts';
-import { grantFor } from './workspace-network.ts';
+import { grantFor, permitPackageSources } from './workspace-network.ts';
 import { newLayer, nowSeconds, type WorkspaceRecord } from './workspace-record.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
 import { readSecrets } from './workspace-secrets.ts';
@@ -28,6 +28,7 @@ export async function createWorkspace(
   const name = request.environment ?? call.project?.environment ?? defaultEnvironment;
   const secrets = await readSecrets(request.secrets, call);
   const grant = grantFor(request.networkPolicy, request.allow, call.network);
+  const packageSources = permitPackageSources(request.packageSources, call.network);
   const [environment, seed] = await Promise.all([
     preparations.environment(name, request.waitMs, call),
     prepareSeed(paths, request.seedPath, call),
@@ -58,8 +59,10 @@ export async function createWorkspace(
     created_at: now,
     last_activity_at: now,
     secrets: secrets.list(),
-    network_policy: request.networkPolicy,
+    // A way to the package sources alone is one, too.
+    network_policy: packageSources !== 'none' && grant.policy === 'off' ? 'egress' : grant.policy,
     network_grant: grant,
+    package_sources: packageSources,
     seed: seed.view,
     has_project: seed.image !== undefined,
     state: 'started',
@@ -79,7 +82,7 @@ export async function createWorkspace(
   undo.defer(() => workspace.network.closeAll());
   const started = await startFresh(place);
   undo.defer(() => endGuest(place.room, started.guest, started.record));
-  if (!secrets.isEmpty) {
+  if (secrets.list().length > 0) {
     const store = await house.secretStore();
     await store.save(id, secrets);
     undo.defer(() => store.remove(id));

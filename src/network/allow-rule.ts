@@ -17,15 +17,21 @@ export const hostName = 'host.pyro.internal';
 
 export type AllowRule = { readonly text: string; readonly port: number | undefined } & (
   | { readonly kind: 'public' }
-  | { readonly kind: 'name'; readonly name: string }
+  /** `isPublic`: only as long as it leads to public addresses */
+  | { readonly kind: 'name'; readonly name: string; readonly isPublic: boolean }
   | { readonly kind: 'wildcard'; readonly suffix: string }
   | { readonly kind: 'address'; readonly address: Address }
   | { readonly kind: 'range'; readonly blocks: BlockList; readonly opens: AddressKind | undefined }
 );
 
+/** What stands before a name that opens public addresses only */
+const publicPrefix = 'public ';
+
 /** Reads an entry as a person writes it. Throws `usage`. */
 export function parseAllowRule(text: string): AllowRule {
-  const { host, port } = splitPort(text.trim());
+  const isPublic = text.startsWith(publicPrefix);
+  const { host, port } = splitPort(text.slice(isPublic ? publicPrefix.length : 0).trim());
+  if (isPublic && parseHost(host).kind !== 'name') throw wrong(text, 'a name must stand behind public');
   if (host === 'public') return { text, port, kind: 'public' };
   if (host.includes('/')) return { text, port, ...parseRange(text, host) };
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
@@ -36,7 +42,7 @@ export function parseAllowRule(text: string): AllowRule {
   if (parsed.kind === 'invalid') throw wrong(text, parsed.reason);
   return isWildcard
     ? { text, port, kind: 'wildcard', suffix: `.${parsed.name}` }
-    : { text, port, kind: 'name', name: parsed.name };
+    : { text, port, kind: 'name', name: parsed.name, isPublic };
 }
 
 function splitPort(text: string): { host: string; port: number | undefined } {
@@ -87,7 +93,7 @@ export function opensKind(rule: AllowRule, kind: AddressKind): boolean {
   if (kind === 'public') return true;
   if (rule.kind === 'address') return openableKinds.includes(kind);
   if (rule.kind === 'range') return rule.opens === kind && kindsThatNamesOpen.includes(kind);
-  if (rule.kind !== 'name') return false;
+  if (rule.kind !== 'name' || rule.isPublic) return false;
   const isHost = rule.name === hostName || rule.name === 'localhost';
   return kindsThatNamesOpen.includes(kind) || (isHost && kind === 'loopback');
 }

@@ -44,10 +44,10 @@ export function intersectGrants(ceiling: NetworkGrant, wish: NetworkGrant): Netw
   return { policy, limits: limits.filter((_, index) => texts.indexOf(texts[index] ?? '') === index) };
 }
 
-/** The grant with more allowed in each of its lists; what was public only stays so beside that. */
+/** The grant with more allowed in each of its lists; what was public only stays so beside that, and what was off opens for it. */
 export function widenGrant(grant: NetworkGrant, allow: readonly string[]): NetworkGrant {
-  if (allow.length === 0) return grant;
   for (const entry of allow) parseAllowRule(entry);
+  if (grant.policy === 'off') return { policy: 'egress', limits: [[...allow]] };
   return { ...grant, limits: grant.limits.map((limit) => [...new Set([...(limit ?? ['public']), ...allow])]) };
 }
 
@@ -94,6 +94,22 @@ export function decide(rules: PolicyRules, target: Target, addresses: readonly A
     }
   }
   return { verdict: 'allow', rule: used, addresses };
+}
+
+/** Decides a connection that goes through a proxy of this machine, by name: every list must have exactly that one. */
+export function decideByName(rules: PolicyRules, target: Target): Decision {
+  if (rules.policy === 'off' || rules.limits.length === 0) return deny('policy off', 'the workspace has no network');
+  let used = '';
+  for (const limit of rules.limits) {
+    const rule = limit?.find(
+      (each) =>
+        (each.kind === 'name' && matchesName(each, target.name, target.port)) ||
+        (each.kind === 'address' && target.kind === 'address' && matchesAddress(each, target.address, target.port)),
+    );
+    if (rule === undefined) return deny('allow-list', `${shown(target)} is not on the allow-list`);
+    used = rule.text;
+  }
+  return { verdict: 'allow', rule: `${used}, by proxy`, addresses: [] };
 }
 
 interface AddressDecision {
