@@ -13,4 +13,4 @@ export const memMibField = z.number().int().min(256).max(32_768).default(1024).d
 export const packageSourcesField = z
   .enum(packageSourceKinds)
   .default('none')
-  .describe('npm, pip, apt, Go, Cargo load as on the host: its settings and a way to the hosts in them');
+  .describe('npm, pip, apt, Go and Cargo install from the sources of the host');

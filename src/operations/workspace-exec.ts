@@ -71,7 +71,7 @@ export const workspaceExec = defineOperation({
     restarted: restartedField,
     denied_connections: z
       .array(z.object({ target: z.string(), rule: z.string(), reason: z.string() }))
-      .describe('Connections that were refused while it ran'),
+      .describe('Refused while it ran'),
     network_note: z.string().nullable(),
   }),
   examples: [
