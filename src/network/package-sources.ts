@@ -1,5 +1,5 @@
 // Settings of this machine's package managers, read when asked for, as files and variables of a guest and what it may reach.
-import { kindOf, parseAddress } from './address.ts';
+import { type AddressKind, kindOf, parseAddress } from './address.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { readApt } from './package-apt.ts';
 import { readCargo } from './package-cargo.ts';
@@ -30,6 +30,9 @@ export interface PackageRequest {
   readonly hasCredentials: boolean;
 }
 
+/** Kinds of addresses that names never open by themselves; metadata of a cloud stays closed. */
+const pinnedKinds: readonly AddressKind[] = ['loopback', 'link_local', 'reserved'];
+
 /** Gathers everything; what is not set up on this machine is left out. */
 export async function readPackageSources(
   request: PackageRequest,
@@ -49,27 +52,34 @@ export async function readPackageSources(
     readCargo(host, found, certificates),
     readApt(host, found, request.codename, certificatesPath),
   ]);
-  const local = await Promise.all([...found.allow].map((entry) => localAddresses(host, entry)));
   return {
     env: found.env,
     files: found.files,
-    allow: [...found.allow, ...local.flat()].sort(),
+    allow: [...found.allow, ...(await pinnedNames(host, found.allow))].sort(),
     routes: found.routes,
     secrets: found.secrets,
   };
 }
 
 /**
- * A name by itself never opens the loopback or another address of this machine. One that the user's own settings name
- * may lead there today: then that address is opened, on that port, and no other.
+ * A name by itself never opens the loopback, a reserved address or another one of this machine. Those that the user's own
+ * settings name may lead there today, as behind a gateway: then that address is opened for that name. A host that a server
+ * sends on to gets no more than an address that the user's have.
  */
-async function localAddresses(host: HostSettings, entry: string): Promise<string[]> {
-  const match = /^([a-z0-9._-]+):(\d+)$/.exec(entry);
-  const name = match?.[1];
-  if (name === undefined || parseAddress(name) !== undefined) return [];
-  const addresses = (await host.lookup(name)).flatMap((text) => parseAddress(text) ?? []);
+async function pinnedNames(host: HostSettings, entries: ReadonlySet<string>): Promise<string[]> {
   const own = ownAddresses();
-  return addresses
-    .filter((address) => ['loopback', 'link_local'].includes(kindOf(address)) || own.includes(address.text))
-    .map(({ family, text }) => `${family === 6 ? `[${text}]` : text}:${match?.[2] ?? ''}`);
+  const found = await Promise.all(
+    [...entries].map(async (entry) => {
+      const [, prefix, name = ''] = /^(public )?([a-z0-9._-]+):\d+$/.exec(entry) ?? [];
+      const texts = name === '' || parseAddress(name) !== undefined ? [] : await host.lookup(name);
+      const addresses = texts.flatMap((text) => parseAddress(text) ?? []);
+      const closed = addresses.filter((address) => pinnedKinds.includes(kindOf(address)) || own.includes(address.text));
+      const authority = entry.slice((prefix ?? '').length);
+      return { isOfServer: prefix !== undefined, pins: closed.map(({ text }) => ({ authority, text })) };
+    }),
+  );
+  const named = found.filter(({ isOfServer }) => !isOfServer).flatMap(({ pins }) => pins);
+  const ofServers = found.filter(({ isOfServer }) => isOfServer).flatMap(({ pins }) => pins);
+  const sent = ofServers.filter(({ text }) => named.some((pin) => pin.text === text));
+  return [...named, ...sent].map(({ authority, text }) => `${authority} at ${text}`);
 }

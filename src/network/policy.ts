@@ -1,7 +1,15 @@
 // Network policy, pure: from what a guest asks for and what its name stands for to a verdict, a rule and a reason.
 import { z } from 'zod';
 import { type Address, type AddressKind, kindOf } from './address.ts';
-import { type AllowRule, hostName, matchesAddress, matchesName, opensKind, parseAllowRule } from './allow-rule.ts';
+import {
+  type AllowRule,
+  hostName,
+  isPinned,
+  matchesAddress,
+  matchesName,
+  opensKind,
+  parseAllowRule,
+} from './allow-rule.ts';
 import type { Target } from './target.ts';
 
 export const networkPolicies = ['off', 'egress', 'egress+published-ports'] as const;
@@ -137,7 +145,7 @@ function decideAddress(
   if (matching.length === 0) return no('allow-list', `${shown(target)} is not on the allow-list`);
   // An address of this machine is opened by nothing but itself: a name might be pointed at it by anybody.
   const opening = matching.find((rule) =>
-    own && !isOfHost(target.name) ? rule.kind === 'address' : opensKind(rule, kind),
+    own && !isOfHost(target.name) ? rule.kind === 'address' || isPinned(rule, address) : opensKind(rule, kind, address),
   );
   return opening === undefined
     ? no(matching[0]?.text ?? 'allow-list', describe(target, address, kind))

@@ -104,12 +104,28 @@ describe('settings of package managers', () => {
     expect(found.allow).toEqual(['host.pyro.internal:3141', 'host.pyro.internal:4873']);
   });
 
-  it('open the loopback behind a name only where the name leads there, on its port', async () => {
+  it('open the loopback behind a name only where the name leads there, for that name and port', async () => {
     const { allow } = await read({
       run: npm({ registry: 'http://mirror.example:81/' }),
       names: { 'mirror.example': ['127.0.0.1', '169.254.169.254', '1.1.1.1'] },
     });
-    expect(allow).toEqual(['127.0.0.1:81', 'mirror.example:81']);
+    expect(allow).toEqual(['mirror.example:81', 'mirror.example:81 at 127.0.0.1']);
+  });
+
+  it('open of the hosts that a server names only what the user has named, too', async () => {
+    const page = '<a href="https://files.example/b.whl">b</a><a href="https://trick.example/c.whl">c</a>';
+    const { allow } = await read({
+      run: pip("global.index-url='https://index.example/simple'\n"),
+      names: { 'index.example': ['203.0.113.80'], 'files.example': ['203.0.113.80'], 'trick.example': ['127.0.0.1'] },
+      pages: { 'https://index.example/simple/pip/': page },
+    });
+    expect(allow).toEqual([
+      'files.example:443 at 203.0.113.80',
+      'index.example:443',
+      'index.example:443 at 203.0.113.80',
+      'public files.example:443',
+      'public trick.example:443',
+    ]);
   });
 
   it('of pip are its own index where none is set, and the hosts that it sends on to, if those are public', async () => {
