@@ -63,13 +63,26 @@ async function takeGo(): Promise<void> {
 async function takeCargo(): Promise<void> {
   const sysroot = (await hostSettings.run('rustc', ['--print', 'sysroot']))?.trim();
   const version = await hostSettings.run('rustc', ['-vV']);
-  if (sysroot === undefined || version === undefined) {
+  const kinds = ['bin', 'rlib', 'dylib', 'cdylib', 'staticlib', 'proc-macro'].flatMap((kind) => ['--crate-type', kind]);
+  const prints = ['sysroot', 'split-debuginfo', 'crate-name', 'cfg'].map((what) => `--print=${what}`);
+  const target = await hostSettings.run('rustc', [
+    '-',
+    '--crate-name',
+    '___',
+    '--print=file-names',
+    ...kinds,
+    ...prints,
+  ]);
+  if (sysroot === undefined || version === undefined || target === undefined) {
     missing.set('cargo', 'this machine has no rustc');
     return;
   }
   cpSync(join(sysroot, 'bin', 'cargo'), join(tools, 'cargo'));
-  // To load crates, cargo asks the compiler, of several hundred megabytes, only who it is.
-  writeFileSync(join(tools, 'rustc'), `#!/bin/sh\ncat <<'END'\n${version}END\n`);
+  // To load crates, cargo asks the compiler, of several hundred megabytes, only who it is and for what it compiles.
+  writeFileSync(
+    join(tools, 'rustc'),
+    `#!/bin/sh\nif [ "$1" = -vV ]; then cat <<'E'\n${version}E\nelse cat <<'E'\n${target}E\nfi\n`,
+  );
   mkdirSync(join(tools, 'crate', 'src'), { recursive: true });
   writeFileSync(join(tools, 'crate', 'src', 'lib.rs'), '');
   const manifest = '[package]\nname = "m"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\nitoa = "=1.0.9"\n';
@@ -92,7 +105,7 @@ async function installs(command: string, seconds: number): Promise<string> {
   const started = performance.now();
   const wait = { timeoutMs: seconds * 1000, waitMs: seconds * 1000 };
   const result = await exec(house, id, command, wait);
-  expect(result, JSON.stringify(result.denied_connections)).toMatchObject({ exit_code: 0 });
+  expect(result, JSON.stringify([result.denied_connections, result.stderr])).toMatchObject({ exit_code: 0 });
   process.stdout.write(`${command.slice(0, 60)}: ${Math.round((performance.now() - started) / 1000)} s\n`);
   return result.stdout;
 }
