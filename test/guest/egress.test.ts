@@ -81,13 +81,16 @@ it('publishes a port beside its way out, and has both again after a stop', async
     },
     call(),
   );
-  const published = started.published_ports[0]?.host_port ?? 0;
-  const ask = async (): Promise<string> => await (await fetch(`http://127.0.0.1:${published}/`)).text();
-  expect(await ask()).toBe('service: hello from the host /from-service\n');
+  const before = started.published_ports[0]?.host_port ?? 0;
+  const ask = async (published: number): Promise<string> =>
+    await (await fetch(`http://127.0.0.1:${published}/`)).text();
+  expect(await ask(before)).toBe('service: hello from the host /from-service\n');
   await house.workspaces().stop(id, call());
-  await expect(ask()).rejects.toThrow();
+  await expect(ask(before)).rejects.toThrow();
   await house.workspaces().start(id, call());
-  const answer = await until(ask);
+  // None was named, so another start may get another one.
+  const again = await house.workspaces().services.status(id, 'web', call());
+  const answer = await until(() => ask(again.published_ports[0]?.host_port ?? 0));
   expect(answer).toBe('service: hello from the host /from-service\n');
   await reaches();
   const refused = await exec(house, id, "curl -sS -m 20 --noproxy '*' http://10.0.0.1/");

@@ -149,7 +149,7 @@ describe('what is not granted', () => {
     await guest.run(raw);
     const own = await guest.run('ip link add d0 type dummy 2>&1 || echo no link; ls /sys/class/net');
     expect(own.text).not.toMatch(/eth|ens/);
-    const flood = `perl -MIO::Socket -e 'for (1..80) { push @s, IO::Socket::INET->new(PeerAddr => "10.9.9.9", PeerPort => $_, Blocking => 0) } sleep 3; print scalar @s'`;
+    const flood = `perl -MIO::Socket -e 'for (1..80) { push @s, IO::Socket::INET->new(PeerAddr => "10.9.9.9", PeerPort => 1000 + $_, Blocking => 0) } sleep 3; print scalar @s'`;
     expect((await guest.run(flood)).text).toBe('80');
     const { attempts } = await readConnectionLog(guest.logPath, { limit: 10_000 });
     const flooding = attempts.slice(before).filter(({ name }) => name === '10.9.9.9');
