@@ -29,7 +29,8 @@ function serve(socket: Socket): void {
     } else if (first[0] === 0x55) socket.on('data', () => undefined).on('end', () => socket.end('done\n'));
     else {
       socket.write('ok\n');
-      socket.on('data', () => socket.write('ok\n'));
+      // A side that stays open would count as a connection under way.
+      socket.on('data', () => socket.write('ok\n')).on('end', () => socket.end());
     }
   });
 }
@@ -59,6 +60,8 @@ for (const [name, body] of Object.entries(bodies)) {
   const inGuest: number[] = [];
   const bare: number[] = [];
   for (let round = 0; round < rounds; round++) {
+    // New connections are limited for each guest; after a pause a hundred at once are within the limit.
+    if (name === 'hundredAtOnce') await sleep(4000);
     const end = await guest.run(client('host.pyro.internal', body), { timeoutMs: 180_000 });
     if (end.exitCode !== 0) throw new Error(`${name}: ${end.text}`);
     inGuest.push(Number(end.text));
@@ -69,6 +72,7 @@ for (const [name, body] of Object.entries(bodies)) {
   const value = (seconds: number): number => round2(isBulk ? mebibytes / seconds : seconds * 1000);
   const [seconds, bareSeconds] = [median(inGuest), median(bare)];
   const ratio = round2(seconds / bareSeconds);
+  process.stderr.write(`${name}: ${value(seconds)} ${isBulk ? 'MiB/s' : 'ms'}\n`);
   rows[name] = { guest: value(seconds), loopback: value(bareSeconds), ratio, unit: isBulk ? 'MiB/s' : 'ms' };
 }
 
