@@ -44,6 +44,7 @@ const createRequest: CreateRequest = {
   ttlSeconds: 0,
   networkPolicy: 'off',
   allow: [],
+  packageSources: 'none',
   seedPath: undefined,
   name: undefined,
   labels: {},

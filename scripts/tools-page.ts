@@ -37,7 +37,7 @@ function link(name: string): string {
 
 function section(facts: ToolFacts): string {
   const { name, title, summary, details, inputSchema, outputSchema } = facts;
-  const hints = Object.entries(annotationsOf(facts)).flatMap(([hint, value]) => (value === true ? [hint] : []));
+  const hints = Object.entries(annotationsOf(facts, true)).flatMap(([hint, value]) => (value === true ? [hint] : []));
   const required = new Set(inputSchema.required ?? []);
   const rows = Object.entries(inputSchema.properties).map(([field, property]) => {
     const preset = property['default'] === undefined ? '' : `\`${JSON.stringify(property['default'])}\``;

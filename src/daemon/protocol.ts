@@ -3,7 +3,12 @@ import { z } from 'zod';
 import type { CallContext } from '../shared/call-context.ts';
 import { errorCodes } from '../shared/error-codes.ts';
 import { type ErrorReport, PyroError } from '../shared/errors.ts';
-import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
+import {
+  type HostPathPolicy,
+  type NetworkCeiling,
+  type ProjectSource,
+  packageSourceKinds,
+} from '../shared/policy-types.ts';
 
 /** Raised when an older front could no longer be understood. It stands in the path of a call. */
 export const protocolNumber = 1;
@@ -41,6 +46,7 @@ export const callSchema = z.strictObject({
       .strictObject({
         policy: z.enum(['off', 'egress', 'egress+published-ports']),
         allow: z.array(text).max(1024),
+        packageSources: z.enum(packageSourceKinds).default('none'),
       })
       .nullable(),
     front: z.strictObject({ version: z.string().max(64), pid: z.number().int() }),

@@ -71,7 +71,10 @@ function encode(
     context: {
       host_paths: hostPaths === 'any' ? 'any' : { folders: [...hostPaths.folders] },
       project: project === undefined ? null : { ...project, includes: [...project.includes] },
-      network: network === undefined ? null : { policy: network.policy, allow: [...network.allow] },
+      network:
+        network === undefined
+          ? null
+          : { policy: network.policy, allow: [...network.allow], packageSources: network.packageSources },
       front: { version: program.version, pid: process.pid },
     },
   };

@@ -37,6 +37,8 @@ export interface ExecResult {
   readonly restarted: boolean;
   /** Connections that were refused while it ran */
   readonly denied_connections: DeniedConnection[];
+  /** Why it could reach nothing, when its output shows that it tried without a network */
+  readonly network_note: string | null;
 }
 
 export interface DeniedConnection {

@@ -2,7 +2,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { CallContext } from '../shared/call-context.ts';
 import type { Hosts } from '../shared/host-types.ts';
-import type { NetworkCeiling } from '../shared/policy-types.ts';
+import type { NetworkCeiling, PackageSourceKind } from '../shared/policy-types.ts';
 import type { DeniedConnection } from './command-types.ts';
 import type { Workspaces } from './workspace-types.ts';
 
@@ -37,6 +37,7 @@ export interface RunRequest {
   readonly seedPath: string | undefined;
   readonly networkPolicy: 'off' | 'egress';
   readonly allow: readonly string[];
+  readonly packageSources: PackageSourceKind;
   /** The most that the server permits; no limit at the command line */
   readonly ceiling: NetworkCeiling | undefined;
   readonly allowHostCompat: boolean;
@@ -61,6 +62,8 @@ export interface RunResult {
   readonly accelerator: 'kvm' | 'tcg' | 'none';
   /** Connections that were refused while it ran */
   readonly denied_connections: DeniedConnection[];
+  /** Why it could reach nothing, when its output shows that it tried without a network */
+  readonly network_note: string | null;
   readonly cleanup: { readonly deleted: boolean; readonly reason: string };
 }
 

@@ -72,6 +72,7 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
         execution_mode: 'host_compat',
         accelerator: 'none',
         denied_connections: [],
+        network_note: null,
         cleanup: { deleted: true, reason: 'post_exec_cleanup' },
       };
     } finally {

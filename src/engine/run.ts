@@ -4,15 +4,17 @@ import type { GuestProcess } from '../agent/guest-process.ts';
 import type { ExitEvent, StartRequest } from '../agent/messages.ts';
 import type { Environment } from '../environment/store.ts';
 import { guestFolder } from '../machine/guest.ts';
+import { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { Paths } from '../system/paths.ts';
 import { Capture } from './capture.ts';
 import type { RunIo, RunRequest, RunResult } from './engine-types.ts';
 import type { MachineRoom } from './machine-room.ts';
+import { noteOnNetwork } from './network-note.ts';
 import { prepareRunSeed } from './seed.ts';
 import { runsFolder, startThrowAway, sweepRuns } from './throw-away.ts';
-import { deniedConnections, grantFor, WorkspaceNetwork } from './workspace-network.ts';
+import { deniedConnections, grantFor, permitPackageSources, WorkspaceNetwork } from './workspace-network.ts';
 
 const capturedBytes = 8 * 1024 * 1024;
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -27,13 +29,17 @@ export async function runInGuest(
 ): Promise<RunResult> {
   await sweepRuns(paths);
   const grant = grantFor(request.networkPolicy, request.allow, request.ceiling);
+  const packageSources = permitPackageSources(request.packageSources, request.ceiling);
   const seed = await prepareRunSeed(paths, request.seedPath, context);
   const size = { vcpuCount: request.vcpuCount, memoryMib: request.memMib };
   await using machine = await startThrowAway(room, paths, environment, size, request.isCold, context, seed);
   await using undo = new AsyncDisposableStack();
-  const network = new WorkspaceNetwork(join(runsFolder(paths), machine.id, 'network.jsonl'), grant);
+  const network = new WorkspaceNetwork(join(runsFolder(paths), machine.id, 'network.jsonl'), grant, packageSources);
   undo.defer(() => network.closeAll());
   await network.open(machine.guest.client, join(guestFolder(room.host, machine.id), 'n'), context.signal);
+  const secrets = new SecretSet([]);
+  secrets.hide(network.secretValues);
+  if (!secrets.isEmpty) machine.guest.client.newOutputFilter = () => secrets.redactor();
   const started = performance.now();
   const process = await machine.guest.client.start(startRequest(request, environment, io, network.variables), {
     signal: context.signal,
@@ -53,6 +59,7 @@ export async function runInGuest(
     execution_mode: 'guest',
     accelerator: room.host.choice.accelerator,
     denied_connections: deniedConnections(await network.refusedSince(0)),
+    network_note: noteOnNetwork(network.isOn, outcome.exit.exit_code, outcome.streams),
     cleanup: { deleted: true, reason: 'post_exec_cleanup' },
   };
 }

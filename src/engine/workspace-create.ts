@@ -8,7 +8,7 @@ import { prepareSeed, type SeedMemory } from './seed.ts';
 import { Workspace } from './workspace.ts';
 import { endGuest, furnish, furnishProject, startFresh } from './workspace-guest.ts';
 import { emptySeed } from './workspace-list.ts';
-import { grantFor } from './workspace-network.ts';
+import { grantFor, permitPackageSources } from './workspace-network.ts';
 import { newLayer, nowSeconds, type WorkspaceRecord } from './workspace-record.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
 import { readSecrets } from './workspace-secrets.ts';
@@ -30,6 +30,7 @@ export async function createWorkspace(
   const name = request.environment ?? call.project?.environment ?? defaultEnvironment;
   const secrets = await readSecrets(request.secrets, call);
   const grant = grantFor(request.networkPolicy, request.allow, call.network);
+  const packageSources = permitPackageSources(request.packageSources, call.network);
   // To look through a large checkout takes as long as to start a guest: the start goes ahead where the image can be guessed.
   const guess = await seeds.expect(request.seedPath, call);
   const [environment, known] = await Promise.all([
@@ -63,8 +64,10 @@ export async function createWorkspace(
     created_at: now,
     last_activity_at: now,
     secrets: secrets.list(),
-    network_policy: request.networkPolicy,
+    // A way to the package sources alone is one, too.
+    network_policy: packageSources !== 'none' && grant.policy === 'off' ? 'egress' : grant.policy,
     network_grant: grant,
+    package_sources: packageSources,
     seed: emptySeed,
     has_project: expected !== undefined,
     state: 'started',
@@ -97,7 +100,7 @@ export async function createWorkspace(
     await furnishProject(place, seed.image);
     started = await startFresh(place);
   }
-  if (!secrets.isEmpty) {
+  if (secrets.list().length > 0) {
     const store = await house.secretStore();
     await store.save(id, secrets);
     undo.defer(() => store.remove(id));

@@ -8,6 +8,7 @@ import type { CommandRecord } from './command-log.ts';
 import { showOutput } from './command-output.ts';
 import type { CommandRun } from './command-run.ts';
 import type { ExecRequest, ExecResult } from './command-types.ts';
+import { noteOnNetwork } from './network-note.ts';
 import { waitForAny } from './waiting.ts';
 import type { Workspace } from './workspace.ts';
 import type { HeldGuest } from './workspace-house.ts';
@@ -42,6 +43,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
         hint: `its output so far: workspace_logs sequence=${record.sequence}`,
       });
+    const output = await showOutput(workspace.log, record.sequence, request.outputBytes);
     const result: ExecResult = {
       workspace_id: workspace.record.id,
       environment: workspace.record.environment,
@@ -50,7 +52,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       cwd,
       sequence: record.sequence,
       running: now.ended_at === null,
-      ...(await showOutput(workspace.log, record.sequence, request.outputBytes)),
+      ...output,
       exit_code: now.exit_code,
       timed_out: now.timed_out,
       duration_ms: Math.round(performance.now() - started),
@@ -58,6 +60,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       restarted,
       // Other commands that run at the same time may be meant: the guest only hints at who asked.
       denied_connections: deniedConnections(await workspace.network.refusedSince(mark)),
+      network_note: noteOnNetwork(workspace.network.isOn, now.exit_code, output),
     };
     return result;
   });

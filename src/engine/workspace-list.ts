@@ -52,6 +52,7 @@ function damagedView(id: string): WorkspaceView {
     state: 'damaged',
     stop_reason: 'damaged',
     network_policy: 'off',
+    package_sources: 'none',
     secrets: [],
     execution_mode: 'guest',
     workspace_path: '/workspace',

@@ -4,10 +4,12 @@ import { enableGuestNetwork } from '../agent/guest-network.ts';
 import { type Attempt, ConnectionLog } from '../network/connection-log.ts';
 import { Egress } from '../network/egress.ts';
 import { guestVariables } from '../network/guest-variables.ts';
-import { grantOff, intersectGrants, makeGrant, type NetworkGrant } from '../network/policy.ts';
+import type { PackageSources } from '../network/package-sources.ts';
+import { grantOff, intersectGrants, makeGrant, type NetworkGrant, widenGrant } from '../network/policy.ts';
 import { PyroError } from '../shared/errors.ts';
-import type { NetworkCeiling } from '../shared/policy-types.ts';
+import { type NetworkCeiling, type PackageSourceKind, packageSourceKinds } from '../shared/policy-types.ts';
 import type { DeniedConnection } from './command-types.ts';
+import { handPackageSources } from './package-hand-over.ts';
 import type { NetworkPolicy } from './workspace-types.ts';
 
 /** What a call asks for, within what the server permits. Throws `usage`, or `network_refused` for more than that. */
@@ -29,6 +31,15 @@ export function grantFor(
   return granted;
 }
 
+/** What a call asks for of the host's package managers, within what the server permits. Throws `network_refused`. */
+export function permitPackageSources(wish: PackageSourceKind, ceiling: NetworkCeiling | undefined): PackageSourceKind {
+  const rank = (kind: PackageSourceKind): number => packageSourceKinds.indexOf(kind);
+  if (ceiling === undefined || rank(wish) <= rank(ceiling.packageSources)) return wish;
+  throw new PyroError('network_refused', `this server permits package_sources ${ceiling.packageSources}, not ${wish}`, {
+    hint: `ask for less, or let the person who runs the server start it with --package-sources ${wish}`,
+  });
+}
+
 /** What results show of refused attempts; the last few. */
 export function deniedConnections(attempts: readonly Attempt[]): DeniedConnection[] {
   return attempts.slice(-20).map(({ name, port, rule, reason }) => ({
@@ -46,30 +57,42 @@ function asList({ allow }: NetworkCeiling): readonly string[] | undefined {
 export class WorkspaceNetwork {
   readonly logPath: string;
   readonly #grant: NetworkGrant;
+  readonly #packageKind: PackageSourceKind;
   readonly #open = new Map<GuestClient, Egress>();
   #log: Promise<ConnectionLog> | undefined;
+  #packages: PackageSources | undefined;
 
-  constructor(logPath: string, grant: NetworkGrant) {
+  constructor(logPath: string, grant: NetworkGrant, packageKind: PackageSourceKind) {
     this.logPath = logPath;
     this.#grant = grant;
+    this.#packageKind = packageKind;
   }
 
   get isOn(): boolean {
-    return this.#grant.policy !== 'off';
+    return this.#grant.policy !== 'off' || this.#packageKind !== 'none';
   }
 
   /** Variables that lead programs to the way out; none without one. */
   get variables(): Readonly<Record<string, string>> {
-    return this.isOn ? guestVariables : {};
+    return this.isOn ? { ...guestVariables, ...this.#packages?.env } : {};
+  }
+
+  /** Credentials that were handed over, which nothing may show. */
+  get secretValues(): readonly string[] {
+    return this.#packages?.secrets ?? [];
   }
 
   /** Opens the way out of a guest that has just come up or was taken over. */
   async open(client: GuestClient, socketPath: string, signal: AbortSignal): Promise<void> {
     if (!this.isOn) return;
+    // Read anew for each guest: the settings of the host may have changed, and of their secrets nothing is kept on a disk.
+    if (this.#packageKind !== 'none') this.#packages = await handPackageSources(client, this.#packageKind, signal);
+    const grant = this.#packages === undefined ? this.#grant : widenGrant(this.#grant, this.#packages.allow);
     const { magic } = await enableGuestNetwork(client, { signal });
     this.#log ??= ConnectionLog.open(this.logPath);
     const log = await this.#log;
-    this.#open.set(client, await Egress.open({ socketPath, magic, grant: this.#grant, log, signal }));
+    const routes = this.#packages?.routes;
+    this.#open.set(client, await Egress.open({ socketPath, magic, grant, log, signal, routes }));
   }
 
   async close(client: GuestClient): Promise<void> {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { networkGrantSchema } from '../network/policy.ts';
+import { packageSourceKinds } from '../shared/policy-types.ts';
 import { readJson, writeJson } from '../system/files.ts';
 import { processIdentitySchema } from '../system/processes.ts';
 import type { LayerUse } from './layers.ts';
@@ -63,6 +64,7 @@ export const workspaceRecordSchema = z.object({
   secrets: z.array(z.object({ name: z.string(), source_kind: z.enum(['literal', 'file']) })),
   network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
   network_grant: networkGrantSchema,
+  package_sources: z.enum(packageSourceKinds).default('none'),
   seed: seedSchema,
   has_project: z.boolean(),
   state: z.enum(['started', 'stopped']),

@@ -97,7 +97,7 @@ function draftOf(workspace: Workspace, request: ServiceStartRequest): ServiceRec
     name: request.name,
     command: request.command,
     cwd: guestPath(request.cwd ?? workspacePath),
-    env: { ...baseEnvironment(workspace.record), ...request.env },
+    env: { ...baseEnvironment(workspace.record), ...workspace.network.variables, ...request.env },
     ready_file: request.readyFile === undefined ? null : guestPath(request.readyFile),
     ready_tcp: request.readyTcp === undefined ? null : tcpAddress(request.readyTcp),
     ready_http: request.readyHttp ?? null,

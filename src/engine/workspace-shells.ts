@@ -28,7 +28,7 @@ async function openShell(
 ): Promise<ShellView & { readonly restarted: boolean }> {
   return await workspace.use(call, async ({ guest, restarted }) => {
     const place = { cwd: guestPath(cwd ?? workspacePath), cols, rows };
-    const request = { ...place, env: { ...baseEnvironment(workspace.record), ...env } };
+    const request = { ...place, env: { ...baseEnvironment(workspace.record), ...workspace.network.variables, ...env } };
     const shell = await workspace.tenants.shells.start(guest.client, request, call.signal);
     await recordEvent(workspace.files.events, 'shell', `${shell.record.id} opened`);
     return { ...viewOf(workspace, shell), restarted };

@@ -2,13 +2,16 @@
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { collectDiff } from '../changes/diff.ts';
 import type { DiffEntry } from '../changes/diff-types.ts';
+import { readConnectionLog } from '../network/connection-log.ts';
 import type { CommandRecord } from './command-log.ts';
 import { readEvents } from './events.ts';
 import type { Workspace } from './workspace.ts';
+import { deniedConnections } from './workspace-network.ts';
 import type { LastCommand, SummaryResult, WorkspaceCall } from './workspace-types.ts';
 
 const shownCommands = 30;
 const shownFiles = 50;
+const shownTargets = 20;
 
 export async function summarize(workspace: Workspace, call: WorkspaceCall): Promise<SummaryResult> {
   const { record, files, log } = workspace;
@@ -20,6 +23,7 @@ export async function summarize(workspace: Workspace, call: WorkspaceCall): Prom
   });
   const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
   const commands = log.all().filter(({ started_at: at }) => at >= since);
+  const denied = await deniedSince(workspace, since);
   const failed = commands.filter(({ exit_code: code }) => code !== null && code !== 0);
   const sum = (field: 'additions' | 'deletions'): number =>
     entries.reduce((total, entry) => total + (entry[field] ?? 0), 0);
@@ -38,8 +42,26 @@ export async function summarize(workspace: Workspace, call: WorkspaceCall): Prom
     exports: events.filter(({ kind }) => kind === 'export').map(({ detail }) => detail),
     snapshots: record.snapshots.map(({ name }) => name),
     resets: record.reset_count,
+    denied_connections: denied.slice(-shownTargets),
   };
   return { ...result, markdown: markdownOf(result) };
+}
+
+/** Each target once, with how often and why; the latest last. */
+async function deniedSince({ network }: Workspace, since: number): Promise<SummaryResult['denied_connections']> {
+  const { attempts } = await readConnectionLog(network.logPath, {
+    isRefusedOnly: true,
+    limit: Number.POSITIVE_INFINITY,
+  });
+  const byTarget = new Map<string, { target: string; reason: string; count: number }>();
+  for (const attempt of attempts.filter(({ time }) => Date.parse(time) / 1000 >= since)) {
+    for (const { target, reason } of deniedConnections([attempt])) {
+      const count = (byTarget.get(target)?.count ?? 0) + 1;
+      byTarget.delete(target);
+      byTarget.set(target, { target, reason, count });
+    }
+  }
+  return [...byTarget.values()];
 }
 
 function outcomeOf(commands: readonly CommandRecord[], entries: readonly DiffEntry[]): string {
@@ -84,6 +106,12 @@ function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
     lines.push(
       `| ${each.sequence} | ${each.exit_code ?? '–'} | ${(each.duration_ms / 1000).toFixed(1)} s | ${code(first.slice(0, 120)).replaceAll('|', '\\|')} |`,
     );
+  }
+  const denied = summary.denied_connections.reduce((total, { count }) => total + count, 0);
+  if (denied > 0) {
+    lines.push('', `### Network: ${denied} ${denied === 1 ? 'connection' : 'connections'} refused`, '');
+    for (const { target, reason, count } of summary.denied_connections)
+      lines.push(`- ${code(target)}${count === 1 ? '' : ` × ${count}`}: ${code(reason)}`);
   }
   if (summary.snapshots.length > 0)
     lines.push('', `### Snapshots`, '', ...summary.snapshots.map((name) => `- ${code(name)}`));

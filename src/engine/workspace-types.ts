@@ -1,7 +1,7 @@
 // Workspaces as operations see them: requests in, plain data out; fields of results have the names that users see.
 
 import type { CallContext } from '../shared/call-context.ts';
-import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
+import type { HostPathPolicy, NetworkCeiling, PackageSourceKind, ProjectSource } from '../shared/policy-types.ts';
 import type {
   DiffEntry,
   DiffRequest,
@@ -74,6 +74,7 @@ export interface WorkspaceView {
   readonly state: WorkspaceState;
   readonly stop_reason: string | null;
   readonly network_policy: NetworkPolicy;
+  readonly package_sources: PackageSourceKind;
   readonly secrets: { name: string; source_kind: 'literal' | 'file' }[];
   readonly execution_mode: 'guest';
   readonly workspace_path: '/workspace';
@@ -113,6 +114,7 @@ export interface CreateRequest {
   readonly networkPolicy: NetworkPolicy;
   /** Hosts that may be reached; public addresses when empty */
   readonly allow: readonly string[];
+  readonly packageSources: PackageSourceKind;
   readonly seedPath: string | undefined;
   readonly name: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
@@ -186,6 +188,8 @@ export interface SummaryResult {
   readonly exports: string[];
   readonly snapshots: string[];
   readonly resets: number;
+  /** What was refused, each target once, the last ones */
+  readonly denied_connections: { readonly target: string; readonly reason: string; readonly count: number }[];
   readonly markdown: string;
 }
 

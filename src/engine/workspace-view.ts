@@ -24,6 +24,7 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
     state: record.state,
     stop_reason: record.stop_reason,
     network_policy: record.network_policy,
+    package_sources: record.package_sources,
     secrets: record.secrets,
     execution_mode: 'guest',
     workspace_path: '/workspace',

@@ -39,7 +39,7 @@ export class Workspace {
   ) {
     this.#house = house;
     this.secrets = secrets;
-    this.network = new WorkspaceNetwork(files.network, record.network_grant);
+    this.network = new WorkspaceNetwork(files.network, record.network_grant, record.package_sources);
     this.files = files;
     this.#keeper = new RecordKeeper(files, record);
     this.tenants = tenants;
@@ -81,7 +81,7 @@ export class Workspace {
   /** Takes a guest that was started for this workspace. */
   hold({ guest }: StartedGuest): void {
     this.#guest = guest;
-    if (!this.secrets.isEmpty) guest.client.newOutputFilter = () => this.secrets.redactor();
+    this.#watchOutput(guest);
     void guest.process.ended.then(() => this.#onEnd(guest));
   }
 
@@ -243,6 +243,12 @@ export class Workspace {
     await bringSecrets(guest, this.secrets, context);
     const room = await this.#house.room(context);
     await this.network.open(guest.client, join(guestFolder(room.host, folder), 'n'), context.signal);
+    this.secrets.hide(this.network.secretValues);
+    this.#watchOutput(guest);
+  }
+
+  #watchOutput(guest: Guest): void {
+    if (!this.secrets.isEmpty) guest.client.newOutputFilter = () => this.secrets.redactor();
   }
 
   /** What a start of its guest needs to know. */

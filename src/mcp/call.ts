@@ -50,7 +50,11 @@ async function run(house: House, { entry, args, signal, onProgress, roots }: Cal
     onProgress,
     hostPaths: hostPathsOf(house, project),
     project: project?.source,
-    network: { policy: options.network_policy, allow: options.allow },
+    network: {
+      policy: options.network_policy,
+      allow: options.allow,
+      packageSources: options.package_sources,
+    },
   });
   return successResult(outcome, notes);
 }
@@ -78,6 +82,7 @@ function complete(
   return {
     input: {
       ...(takesEnvironment ? { environment } : {}),
+      ...(isOpen('package_sources') ? { package_sources: house.options.package_sources } : {}),
       ...(isOpen('network_policy') ? { network_policy: house.options.network_policy } : {}),
       ...args,
       ...absolutePaths(args, entry.facts.hostPathFields, base),

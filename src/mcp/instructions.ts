@@ -43,8 +43,10 @@ function projectLine(options: ServerOptions): string {
   return `${source.replace(/\/\/[^/@]*@/, '//').slice(0, 200)}${ref}; workspace_create takes it by itself.`;
 }
 
-function networkLine({ network_policy: policy, allow }: ServerOptions): string {
+function networkLine({ network_policy: policy, allow, package_sources: packages }: ServerOptions): string {
+  const managers = 'npm, pip, apt, Go and Cargo load packages as on the host';
+  if (policy === 'off' && packages !== 'none') return `${managers}; nothing else is reachable.`;
   if (policy === 'off') return 'off; workspaces reach nothing, so vendor or export what a build needs.';
   const hosts = allow.length === 0 ? 'public addresses' : allow.join(', ').slice(0, 200);
-  return `${policy}, at most: ${hosts}. Ask for less with network_policy off.`;
+  return `${policy}, at most: ${hosts}${packages === 'none' ? '' : `; ${managers}`}. Ask for less with network_policy off.`;
 }

@@ -72,7 +72,7 @@ export const modes: Readonly<Record<ModeName, Mode>> = {
       workspace_exec: 'What runs here cannot reach any network.',
       workspace_export: 'For the report, not for files of the untrusted code.',
     },
-    fixed: { workspace_create: { network_policy: 'off' } },
+    fixed: { workspace_create: { network_policy: 'off', package_sources: 'none' } },
   },
   'cold-start': {
     tools: [...fixTools, ...serviceTools],

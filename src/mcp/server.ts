@@ -19,7 +19,7 @@ import { getPrompt, listPrompts } from './recipes.ts';
 import { resourceCall, resourceTemplates } from './resources.ts';
 import { errorResult } from './result.ts';
 import { createRoots, type Roots } from './roots.ts';
-import { annotationsOf, metaOf } from './tools.ts';
+import { metaOf } from './tools.ts';
 
 /** Builds the server of one connection, without touching anything. */
 export function createServer(house: House): Server {
@@ -37,13 +37,13 @@ export function createServer(house: House): Server {
   );
   const roots = createRoots(server);
   server.setNotificationHandler('notifications/roots/list_changed', () => roots.forget());
-  const list = tools.map(({ name, facts, description, inputSchema, outputSchema }) => ({
+  const list = tools.map(({ name, facts, description, inputSchema, outputSchema, annotations }) => ({
     name,
     title: facts.title,
     description,
     inputSchema: { ...inputSchema },
     outputSchema: { ...outputSchema },
-    annotations: annotationsOf(facts),
+    annotations,
     _meta: metaOf(facts),
   }));
   server.setRequestHandler('tools/list', () => ({ tools: list }));
@@ -108,7 +108,7 @@ async function readResource(house: House, uri: string, context: ServerContext): 
       onProgress: () => undefined,
       hostPaths: { folders: [] },
       project: undefined,
-      network: { policy: 'off', allow: [] },
+      network: { policy: 'off', allow: [], packageSources: 'none' },
     });
     return call.result(outcome);
   } catch (error) {

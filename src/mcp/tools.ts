@@ -13,6 +13,8 @@ export interface ToolEntry {
   readonly fixed: Readonly<Record<string, unknown>>;
   /** Arguments that the person who runs the server has not allowed */
   readonly refused: ReadonlySet<string>;
+  /** Hints for hosts, as honest as the definition and the server's flags */
+  readonly annotations: Readonly<Record<string, string | boolean>>;
 }
 
 const defaultProfile = 'workspace-core';
@@ -38,6 +40,7 @@ function describeTool(facts: ToolFacts, mode: Mode | undefined, options: ServerO
     facts,
     fixed,
     refused,
+    annotations: annotationsOf(facts, canReachNetwork(mode, options)),
     inputSchema: withDefaults(without(inputSchema, [...Object.keys(fixed), ...refused]), options),
     outputSchema: {
       ...outputSchema,
@@ -50,14 +53,22 @@ function describeTool(facts: ToolFacts, mode: Mode | undefined, options: ServerO
   };
 }
 
-/** Hints for hosts, as honest as the definition. */
-export function annotationsOf({ title, effect, tool }: ToolFacts): Readonly<Record<string, string | boolean>> {
+/** False when no guest of this server can get a way out, whatever a model asks for. */
+function canReachNetwork(mode: Mode | undefined, options: ServerOptions): boolean {
+  if (mode?.fixed['workspace_create']?.['network_policy'] === 'off') return false;
+  return options.network_policy !== 'off' || options.package_sources !== 'none';
+}
+
+export function annotationsOf(
+  { title, effect, tool }: ToolFacts,
+  hasNetwork: boolean,
+): Readonly<Record<string, string | boolean>> {
   return {
     title,
     readOnlyHint: effect === 'read',
     destructiveHint: effect === 'destroy',
     idempotentHint: tool.isIdempotent ?? effect === 'read',
-    openWorldHint: tool.opensWorld ?? false,
+    openWorldHint: hasNetwork && tool.opensWorld === true,
   };
 }
 
@@ -84,7 +95,7 @@ function without(schema: ObjectSchema, names: readonly string[]): ObjectSchema {
 /** The schema tells the defaults that this server gives in place of the operation's own. */
 function withDefaults(schema: ObjectSchema, options: ServerOptions): ObjectSchema {
   const properties: Record<string, PropertySchema> = { ...schema.properties };
-  const { environment, network_policy: network } = properties;
+  const { environment, network_policy: network, package_sources: packages } = properties;
   if (environment !== undefined && !schema.required?.includes('environment')) {
     properties['environment'] =
       options.environment === 'auto'
@@ -94,6 +105,7 @@ function withDefaults(schema: ObjectSchema, options: ServerOptions): ObjectSchem
           }
         : { ...environment, default: options.environment, description: 'Environment or OCI image reference' };
   }
+  if (packages !== undefined) properties['package_sources'] = { ...packages, default: options.package_sources };
   if (network !== undefined) properties['network_policy'] = { ...network, default: options.network_policy };
   return { ...schema, properties };
 }

@@ -17,15 +17,31 @@ export const hostName = 'host.pyro.internal';
 
 export type AllowRule = { readonly text: string; readonly port: number | undefined } & (
   | { readonly kind: 'public' }
-  | { readonly kind: 'name'; readonly name: string }
+  /** `isPublic`: only as long as it leads to public addresses. `pinned`: also while it leads to this one, whatever its kind */
+  | {
+      readonly kind: 'name';
+      readonly name: string;
+      readonly isPublic: boolean;
+      readonly pinned: Address | undefined;
+    }
   | { readonly kind: 'wildcard'; readonly suffix: string }
   | { readonly kind: 'address'; readonly address: Address }
   | { readonly kind: 'range'; readonly blocks: BlockList; readonly opens: AddressKind | undefined }
 );
 
+/** What stands before a name that opens public addresses only */
+const publicPrefix = 'public ';
+/** What stands between a name and an address that it opens, of any kind, for this name alone */
+const pinInfix = ' at ';
+
 /** Reads an entry as a person writes it. Throws `usage`. */
 export function parseAllowRule(text: string): AllowRule {
-  const { host, port } = splitPort(text.trim());
+  const isPublic = text.startsWith(publicPrefix);
+  const [given = '', pin] = text.slice(isPublic ? publicPrefix.length : 0).split(pinInfix);
+  const { host, port } = splitPort(given.trim());
+  const pinned = pin === undefined ? undefined : parseAddress(pin);
+  if (pin !== undefined && pinned === undefined) throw wrong(text, 'an address must stand behind at');
+  if ((isPublic || pinned !== undefined) && parseHost(host).kind !== 'name') throw wrong(text, 'it must have a name');
   if (host === 'public') return { text, port, kind: 'public' };
   if (host.includes('/')) return { text, port, ...parseRange(text, host) };
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
@@ -36,7 +52,7 @@ export function parseAllowRule(text: string): AllowRule {
   if (parsed.kind === 'invalid') throw wrong(text, parsed.reason);
   return isWildcard
     ? { text, port, kind: 'wildcard', suffix: `.${parsed.name}` }
-    : { text, port, kind: 'name', name: parsed.name };
+    : { text, port, kind: 'name', name: parsed.name, isPublic, pinned };
 }
 
 function splitPort(text: string): { host: string; port: number | undefined } {
@@ -82,12 +98,17 @@ export function matchesAddress(rule: AllowRule, address: Address, port: number):
   return rule.kind === 'range' && rule.blocks.check(address.text, address.family === 4 ? 'ipv4' : 'ipv6');
 }
 
+/** True when the rule is of a name and names this address with it. */
+export function isPinned(rule: AllowRule, address: Address): boolean {
+  return rule.kind === 'name' && rule.pinned?.text === address.text;
+}
+
 /** True when the rule, which matches, also lets through an address of a kind that is refused by default. */
-export function opensKind(rule: AllowRule, kind: AddressKind): boolean {
-  if (kind === 'public') return true;
+export function opensKind(rule: AllowRule, kind: AddressKind, address: Address): boolean {
+  if (kind === 'public' || isPinned(rule, address)) return true;
   if (rule.kind === 'address') return openableKinds.includes(kind);
   if (rule.kind === 'range') return rule.opens === kind && kindsThatNamesOpen.includes(kind);
-  if (rule.kind !== 'name') return false;
+  if (rule.kind !== 'name' || rule.isPublic) return false;
   const isHost = rule.name === hostName || rule.name === 'localhost';
   return kindsThatNamesOpen.includes(kind) || (isHost && kind === 'loopback');
 }

@@ -5,7 +5,6 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { networkInterfaces } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openChannel } from '../agent/hello.ts';
 import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
@@ -13,9 +12,19 @@ import { parseAddress } from './address.ts';
 import type { Attempt, ConnectionLog } from './connection-log.ts';
 import { addressesOf, dial, type Resolver, systemResolver } from './dial.ts';
 import { ConnectionGate, type ConnectionLimits, defaultLimits } from './limits.ts';
-import { type Decision, decide, isHopeless, type NetworkGrant, type PolicyRules, parseGrant } from './policy.ts';
+import { ownAddresses } from './own-addresses.ts';
+import {
+  type Decision,
+  decide,
+  decideByName,
+  isHopeless,
+  type NetworkGrant,
+  type PolicyRules,
+  parseGrant,
+} from './policy.ts';
 import { parseTarget, type Target } from './target.ts';
 import { joinStreams } from './tunnel.ts';
+import { dialThrough, type Routes } from './upstream.ts';
 
 export interface EgressOptions {
   /** Unix socket of the guest's network port */
@@ -25,6 +34,8 @@ export interface EgressOptions {
   readonly grant: NetworkGrant;
   readonly log: ConnectionLog;
   readonly resolver?: Resolver;
+  /** What goes through a proxy of this machine */
+  readonly routes?: Routes | undefined;
   readonly limits?: ConnectionLimits;
   readonly signal?: AbortSignal | undefined;
 }
@@ -162,7 +173,12 @@ export class Egress implements AsyncDisposable {
     const [first] = decision.addresses;
     const start = { name, port, rule: decision.rule, process: processId };
     try {
-      const socket = await dial(decision.addresses, port, AbortSignal.any([gone.signal, this.#closing.signal]));
+      const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
+      const proxy = this.#routeOf(target);
+      const socket =
+        proxy === undefined
+          ? await dial(decision.addresses, port, signal)
+          : await dialThrough(proxy, `${name}:${port}`, signal);
       const end = this.#options.log.begin({
         ...start,
         verdict: 'allowed',
@@ -182,12 +198,18 @@ export class Egress implements AsyncDisposable {
   async #judge(target: Target): Promise<Decision> {
     // A name that no address can save is not looked up: a look-up is a message to the outside, too.
     if (isHopeless(this.#rules, target)) return decide(this.#rules, target, []);
+    // Behind a proxy only the proxy may know what a name stands for.
+    if (this.#routeOf(target) !== undefined) return decideByName(this.#rules, target);
     try {
       return decide(this.#rules, target, await addressesOf(target, this.#options.resolver ?? systemResolver));
     } catch (error) {
       const reason = `${target.name} cannot be resolved: ${systemCodeOf(error) ?? messageOf(error)}`;
       return { verdict: 'deny', rule: 'resolver', reason };
     }
+  }
+
+  #routeOf({ name, port }: Target): string | undefined {
+    return this.#options.routes?.get(`${name}:${port}`);
   }
 
   #refuse(stream: ServerHttp2Stream, status: number, why: Refusal): void {
@@ -217,9 +239,4 @@ function answer(stream: ServerHttp2Stream, status: number, reason: string): void
 function isGone(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
   return ['ENOENT', 'ECONNREFUSED'].includes(systemCodeOf(cause) ?? '');
-}
-
-function ownAddresses(): string[] {
-  const all = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
-  return all.flatMap(({ address }) => parseAddress(address.split('%')[0] ?? '')?.text ?? []);
 }

@@ -1,7 +1,15 @@
 // Network policy, pure: from what a guest asks for and what its name stands for to a verdict, a rule and a reason.
 import { z } from 'zod';
 import { type Address, type AddressKind, kindOf } from './address.ts';
-import { type AllowRule, hostName, matchesAddress, matchesName, opensKind, parseAllowRule } from './allow-rule.ts';
+import {
+  type AllowRule,
+  hostName,
+  isPinned,
+  matchesAddress,
+  matchesName,
+  opensKind,
+  parseAllowRule,
+} from './allow-rule.ts';
 import type { Target } from './target.ts';
 
 export const networkPolicies = ['off', 'egress', 'egress+published-ports'] as const;
@@ -44,10 +52,10 @@ export function intersectGrants(ceiling: NetworkGrant, wish: NetworkGrant): Netw
   return { policy, limits: limits.filter((_, index) => texts.indexOf(texts[index] ?? '') === index) };
 }
 
-/** The grant with more allowed in each of its lists; what was public only stays so beside that. */
+/** The grant with more allowed in each of its lists; what was public only stays so beside that, and what was off opens for it. */
 export function widenGrant(grant: NetworkGrant, allow: readonly string[]): NetworkGrant {
-  if (allow.length === 0) return grant;
   for (const entry of allow) parseAllowRule(entry);
+  if (grant.policy === 'off') return { policy: 'egress', limits: [[...allow]] };
   return { ...grant, limits: grant.limits.map((limit) => [...new Set([...(limit ?? ['public']), ...allow])]) };
 }
 
@@ -96,6 +104,22 @@ export function decide(rules: PolicyRules, target: Target, addresses: readonly A
   return { verdict: 'allow', rule: used, addresses };
 }
 
+/** Decides a connection that goes through a proxy of this machine, by name: every list must have exactly that one. */
+export function decideByName(rules: PolicyRules, target: Target): Decision {
+  if (rules.policy === 'off' || rules.limits.length === 0) return deny('policy off', 'the workspace has no network');
+  let used = '';
+  for (const limit of rules.limits) {
+    const rule = limit?.find(
+      (each) =>
+        (each.kind === 'name' && matchesName(each, target.name, target.port)) ||
+        (each.kind === 'address' && target.kind === 'address' && matchesAddress(each, target.address, target.port)),
+    );
+    if (rule === undefined) return deny('allow-list', `${shown(target)} is not on the allow-list`);
+    used = rule.text;
+  }
+  return { verdict: 'allow', rule: `${used}, by proxy`, addresses: [] };
+}
+
 interface AddressDecision {
   readonly isAllowed: boolean;
   readonly rule: string;
@@ -121,7 +145,7 @@ function decideAddress(
   if (matching.length === 0) return no('allow-list', `${shown(target)} is not on the allow-list`);
   // An address of this machine is opened by nothing but itself: a name might be pointed at it by anybody.
   const opening = matching.find((rule) =>
-    own && !isOfHost(target.name) ? rule.kind === 'address' : opensKind(rule, kind),
+    own && !isOfHost(target.name) ? rule.kind === 'address' || isPinned(rule, address) : opensKind(rule, kind, address),
   );
   return opening === undefined
     ? no(matching[0]?.text ?? 'allow-list', describe(target, address, kind))

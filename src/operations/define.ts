@@ -36,7 +36,7 @@ export interface ToolSurface {
   readonly profiles: readonly Profile[];
   /** Tool name where it is not the operation's name with `_` for `.` */
   readonly name?: string;
-  /** True when the tool reaches beyond a disposable machine without a network */
+  /** True when what runs by the tool reaches whatever the server's network policy opens */
   readonly opensWorld?: boolean;
   /** True when a second same call changes nothing more */
   readonly isIdempotent?: boolean;

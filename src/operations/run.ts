@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { defineOperation } from './define.ts';
-import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
+import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
 
 export const runOutput = z.object({
   vm_id: z.string(),
@@ -22,6 +22,7 @@ export const runOutput = z.object({
   execution_mode: z.enum(['guest', 'host_compat']),
   accelerator: z.enum(['kvm', 'tcg', 'none']),
   denied_connections: z.array(z.object({ target: z.string(), rule: z.string(), reason: z.string() })),
+  network_note: z.string().nullable(),
   cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
 });
 
@@ -57,6 +58,7 @@ export const run = defineOperation({
       .array(z.string())
       .default([])
       .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
+    package_sources: packageSourcesField,
     cold: z.boolean().default(false).describe('Boot the guest in place of restoring the template'),
     allow_host_compat: z
       .boolean()
@@ -68,6 +70,10 @@ export const run = defineOperation({
     { why: 'The version of git in Debian 12', command: 'pyro run debian:12 -- git --version' },
     { why: 'A shell in a guest', command: 'pyro run -it debian:12 -- bash' },
     { why: 'The tests of the checkout in this folder', command: 'pyro run debian:12 --seed-path . -- make test' },
+    {
+      why: 'With the package sources of this machine',
+      command: 'pyro run node:24 --package-sources host --seed-path . --timeout-seconds 300 -- npm ci',
+    },
     { why: 'Through a pipe', command: 'echo hello | pyro run debian:12 -- tr a-z A-Z' },
     { why: 'The result as data', command: 'pyro run debian:12 --json -- sh -c "exit 3"' },
   ],
@@ -86,6 +92,7 @@ export const run = defineOperation({
       seedPath: input.seed_path,
       networkPolicy: input.network_policy,
       allow: input.allow,
+      packageSources: input.package_sources,
       ceiling: network,
       allowHostCompat: input.allow_host_compat,
     };

@@ -15,7 +15,7 @@ export const serviceStart = defineOperation({
     'Without a ready_ field it counts as ready at once; all that are given must hold at the same time. One that does not get ready is stopped: state failed, stop_reason process_exited_before_ready or readiness_timeout; service_logs says why. A service of the same name that is over is replaced, its logs too.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles, name: 'service_start' },
+  tool: { profiles, name: 'service_start', opensWorld: true },
   commandDefaults: { wait_seconds: 3600 },
   positionals: ['workspace_id', 'service_name'],
   rest: 'command',

@@ -15,7 +15,7 @@ export const shellOpen = defineOperation({
     'For what needs a terminal or keeps state between commands: prompts, editors, debuggers. It lives until it ends, is closed, or the guest ends. For single commands use workspace_exec.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles, name: 'shell_open' },
+  tool: { profiles, name: 'shell_open', opensWorld: true },
   positionals: ['workspace_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -40,7 +40,7 @@ export const shellWrite = defineOperation({
     'It ends with Enter unless append_newline is false. Control characters go as they are: \\u0003 is Ctrl-C, \\u0004 Ctrl-D, \\u001b Escape. Read what follows with shell_read from the returned output_bytes on.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles, name: 'shell_write' },
+  tool: { profiles, name: 'shell_write', opensWorld: true },
   positionals: ['workspace_id', 'shell_id'],
   input: z.strictObject({
     ...shellInput,

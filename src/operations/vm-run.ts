@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { defineOperation } from './define.ts';
 import { runOutput } from './run.ts';
-import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
+import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
 
 const shownChars = 8000;
 
@@ -14,7 +14,7 @@ export const vmRun = defineOperation({
     'Nothing of the project is in it and nothing stays: use a workspace for work of more than one step. Long output is cut in the middle.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles: ['vm-run', 'workspace-core', 'workspace-full'] },
+  tool: { profiles: ['vm-run', 'workspace-core', 'workspace-full'], opensWorld: true },
   isToolOnly: true,
   positionals: ['environment'],
   input: z.strictObject({
@@ -31,6 +31,7 @@ export const vmRun = defineOperation({
       .array(z.string())
       .default([])
       .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
+    package_sources: packageSourcesField,
     allow_host_compat: z
       .boolean()
       .default(false)
@@ -54,6 +55,7 @@ export const vmRun = defineOperation({
       seedPath: undefined,
       networkPolicy: input.network_policy,
       allow: input.allow,
+      packageSources: input.package_sources,
       ceiling: network,
       allowHostCompat: input.allow_host_compat,
     };
@@ -73,6 +75,7 @@ export const vmRun = defineOperation({
     [
       `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${output.duration_ms} ms, ${output.execution_mode}, ${output.accelerator}`,
       ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
+      ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
       ...(output.stdout === '' ? [] : ['--- stdout', output.stdout]),
       ...(output.stderr === '' ? [] : ['--- stderr', output.stderr]),
       ...(output.stdout_truncated || output.stderr_truncated ? ['output was cut'] : []),

@@ -105,6 +105,7 @@ export const vmCreate = defineOperation({
           ttlSeconds: input.ttl_seconds,
           networkPolicy: 'off',
           allow: [],
+          packageSources: 'none',
           seedPath: undefined,
           name: undefined,
           labels: { [kindLabel]: 'vm' },

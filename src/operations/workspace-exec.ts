@@ -18,7 +18,7 @@ export const workspaceExec = defineOperation({
     'It runs as root in /workspace unless told otherwise, by /bin/sh. A command that outlasts wait_seconds goes on: running is true, and workspace_logs with its sequence follows it. A timeout keeps the output and kills the whole process tree, exit_code 124. Long output comes as head and tail; workspace_logs pages through all of it.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles: core, isAlwaysLoaded: true },
+  tool: { profiles: core, isAlwaysLoaded: true, opensWorld: true },
   commandDefaults: { wait_seconds: 86_400, output_bytes: 16_777_216 },
   positionals: ['workspace_id'],
   rest: 'command',
@@ -71,7 +71,8 @@ export const workspaceExec = defineOperation({
     restarted: restartedField,
     denied_connections: z
       .array(z.object({ target: z.string(), rule: z.string(), reason: z.string() }))
-      .describe('Connections that were refused while it ran'),
+      .describe('Refused while it ran'),
+    network_note: z.string().nullable(),
   }),
   examples: [
     { why: 'Run the tests', command: "pyro workspace exec 6f1e538c0e71 -- 'make test 2>&1 | tail'" },
@@ -104,6 +105,7 @@ export const workspaceExec = defineOperation({
         : `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${output.duration_ms} ms`,
       `sequence ${sequence}, cwd ${output.cwd}`,
       ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
+      ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
       ...(output.restarted ? ['the guest was started again from its disk'] : []),
       ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
       ...(output.truncated
@@ -114,7 +116,7 @@ export const workspaceExec = defineOperation({
   },
   renderCommand: (output) => ({
     stdout: output.stdout,
-    stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence}\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
+    stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.network_note === null ? '' : `[network] ${output.network_note}\n`}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence}\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
   }),
   exitCode: (output) => output.exit_code ?? 0,
 });

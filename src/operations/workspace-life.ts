@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
-import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
+import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
 import {
   parseLabels,
   parsePairs,
@@ -36,6 +36,7 @@ function describe(workspace: WorkspaceOutput, more: readonly (readonly string[])
     ['environment', `${workspace.environment} ${workspace.environment_version.slice(0, 19)}`],
     ['size', `${workspace.vcpu_count} CPU, ${workspace.mem_mib} MiB memory, ${workspace.disk_mib} MiB disk`],
     ['network', workspace.network_policy],
+    ...(workspace.package_sources === 'none' ? [] : [['package sources', workspace.package_sources]]),
     ['seed', [from, ...details].join(', ')],
     ['path', workspace.workspace_path],
     ['idle limit', workspace.ttl_seconds === 0 ? 'none' : `${workspace.ttl_seconds} s`],
@@ -93,6 +94,7 @@ export const workspaceCreate = defineOperation({
       .array(z.string())
       .default([])
       .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
+    package_sources: packageSourcesField,
     wait_seconds: z
       .number()
       .min(0)
@@ -104,6 +106,10 @@ export const workspaceCreate = defineOperation({
   examples: [
     { why: 'An empty workspace', command: 'pyro workspace create debian:12' },
     { why: 'From the checkout in this folder', command: 'pyro workspace create debian:12 --seed-path .' },
+    {
+      why: 'npm, pip, apt, Go and Cargo load packages as on this machine, nothing else is reachable',
+      command: 'pyro workspace create node:24 --seed-path . --package-sources host',
+    },
   ],
   run: async (context, input) =>
     await workspacesOf(context).create(
@@ -115,6 +121,7 @@ export const workspaceCreate = defineOperation({
         ttlSeconds: input.ttl_seconds,
         networkPolicy: input.network_policy,
         allow: input.allow,
+        packageSources: input.package_sources,
         seedPath: input.seed_path,
         name: input.name,
         labels: parseLabels(input.labels),

@@ -46,6 +46,7 @@ export const workspaceSchema = z.object({
   state: z.enum(['started', 'stopped', 'damaged']),
   stop_reason: z.string().nullable(),
   network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
+  package_sources: z.string(),
   secrets: z.array(z.object({ name: z.string(), source_kind: z.enum(['literal', 'file']) })),
   execution_mode: z.literal('guest'),
   workspace_path: z.literal('/workspace'),

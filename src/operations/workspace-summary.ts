@@ -9,7 +9,7 @@ export const workspaceSummary = defineOperation({
   title: 'Summary of the work',
   summary: 'Sum up what happened in a workspace since its last reset',
   details:
-    'Commands with exit codes and times, files with lines added and deleted, exports. Markdown fits a pull request.',
+    'Commands with exit codes and times, files with lines added and deleted, exports, refused connections. Markdown fits a pull request.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: ['workspace-core', 'workspace-full'], isIdempotent: true },
@@ -34,6 +34,7 @@ export const workspaceSummary = defineOperation({
     exports: z.array(z.string()),
     snapshots: z.array(z.string()),
     resets: z.number(),
+    denied_connections: z.array(z.object({ target: z.string(), reason: z.string(), count: z.number() })),
     markdown: z.string(),
     format: z.enum(['json', 'markdown']),
   }),

@@ -16,7 +16,7 @@ export interface Secret {
 
 export class SecretSet {
   readonly #secrets: ReadonlyMap<string, Secret>;
-  readonly #forms: readonly Buffer[];
+  #forms: readonly Buffer[];
 
   /** Throws `secret_invalid`. */
   constructor(secrets: readonly Secret[]) {
@@ -34,7 +34,15 @@ export class SecretSet {
   }
 
   get isEmpty(): boolean {
-    return this.#secrets.size === 0;
+    return this.#forms.length === 0;
+  }
+
+  /** Takes values without a name out of what is shown, too. What is shorter than any secret stays. */
+  hide(values: readonly string[]): void {
+    const bytes = values.map((value) => Buffer.from(value)).filter((value) => value.length >= shortestSecret);
+    const known = new Set(this.#forms.map((form) => form.toString('latin1')));
+    const more = bytes.flatMap((value) => secretForms(value)).filter((form) => !known.has(form.toString('latin1')));
+    if (more.length > 0) this.#forms = [...this.#forms, ...more].sort((a, b) => b.length - a.length);
   }
 
   list(): { name: string; source_kind: SecretSource }[] {
@@ -50,9 +58,10 @@ export class SecretSet {
     const found = this.#secrets.get(name);
     if (found !== undefined) return found.value;
     throw new PyroError('secret_unknown', `the workspace has no secret ${JSON.stringify(name.slice(0, 80))}`, {
-      hint: this.isEmpty
-        ? 'secrets are given when the workspace is created'
-        : `it has: ${[...this.#secrets.keys()].join(', ')}`,
+      hint:
+        this.#secrets.size === 0
+          ? 'secrets are given when the workspace is created'
+          : `it has: ${[...this.#secrets.keys()].join(', ')}`,
     });
   }
 

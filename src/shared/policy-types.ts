@@ -17,9 +17,17 @@ export interface ProjectSource {
   readonly environment: string | null;
 }
 
+/**
+ * What a guest gets of this machine's package managers: nothing; their settings and a way to the hosts in them; that
+ * with the credentials for those hosts. Each has all of the one before.
+ */
+export const packageSourceKinds = ['none', 'host', 'host+credentials'] as const;
+export type PackageSourceKind = (typeof packageSourceKinds)[number];
+
 /** The most that a workspace of a server may reach, and what it gets unless it asks for less. */
 export interface NetworkCeiling {
   readonly policy: 'off' | 'egress' | 'egress+published-ports';
   /** Hosts that may be reached, `host`, `*.domain` or `host:port`; none given: public addresses */
   readonly allow: readonly string[];
+  readonly packageSources: PackageSourceKind;
 }

@@ -1,5 +1,6 @@
 // What `pyro mcp serve` takes: one schema for the command line, the server and the commands that connect chat hosts.
 import { z } from 'zod';
+import { packageSourceKinds } from './policy-types.ts';
 
 export const modeNames = ['repro-fix', 'inspect', 'cold-start', 'review-eval'] as const;
 
@@ -37,6 +38,12 @@ export const serverOptionsSchema = z
       .describe(
         'Host that workspaces may reach, HOST, *.DOMAIN or HOST:PORT; repeatable; public addresses unless given',
       ),
+    package_sources: z
+      .enum(packageSourceKinds)
+      .default('none')
+      .describe(
+        'Settings of this host’s package managers that workspaces get by default and at most, with a way to the hosts in them',
+      ),
     include: z
       .array(z.string().min(1))
       .default([])
@@ -71,7 +78,11 @@ export const serverExamples = [
     command: 'pyro mcp serve --mode repro-fix --repo-url https://example.org/app.git',
   },
   {
-    why: 'npm install works, nothing else is reachable',
-    command: 'pyro mcp serve --environment auto --network-policy egress --allow packages.example.org',
+    why: 'npm install, pip install and apt-get install work as on this machine, nothing else is reachable',
+    command: 'pyro mcp serve --environment auto --package-sources host',
+  },
+  {
+    why: 'One more host is reachable',
+    command: 'pyro mcp serve --network-policy egress --allow packages.example.org',
   },
 ] as const;

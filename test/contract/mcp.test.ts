@@ -114,8 +114,13 @@ describe('a tool', () => {
       inputSchema: { required: ['text'], additionalProperties: false },
     });
     expect(wait?.annotations).toMatchObject({ readOnlyHint: false, destructiveHint: false, idempotentHint: false });
-    expect(seeded?.annotations).toMatchObject({ destructiveHint: true, idempotentHint: true, openWorldHint: true });
-    expect(Object.keys(seeded?.inputSchema.properties ?? {})).toEqual(['environment', 'seed_path', 'network_policy']);
+    expect(seeded?.annotations).toMatchObject({ destructiveHint: true, idempotentHint: true, openWorldHint: false });
+    expect(Object.keys(seeded?.inputSchema.properties ?? {})).toEqual([
+      'environment',
+      'seed_path',
+      'network_policy',
+      'package_sources',
+    ]);
     expect(tools.every(({ outputSchema }) => outputSchema?.type === 'object')).toBe(true);
   });
 

@@ -16,7 +16,8 @@ beforeAll(async () => {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
   port = (address satisfies AddressInfo).port;
-  const request = { ...createRequest, networkPolicy: 'egress', allow: [`host.pyro.internal:${port}`] } as const;
+  const allow = [`host.pyro.internal:${port}`];
+  const request = { ...createRequest, networkPolicy: 'egress+published-ports', allow } as const;
   id = (await house.workspaces().create(request, call())).workspace_id;
 });
 
@@ -45,6 +46,55 @@ it('reaches what it was granted, by the proxy and around it, and nothing else', 
   expect(refused.denied_connections.map(({ target }) => target)).toContain('10.0.0.1:80');
   const log = await house.workspaces().network(id, { isRefusedOnly: true, limit: 10, cursor: undefined });
   expect(log.attempts.some(({ address, verdict }) => verdict === 'denied' && address === null)).toBe(true);
+  const summary = await house.workspaces().summary(id, call());
+  expect(summary.denied_connections.find(({ target }) => target === '10.0.0.1:80')).toMatchObject({ count: 1 });
+  expect(summary.markdown).toMatch(/### Network: \d+ connections? refused\n\n[\s\S]*- `10\.0\.0\.1:80`: /);
+});
+
+it('publishes a port beside its way out, and has both again after a stop', async () => {
+  // The service asks the host itself, as a program without a proxy, before it answers.
+  const serve = String.raw`perl -MIO::Socket -e '
+    $s = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1", LocalPort => 8080, ReuseAddr => 1) or die;
+    while ($c = $s->accept) {
+      while (($l = <$c>) =~ /\S/) {}
+      $o = IO::Socket::INET->new("host.pyro.internal:${port}") or die;
+      print $o "GET /from-service HTTP/1.0\r\n\r\n";
+      $b = join "", <$o>; $b =~ s/.*\r\n\r\n//s;
+      print $c "HTTP/1.0 200 OK\r\n\r\nservice: $b"; close $c
+    }'`;
+  const started = await house.workspaces().services.start(
+    id,
+    {
+      name: 'web',
+      command: serve,
+      cwd: undefined,
+      env: {},
+      readyFile: undefined,
+      readyTcp: '8080',
+      readyHttp: undefined,
+      readyCommand: undefined,
+      readyTimeoutMs: 60_000,
+      readyIntervalMs: 200,
+      restartPolicy: 'always',
+      publishedPorts: ['8080'],
+      waitMs: 60_000,
+    },
+    call(),
+  );
+  const before = started.published_ports[0]?.host_port ?? 0;
+  const ask = async (published: number): Promise<string> =>
+    await (await fetch(`http://127.0.0.1:${published}/`)).text();
+  expect(await ask(before)).toBe('service: hello from the host /from-service\n');
+  await house.workspaces().stop(id, call());
+  await expect(ask(before)).rejects.toThrow();
+  await house.workspaces().start(id, call());
+  // None was named, so another start may get another one.
+  const again = await house.workspaces().services.status(id, 'web', call());
+  const answer = await until(() => ask(again.published_ports[0]?.host_port ?? 0));
+  expect(answer).toBe('service: hello from the host /from-service\n');
+  await reaches();
+  const refused = await exec(house, id, "curl -sS -m 20 --noproxy '*' http://10.0.0.1/");
+  expect(refused.denied_connections.map(({ target }) => target)).toEqual(['10.0.0.1:80']);
 });
 
 it('keeps its policy over a reset, another daemon and a crash of the guest', async () => {
@@ -66,11 +116,25 @@ it('has none at all without a grant', async () => {
   );
   expect(result.stdout).toBe('');
   expect(result.exit_code).not.toBe(0);
+  expect(result.network_note).toContain('this guest has no network (network_policy off)');
+  expect((await exec(house, other, 'exit 3')).network_note).toBeNull();
   await house.workspaces().delete(other, call());
 });
 
+/** What the work gives once it succeeds; its last failure after a while. */
+async function until(work: () => Promise<string>): Promise<string> {
+  for (let turn = 0; ; turn++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (turn === 100) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+  }
+}
+
 it('is never more than the server permits', async () => {
-  const network = { policy: 'off', allow: [] } as const;
+  const network = { policy: 'off', allow: [], packageSources: 'none' } as const;
   const request = { ...createRequest, networkPolicy: 'egress' } as const;
   await expect(house.workspaces().create(request, call({ network }))).rejects.toMatchObject({
     code: 'network_refused',

@@ -64,6 +64,7 @@ export const createRequest: CreateRequest = {
   ttlSeconds: 0,
   networkPolicy: 'off',
   allow: [],
+  packageSources: 'none',
   seedPath: undefined,
   name: undefined,
   labels: {},

@@ -9,6 +9,7 @@ import type { Resolver } from '../../src/network/dial.ts';
 import { Egress } from '../../src/network/egress.ts';
 import type { ConnectionLimits } from '../../src/network/limits.ts';
 import { makeGrant } from '../../src/network/policy.ts';
+import type { Routes } from '../../src/network/upstream.ts';
 
 const magic = Buffer.alloc(16, 0xa5);
 
@@ -40,7 +41,13 @@ const resolver: Resolver = async (name) => {
 
 /** Stands for the guest: answers the hello, waits for the server's first byte, then speaks as it likes. */
 export async function hostile(
-  options: { allow?: string[]; resolver?: Resolver; limits?: ConnectionLimits; greeting?: Buffer } = {},
+  options: {
+    allow?: string[];
+    resolver?: Resolver;
+    limits?: ConnectionLimits;
+    greeting?: Buffer;
+    routes?: Routes;
+  } = {},
 ): Promise<Hostile> {
   const folder = mkdtempSync(join(tmpdir(), 'pyro-hostile-'));
   const path = join(folder, 'n');
@@ -67,6 +74,7 @@ export async function hostile(
     grant: makeGrant('egress', options.allow),
     log,
     resolver: options.resolver ?? resolver,
+    routes: options.routes,
     ...(limits === undefined ? {} : { limits }),
   });
   const socket = await promise;

@@ -20,6 +20,7 @@ export interface CommandEnd {
 
 export interface NetworkGuest extends AsyncDisposable {
   readonly client: GuestClient;
+  readonly accelerator: string;
   readonly logPath: string;
   /** Runs a shell line; proxy variables only when asked for. Output of both streams together. */
   run(line: string, options?: { readonly hasProxy?: boolean; readonly timeoutMs?: number }): Promise<CommandEnd>;
@@ -49,6 +50,7 @@ export async function openNetworkGuest(): Promise<NetworkGuest> {
   const parts = undo.move();
   return {
     client,
+    accelerator: room.host.choice.accelerator,
     logPath,
     revoke,
     grant: async (grant) => {

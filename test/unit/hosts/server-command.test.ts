@@ -17,6 +17,7 @@ const options = fc
       environment: word,
       network_policy: fc.constantFrom('off', 'egress', 'egress+published-ports'),
       allow: fc.array(word, { maxLength: 3 }),
+      package_sources: fc.constantFrom('none', 'host', 'host+credentials'),
       include: fc.array(word, { maxLength: 3 }),
       allow_path: fc.array(
         word.map((text) => `/data/x${text.replaceAll(/[/.]/g, '')}`),

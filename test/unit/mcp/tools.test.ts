@@ -4,7 +4,7 @@ import { factsOf, type ToolFacts } from '../../../src/mcp/catalogue.ts';
 import { instructionsFor, longestInstructions } from '../../../src/mcp/instructions.ts';
 import { modes } from '../../../src/mcp/modes.ts';
 import { resourceTemplates } from '../../../src/mcp/resources.ts';
-import { annotationsOf, selectTools } from '../../../src/mcp/tools.ts';
+import { selectTools } from '../../../src/mcp/tools.ts';
 import { operations } from '../../../src/operations/index.ts';
 import { modeNames, serverOptionsSchema } from '../../../src/shared/server-options.ts';
 
@@ -25,7 +25,7 @@ function isFlat(property: Readonly<Record<string, unknown>>): boolean {
 
 function sizesOf(tools: ReturnType<typeof selectTools>): { shown: number; whole: number } {
   const shown = tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
-  const whole = tools.map(({ facts, outputSchema }) => [facts.title, outputSchema, annotationsOf(facts)]);
+  const whole = tools.map(({ facts, outputSchema, annotations }) => [facts.title, outputSchema, annotations]);
   const count = JSON.stringify(shown).length;
   return { shown: count, whole: count + JSON.stringify(whole).length };
 }
@@ -81,14 +81,29 @@ describe('a server', () => {
   it('in mode inspect has no network to choose', () => {
     const create = select({ mode: 'inspect' }).find(({ name }) => name === 'workspace_create');
     expect(create?.inputSchema.properties['network_policy']).toBeUndefined();
-    expect(create?.fixed).toEqual({ network_policy: 'off' });
+    expect(create?.fixed).toEqual({ network_policy: 'off', package_sources: 'none' });
+  });
+
+  it.each([
+    [{}, false],
+    [{ network_policy: 'egress' }, true],
+    [{ package_sources: 'host' }, true],
+    [{ network_policy: 'egress', mode: 'inspect' }, false],
+  ])('with %j says that its commands reach the open world: %s', (flags, isOpen) => {
+    const hints = Object.fromEntries(
+      select(flags).map(({ name, annotations }) => [name, annotations['openWorldHint'] === true]),
+    );
+    expect(hints['workspace_exec']).toBe(isOpen);
+    expect(hints['workspace_create']).toBe(false);
+    if (!isOpen) expect(Object.values(hints)).not.toContain(true);
   });
 
   it('tells its own defaults in the schema', () => {
-    const [create] = select({ environment: 'node:24', network_policy: 'egress' });
+    const [create] = select({ environment: 'node:24', network_policy: 'egress', package_sources: 'host' });
     expect(create?.inputSchema.properties).toMatchObject({
       environment: { default: 'node:24' },
       network_policy: { default: 'egress' },
+      package_sources: { default: 'host' },
     });
   });
 

@@ -1,0 +1,15 @@
+// The one line that tells why a command without a network has failed, when its output shows that it wanted one.
+
+/** What programs and libraries say when there is no route, or nobody to ask for a name */
+const signs =
+  /network is unreachable|ENETUNREACH|EAI_AGAIN|could not resolve|temporary failure (?:in name resolution|resolving)|name or service not known|no address associated|failed to (?:resolve|lookup)|nodename nor servname|server misbehaving|connection refused.*:53\b|bad address/i;
+
+/** Undefined for a guest with a network, a command that succeeded, or output that speaks of something else. */
+export function noteOnNetwork(
+  isOn: boolean,
+  exitCode: number | null,
+  output: { readonly stdout: string; readonly stderr: string },
+): string | null {
+  if (isOn || exitCode === 0 || exitCode === null || !signs.test(`${output.stderr}\n${output.stdout}`)) return null;
+  return 'this guest has no network (network_policy off): nothing outside of it can be reached, whatever the command tries';
+}
