@@ -35,6 +35,7 @@ test: build ## unit and contract tests only, no guest
 bench: build ## measure; writes bench/results
 	@node bench/run.ts
 	@node bench/workspaces.ts
+	@node bench/full-profile.ts
 
 soak: ## the guest tests with full counts (hours under emulation)
 	@PYRO_SOAK=1 vitest run --project guest

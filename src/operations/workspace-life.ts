@@ -7,6 +7,7 @@ import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
 import {
   parseLabels,
   parsePairs,
+  parseSecretPairs,
   type WorkspaceOutput,
   workspaceIdField,
   workspaceSchema,
@@ -56,7 +57,7 @@ export const workspaceCreate = defineOperation({
   place: 'daemon',
   tool: { profiles: core, isAlwaysLoaded: true },
   hostPathFields: ['seed_path', 'secret_files'],
-  toolOnlyFields: ['secrets'],
+  pipedFields: ['secrets'],
   commandDefaults: { wait_seconds: 3600 },
   positionals: ['environment'],
   input: z.strictObject({
@@ -104,6 +105,10 @@ export const workspaceCreate = defineOperation({
   examples: [
     { why: 'An empty workspace', command: 'pyro workspace create debian:12' },
     { why: 'From the checkout in this folder', command: 'pyro workspace create debian:12 --seed-path .' },
+    {
+      why: 'With a secret, which never stands on a command line',
+      command: 'printf %s "$TOKEN" | pyro workspace create debian:12 --secret TOKEN=-',
+    },
   ],
   run: async (context, input) =>
     await workspacesOf(context).create(
@@ -119,7 +124,7 @@ export const workspaceCreate = defineOperation({
         name: input.name,
         labels: parseLabels(input.labels),
         secrets: {
-          literals: parsePairs('secrets', input.secrets),
+          literals: parseSecretPairs('secrets', input.secrets),
           files: parsePairs('secret_files', input.secret_files),
         },
         waitMs: input.wait_seconds * 1000,
