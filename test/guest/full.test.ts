@@ -61,7 +61,7 @@ async function bringTools(): Promise<void> {
     .workspaces()
     .syncPush(id, { sourcePath, destination: '/opt/debs', isDelete: false, isDryRun: false }, call());
   const line = `cd /opt && for deb in debs/*.deb; do dpkg-deb -x "$deb" tools; done
-for name in less vim.tiny python3.11; do ln -s "$(find /opt/tools -type f -name "$name" | head -1)" "/usr/local/bin/$name"; done
+for name in less vim.tiny python3.11; do ln -s "$(find /opt/tools -type f -path "*/bin/$name")" "/usr/local/bin/$name"; done
 cd /usr/local/bin && mv vim.tiny vim && mv python3.11 python3`;
   expect(await exec(house, id, line)).toMatchObject({ stderr: '', exit_code: 0 });
 }
