@@ -12,6 +12,7 @@ import type { ServiceRecord } from '../../src/engine/service-record.ts';
 import type { ServiceLogsRequest } from '../../src/engine/service-types.ts';
 import { Services } from '../../src/engine/services.ts';
 import { SecretSet } from '../../src/secrets/secret-set.ts';
+import { killNow } from '../support/kill.ts';
 import { type PlainAgent, startPlainAgent } from '../support/plain-agent.ts';
 import { freePort } from '../support/registry.ts';
 
@@ -282,7 +283,7 @@ describe('a service', () => {
     await until('the end of the other is known', () => next.get('gone').record.state === 'exited');
     expect(next.get('gone').record.exit_code).toBe(4);
     expect(gone.record.state).not.toBe('exited');
-    process.kill(pid ?? 0, 'SIGKILL');
+    killNow(pid);
     await until('it comes back', () => again.record.restart_count === 1 && again.record.state === 'running');
     await again.stop(signal);
   });

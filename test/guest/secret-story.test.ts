@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import { killNow } from '../support/kill.ts';
 import { nothing, openRealHome, type RealHome } from '../support/real-home.ts';
 import { filesWith, formsIn, formsOf } from '../support/secret-search.ts';
 
@@ -145,7 +146,7 @@ it('is in no error', async () => {
 });
 
 it('outlives the daemon and the guest: what runs then has it, and nothing else', async () => {
-  process.kill((await home.daemonPid()) ?? 0, 'SIGKILL');
+  killNow(await home.daemonPid());
   expect((await exec('printf %s "$T"', '--secret-env', 'TOKEN=T')).stdout).toMatch(/^\*+$/);
   const { text } = await workspace('service status', ['leaky']);
   const restarts = Number(/restarted (\d+)/.exec(text)?.[1]);

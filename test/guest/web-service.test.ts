@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import { killNow } from '../support/kill.ts';
 import { nothing, openRealHome, outputOf, type RealHome } from '../support/real-home.ts';
 import { filesWith, formsOf } from '../support/secret-search.ts';
 
@@ -137,7 +138,7 @@ it('is gone when it is stopped, and back at the same port with its data when it 
 
 it('goes on with another daemon at the same port, and comes back with its secret when it is killed then', async () => {
   const before = await status();
-  process.kill((await home.daemonPid()) ?? 0, 'SIGKILL');
+  killNow(await home.daemonPid());
   // Its port is the daemon's, and back with it.
   await expect.poll(status, { timeout: 60_000, interval: 200 }).toEqual(before);
   expect((await visit()).text).toMatch(new RegExp(`^${visits} `));
@@ -146,4 +147,23 @@ it('goes on with another daemon at the same port, and comes back with its secret
   expect(await status()).toMatchObject({ published_ports: before.published_ports });
   expect((await visit()).text).toMatch(new RegExp(`^${visits} `));
   expect(filesWith(formsOf(key), join(home.folder, 'state'), { exclude: ['*.qcow2'] })).toEqual([]);
+});
+
+it('has a shell beside it, opened by attaching without an id', async () => {
+  const attach = async (line: string): Promise<{ code: number | null; text: string }> => {
+    const child = home.start(['workspace', 'shell', 'attach', id]);
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+    });
+    child.stdin?.end(line);
+    return { code: await new Promise((resolve) => child.once('close', resolve)), text };
+  };
+  const first = await attach('where=here; echo "one$((1 + 1))"\n');
+  expect(first).toMatchObject({ code: 0, text: expect.stringContaining('one2') });
+  // The second finds the shell of the first, which is the only one.
+  expect(await attach('echo "still $where"; exit 7\n')).toMatchObject({
+    code: 7,
+    text: expect.stringContaining('still here'),
+  });
 });
