@@ -120,7 +120,7 @@ async function measurePort(name: string, port: number): Promise<void> {
 
 async function measureShell(id: string): Promise<void> {
   const { shells } = workspaces;
-  const openRequest = { cwd: undefined, cols: 80, rows: 24, env: { PS1: '$ ' }, secretEnv: [] };
+  const openRequest = { cwd: undefined, cols: 80, rows: 24, env: {}, secretEnv: [] };
   const readRequest: ShellReadRequest = {
     cursor: 0,
     maxChars: 65_536,
@@ -133,7 +133,8 @@ async function measureShell(id: string): Promise<void> {
   for (let turn = 0; turn < fewRounds; turn++) {
     const shell = await timed('shell_open_to_prompt_ms', async () => {
       const opened = await shells.open(id, openRequest, call);
-      await shells.read(id, opened.shell_id, { ...readRequest, waitFor: '$ ' }, call);
+      const { matched } = await shells.read(id, opened.shell_id, { ...readRequest, waitFor: '/[$#] $/' }, call);
+      if (matched !== true) throw new Error('no prompt came');
       return opened.shell_id;
     });
     let { output_bytes: cursor } = await shells.write(id, shell, { input: 'cat', appendsNewline: true }, call);
@@ -185,6 +186,11 @@ async function measureServices(id: string): Promise<void> {
     await timed('exec_true_ms', () => workspaces.exec(id, exec, call));
     await timed('service_start_ms', () => workspaces.services.start(id, service, call));
     await timed('service_stop_ms', () => workspaces.services.stop(id, 'bare', call));
+    // A probe that is a command costs a command.
+    await timed('service_start_until_ready_ms', () =>
+      workspaces.services.start(id, { ...service, readyCommand: 'true' }, call),
+    );
+    await workspaces.services.stop(id, 'bare', call);
   }
 }
 
@@ -260,7 +266,7 @@ const results = {
   loopback_send_mib_per_second: rate('loopback_send_ms'),
   ratios: {
     port_to_loopback_round_trip: ratio('port_round_trip_ms', 'loopback_round_trip_ms'),
-    service_start_to_exec: ratio('service_start_ms', 'exec_true_ms'),
+    service_start_until_ready_to_exec: ratio('service_start_until_ready_ms', 'exec_true_ms'),
   },
 };
 await writeJson(join(root, 'bench', 'results', `${accelerator}-full-profile.json`), results, 0o644);
