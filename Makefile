@@ -36,6 +36,7 @@ bench: build ## measure; writes bench/results
 	@node bench/run.ts
 	@node bench/workspaces.ts
 	@node bench/network.ts
+	@node bench/full-profile.ts
 
 soak: ## the guest tests with full counts (hours under emulation)
 	@PYRO_SOAK=1 vitest run --project guest

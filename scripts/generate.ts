@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { completionShells, completionSummary } from '../src/cli/completion.ts';
-import { flagOf } from '../src/cli/options.ts';
+import { flagOf, pipedProperty } from '../src/cli/options.ts';
 import { operations } from '../src/operations/index.ts';
 import { errorCodes } from '../src/shared/error-codes.ts';
 import { serverExamples, serverOptionsSchema } from '../src/shared/server-options.ts';
@@ -20,17 +20,17 @@ const schema = z.object({
 
 function cliPage(): string {
   const commands = operations.filter(({ definition }) => definition.isToolOnly !== true);
-  const parts = commands.map(({ definition }) => {
+  const parts = commands.map(({ definition, follow }) => {
     const { properties } = schema.parse(z.toJSONSchema(definition.input, { io: 'input' }));
-    const ofCommand = Object.entries(properties).filter(
-      ([field]) => definition.toolOnlyFields?.includes(field) !== true,
-    );
-    const rows = ofCommand.map(([field, { type, description, default: preset }]) => {
+    const rows = Object.entries(properties).map(([field, property]) => {
+      const isPiped = definition.pipedFields?.includes(field) === true;
+      const { type, description, default: preset } = isPiped ? pipedProperty(property) : property;
       const isPlain = definition.positionals.includes(field) || field === definition.rest;
       const name = isPlain ? field.toUpperCase() : flagOf(field, { type });
       const value = preset === undefined ? '' : `\`${JSON.stringify(preset)}\``;
       return `| \`${name}\` | ${type ?? ''} | ${value} | ${description ?? ''} |`;
     });
+    if (follow !== undefined) rows.push('| `--follow` | boolean | | Show what comes, until it is over or Ctrl-C |');
     const table =
       rows.length === 0 ? '' : `\n| argument | type | default | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;
     const examples = definition.examples.map(({ why, command }) => `# ${why}\n${command}`).join('\n');

@@ -1,12 +1,13 @@
 // One command from arguments to exit code.
 
-import { invokeOperation } from '../daemon/client.ts';
+import { type FrontContext, followOperation, invokeOperation } from '../daemon/client.ts';
 import { absolutePaths } from '../operations/host-path-input.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { readInputField } from './input-field.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
-import { createLiveIo } from './live-io.ts';
+import { createLiveIo, createOutputIo } from './live-io.ts';
 import { exitUsage, parseArguments } from './parse.ts';
+import { readPipedValues } from './piped-values.ts';
 import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
 import { type CommandCall, createProgram } from './program.ts';
 import { addServers } from './server-program.ts';
@@ -36,8 +37,9 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
   try {
     const isLive = operation.definition.isLive === true && !json;
     const io = isLive ? createLiveIo(interrupts, call.wantsTerminal, progress.end) : undefined;
-    const input = checkInput(call, await readInputField(call));
-    const outcome = await invokeOperation(operation, input, {
+    const piped = { ...(await readInputField(call)), ...(await readPipedValues(call, interrupts.signal)) };
+    const input = checkInput(call, piped);
+    const context: FrontContext = {
       io,
       signal: interrupts.signal,
       onProgress: progress.onProgress,
@@ -45,7 +47,13 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
       hostPaths: 'any',
       project: undefined,
       network: undefined,
-    });
+    };
+    if (call.follows) {
+      if (json) throw new PyroError('usage', '--follow shows output as it comes, not JSON');
+      printNote(await followOperation(operation, input, { ...context, io: createOutputIo(interrupts, progress.end) }));
+      return 0;
+    }
+    const outcome = await invokeOperation(operation, input, context);
     progress.end();
     if (json) printJson(outcome.output);
     else if (isLive) printNote(outcome.text);
@@ -68,7 +76,7 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
 /** The whole input, with absolute paths; each fault becomes one line that names the option. */
 function checkInput(
   { operation, input: given }: CommandCall,
-  fromStandardInput: Readonly<Record<string, string>>,
+  fromStandardInput: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
   const whole: Record<string, unknown> = { ...operation.definition.commandDefaults, ...given, ...fromStandardInput };
   const input = { ...whole, ...absolutePaths(whole, operation.definition.hostPathFields ?? [], process.cwd()) };

@@ -30,6 +30,16 @@ export function createLiveIo(interrupts: Interrupts, wantsTerminal: boolean, end
   return { stdin, stdout, stderr, terminal: isTerminal ? size() : undefined, onStarted };
 }
 
+/** Streams to write to, for what only shows: the terminal stays as it is, and signals end it. */
+export function createOutputIo(interrupts: Interrupts, endProgress: () => void): RunIo {
+  const { stdout, stderr } = process;
+  const onStarted = (control: RunControl): (() => void) => {
+    endProgress();
+    return interrupts.forwardTo(control.signal);
+  };
+  return { stdin: undefined, stdout, stderr, terminal: undefined, onStarted };
+}
+
 /**
  * Node's raw mode still makes a carriage return and line feed of each line feed, which breaks full-screen programs.
  * The end of raw mode undoes this too; without stty only those programs suffer.

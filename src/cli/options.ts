@@ -46,6 +46,12 @@ export function optionOf(field: string, property: Property): Option {
   return option;
 }
 
+/** A field of `NAME=VALUE` items as the command line takes it: without the value. */
+export function pipedProperty<T extends Pick<Property, 'description'>>(property: T): T {
+  const description = property.description?.replace('NAME=VALUE', 'NAME=- with the value on standard input');
+  return { ...property, ...(description === undefined ? {} : { description }) };
+}
+
 /** What a parsed line says of a field. `--no-x` is the name of a field, not the negation that the parser takes it for. */
 export function valueOfOption(option: Option, options: Readonly<Record<string, unknown>>): unknown {
   const value = options[option.attributeName()];

@@ -3,7 +3,7 @@ import { Argument, Command, Option } from 'commander';
 import type { AnyOperation } from '../operations/define.ts';
 import { groups, operations } from '../operations/index.ts';
 import { addCompletion } from './completion.ts';
-import { isNumeric, optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
+import { isNumeric, optionOf, parseNumber, pipedProperty, shapeOf, valueOfOption } from './options.ts';
 
 export interface CommandCall {
   readonly operation: AnyOperation;
@@ -11,6 +11,8 @@ export interface CommandCall {
   readonly json: boolean;
   /** `-t`: a terminal is demanded */
   readonly wantsTerminal: boolean;
+  /** `--follow`: what comes is shown live */
+  readonly follows: boolean;
 }
 
 /** The program; `onCall` gets each parsed command. `rest` are the words after `--`. */
@@ -69,7 +71,7 @@ function addCommand(
   const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
   const fields: { field: string; option: Option }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
-    if (field === definition.rest || definition.toolOnlyFields?.includes(field) === true) continue;
+    if (field === definition.rest) continue;
     const isRequired = shape.required.includes(field);
     if (definition.positionals.includes(field)) {
       const argument = new Argument(isRequired ? `<${field}>` : `[${field}]`, property.description);
@@ -78,11 +80,13 @@ function addCommand(
       command.addArgument(isNumeric(property) ? argument.argParser(parseNumber) : argument);
       continue;
     }
-    const option = optionOf(field, { ...property, default: definition.commandDefaults?.[field] ?? property.default });
+    const shown = definition.pipedFields?.includes(field) === true ? pipedProperty(property) : property;
+    const option = optionOf(field, { ...shown, default: definition.commandDefaults?.[field] ?? property.default });
     command.addOption(option);
     fields.push({ field, option });
   }
   command.addOption(jsonOption());
+  if (operation.follow !== undefined) command.option('-f, --follow', 'show what comes, until it is over or Ctrl-C');
   if (definition.isLive === true) {
     command.option('-i, --interactive', 'keep standard input open (it always is)');
     command.option('-t, --tty', 'demand a terminal');
@@ -101,11 +105,13 @@ function addCommand(
     }
     if (definition.rest !== undefined) input[definition.rest] = takesLine ? commandLine(rest) : [...rest];
     else if (rest.length > 0) command.error(`error: this command takes nothing after --`);
+    const isOn = (flag: string): boolean => options[flag] === true;
     await onCall({
       operation,
       input,
       json: command.optsWithGlobals()['json'] === true,
-      wantsTerminal: options['tty'] === true,
+      follows: isOn('follow'),
+      wantsTerminal: isOn('tty'),
     });
   });
 }

@@ -1,5 +1,6 @@
 // What lives in a workspace's guest and is looked after from outside: commands, shells, services.
 import type { GuestClient } from '../agent/guest-client.ts';
+import type { SecretSet } from '../secrets/secret-set.ts';
 import { CommandLog } from './command-log.ts';
 import { CommandRuns } from './command-runs.ts';
 import { Services } from './services.ts';
@@ -20,11 +21,11 @@ export class GuestTenants {
     this.services = services;
   }
 
-  static async open(files: WorkspaceFiles): Promise<GuestTenants> {
+  static async open(files: WorkspaceFiles, secrets: SecretSet): Promise<GuestTenants> {
     return new GuestTenants(
       await CommandLog.open(files.commands),
       await Shells.open(files.shells),
-      await Services.open(files.services, files.events),
+      await Services.open(files.services, files.events, secrets),
     );
   }
 

@@ -1,4 +1,4 @@
-// Notices secrets in files that are about to leave: they go as they are, or they do not go.
+// Notices secrets in files that are about to leave: they go as they are, or they do not go, and nothing of one is written here.
 import { Readable } from 'node:stream';
 import type { Change, GuestFiles } from '../agent/file-types.ts';
 import { readTar } from '../changes/tar-read.ts';
@@ -27,10 +27,10 @@ export class SecretWatch {
     };
   }
 
-  /** Throws `secret_in_output` when something was noticed. */
-  assertClean(): void {
+  /** Throws `secret_in_output` when something was noticed. Either way of reading ends with it. */
+  #assertClean(): void {
     if (this.#paths.size === 0) return;
-    const paths = [...this.#paths];
+    const paths = [...this.#paths].map((path) => this.#secrets.maskText(path));
     throw new PyroError('secret_in_output', `the value of a secret stands in ${paths.slice(0, 10).join(', ')}`, {
       hint: 'take it out of these files, or leave them out by a narrower path',
       details: { paths: paths.slice(0, 100) },
@@ -39,12 +39,14 @@ export class SecretWatch {
 
   async *#changes(changes: AsyncIterable<Change>): AsyncGenerator<Change> {
     for await (const change of changes) {
+      if (this.#secrets.isIn(change.path)) this.#notice(change.path);
       yield {
         ...change,
         contentBefore: () => this.#content(change.path, change.contentBefore()),
         contentAfter: () => this.#content(change.path, change.contentAfter()),
       };
     }
+    this.#assertClean();
   }
 
   /** The archive made anew, broken off before its end when a secret was in it. */
@@ -53,22 +55,29 @@ export class SecretWatch {
     for await (const entry of readTar(archive)) {
       const { path, type, mode, size, linkTarget } = entry;
       if (type === 'other') continue;
+      if (this.#secrets.isIn(path) || this.#secrets.isIn(linkTarget)) this.#notice(path);
       yield encodeTarHeader({ path, type, mode, size, linkTarget, mtimeSeconds });
       yield* this.#content(path, entry.content());
       yield tarPadding(size);
     }
-    this.assertClean();
+    this.#assertClean();
     yield tarEnd;
   }
 
+  /** The content with stars for secrets: what is in the making is on a disk of the host, and goes no further then. */
   async *#content(path: Buffer, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     const redactor = this.#secrets.redactor();
-    const name = path.toString('utf8');
-    const counts = this.#below === '' || name === this.#below || name.startsWith(`${this.#below}/`);
     for await (const chunk of content) {
-      redactor.push(chunk);
-      if (redactor.hasFound && counts) this.#paths.add(name);
-      yield chunk;
+      const shown = redactor.push(chunk);
+      if (shown.length > 0) yield shown;
     }
+    const rest = redactor.end();
+    if (redactor.hasFound) this.#notice(path);
+    if (rest.length > 0) yield rest;
+  }
+
+  #notice(path: Buffer): void {
+    const name = path.toString('utf8');
+    if (this.#below === '' || name === this.#below || name.startsWith(`${this.#below}/`)) this.#paths.add(name);
   }
 }

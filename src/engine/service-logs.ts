@@ -66,11 +66,14 @@ async function readTail(
   const { stdout, stderr } = service.logs;
   const before = stdout.end + stderr.end;
   await waitForMore(service, [stdout, stderr], () => stdout.end + stderr.end > before, request.waitMs, signal);
-  const nothing = { text: '', isUtf8: true, isCut: false };
-  const out = request.stream === 'stderr' ? nothing : await tailOf(stdout, request);
-  const err = request.stream === 'stdout' ? nothing : await tailOf(stderr, request);
+  const isOver = !isAlive(service.record);
+  const out = request.stream === 'stderr' ? untouched(stdout) : await tailOf(stdout, request, isOver);
+  const err = request.stream === 'stdout' ? untouched(stderr) : await tailOf(stderr, request, isOver);
   return {
     ...service.view(workspaceId),
+    // Where this text ends, so that whoever goes on from there misses nothing and sees nothing twice.
+    stdout_bytes: out.end,
+    stderr_bytes: err.end,
     stdout: out.text,
     stderr: err.text,
     tail_lines: request.tailLines,
@@ -81,15 +84,25 @@ async function readTail(
   };
 }
 
-async function tailOf(
-  log: StreamLog,
-  { tailLines, isAll, limit }: ServiceLogsRequest,
-): Promise<{ text: string; isUtf8: boolean; isCut: boolean }> {
+interface Tail {
+  readonly text: string;
+  readonly isUtf8: boolean;
+  readonly isCut: boolean;
+  /** Offset after the last byte of the text */
+  readonly end: number;
+}
+
+function untouched({ end }: StreamLog): Tail {
+  return { text: '', isUtf8: true, isCut: false, end };
+}
+
+async function tailOf(log: StreamLog, { tailLines, isAll, limit }: ServiceLogsRequest, isOver: boolean): Promise<Tail> {
   const wanted = Math.max(log.start, log.end - limit);
-  const { from, bytes } = await log.read(wanted, limit);
+  const { from, bytes: read } = await log.read(wanted, limit);
+  const bytes = isOver ? read : read.subarray(0, read.length - trailingRest(read));
   const at = isAll ? 0 : startOfLines(bytes, tailLines);
   const { text, isUtf8 } = decodeSlice(bytes.subarray(at), at > 0 || from === 0, true);
-  return { text, isUtf8, isCut: from + at > log.start };
+  return { text, isUtf8, isCut: from + at > log.start, end: from + bytes.length };
 }
 
 function startOfLines(bytes: Buffer, lines: number): number {

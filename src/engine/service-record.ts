@@ -10,6 +10,8 @@ export const serviceRecordSchema = z.object({
   command: z.string(),
   cwd: z.string(),
   env: z.record(z.string(), z.string()),
+  /** Secrets for its environment, by name: their values are in no file */
+  secret_env: z.array(z.string()).default([]),
   ready_file: z.string().nullable(),
   ready_tcp: z.string().nullable(),
   ready_http: z.string().nullable(),
@@ -17,7 +19,15 @@ export const serviceRecordSchema = z.object({
   ready_timeout_ms: z.number(),
   ready_interval_ms: z.number(),
   restart_policy: z.enum(['never', 'on-failure', 'always']),
-  ports: z.array(z.object({ host_port: z.number().nullable(), guest_port: z.number() })),
+  ports: z.array(
+    z.object({
+      /** Null for any free one */
+      host_port: z.number().nullable(),
+      guest_port: z.number(),
+      /** The one that it got, which stays its own as long as nobody else takes it */
+      given_port: z.number().nullable().default(null),
+    }),
+  ),
   /** False once somebody has stopped it: it does not come back by itself then */
   is_wanted: z.boolean(),
   state: z.enum(['starting', 'running', 'restarting', 'exited', 'stopped', 'failed']),

@@ -9,6 +9,8 @@ export interface ServiceStartRequest {
   readonly command: string;
   readonly cwd: string | undefined;
   readonly env: Readonly<Record<string, string>>;
+  /** Secrets of the workspace, each `NAME` or `NAME=VARIABLE` */
+  readonly secretEnv: readonly string[];
   readonly readyFile: string | undefined;
   readonly readyTcp: string | undefined;
   readonly readyHttp: string | undefined;

@@ -5,9 +5,8 @@ import type { GuestProcess } from '../agent/guest-process.ts';
 import type { ExitEvent } from '../agent/messages.ts';
 import { isPyroError, messageOf } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
-import { writeJson } from '../system/files.ts';
-import { Mutex } from './mutex.ts';
 import { decideFate, type Stopping } from './service-fate.ts';
+import { ServiceKeeper, type ServicePlace } from './service-keeper.ts';
 import { ServicePorts } from './service-ports.ts';
 import { waitUntilReady } from './service-probe.ts';
 import { isAlive, type ServiceRecord, viewOfService } from './service-record.ts';
@@ -27,11 +26,8 @@ export type ServiceLogs = Readonly<Record<'stdout' | 'stderr', StreamLog>>;
 
 export class Service {
   readonly logs: ServiceLogs;
-  readonly #folder: string;
-  readonly #onEvent: (detail: string) => void;
-  readonly #writing = new Mutex();
+  readonly #keeper: ServiceKeeper;
   readonly #ports = new ServicePorts();
-  #record: ServiceRecord;
   #client: GuestClient | undefined;
   #process: GuestProcess | undefined;
   #followed: Promise<void> = Promise.resolve();
@@ -43,21 +39,19 @@ export class Service {
   #stopping: Stopping | undefined;
   #killAtMs = 0;
 
-  private constructor(folder: string, record: ServiceRecord, logs: ServiceLogs, onEvent: (detail: string) => void) {
-    this.#folder = folder;
-    this.#record = record;
+  private constructor(keeper: ServiceKeeper, logs: ServiceLogs) {
+    this.#keeper = keeper;
     this.logs = logs;
-    this.#onEvent = onEvent;
   }
 
-  static async open(folder: string, record: ServiceRecord, onEvent: (detail: string) => void): Promise<Service> {
-    const stdout = await StreamLog.open(join(folder, 'stdout'), keptBytes);
-    const stderr = await StreamLog.open(join(folder, 'stderr'), keptBytes);
-    return new Service(folder, record, { stdout, stderr }, onEvent);
+  static async open(place: ServicePlace, record: ServiceRecord): Promise<Service> {
+    const stdout = await StreamLog.open(join(place.folder, 'stdout'), keptBytes);
+    const stderr = await StreamLog.open(join(place.folder, 'stderr'), keptBytes);
+    return new Service(new ServiceKeeper(place, record), { stdout, stderr });
   }
 
   get record(): ServiceRecord {
-    return this.#record;
+    return this.#keeper.record;
   }
 
   /** Settles when it is ready, or over, or its next attempt is. */
@@ -67,15 +61,16 @@ export class Service {
 
   view(workspaceId: string): ServiceView {
     const bytes = { stdout: this.logs.stdout.end, stderr: this.logs.stderr.end };
-    return viewOfService(workspaceId, this.#record, { detail: this.#detail, ports: this.#ports.views(), bytes });
+    return viewOfService(workspaceId, this.record, { detail: this.#detail, ports: this.#ports.views(), bytes });
   }
 
   /** Starts its process. Throws what the guest or a port refuses; nothing is left then. */
   async launch(client: GuestClient, isRestart: boolean): Promise<void> {
-    const { command, env, cwd, ports, restart_count: count } = this.#record;
+    const { command, cwd, restart_count: count } = this.record;
+    const env = this.#keeper.environment();
     this.#client = client;
     this.#begin();
-    await this.#ports.open(client, ports);
+    const ports = await this.#ports.open(client, this.record.ports);
     const base = { stdout: this.logs.stdout.end, stderr: this.logs.stderr.end };
     let process: GuestProcess;
     try {
@@ -91,26 +86,27 @@ export class Service {
       await this.#ports.close();
       throw error;
     }
-    await this.#update({
+    await this.#keeper.update({
       state: 'starting',
       stop_reason: null,
       process: process.id,
       pid: process.pid ?? null,
       base,
+      ports,
       started_at: Date.now() / 1000,
       ready_at: null,
       ended_at: null,
       exit_code: null,
       restart_count: count + (isRestart ? 1 : 0),
     });
-    this.#onEvent(isRestart ? 'restarted' : 'started');
+    this.#keeper.note(isRestart ? 'restarted' : 'started');
     this.#follow(process, client);
   }
 
   /** Goes on with what an earlier session has left. Throws what the guest answers when it does not know the process. */
   async resume(client: GuestClient): Promise<void> {
     this.#client = client;
-    const { process: id, base, state, ports } = this.#record;
+    const { process: id, base, state, ports } = this.record;
     if (state === 'restarting' || id === null) {
       this.#scheduleRestart(0);
       return;
@@ -122,19 +118,28 @@ export class Service {
     };
     const process = await client.attach(id, offsets);
     // A port that somebody else has taken meanwhile does not end the service.
-    await this.#ports.open(client, ports).catch((error) => this.#onEvent(`ports: ${messageOf(error)}`));
+    try {
+      await this.#keeper.update({ ports: await this.#ports.open(client, ports) });
+    } catch (error) {
+      this.#keeper.note(`ports: ${messageOf(error)}`);
+    }
     this.#follow(process, client);
   }
 
   /** TERM, then KILL; it does not come back by itself. */
   async stop(signal: AbortSignal): Promise<void> {
-    await this.#update({ is_wanted: false });
+    await this.#keeper.update({ is_wanted: false });
     await this.#halt({ state: 'stopped', reason: 'sigterm' }, signal);
   }
 
   /** One that is over does not come back with its guest any more. */
   async forgo(): Promise<void> {
-    if (this.#record.is_wanted) await this.#update({ is_wanted: false });
+    if (this.record.is_wanted) await this.#keeper.update({ is_wanted: false });
+  }
+
+  /** It should have come back and could not. */
+  async stayAway(why: unknown): Promise<void> {
+    await this.#keeper.stayAway(why);
   }
 
   /** Its guest will be stopped; it comes back with the guest when its policy is `always`. */
@@ -153,8 +158,8 @@ export class Service {
   async lose(reason: LossReason): Promise<void> {
     await this.settle();
     this.#client = undefined;
-    if (reason === 'workspace_reset') await this.#update({ is_wanted: false });
-    if (isAlive(this.#record)) await this.#end('stopped', reason, null);
+    if (reason === 'workspace_reset') await this.#keeper.update({ is_wanted: false });
+    if (isAlive(this.record)) await this.#end('stopped', reason, null);
   }
 
   async close(): Promise<void> {
@@ -166,7 +171,7 @@ export class Service {
     const process = this.#process;
     this.#attempt.abort();
     if (process === undefined) {
-      if (isAlive(this.#record)) await this.#end(why.state, why.reason, null);
+      if (isAlive(this.record)) await this.#end(why.state, why.reason, null);
       return;
     }
     this.#stopping = why;
@@ -195,12 +200,12 @@ export class Service {
     this.#process = process;
     // Whatever goes wrong there stands in the record.
     this.#followed = this.#copy(process).catch(() => undefined);
-    if (this.#record.ready_at === null) void this.#awaitReady(client, this.#attempt.signal);
+    if (this.record.ready_at === null) void this.#awaitReady(client, this.#attempt.signal);
     else this.#settled.resolve();
   }
 
   async #copy(process: GuestProcess): Promise<void> {
-    const { base } = this.#record;
+    const { base } = this.record;
     try {
       const exit = await process.follow(
         (stream, bytes) => this.logs[stream].append(bytes),
@@ -217,7 +222,7 @@ export class Service {
       this.#process = undefined;
       this.#attempt.abort();
       // The guest is gone, or this daemon lets go of it: the next session looks again.
-      if (!isPyroError(error, 'guest_unreachable')) await this.#end('failed', messageOf(error), null);
+      if (!isPyroError(error, 'guest_unreachable')) await this.#end('failed', this.#keeper.clean(error), null);
     } finally {
       await this.close();
       this.logs.stdout.notify();
@@ -231,32 +236,33 @@ export class Service {
 
   async #awaitReady(client: GuestClient, signal: AbortSignal): Promise<void> {
     const onUnready = (detail: string): void => {
-      this.#detail = detail;
+      this.#detail = this.#keeper.clean(detail);
     };
     try {
-      if (await waitUntilReady(client, this.#record, onUnready, signal)) {
-        await this.#update({ state: 'running', ready_at: Date.now() / 1000 });
+      const seen = { ...this.record, env: this.#keeper.environment() };
+      if (await waitUntilReady(client, seen, onUnready, signal)) {
+        await this.#keeper.update({ state: 'running', ready_at: Date.now() / 1000 });
         this.#settled.resolve();
       } else await this.#halt({ state: 'failed', reason: 'readiness_timeout' }, new AbortController().signal);
     } catch (error) {
       // Its process has ended, it was stopped, or the session broke: each is told elsewhere.
       if (!signal.aborted && !isPyroError(error, 'guest_unreachable'))
-        await this.#end('failed', messageOf(error), null);
+        await this.#end('failed', this.#keeper.clean(error), null);
     }
   }
 
   async #onExit({ exit_code: exitCode }: ExitEvent): Promise<void> {
     this.#attempt.abort();
     await this.#ports.close();
-    const fate = decideFate(this.#record, this.#stopping, exitCode, Date.now() / 1000);
-    if (fate.readyAt !== undefined) await this.#update({ ready_at: fate.readyAt });
+    const fate = decideFate(this.record, this.#stopping, exitCode, Date.now() / 1000);
+    if (fate.readyAt !== undefined) await this.#keeper.update({ ready_at: fate.readyAt });
     if (fate.kind === 'over') {
       await this.#end(fate.state, fate.reason, exitCode);
       return;
     }
     const ended = { ended_at: Date.now() / 1000, exit_code: exitCode, process: null, pid: null };
-    await this.#update({ ...ended, state: 'restarting', attempts: fate.attempts });
-    this.#onEvent(`ended with ${exitCode}, comes back in ${fate.delayMs} ms`);
+    await this.#keeper.update({ ...ended, state: 'restarting', attempts: fate.attempts });
+    this.#keeper.note(`ended with ${exitCode}, comes back in ${fate.delayMs} ms`);
     this.#scheduleRestart(fate.delayMs);
   }
 
@@ -271,7 +277,7 @@ export class Service {
           await this.launch(client, true);
         } catch (error) {
           if (isPyroError(error, 'guest_unreachable')) return;
-          await this.#end('failed', messageOf(error), null);
+          await this.#end('failed', this.#keeper.clean(error), null);
         }
       },
       // Stopped, or left to the next session.
@@ -280,17 +286,7 @@ export class Service {
   }
 
   async #end(state: 'exited' | 'stopped' | 'failed', reason: string | null, exitCode: number | null): Promise<void> {
-    const ended = { ended_at: Date.now() / 1000, exit_code: exitCode, process: null, pid: null };
-    await this.#update({ ...ended, state, stop_reason: reason });
-    this.#onEvent(
-      `${state}${reason === null ? '' : ` (${reason})`}${exitCode === null ? '' : `, exit code ${exitCode}`}`,
-    );
+    await this.#keeper.end(state, reason, exitCode);
     this.#settled.resolve();
-  }
-
-  async #update(changes: Partial<ServiceRecord>): Promise<void> {
-    this.#record = { ...this.#record, ...changes };
-    // A full disk must not end what runs: the record in memory holds, and the next change writes it.
-    await this.#writing.run(() => writeJson(join(this.#folder, 'service.json'), this.#record).catch(() => undefined));
   }
 }

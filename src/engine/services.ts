@@ -2,7 +2,8 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestClient } from '../agent/guest-client.ts';
-import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
+import type { SecretSet } from '../secrets/secret-set.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
 import { readJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { recordEvent } from './events.ts';
@@ -15,15 +16,17 @@ const mostServices = 64;
 export class Services {
   readonly #folder: string;
   readonly #eventsPath: string;
+  readonly #secrets: SecretSet;
   readonly #services = new Map<string, Service>();
 
-  private constructor(folder: string, eventsPath: string) {
+  private constructor(folder: string, eventsPath: string, secrets: SecretSet) {
     this.#folder = folder;
     this.#eventsPath = eventsPath;
+    this.#secrets = secrets;
   }
 
-  static async open(folder: string, eventsPath: string): Promise<Services> {
-    const services = new Services(folder, eventsPath);
+  static async open(folder: string, eventsPath: string, secrets: SecretSet): Promise<Services> {
+    const services = new Services(folder, eventsPath, secrets);
     await makeFolder(folder);
     for (const name of await readdir(folder)) {
       if (!serviceNamePattern.test(name)) continue;
@@ -75,7 +78,7 @@ export class Services {
     await earlier?.close();
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const service = await this.#open(record);
+    const service = await this.#open({ ...record, ports: withEarlierPorts(record.ports, earlier?.record.ports ?? []) });
     // The place is taken before anything is waited for.
     this.#services.set(name, service);
     try {
@@ -100,7 +103,7 @@ export class Services {
     }
   }
 
-  /** Those that are always wanted come back; one that cannot says so in its events. */
+  /** Those that are always wanted come back; one that cannot says why. */
   async restart(client: GuestClient): Promise<void> {
     for (const service of this.all()) {
       const { is_wanted: isWanted, restart_policy: policy, state } = service.record;
@@ -109,7 +112,7 @@ export class Services {
         await service.launch(client, true);
       } catch (error) {
         if (isPyroError(error, 'guest_unreachable')) throw error;
-        await this.#note(service.record.name, `did not come back: ${messageOf(error)}`);
+        await service.stayAway(error);
       }
     }
   }
@@ -127,19 +130,25 @@ export class Services {
   }
 
   async #open(record: ServiceRecord): Promise<Service> {
-    return await Service.open(
-      join(this.#folder, record.name),
-      record,
-      (detail) => void this.#note(record.name, detail),
-    );
+    const onEvent = (detail: string): void => void this.#note(record.name, detail);
+    return await Service.open({ folder: join(this.#folder, record.name), secrets: this.#secrets, onEvent }, record);
   }
 
   /** What happened stands in the record too; a full disk must not end a service. */
   async #note(name: string, detail: string): Promise<void> {
-    await recordEvent(this.#eventsPath, 'service', `${name} ${detail}`).catch(() => undefined);
+    const text = this.#secrets.maskText(`${name} ${detail}`);
+    await recordEvent(this.#eventsPath, 'service', text).catch(() => undefined);
   }
 
   #alive(): Service[] {
     return this.all().filter(({ record }) => isAlive(record));
   }
+}
+
+/** A service that is started again is found where it was, also when any port would do. */
+function withEarlierPorts(ports: ServiceRecord['ports'], earlier: ServiceRecord['ports']): ServiceRecord['ports'] {
+  return ports.map((port) => ({
+    ...port,
+    given_port: earlier.find(({ guest_port: guestPort }) => guestPort === port.guest_port)?.given_port ?? null,
+  }));
 }

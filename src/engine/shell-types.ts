@@ -6,6 +6,8 @@ export interface ShellOpenRequest {
   readonly cols: number;
   readonly rows: number;
   readonly env: Readonly<Record<string, string>>;
+  /** Secrets of the workspace, each `NAME` or `NAME=VARIABLE` */
+  readonly secretEnv: readonly string[];
 }
 
 export interface ShellReadRequest {

@@ -6,6 +6,7 @@ import { collectDiff } from '../changes/diff.ts';
 import type { DiffResult as CollectedDiff } from '../changes/diff-types.ts';
 import { exportTree } from '../changes/export.ts';
 import { applyPatch } from '../changes/patch-apply.ts';
+import type { SecretSet } from '../secrets/secret-set.ts';
 import type { DiffRequest, DiffResult, ExportRequest, ExportResult, PatchEntry, PatchResult } from './change-types.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
@@ -16,6 +17,7 @@ import { layerOf } from './snapshots.ts';
 import type { Workspace } from './workspace.ts';
 import { guestPath } from './workspace-exec.ts';
 import { belowWorkspace } from './workspace-files.ts';
+import { maskEntries } from './workspace-masks.ts';
 import type { WorkspaceCall } from './workspace-types.ts';
 
 const mostSystemChanges = 1000;
@@ -36,12 +38,12 @@ export async function diffWorkspace(
       base: request.base,
       changed: entries.length > 0,
       summary: { ...summary },
-      entries: entries.slice(0, request.entryLimit),
+      entries: maskEntries(entries.slice(0, request.entryLimit), workspace.secrets),
       entries_truncated: entries.length > request.entryLimit,
       patch: page.toString('utf8'),
       patch_bytes: bytes,
       next_cursor: request.cursor + page.length < bytes ? request.cursor + page.length : null,
-      system_changes: request.hasSystem ? await systemChanges(files, call) : null,
+      system_changes: request.hasSystem ? await systemChanges(files, workspace.secrets, call) : null,
     };
   });
 }
@@ -66,15 +68,7 @@ async function collect(
   }
   const watch = new SecretWatch(workspace.secrets, path);
   const isWatched = !workspace.secrets.isEmpty && !request.isStatOnly;
-  const diff = await collectDiff(isWatched ? watch.files(source) : source, options, call);
-  try {
-    watch.assertClean();
-    return diff;
-  } catch (error) {
-    // A patch with a secret in it is given to nobody.
-    await diff[Symbol.asyncDispose]();
-    throw error;
-  }
+  return await collectDiff(isWatched ? watch.files(source) : source, options, call);
 }
 
 /** A part of the patch; characters are not cut. */
@@ -97,11 +91,11 @@ async function readPage(
 }
 
 /** What changed outside of /workspace, without contents. */
-async function systemChanges(files: GuestFiles, call: WorkspaceCall): Promise<PatchEntry[]> {
+async function systemChanges(files: GuestFiles, secrets: SecretSet, call: WorkspaceCall): Promise<PatchEntry[]> {
   const found: PatchEntry[] = [];
   for await (const { path, before, after } of files.changes({ scope: 'system', hasContent: false }, call)) {
     const status = before === undefined ? 'added' : after === undefined ? 'deleted' : 'modified';
-    found.push({ path: `/${path.toString('utf8')}`, status });
+    found.push({ path: secrets.maskText(`/${path.toString('utf8')}`), status });
     if (found.length >= mostSystemChanges) break;
   }
   return found;
@@ -125,9 +119,9 @@ export async function exportWorkspace(
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
     const path = guestPath(request.path);
-    const watch = new SecretWatch(workspace.secrets, '');
-    const source = workspace.secrets.isEmpty ? files : watch.files(files);
     const { isOverwrite, hasGit, format } = request;
+    const watch = new SecretWatch(workspace.secrets, format === 'patch' ? belowWorkspace(path) : '');
+    const source = workspace.secrets.isEmpty ? files : watch.files(files);
     const plan = { guestPath: path, outputPath, isOverwrite, hasGit, format, workFolder: workspace.files.scratch };
     const written = await exportTree(source, plan, call);
     await recordEvent(workspace.files.events, 'export', outputPath);

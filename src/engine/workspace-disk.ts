@@ -3,11 +3,14 @@ import { createWriteStream } from 'node:fs';
 import { lstat, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { GuestFiles } from '../agent/file-types.ts';
 import { flattenDisk } from '../machine/layers.ts';
+import type { SecretSet } from '../secrets/secret-set.ts';
 import { PyroError } from '../shared/errors.ts';
 import { temporaryName } from '../system/files.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
+import { SecretWatch } from './secret-watch.ts';
 import type { Workspace } from './workspace.ts';
 import { guestPath } from './workspace-exec.ts';
 import { assertStopped, inspectLayer } from './workspace-inspect.ts';
@@ -26,11 +29,13 @@ export async function exportDisk(
   const draft = temporaryName(output);
   return await workspace.alone(async () => {
     assertStopped(workspace);
-    const { record, files } = workspace;
+    const { record, files, secrets } = workspace;
     try {
       if (request.format === 'tar') {
         await inspectLayer(workspace, record.disk, call, async (guestFiles) => {
-          const tree = await guestFiles.pack({ path: guestPath(request.path) }, call);
+          const packing = { path: guestPath(request.path) };
+          if (!secrets.isEmpty) await assertNoSecret(guestFiles, packing, secrets, call);
+          const tree = await guestFiles.pack(packing, call);
           await pipeline(tree, createWriteStream(draft, { flags: 'wx', mode: 0o600 }), { signal: call.signal });
         });
       } else {
@@ -45,4 +50,15 @@ export async function exportDisk(
     const bytes = request.format === 'raw' ? blocks * 512 : size;
     return { output_path: output, disk_format: request.format, bytes_written: bytes };
   });
+}
+
+/** Reads the tree once before it is written as it is, with owners and times. Throws `secret_in_output`. */
+async function assertNoSecret(
+  files: GuestFiles,
+  packing: { readonly path: string },
+  secrets: SecretSet,
+  call: WorkspaceCall,
+): Promise<void> {
+  const tree = await new SecretWatch(secrets, '').files(files).pack(packing, call);
+  for await (const _ of tree) call.signal.throwIfAborted();
 }

@@ -14,7 +14,6 @@ import type { Workspace } from './workspace.ts';
 import type { HeldGuest } from './workspace-house.ts';
 import { deniedConnections } from './workspace-network.ts';
 import type { WorkspaceRecord } from './workspace-record.ts';
-import { secretEnvironment } from './workspace-secrets.ts';
 import type { WorkspaceCall } from './workspace-types.ts';
 
 export const workspacePath = '/workspace';
@@ -26,10 +25,11 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
   return await workspace.use(call, async ({ guest, restarted }: HeldGuest) => {
     const cwd = guestPath(request.cwd ?? workspacePath);
     const command = workspace.secrets.maskText(request.command);
-    const record = await workspace.log.begin(command, cwd, request.user);
+    const shownCwd = workspace.secrets.maskText(cwd);
+    const record = await workspace.log.begin(command, shownCwd, request.user);
     const started = performance.now();
     const mark = await workspace.network.mark();
-    const run = await start(workspace, guest.client, record, request, call.signal);
+    const run = await start(workspace, guest.client, record, { ...request, cwd }, call.signal);
     try {
       await waitWithProgress(run, workspace, request.waitMs, call);
     } catch (error) {
@@ -49,7 +49,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       environment: workspace.record.environment,
       environment_version: workspace.record.environment_digest,
       command,
-      cwd,
+      cwd: shownCwd,
       sequence: record.sequence,
       running: now.ended_at === null,
       ...output,
@@ -70,18 +70,12 @@ async function start(
   workspace: Workspace,
   client: GuestClient,
   record: CommandRecord,
-  request: ExecRequest,
+  request: ExecRequest & { readonly cwd: string },
   signal: AbortSignal,
 ): Promise<CommandRun> {
   let run: CommandRun;
   try {
-    run = await workspace.runs.start(
-      client,
-      record,
-      startRequest(workspace, request, record.cwd),
-      request.stdin,
-      signal,
-    );
+    run = await workspace.runs.start(client, record, startRequest(workspace, request), request.stdin, signal);
   } catch (error) {
     if (!isPyroError(error, 'command_not_found')) throw error;
     throw new PyroError('command_not_found', 'the environment has no shell (/bin/sh) to run the command line', {
@@ -118,16 +112,19 @@ async function note(
   });
 }
 
-function startRequest({ record, secrets, network }: Workspace, request: ExecRequest, cwd: string): StartRequest {
+function startRequest(
+  { record, secrets, network }: Workspace,
+  request: ExecRequest & { readonly cwd: string },
+): StartRequest {
   return {
     argv: ['/bin/sh', '-c', request.command],
     env: {
       ...baseEnvironment(record),
       ...network.variables,
       ...request.env,
-      ...secretEnvironment(secrets, request.secretEnv),
+      ...secrets.environment(request.secretEnv),
     },
-    cwd,
+    cwd: request.cwd,
     ...(request.user === undefined ? {} : { user: request.user }),
     stdin: request.stdin !== undefined,
     ...(request.timeoutMs === 0 ? {} : { timeout_ms: request.timeoutMs }),

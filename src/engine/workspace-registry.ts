@@ -178,10 +178,16 @@ export class WorkspaceRegistry implements AsyncDisposable {
     }
   }
 
-  /** A reboot takes secrets away; the workspace then has none, and commands that need one say so. */
+  /** A reboot takes secrets away; what needs one then says so. */
   async #secretsOf({ id, secrets }: WorkspaceRecord): Promise<SecretSet> {
     const kept = secrets.length === 0 ? undefined : await (await this.house.secretStore()).load(id);
-    return kept ?? new SecretSet([]);
+    return (
+      kept ??
+      new SecretSet(
+        [],
+        secrets.map(({ name }) => name),
+      )
+    );
   }
 
   /** The rename makes the end whole, however long the removal takes. */

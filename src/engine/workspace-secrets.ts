@@ -5,7 +5,7 @@ import type { Guest } from '../machine/guest.ts';
 import { longestSecret } from '../secrets/forms.ts';
 import { type Secret, SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import { isPyroError, PyroError } from '../shared/errors.ts';
+import { type ErrorDetails, isPyroError, PyroError } from '../shared/errors.ts';
 import { permitHostPath } from './host-paths.ts';
 import type { SecretRequest, WorkspaceCall } from './workspace-types.ts';
 
@@ -40,21 +40,25 @@ export async function bringSecrets(guest: Guest, secrets: SecretSet, { signal }:
   }
 }
 
-/** Environment of a command: `NAME` under its own name, `NAME=VARIABLE` under another. Throws `secret_unknown`. */
-export function secretEnvironment(secrets: SecretSet, words: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    words.map((word) => {
-      const at = word.indexOf('=');
-      const name = at < 0 ? word : word.slice(0, at);
-      return [at < 0 ? name : word.slice(at + 1), secrets.value(name).toString('utf8')];
-    }),
-  );
+/** Throws `secret_in_record` when one of the texts, which will be kept on disk, contains the value of a secret. */
+export function refuseInRecord(what: string, texts: readonly string[], secrets: SecretSet): void {
+  if (!texts.some((text) => secrets.isIn(Buffer.from(text)))) return;
+  throw new PyroError('secret_in_record', `${what} contains the value of a secret, and is kept on disk`, {
+    hint: 'name the secret in secret_env and use the variable in its place',
+  });
 }
 
-/** The error with secrets taken out of its text. */
+/** The error with secrets taken out of all that it says; its cause, which nobody is shown, stays behind. */
 export function maskError(error: unknown, secrets: SecretSet): unknown {
   if (secrets.isEmpty || !isPyroError(error)) return error;
-  const message = secrets.maskText(error.message);
-  if (message === error.message) return error;
-  return new PyroError(error.code, message, error.hint === undefined ? {} : { hint: secrets.maskText(error.hint) });
+  const details = Object.entries(error.details).map(([key, value]) => [key, maskDetail(value, secrets)]);
+  return new PyroError(error.code, secrets.maskText(error.message), {
+    ...(error.hint === undefined ? {} : { hint: secrets.maskText(error.hint) }),
+    details: Object.fromEntries(details),
+  });
+}
+
+function maskDetail(value: ErrorDetails[string], secrets: SecretSet): ErrorDetails[string] {
+  if (typeof value === 'string') return secrets.maskText(value);
+  return typeof value === 'object' && value !== null ? value.map((each) => secrets.maskText(each)) : value;
 }

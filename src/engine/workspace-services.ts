@@ -17,6 +17,7 @@ import { waitForAny } from './waiting.ts';
 import type { Workspace } from './workspace.ts';
 import { baseEnvironment, guestPath, workspacePath } from './workspace-exec.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
+import { refuseInRecord } from './workspace-secrets.ts';
 
 const progressMs = 1000;
 
@@ -84,6 +85,7 @@ async function stopService(workspace: Workspace, name: string, call: CallContext
   return service.view(workspace.record.id);
 }
 
+/** The record of a new service. What is wrong with the request is told before a guest is started for it. */
 function draftOf(workspace: Workspace, request: ServiceStartRequest): ServiceRecord {
   const ports = request.publishedPorts.map(parsePort);
   const { network_policy: policy } = workspace.record;
@@ -92,12 +94,18 @@ function draftOf(workspace: Workspace, request: ServiceStartRequest): ServiceRec
       hint: 'create the workspace with network_policy egress+published-ports',
     });
   }
+  const { command, cwd, readyFile, readyTcp, readyHttp, readyCommand } = request;
+  const texts = [command, cwd, readyFile, readyTcp, readyHttp, readyCommand].filter((text) => text !== undefined);
+  const variables = Object.entries(request.env).flat();
+  // It is kept so that the service can be started again; what runs once needs no such care.
+  refuseInRecord(`the service ${request.name}`, [...texts, ...variables], workspace.secrets);
   return {
     version: 1,
     name: request.name,
     command: request.command,
     cwd: guestPath(request.cwd ?? workspacePath),
     env: { ...baseEnvironment(workspace.record), ...workspace.network.variables, ...request.env },
+    secret_env: [...request.secretEnv],
     ready_file: request.readyFile === undefined ? null : guestPath(request.readyFile),
     ready_tcp: request.readyTcp === undefined ? null : tcpAddress(request.readyTcp),
     ready_http: request.readyHttp ?? null,
@@ -105,7 +113,11 @@ function draftOf(workspace: Workspace, request: ServiceStartRequest): ServiceRec
     ready_timeout_ms: request.readyTimeoutMs,
     ready_interval_ms: request.readyIntervalMs,
     restart_policy: request.restartPolicy,
-    ports: ports.map(({ hostPort, guestPort }) => ({ host_port: hostPort ?? null, guest_port: guestPort })),
+    ports: ports.map(({ hostPort, guestPort }) => ({
+      host_port: hostPort ?? null,
+      guest_port: guestPort,
+      given_port: null,
+    })),
     is_wanted: true,
     state: 'starting',
     stop_reason: null,

@@ -8,6 +8,7 @@ import type { ShellOpenRequest, ShellReadRequest, ShellReadResult, ShellView, Wo
 import type { Workspace } from './workspace.ts';
 import { baseEnvironment, guestPath, workspacePath } from './workspace-exec.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
+import { refuseInRecord } from './workspace-secrets.ts';
 
 export function createShellCalls(registry: WorkspaceRegistry): WorkspaceShells {
   return {
@@ -23,12 +24,14 @@ export function createShellCalls(registry: WorkspaceRegistry): WorkspaceShells {
 
 async function openShell(
   workspace: Workspace,
-  { cwd, cols, rows, env }: ShellOpenRequest,
+  { cwd, cols, rows, env, secretEnv }: ShellOpenRequest,
   call: CallContext,
 ): Promise<ShellView & { readonly restarted: boolean }> {
   return await workspace.use(call, async ({ guest, restarted }) => {
     const place = { cwd: guestPath(cwd ?? workspacePath), cols, rows };
-    const request = { ...place, env: { ...baseEnvironment(workspace.record), ...workspace.network.variables, ...env } };
+    refuseInRecord('the working directory of the shell', [place.cwd], workspace.secrets);
+    const usual = { ...baseEnvironment(workspace.record), ...workspace.network.variables };
+    const request = { ...place, env: { ...usual, ...env, ...workspace.secrets.environment(secretEnv) } };
     const shell = await workspace.tenants.shells.start(guest.client, request, call.signal);
     await recordEvent(workspace.files.events, 'shell', `${shell.record.id} opened`);
     return { ...viewOf(workspace, shell), restarted };

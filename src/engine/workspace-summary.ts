@@ -6,6 +6,7 @@ import { readConnectionLog } from '../network/connection-log.ts';
 import type { CommandRecord } from './command-log.ts';
 import { readEvents } from './events.ts';
 import type { Workspace } from './workspace.ts';
+import { maskEntries } from './workspace-masks.ts';
 import { deniedConnections } from './workspace-network.ts';
 import type { LastCommand, SummaryResult, WorkspaceCall } from './workspace-types.ts';
 
@@ -19,7 +20,7 @@ export async function summarize(workspace: Workspace, call: WorkspaceCall): Prom
   const entries = await workspace.use(call, async ({ guest }) => {
     const options = { workFolder: files.scratch, isStatOnly: true };
     await using diff = await collectDiff(createGuestFiles(guest.client), options, call);
-    return diff.entries;
+    return maskEntries(diff.entries, workspace.secrets);
   });
   const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
   const commands = log.all().filter(({ started_at: at }) => at >= since);

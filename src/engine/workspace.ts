@@ -46,7 +46,7 @@ export class Workspace {
   }
 
   static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, secrets: SecretSet) {
-    return new Workspace(house, files, record, await GuestTenants.open(files), secrets);
+    return new Workspace(house, files, record, await GuestTenants.open(files, secrets), secrets);
   }
 
   get record(): WorkspaceRecord {

@@ -4,10 +4,8 @@ import { createGuestFiles } from '../agent/guest-files.ts';
 import { sizeOf } from '../environment/store.ts';
 import { readConnectionLog } from '../network/connection-log.ts';
 import { isPyroError } from '../shared/errors.ts';
-import type { FileReadRequest, FileReadResult } from './change-types.ts';
 import type { Preparations } from './preparations.ts';
 import { SeedMemory } from './seed.ts';
-import type { Workspace } from './workspace.ts';
 import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
 import { createWorkspace } from './workspace-create.ts';
 import { exportDisk } from './workspace-disk.ts';
@@ -16,6 +14,7 @@ import { listFiles, readFile, writeFile } from './workspace-files.ts';
 import { inspectStopped } from './workspace-inspect.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
+import { maskContent, maskListing } from './workspace-masks.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
 import { resetWorkspace } from './workspace-reset.ts';
 import { createServiceCalls } from './workspace-services.ts';
@@ -23,7 +22,7 @@ import { createShellCalls } from './workspace-shells.ts';
 import { createSnapshot, deleteSnapshot, listSnapshots } from './workspace-snapshots.ts';
 import { summarize } from './workspace-summary.ts';
 import { pushFiles } from './workspace-sync.ts';
-import type { WorkspaceCall, Workspaces } from './workspace-types.ts';
+import type { Workspaces } from './workspace-types.ts';
 import { statusOf, viewOf } from './workspace-view.ts';
 
 export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations): Workspaces {
@@ -77,9 +76,18 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     exec: (id, request, call) => execute(registry.get(id), request, call),
     signal: (id, sequence, name) => signalCommand(registry.get(id), sequence, name),
     logs: (id, request, call) => readLogs(registry.get(id), request, call),
-    fileList: (id, request, call) =>
-      registry.get(id).use(call, ({ guest }) => listFiles(createGuestFiles(guest.client), request, call)),
-    fileRead: (id, request, call) => readMasked(registry.get(id), request, call),
+    fileList: (id, request, call) => {
+      const workspace = registry.get(id);
+      return workspace.use(call, async ({ guest }) =>
+        maskListing(await listFiles(createGuestFiles(guest.client), request, call), workspace.secrets),
+      );
+    },
+    fileRead: (id, request, call) => {
+      const workspace = registry.get(id);
+      return workspace.use(call, async ({ guest }) =>
+        maskContent(await readFile(createGuestFiles(guest.client), id, request, call), workspace.secrets),
+      );
+    },
     fileWrite: (id, request, call) => writeFile(registry.get(id), request, call),
     patchApply: (id, patch, call) => applyPatchTo(registry.get(id), patch, call),
     diff: (id, request, call) => diffWorkspace(registry.get(id), request, call),
@@ -93,9 +101,18 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     snapshotCreate: (id, name, call) => createSnapshot(registry.get(id), name, call),
     snapshotList: async (id) => listSnapshots(registry.get(id)),
     snapshotDelete: (id, name) => deleteSnapshot(registry.get(id), name),
-    diskList: (id, request, call) => inspectStopped(registry.get(id), call, (files) => listFiles(files, request, call)),
-    diskRead: (id, request, call) =>
-      inspectStopped(registry.get(id), call, (files) => readFile(files, id, request, call)),
+    diskList: (id, request, call) => {
+      const workspace = registry.get(id);
+      return inspectStopped(workspace, call, async (files) =>
+        maskListing(await listFiles(files, request, call), workspace.secrets),
+      );
+    },
+    diskRead: (id, request, call) => {
+      const workspace = registry.get(id);
+      return inspectStopped(workspace, call, async (files) =>
+        maskContent(await readFile(files, id, request, call), workspace.secrets),
+      );
+    },
     diskExport: (id, request, call) => exportDisk(registry.get(id), request, call),
     network: async (id, { isRefusedOnly, limit, cursor }) => {
       const { network, record } = registry.get(id);
@@ -112,20 +129,4 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     shells: createShellCalls(registry),
     services: createServiceCalls(registry),
   };
-}
-
-/** A file that holds a secret is shown with stars in its place. */
-async function readMasked(
-  workspace: Workspace,
-  request: FileReadRequest,
-  call: WorkspaceCall,
-): Promise<FileReadResult> {
-  const { id } = workspace.record;
-  return await workspace.use(call, async ({ guest }) => {
-    const result = await readFile(createGuestFiles(guest.client), id, request, call);
-    if (workspace.secrets.isEmpty) return result;
-    const coding = result.encoding === 'base64' ? 'base64' : 'utf8';
-    const masked = workspace.secrets.mask(Buffer.from(result.content, coding));
-    return { ...result, content: masked.toString(coding) };
-  });
 }

@@ -69,8 +69,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly isToolOnly?: boolean;
   /** Input fields that hold paths of the host; a front makes them absolute */
   readonly hostPathFields?: readonly string[];
-  /** Input fields that the command line does not take, since its words can be read by others */
-  readonly toolOnlyFields?: readonly string[];
+  /** Input fields of `NAME=VALUE` items that the command line takes as `NAME=-`: its words can be read by others */
+  readonly pipedFields?: readonly string[];
   /** Input field that the command line takes from standard input when none of `unless` is given */
   readonly inputField?: { readonly field: string; readonly isBase64: boolean; readonly unless: readonly string[] };
   /** Input that the command line has instead of the schema's defaults, which fit a model */
@@ -84,13 +84,17 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   /** What the command prints where that is not `render`: the bytes of a file, the patch itself */
   readonly renderCommand?: (output: z.output<O>) => CommandText;
   readonly exitCode?: (output: z.output<O>) => number;
+  /** What the command does with `--follow`: it shows what comes, live, and gives a last line for the person */
+  readonly follow?: (context: OperationContext, input: z.output<I>) => Promise<string>;
 }
 
 /** An operation whose input and output types are hidden behind parsing, as fronts see it. */
 export interface AnyOperation {
-  readonly definition: Omit<Operation, 'run' | 'render' | 'renderCommand' | 'exitCode'>;
+  readonly definition: Omit<Operation, 'run' | 'render' | 'renderCommand' | 'exitCode' | 'follow'>;
   /** Parses the input and runs. Throws a ZodError for input that does not fit. */
   readonly invoke: (context: OperationContext, input: unknown) => Promise<Outcome>;
+  /** Absent where the command knows no `--follow`. Throws like {@link invoke}. */
+  readonly follow: ((context: OperationContext, input: unknown) => Promise<string>) | undefined;
   /** Checks an output that came from another process and renders it. */
   readonly receive: (output: unknown) => Outcome;
 }
@@ -130,8 +134,11 @@ export function defineOperation<const N extends string, I extends z.ZodObject, O
     const command = operation.renderCommand?.(output) ?? { stdout: text };
     return { output, text, command, exitCode: operation.exitCode?.(output) ?? 0 };
   };
+  const { follow } = operation;
   return {
     definition: operation,
+    follow:
+      follow === undefined ? undefined : async (context, input) => await follow(context, operation.input.parse(input)),
     invoke: async (context, input) => receive(await operation.run(context, operation.input.parse(input))),
     receive,
   };

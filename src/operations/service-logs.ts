@@ -1,7 +1,8 @@
 // workspace.service.logs: what a service has written, its newest lines or page by page, also while it comes.
 import { z } from 'zod';
 import { defineOperation } from './define.ts';
-import { describeService, serviceInput, serviceSchema } from './service-shapes.ts';
+import { followService } from './service-follow.ts';
+import { describeService, serviceInput, serviceLogsOutput } from './service-shapes.ts';
 import { workspacesOf } from './workspace-scalars.ts';
 
 export const serviceLogs = defineOperation({
@@ -24,17 +25,10 @@ export const serviceLogs = defineOperation({
     limit: z.number().int().min(1).max(16_777_216).default(4000).describe('Most bytes of each stream'),
     wait_seconds: z.number().min(0).max(3600).default(0).describe('Longest wait for more output, seconds'),
   }),
-  output: serviceSchema.extend({
-    stdout: z.string(),
-    stderr: z.string(),
-    tail_lines: z.number(),
-    truncated: z.boolean().describe('True when older output than shown is kept, or newer follows next_cursor'),
-    is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
-    dropped_bytes: z.number().describe('Bytes at the cursor that are no longer kept'),
-    next_cursor: z.number().nullable(),
-  }),
+  output: serviceLogsOutput,
   examples: [
     { why: 'What it says', command: 'pyro workspace service logs 6f1e538c0e71 web' },
+    { why: 'What it says from now on, until Ctrl-C', command: 'pyro workspace service logs 6f1e538c0e71 web --follow' },
     {
       why: 'What comes next',
       command: 'pyro workspace service logs 6f1e538c0e71 web --stream stdout --cursor 4096 --wait-seconds 30',
@@ -66,6 +60,7 @@ export const serviceLogs = defineOperation({
     return `${notes.join('; ')}\n${section('stdout', output.stdout)}${section('stderr', output.stderr)}`;
   },
   renderCommand: ({ stdout, stderr }) => ({ stdout, stderr }),
+  follow: followService,
 });
 
 function section(name: string, text: string): string {

@@ -36,6 +36,16 @@ export const serviceSchema = z.object({
 });
 export type ServiceOutput = z.infer<typeof serviceSchema>;
 
+export const serviceLogsOutput = serviceSchema.extend({
+  stdout: z.string(),
+  stderr: z.string(),
+  tail_lines: z.number(),
+  truncated: z.boolean().describe('True when older output than shown is kept, or newer follows next_cursor'),
+  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+  dropped_bytes: z.number().describe('Bytes at the cursor that are no longer kept'),
+  next_cursor: z.number().nullable(),
+});
+
 /** One line with what matters now. */
 export function describeService(service: ServiceOutput): string {
   const { state, pid, exit_code: exitCode, stop_reason: reason, restart_count: restarts } = service;

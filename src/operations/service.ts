@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
 import { describeService, type ServiceOutput, serviceInput, serviceSchema } from './service-shapes.ts';
-import { formatTime, parsePairs, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { formatTime, parsePairs, secretEnvField, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
 const profiles = ['workspace-full'] as const;
 
@@ -24,6 +24,7 @@ export const serviceStart = defineOperation({
     command: z.string().min(1).max(131_072).describe('Shell command line that stays in the foreground'),
     cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
     env: z.array(z.string()).default([]).describe('Environment variables, each K=V'),
+    secret_env: secretEnvField,
     ready_file: z.string().min(1).max(4096).optional().describe('Ready when this file exists'),
     ready_tcp: z
       .string()
@@ -65,6 +66,7 @@ export const serviceStart = defineOperation({
         command: input.command,
         cwd: input.cwd,
         env: parsePairs('env', input.env),
+        secretEnv: input.secret_env,
         readyFile: input.ready_file,
         readyTcp: input.ready_tcp,
         readyHttp: input.ready_http,

@@ -5,7 +5,10 @@ import type { RunIo } from '../engine/engine-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { type CallOperation, defineOperation } from './define.ts';
 import { shellReadOutput } from './shell-read.ts';
-import { shellInput } from './shell-shapes.ts';
+import { shellIdField, shellSchema } from './shell-shapes.ts';
+import { workspaceIdField } from './workspace-scalars.ts';
+
+const shellListOutput = z.object({ shells: z.array(shellSchema) });
 
 /** A read that finds nothing is asked again after so long, `s` */
 const pollSeconds = 20;
@@ -19,13 +22,15 @@ export const shellAttach = defineOperation({
   name: 'workspace.shell.attach',
   title: 'Attach to a shell',
   summary: 'Be at the terminal of a shell',
-  details: 'The shell goes on when you leave, by the detach key or by closing your window.',
+  details:
+    'Without a shell id: the one that runs, or a new one where none does. The shell goes on when you leave, by the detach key or by closing your window.',
   effect: 'write',
   place: 'front',
   isLive: true,
   positionals: ['workspace_id', 'shell_id'],
   input: z.strictObject({
-    ...shellInput,
+    workspace_id: workspaceIdField,
+    shell_id: shellIdField.optional(),
     detach_key: z
       .string()
       .regex(/^ctrl-[a-z@[\]\\^_]$/, 'a detach key is ctrl- and a letter or one of @ [ \\ ] ^ _')
@@ -38,10 +43,14 @@ export const shellAttach = defineOperation({
     left: z.enum(['detached', 'ended']),
     exit_code: z.number().nullable(),
   }),
-  examples: [{ why: 'Ctrl-] leaves again', command: 'pyro workspace shell attach 6f1e538c0e71 c7cd34864680' }],
-  run: async ({ io, call, signal }, { workspace_id: id, shell_id: shell, detach_key: key }) => {
+  examples: [
+    { why: 'A terminal in the workspace; Ctrl-] leaves it', command: 'pyro workspace shell attach 6f1e538c0e71' },
+    { why: 'One of several shells', command: 'pyro workspace shell attach 6f1e538c0e71 c7cd34864680' },
+  ],
+  run: async ({ io, call, signal }, { workspace_id: id, shell_id: given, detach_key: key }) => {
     if (call === undefined) throw new Error('attach needs a front');
     if (io === undefined) throw new PyroError('not_a_terminal', 'attach shows a terminal, not JSON');
+    const shell = given ?? (await findShell(id, io, call, signal));
     const exitCode = await attach(
       { id: { workspace_id: id, shell_id: shell }, io, call, detach: codeOfKey(key) },
       signal,
@@ -60,6 +69,20 @@ export const shellAttach = defineOperation({
       : `[shell] detached; back again: pyro workspace shell attach ${id} ${shell}\n`,
   exitCode: ({ exit_code: exitCode }) => exitCode ?? 0,
 });
+
+/** The only shell that runs, or a new one. Throws `usage` where it is not clear which. */
+async function findShell(id: string, { terminal }: RunIo, call: CallOperation, signal: AbortSignal): Promise<string> {
+  const { shells } = shellListOutput.parse(await call('workspace.shell.list', { workspace_id: id }, signal));
+  const [first, ...others] = shells.filter(({ state }) => state === 'running').map((shell) => shell.shell_id);
+  if (first === undefined) {
+    const opened = await call('workspace.shell.open', { workspace_id: id, ...terminal }, signal);
+    return shellSchema.parse(opened).shell_id;
+  }
+  if (others.length === 0) return first;
+  throw new PyroError('usage', `several shells run: ${[first, ...others].join(', ')}`, {
+    hint: `name one: pyro workspace shell attach ${id} ${first}`,
+  });
+}
 
 interface Attachment {
   readonly id: { readonly workspace_id: string; readonly shell_id: string };

@@ -3,7 +3,14 @@ import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
 import { colsField, describeShell, describeState, rowsField, shellInput, shellSchema } from './shell-shapes.ts';
-import { formatTime, parsePairs, restartedField, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import {
+  formatTime,
+  parsePairs,
+  restartedField,
+  secretEnvField,
+  workspaceIdField,
+  workspacesOf,
+} from './workspace-scalars.ts';
 
 const profiles = ['workspace-full'] as const;
 
@@ -23,11 +30,15 @@ export const shellOpen = defineOperation({
     cols: colsField.default(120).describe('Width of the terminal, characters'),
     rows: rowsField.default(30).describe('Height of the terminal, lines'),
     env: z.array(z.string()).default([]).describe('Environment variables, each K=V'),
+    secret_env: secretEnvField,
   }),
   output: shellSchema.extend({ restarted: restartedField }),
-  examples: [{ why: 'A terminal', command: 'pyro workspace shell open 6f1e538c0e71' }],
-  run: async (context, { workspace_id: id, cwd, cols, rows, env }) =>
-    await workspacesOf(context).shells.open(id, { cwd, cols, rows, env: parsePairs('env', env) }, context),
+  examples: [
+    { why: 'A terminal', command: 'pyro workspace shell open 6f1e538c0e71' },
+    { why: 'One with a secret', command: 'pyro workspace shell open 6f1e538c0e71 --secret-env TOKEN=API_KEY' },
+  ],
+  run: async (context, { workspace_id: id, cwd, cols, rows, env, secret_env: secretEnv }) =>
+    await workspacesOf(context).shells.open(id, { cwd, cols, rows, env: parsePairs('env', env), secretEnv }, context),
   render: (output) =>
     `${describeShell(output)}; ${output.program} in ${output.cwd}${output.restarted ? '; the guest was started again from its disk' : ''}\n`,
 });

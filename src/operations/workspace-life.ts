@@ -7,6 +7,7 @@ import { environmentField, memMibField, packageSourcesField, vcpuCountField } fr
 import {
   parseLabels,
   parsePairs,
+  parseSecretPairs,
   type WorkspaceOutput,
   workspaceIdField,
   workspaceSchema,
@@ -57,7 +58,7 @@ export const workspaceCreate = defineOperation({
   place: 'daemon',
   tool: { profiles: core, isAlwaysLoaded: true },
   hostPathFields: ['seed_path', 'secret_files'],
-  toolOnlyFields: ['secrets'],
+  pipedFields: ['secrets'],
   commandDefaults: { wait_seconds: 3600 },
   positionals: ['environment'],
   input: z.strictObject({
@@ -110,6 +111,10 @@ export const workspaceCreate = defineOperation({
       why: 'npm, pip, apt, Go and Cargo load packages as on this machine, nothing else is reachable',
       command: 'pyro workspace create node:24 --seed-path . --package-sources host',
     },
+    {
+      why: 'With a secret, which never stands on a command line',
+      command: 'printf %s "$TOKEN" | pyro workspace create debian:12 --secret TOKEN=-',
+    },
   ],
   run: async (context, input) =>
     await workspacesOf(context).create(
@@ -126,7 +131,7 @@ export const workspaceCreate = defineOperation({
         name: input.name,
         labels: parseLabels(input.labels),
         secrets: {
-          literals: parsePairs('secrets', input.secrets),
+          literals: parseSecretPairs('secrets', input.secrets),
           files: parsePairs('secret_files', input.secret_files),
         },
         waitMs: input.wait_seconds * 1000,

@@ -76,6 +76,13 @@ export function parsePairs(field: string, pairs: readonly string[]): Record<stri
   return record;
 }
 
+/** `NAME=VALUE` words as a record. The error shows none of them: what is no pair may be a value alone. */
+export function parseSecretPairs(field: string, pairs: readonly string[]): Record<string, string> {
+  const wrong = pairs.findIndex((pair) => pair.indexOf('=') < 1);
+  if (wrong >= 0) throw new PyroError('usage', `${field}: item ${wrong + 1} is not NAME=VALUE`);
+  return parsePairs(field, pairs);
+}
+
 export const secretEnvField = z
   .array(z.string())
   .default([])

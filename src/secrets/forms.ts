@@ -42,6 +42,16 @@ function base64Forms(value: Buffer): string[] {
     const to = whole.length % 3 === 0 ? text.length : text.length - 1;
     const stable = text.slice(from, to);
     forms.push(stable, stable.replaceAll('+', '-').replaceAll('/', '_'));
+    if (lead === 0) forms.push(...wrapped(stable));
   }
   return forms;
+}
+
+/** As `base64` and `openssl base64` break the lines of a long value, also at a terminal. */
+function wrapped(text: string): string[] {
+  return [64, 76].flatMap((width) => {
+    if (text.length <= width) return [];
+    const lines = text.match(new RegExp(`.{1,${width}}`, 'g')) ?? [];
+    return [lines.join('\n'), lines.join('\r\n')];
+  });
 }

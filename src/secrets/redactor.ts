@@ -47,6 +47,7 @@ export class StreamRedactor {
   /** The rest, at the end of the stream. */
   end(): Buffer {
     const rest = maskForms(this.#held, this.#forms);
+    this.#hasFound ||= rest !== this.#held;
     this.#held = Buffer.alloc(0);
     return rest;
   }

@@ -4,6 +4,7 @@ import { longestSecret, secretForms, shortestSecret } from './forms.ts';
 import { containsForm, maskForms, StreamRedactor } from './redactor.ts';
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
+const variablePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const mostSecrets = 64;
 
 export type SecretSource = 'literal' | 'file';
@@ -17,9 +18,12 @@ export interface Secret {
 export class SecretSet {
   readonly #secrets: ReadonlyMap<string, Secret>;
   #forms: readonly Buffer[];
+  /** Names whose values are gone */
+  readonly #lost: readonly string[];
 
   /** Throws `secret_invalid`. */
-  constructor(secrets: readonly Secret[]) {
+  constructor(secrets: readonly Secret[], lost: readonly string[] = []) {
+    this.#lost = lost;
     if (secrets.length > mostSecrets) throw invalid(`a workspace has at most ${mostSecrets} secrets`);
     for (const { name, value } of secrets) {
       if (!namePattern.test(name)) throw invalid(`${JSON.stringify(name.slice(0, 80))} cannot be the name of a secret`);
@@ -53,16 +57,42 @@ export class SecretSet {
     return [...this.#secrets.values()];
   }
 
-  /** Throws `secret_unknown`. */
+  /** Throws `secret_unknown`, or `secret_lost` for one whose value went with the memory of the machine. */
   value(name: string): Buffer {
     const found = this.#secrets.get(name);
     if (found !== undefined) return found.value;
+    if (this.#lost.includes(name)) {
+      throw new PyroError('secret_lost', `the value of the secret ${name} went with the memory of this machine`, {
+        hint: 'take what is needed home (workspace_export), and create a workspace with the secret again',
+      });
+    }
     throw new PyroError('secret_unknown', `the workspace has no secret ${JSON.stringify(name.slice(0, 80))}`, {
       hint:
         this.#secrets.size === 0
           ? 'secrets are given when the workspace is created'
           : `it has: ${[...this.#secrets.keys()].join(', ')}`,
     });
+  }
+
+  /**
+   * Variables for a process: `NAME` under its own name, `NAME=VARIABLE` under another.
+   * Throws `usage` for a word that names no variable, and what {@link value} throws.
+   */
+  environment(words: readonly string[]): Record<string, string> {
+    const variables: Record<string, string> = {};
+    for (const word of words) {
+      const at = word.indexOf('=');
+      const name = at < 0 ? word : word.slice(0, at);
+      const variable = at < 0 ? name : word.slice(at + 1);
+      const value = this.value(name);
+      if (!variablePattern.test(variable)) {
+        throw new PyroError('usage', `secret_env: ${JSON.stringify(variable.slice(0, 80))} cannot be a variable`, {
+          hint: 'each is NAME or NAME=VARIABLE',
+        });
+      }
+      variables[variable] = value.toString('utf8');
+    }
+    return variables;
   }
 
   redactor(): StreamRedactor {

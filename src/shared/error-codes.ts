@@ -72,6 +72,8 @@ export const errorCodes = {
   network_refused: { meaning: 'The server does not permit this network policy', retryable: false },
   secret_invalid: { meaning: 'A secret has a name or a value that cannot be used', retryable: false },
   secret_unknown: { meaning: 'The workspace has no secret of this name', retryable: false },
+  secret_lost: { meaning: 'The value of the secret went with the memory of the machine', retryable: false },
+  secret_in_record: { meaning: 'What is kept on disk would contain the value of a secret', retryable: false },
   secret_store_missing: { meaning: 'The machine has no place in memory to keep secrets in', retryable: false },
   secret_in_output: { meaning: 'A diff or an export would contain the value of a secret', retryable: false },
   command_unknown: { meaning: 'The workspace has no command with this sequence', retryable: false },

@@ -1,5 +1,6 @@
 // Services against the real agent as a plain process: readiness, restarts, logs, another owner.
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,12 +11,16 @@ import { readServiceLogs } from '../../src/engine/service-logs.ts';
 import type { ServiceRecord } from '../../src/engine/service-record.ts';
 import type { ServiceLogsRequest } from '../../src/engine/service-types.ts';
 import { Services } from '../../src/engine/services.ts';
+import { SecretSet } from '../../src/secrets/secret-set.ts';
+import { killNow } from '../support/kill.ts';
 import { type PlainAgent, startPlainAgent } from '../support/plain-agent.ts';
 import { freePort } from '../support/registry.ts';
 
 const { signal } = new AbortController();
 const folder = mkdtempSync(join(tmpdir(), 'pyro-services-'));
 const events = join(folder, 'events.jsonl');
+const value = 'contract-secret-42';
+const secrets = new SecretSet([{ name: 'TOKEN', source: 'literal', value: Buffer.from(value) }]);
 let agent: PlainAgent;
 let client: GuestClient;
 let services: Services;
@@ -23,7 +28,8 @@ let services: Services;
 beforeAll(async () => {
   agent = await startPlainAgent();
   client = agent.client;
-  services = await Services.open(join(folder, 'services'), events);
+  client.newOutputFilter = () => secrets.redactor();
+  services = await Services.open(join(folder, 'services'), events, secrets);
 });
 afterAll(async () => {
   await agent.stop();
@@ -37,6 +43,7 @@ function draft(name: string, command: string, changes: Partial<ServiceRecord> = 
     command,
     cwd: agent.folder,
     env: { PATH: process.env['PATH'] ?? '' },
+    secret_env: [],
     ready_file: null,
     ready_tcp: null,
     ready_http: null,
@@ -162,6 +169,67 @@ describe('a service', () => {
     expect(readFileSync(events, 'utf8')).toContain('flaky restarted');
   });
 
+  it('has its secrets after each restart and in its probe, and they are in no file', async () => {
+    const mark = join(agent.folder, 'sizes');
+    const command = `printf %s "$KEY" | wc -c >> ${mark}; echo "$KEY"; printf %s "$KEY" | base64 >&2; sleep 0.2; exit 1`;
+    const service = await services.start(
+      client,
+      draft('keeper', command, {
+        secret_env: ['TOKEN=KEY'],
+        ready_command: `[ "$(printf %s "$KEY" | wc -c)" = ${value.length} ]`,
+        restart_policy: 'on-failure',
+      }),
+    );
+    await until('it came back', () => service.record.restart_count >= 1 && service.record.state === 'running');
+    await service.stop(signal);
+    expect(readFileSync(mark, 'utf8').trim().split('\n').slice(0, 2)).toEqual([`${value.length}`, `${value.length}`]);
+    const shown = await logs(service);
+    expect(shown.stdout).toMatch(/^\*{18}\n\*{18}\n/);
+    const forms = [value, Buffer.from(value).toString('base64')];
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const leaks = files.filter(({ parentPath, name }) => {
+      const text = readFileSync(join(parentPath, name), 'latin1');
+      return forms.some((form) => text.includes(form));
+    });
+    expect(leaks.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('whose secret is unknown or lost does not start, and says so', async () => {
+    const unknown = draft('unknown', 'sleep 1000', { secret_env: ['NONE'] });
+    await expect(services.start(client, unknown)).rejects.toMatchObject({ code: 'secret_unknown' });
+    const always = draft('always', 'sleep 1000', { secret_env: ['TOKEN'], restart_policy: 'always' });
+    const service = await services.start(client, always);
+    await service.quiesce(signal);
+    // As after a reboot: what is in files is there, what was in memory is not.
+    const after = await Services.open(join(folder, 'services'), events, new SecretSet([], ['TOKEN']));
+    await after.restart(client);
+    const view = after.get('always').view('w');
+    expect(view).toMatchObject({ state: 'stopped', stop_reason: expect.stringContaining('TOKEN') });
+    await expect(after.start(client, { ...always, name: 'new' })).rejects.toMatchObject({ code: 'secret_lost' });
+  });
+
+  it('keeps the port that it was given, as long as nobody else has it', async () => {
+    const ports = [{ host_port: null, guest_port: 80, given_port: null }];
+    const portOf = (of: Service): number | undefined => of.view('w').published_ports[0]?.host_port;
+    const service = await services.start(
+      client,
+      draft('ported', 'sleep 0.3; exit 1', { ports, restart_policy: 'always' }),
+    );
+    const given = portOf(service);
+    await until('it came back', () => service.record.restart_count >= 1 && portOf(service) !== undefined);
+    expect(portOf(service)).toBe(given);
+    await service.stop(signal);
+    const again = await services.start(client, draft('ported', 'sleep 1000', { ports }));
+    expect(portOf(again)).toBe(given);
+    await again.stop(signal);
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(given, '127.0.0.1', resolve));
+    const moved = await services.start(client, draft('ported', 'sleep 1000', { ports }));
+    expect(portOf(moved)).not.toBe(given);
+    await moved.stop(signal);
+    await new Promise((resolve) => other.close(resolve));
+  });
+
   it('that does not heed TERM is killed', async () => {
     const service = await services.start(client, draft('stubborn', "trap '' TERM; echo up; while :; do sleep 1; done"));
     await until('it is up', () => service.logs.stdout.end > 0);
@@ -203,7 +271,8 @@ describe('a service', () => {
     await sleep(700);
     await using other = await agent.reconnect();
     client = other.client;
-    const next = await Services.open(join(folder, 'services'), events);
+    client.newOutputFilter = () => secrets.redactor();
+    const next = await Services.open(join(folder, 'services'), events, secrets);
     await next.resume(client);
     const again = next.get('steady');
     expect(again.record).toMatchObject({ state: 'running', pid, restart_count: 0 });
@@ -214,7 +283,7 @@ describe('a service', () => {
     await until('the end of the other is known', () => next.get('gone').record.state === 'exited');
     expect(next.get('gone').record.exit_code).toBe(4);
     expect(gone.record.state).not.toBe('exited');
-    process.kill(pid ?? 0, 'SIGKILL');
+    killNow(pid);
     await until('it comes back', () => again.record.restart_count === 1 && again.record.state === 'running');
     await again.stop(signal);
   });

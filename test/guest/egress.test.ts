@@ -69,6 +69,7 @@ it('publishes a port beside its way out, and has both again after a stop', async
       command: serve,
       cwd: undefined,
       env: {},
+      secretEnv: [],
       readyFile: undefined,
       readyTcp: '8080',
       readyHttp: undefined,

@@ -1,4 +1,5 @@
 // Shells and services of a workspace in a real guest: full-screen programs, a web application, another daemon.
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServiceLogsResult, ServiceStartRequest, ServiceView } from '../../src/engine/service-types.ts';
@@ -11,13 +12,14 @@ let id: string;
 beforeAll(async () => {
   house = await openHouse();
   id = (await house.workspaces().create({ ...createRequest, name: 'full' }, call())).workspace_id;
+  await bringTools();
 });
 afterAll(async () => {
   await house[Symbol.asyncDispose]();
 });
 
 async function open(): Promise<string> {
-  const request = { cwd: undefined, cols: 80, rows: 24, env: { PS1: 'pyro$ ' } };
+  const request = { cwd: undefined, cols: 80, rows: 24, env: { PS1: 'pyro$ ' }, secretEnv: [] };
   const shell = await house.workspaces().shells.open(id, request, call());
   await read(shell.shell_id, { waitFor: '/[$#] $/', waitMs: 60_000 });
   return shell.shell_id;
@@ -49,6 +51,19 @@ async function screenWith(shell: string, expected: RegExp): Promise<ShellReadRes
       return result;
     }
   }
+}
+
+/** Puts programs into the guest that debian:12 lacks, from the Debian packages that `make setup` has fetched. */
+async function bringTools(): Promise<void> {
+  const sourcePath = new URL('../../.tools/debs', import.meta.url).pathname;
+  if (!existsSync(sourcePath)) return;
+  await house
+    .workspaces()
+    .syncPush(id, { sourcePath, destination: '/opt/debs', isDelete: false, isDryRun: false }, call());
+  const line = `cd /opt && for deb in debs/*.deb; do dpkg-deb -x "$deb" tools; done
+for name in less vim.tiny python3.11; do ln -s "$(find /opt/tools -type f -path "*/bin/$name")" "/usr/local/bin/$name"; done
+cd /usr/local/bin && mv vim.tiny vim && mv python3.11 python3`;
+  expect(await exec(house, id, line)).toMatchObject({ stderr: '', exit_code: 0 });
 }
 
 const has = async (program: string): Promise<boolean> =>
@@ -96,11 +111,11 @@ describe('a shell in a guest', () => {
 
   it.for([
     {
-      program: 'vi',
-      line: 'vi /tmp/edited',
+      program: 'vim',
+      line: 'vim -u NONE -n /tmp/edited',
       shows: /~/,
-      keys: ['ihello from vi', '\u001b', ':wq\r'],
-      proof: 'hello from vi',
+      keys: ['ihello from vim', '\u001b', ':wq\r'],
+      proof: 'hello from vim',
     },
     {
       program: 'less',
@@ -112,7 +127,7 @@ describe('a shell in a guest', () => {
     { program: 'top', line: 'top', shows: /PID\s+USER/, keys: ['q'], proof: undefined },
     { program: 'python3', line: 'python3 -q', shows: />>>/, keys: ['print(6*7)\r', 'exit()\r'], proof: undefined },
   ])('drives $program', async ({ program, line, shows, keys, proof }, { skip }) => {
-    if (!(await has(program))) skip(`debian:12 has no ${program} here`);
+    if (!(await has(program))) skip(`debian:12 has no ${program}, and .tools/debs neither: make setup gets it`);
     const shell = await open();
     await type(shell, line);
     await screenWith(shell, shows);
@@ -164,6 +179,7 @@ async function start(request: Partial<ServiceStartRequest>): Promise<ServiceView
     command: 'sh app.sh',
     cwd: undefined,
     env: {},
+    secretEnv: [],
     readyFile: undefined,
     readyTcp: '8080',
     readyHttp: 'http://localhost:8080/health',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { killNow } from '../support/kill.ts';
 
 const value = 's3cr3t/"value"+\u00fc';
 const fromFile = 'file-secret-000111';
@@ -94,7 +95,10 @@ it('keeps a diff and an export that would hold it from being given', async () =>
 
 it('outlives the daemon and a restart of the guest, and stands in no file of the host', async () => {
   await house.reopen();
-  process.kill(house.engine().activity().guests[0]?.pid ?? 0, 'SIGKILL');
+  const guestPid = (): number | undefined => house.engine().activity().guests[0]?.pid;
+  // On a busy machine it is taken over after the daemon is up.
+  await expect.poll(guestPid, { timeout: 60_000 }).toBeDefined();
+  killNow(guestPid());
   const check = await exec(house, id, 'sleep 0.3; cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', {
     secretEnv: ['TOKEN=T'],
   }).catch(

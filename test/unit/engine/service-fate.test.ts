@@ -9,6 +9,7 @@ const record: ServiceRecord = {
   command: 'serve',
   cwd: '/workspace',
   env: {},
+  secret_env: [],
   ready_file: '/ready',
   ready_tcp: null,
   ready_http: null,

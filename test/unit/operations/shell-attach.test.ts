@@ -8,11 +8,16 @@ import { noProgress } from '../../../src/shared/progress.ts';
 
 const ids = { workspace_id: '6f1e538c0e71', shell_id: 'c7cd34864680' };
 
-/** A shell that answers each key by itself in capitals, and ends at `!`. */
-function fakeShell(writeMs = 0) {
+/** A shell that answers each key by itself in capitals, and ends at `!`; beside others, or not open yet. */
+function fakeShell(writeMs = 0, running: readonly string[] = [ids.shell_id]) {
   let stream = '';
   let wake = Promise.withResolvers<void>();
-  const seen: { sizes: unknown[]; typed: string[]; exit: number | null } = { sizes: [], typed: [], exit: null };
+  const seen: { sizes: unknown[]; typed: string[]; exit: number | null; opened: unknown[] } = {
+    sizes: [],
+    typed: [],
+    exit: null,
+    opened: [],
+  };
   const view = () => ({
     ...ids,
     program: '/bin/sh',
@@ -29,6 +34,14 @@ function fakeShell(writeMs = 0) {
   });
   const call = async (name: string, input: Readonly<Record<string, unknown>>, signal: AbortSignal) => {
     signal.throwIfAborted();
+    if (name === 'workspace.shell.list') {
+      const ended = { ...view(), shell_id: '0'.repeat(12), state: 'stopped', exit_code: 0 };
+      return { shells: [ended, ...running.map((shell_id) => ({ ...view(), shell_id }))] };
+    }
+    if (name === 'workspace.shell.open') {
+      seen.opened.push(input);
+      return { ...view(), restarted: false };
+    }
     if (name === 'workspace.shell.resize') {
       seen.sizes.push([input['cols'], input['rows']]);
       return view();
@@ -171,6 +184,31 @@ describe('attach', () => {
     terminal.stdin.end('echo');
     expect((await outcome).output).toMatchObject({ left: 'detached' });
     expect(terminal.shown()).toBe('SCREENECHO');
+  });
+
+  it.each([
+    ['takes the only one that runs', [ids.shell_id], []],
+    [
+      'opens one of the size of the terminal where none runs',
+      [],
+      [{ workspace_id: ids.workspace_id, cols: 100, rows: 40 }],
+    ],
+  ])('without an id %s', async (_what, running, opened) => {
+    const shell = fakeShell(0, running);
+    const terminal = fakeTerminal();
+    const outcome = attach(shell, terminal.io, { shell_id: undefined });
+    await until(() => terminal.state.control !== undefined);
+    terminal.stdin.write('\u001d');
+    expect((await outcome).output).toMatchObject({ shell_id: ids.shell_id, left: 'detached' });
+    expect(shell.seen.opened).toEqual(opened);
+  });
+
+  it('without an id asks which where several run', async () => {
+    const shell = fakeShell(0, [ids.shell_id, 'aaaaaaaaaaaa']);
+    await expect(attach(shell, fakeTerminal().io, { shell_id: undefined })).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('aaaaaaaaaaaa'),
+    });
   });
 
   it('needs streams', async () => {

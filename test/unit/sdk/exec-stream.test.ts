@@ -64,6 +64,7 @@ const execOutput: OutputOf<'workspace.exec'> = {
   exit_code: null,
   restarted: false,
   denied_connections: [],
+  network_note: null,
 };
 
 async function collect(parts: ExecParts, signal?: AbortSignal): Promise<ExecEvent[]> {

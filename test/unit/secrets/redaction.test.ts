@@ -38,6 +38,24 @@ describe('redaction', () => {
     expect(Buffer.byteLength(masked)).toBe(Buffer.byteLength(text));
   });
 
+  it.each([
+    ['base64', 76, '\n'],
+    ['openssl base64', 64, '\n'],
+    ['base64 at a terminal', 76, '\r\n'],
+  ])('finds a long secret in the lines of %s', (_name, width, end) => {
+    const long = 'a-token-that-is-longer-than-a-line/'.repeat(5);
+    const lines =
+      Buffer.from(long)
+        .toString('base64')
+        .match(new RegExp(`.{1,${width}}`, 'g')) ?? [];
+    const masked = setOf(long)
+      .mask(Buffer.from(lines.join(end)))
+      .toString();
+    expect(lines.length).toBeGreaterThan(2);
+    // Only what depends on the bytes behind the value may be left.
+    expect(masked).toMatch(/^\*+.{0,4}$/);
+  });
+
   it('holds wherever the stream is cut', () => {
     fc.assert(
       fc.property(

@@ -1,0 +1,274 @@
+// Measures shells, services and published ports: a key's way there and back, a start, and a port against bare loopback.
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ExecRequest } from '../src/engine/command-types.ts';
+import { Preparations } from '../src/engine/preparations.ts';
+import type { ServiceStartRequest } from '../src/engine/service-types.ts';
+import type { ShellReadRequest } from '../src/engine/shell-types.ts';
+import { WorkspaceRegistry } from '../src/engine/workspace-registry.ts';
+import type { WorkspaceCall } from '../src/engine/workspace-types.ts';
+import { createWorkspaces } from '../src/engine/workspaces.ts';
+import { noProgress } from '../src/shared/progress.ts';
+import { mebibyte } from '../src/shared/units.ts';
+import { writeJson } from '../src/system/files.ts';
+import { locatePaths } from '../src/system/paths.ts';
+import { machineFacts, median } from './facts.ts';
+
+const root = new URL('..', import.meta.url).pathname;
+const rounds = 20;
+const fewRounds = 5;
+const bulkBytes = 32 * mebibyte;
+const factsBefore = machineFacts();
+
+const folder = mkdtempSync(join(tmpdir(), 'pb-'));
+const paths = {
+  cache: locatePaths().cache,
+  state: join(folder, 's'),
+  config: join(folder, 'c'),
+  runtime: join(folder, 'r'),
+};
+const registry = await WorkspaceRegistry.open(paths);
+const stop = new AbortController();
+const workspaces = createWorkspaces(registry, new Preparations(paths, stop.signal));
+const call: WorkspaceCall = {
+  signal: stop.signal,
+  onProgress: noProgress,
+  hostPaths: 'any',
+  project: undefined,
+  network: undefined,
+};
+
+/** Times of each name, `ms`. */
+const times = new Map<string, number[]>();
+
+async function timed<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  const result = await work();
+  times.set(name, [...(times.get(name) ?? []), performance.now() - started]);
+  return result;
+}
+
+/** What answers in the guest: a byte says whether a connection wants an echo of each line (E), bytes (D), or gives them (U). */
+const server = `use strict; use IO::Socket::INET; $| = 1; $SIG{CHLD} = 'IGNORE';
+my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 8080, Listen => 64, ReuseAddr => 1) or die;
+while (my $c = $s->accept) {
+  next if fork;
+  binmode $c; sysread $c, my $kind, 1;
+  if ($kind eq 'E') { while (sysread $c, my $b, 65536) { syswrite $c, $b } }
+  elsif ($kind eq 'D') { my $b = "x" x 1048576; for (1 .. ${bulkBytes / mebibyte}) { my $o = 0; while ($o < 1048576) { my $n = syswrite($c, $b, 1048576 - $o, $o) or exit; $o += $n } } }
+  else { 1 while sysread $c, my $b, 1048576; syswrite $c, "done" }
+  exit;
+}`;
+
+/** The same on this machine, for what a port costs without a guest. */
+function serveBare(socket: Socket): void {
+  socket.on('error', () => undefined);
+  socket.once('data', (first: Buffer) => {
+    if (first[0] === 0x45) {
+      socket.write(first.subarray(1));
+      socket.on('data', (bytes: Buffer) => socket.write(bytes)).on('end', () => socket.end());
+    } else if (first[0] === 0x44) {
+      const block = Buffer.alloc(mebibyte, 7);
+      for (let turn = 0; turn < bulkBytes / mebibyte; turn++) socket.write(block);
+      socket.end();
+    } else socket.on('data', () => undefined).on('end', () => socket.end('done'));
+  });
+}
+
+async function open(port: number, kind: 'E' | 'D' | 'U'): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+  await once(socket, 'connect');
+  socket.write(kind);
+  return socket;
+}
+
+async function measurePort(name: string, port: number): Promise<void> {
+  const echo = await open(port, 'E');
+  for (let turn = -2; turn < rounds; turn++) {
+    const exchange = async (): Promise<void> => {
+      echo.write('x\n');
+      await once(echo, 'data');
+    };
+    await (turn < 0 ? exchange() : timed(`${name}_round_trip_ms`, exchange));
+  }
+  echo.destroy();
+  for (let turn = 0; turn < fewRounds; turn++) {
+    await timed(`${name}_fresh_connection_ms`, async () => {
+      const socket = await open(port, 'E');
+      socket.write('x\n');
+      await once(socket, 'data');
+      socket.destroy();
+    });
+    await timed(`${name}_receive_ms`, async () => {
+      const socket = await open(port, 'D');
+      let size = 0;
+      for await (const chunk of socket) size += Buffer.from(chunk).length;
+      if (size !== bulkBytes) throw new Error(`${name}: ${size} of ${bulkBytes} bytes came`);
+    });
+    await timed(`${name}_send_ms`, async () => {
+      const socket = await open(port, 'U');
+      socket.end(Buffer.alloc(bulkBytes, 7));
+      let answer = '';
+      for await (const chunk of socket) answer += String(chunk);
+      if (answer !== 'done') throw new Error(`${name}: the other side did not take all`);
+    });
+  }
+}
+
+async function measureShell(id: string): Promise<void> {
+  const { shells } = workspaces;
+  const openRequest = { cwd: undefined, cols: 80, rows: 24, env: {}, secretEnv: [] };
+  const readRequest: ShellReadRequest = {
+    cursor: 0,
+    maxChars: 65_536,
+    isPlain: false,
+    view: 'stream',
+    waitForIdleMs: undefined,
+    waitFor: undefined,
+    waitMs: 60_000,
+  };
+  for (let turn = 0; turn < fewRounds; turn++) {
+    const shell = await timed('shell_open_to_prompt_ms', async () => {
+      const opened = await shells.open(id, openRequest, call);
+      const { matched } = await shells.read(id, opened.shell_id, { ...readRequest, waitFor: '/[$#] $/' }, call);
+      if (matched !== true) throw new Error('no prompt came');
+      return opened.shell_id;
+    });
+    let { output_bytes: cursor } = await shells.write(id, shell, { input: 'cat', appendsNewline: true }, call);
+    await shells.read(id, shell, { ...readRequest, cursor, waitForIdleMs: 500 }, call);
+    for (let key = 0; key < rounds; key++) {
+      cursor = (await shells.read(id, shell, { ...readRequest, cursor, waitMs: 0 }, call)).next_cursor;
+      await timed('shell_key_echo_ms', async () => {
+        await shells.write(id, shell, { input: 'k', appendsNewline: false }, call);
+        cursor = (await shells.read(id, shell, { ...readRequest, cursor }, call)).next_cursor;
+      });
+    }
+    await shells.close(id, shell, call);
+  }
+}
+
+const exec: ExecRequest = {
+  command: 'true',
+  cwd: undefined,
+  user: undefined,
+  env: {},
+  secretEnv: [],
+  stdin: undefined,
+  timeoutMs: 120_000,
+  waitMs: 120_000,
+  outputBytes: 8000,
+};
+
+const service: ServiceStartRequest = {
+  name: 'bare',
+  command: 'exec sleep 1000',
+  cwd: undefined,
+  env: {},
+  secretEnv: [],
+  readyFile: undefined,
+  readyTcp: undefined,
+  readyHttp: undefined,
+  readyCommand: undefined,
+  readyTimeoutMs: 120_000,
+  readyIntervalMs: 50,
+  restartPolicy: 'never',
+  publishedPorts: [],
+  waitMs: 120_000,
+};
+
+/** What a service costs beside a command that does as little. */
+async function measureServices(id: string): Promise<void> {
+  await workspaces.exec(id, exec, call);
+  for (let turn = 0; turn < fewRounds; turn++) {
+    await timed('exec_true_ms', () => workspaces.exec(id, exec, call));
+    await timed('service_start_ms', () => workspaces.services.start(id, service, call));
+    await timed('service_stop_ms', () => workspaces.services.stop(id, 'bare', call));
+    // A probe that is a command costs a command.
+    await timed('service_start_until_ready_ms', () =>
+      workspaces.services.start(id, { ...service, readyCommand: 'true' }, call),
+    );
+    await workspaces.services.stop(id, 'bare', call);
+  }
+}
+
+async function measure(): Promise<string> {
+  const { workspace_id: id } = await workspaces.create(
+    {
+      environment: 'debian:12',
+      vcpuCount: 1,
+      memMib: 1024,
+      diskMib: 8192,
+      ttlSeconds: 0,
+      networkPolicy: 'egress+published-ports',
+      allow: [],
+      packageSources: 'none',
+      seedPath: undefined,
+      name: undefined,
+      labels: {},
+      secrets: { literals: {}, files: {} },
+      waitMs: 600_000,
+    },
+    call,
+  );
+  await measureShell(id);
+  await measureServices(id);
+  const write = {
+    path: 'server.pl',
+    content: Buffer.from(server),
+    isAppend: false,
+    mode: undefined,
+    replacement: undefined,
+  };
+  await workspaces.fileWrite(id, write, call);
+  const request = {
+    ...service,
+    name: 'web',
+    command: 'exec perl server.pl',
+    readyTcp: '8080',
+    publishedPorts: ['8080'],
+  };
+  const { published_ports: ports } = await timed('service_start_until_port_ms', () =>
+    workspaces.services.start(id, request, call),
+  );
+  await measurePort('port', ports[0]?.host_port ?? 0);
+  const bare = createServer({ allowHalfOpen: true, noDelay: true }, serveBare).listen(0, '127.0.0.1');
+  await once(bare, 'listening');
+  const address = bare.address();
+  await measurePort('loopback', typeof address === 'object' && address !== null ? address.port : 0);
+  bare.close();
+  return (await workspaces.status(id, call)).accelerator;
+}
+
+let accelerator = 'none';
+try {
+  accelerator = await measure();
+} finally {
+  await workspaces.prune(['started', 'stopped', 'damaged'], call);
+  await registry[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+const medians = Object.fromEntries([...times].map(([name, values]) => [name, Number(median(values).toFixed(2))]));
+const ratio = (above: string, below: string): number =>
+  Number(((medians[above] ?? 0) / (medians[below] ?? 1)).toFixed(2));
+const rate = (name: string): number => Math.round(bulkBytes / mebibyte / ((medians[name] ?? 0) / 1000));
+const results = {
+  machine: factsBefore,
+  accelerator,
+  rounds,
+  bulk_mib: bulkBytes / mebibyte,
+  ...medians,
+  port_receive_mib_per_second: rate('port_receive_ms'),
+  port_send_mib_per_second: rate('port_send_ms'),
+  loopback_receive_mib_per_second: rate('loopback_receive_ms'),
+  loopback_send_mib_per_second: rate('loopback_send_ms'),
+  ratios: {
+    port_to_loopback_round_trip: ratio('port_round_trip_ms', 'loopback_round_trip_ms'),
+    service_start_until_ready_to_exec: ratio('service_start_until_ready_ms', 'exec_true_ms'),
+  },
+};
+await writeJson(join(root, 'bench', 'results', `${accelerator}-full-profile.json`), results, 0o644);
+process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);

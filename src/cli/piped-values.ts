@@ -1,0 +1,60 @@
+// Values that no command line may hold, since other users can read it: `NAME=-` takes one from standard input.
+import { isUtf8 } from 'node:buffer';
+import { PyroError } from '../shared/errors.ts';
+import { mebibyte } from '../shared/units.ts';
+import { flagOf } from './options.ts';
+import type { CommandCall } from './program.ts';
+
+/** More than any field takes */
+const mostBytes = mebibyte;
+
+/** The fields with their values. Throws `usage` for a value on the command line, and for a standard input without one. */
+export async function readPipedValues(
+  { operation, input }: CommandCall,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, string[]>>> {
+  const { pipedFields = [], name: operationName } = operation.definition;
+  const wanted = pipedFields.flatMap((field) => itemsOf(input[field]).map((item) => ({ field, item })));
+  const [first, second] = wanted;
+  if (first === undefined) return {};
+  const flag = flagOf(first.field, { type: 'array' });
+  const hint = `printf %s "$VALUE" | pyro ${operationName.replaceAll('.', ' ')} ${flag} NAME=-`;
+  const usage = (message: string): PyroError => new PyroError('usage', message, { hint });
+  for (const { item } of wanted) {
+    if (!/^[^=]+=-$/.test(item))
+      throw usage(`${flag} takes NAME=- only: what stands on a command line others can read`);
+  }
+  if (second !== undefined) throw usage(`only one ${flag} can come from standard input`);
+  const name = first.item.slice(0, -2);
+  if (process.stdin.isTTY) throw usage(`standard input is a terminal, which would show the value of ${name}`);
+  const value = await readValue(signal);
+  if (value.length === 0) throw usage(`standard input is empty: there is no value for ${name}`);
+  if (value.length > mostBytes) throw usage(`standard input has more than ${mostBytes} bytes`);
+  if (!isUtf8(value)) throw usage(`the value of ${name} on standard input is no UTF-8`);
+  return { [first.field]: [`${name}=${value.toString('utf8')}`] };
+}
+
+function itemsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** All of it, without the line break that most programs end their output with. */
+async function readValue(signal: AbortSignal): Promise<Buffer> {
+  const onAbort = (): void => void process.stdin.destroy();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of process.stdin) {
+      const bytes = Buffer.from(chunk);
+      chunks.push(bytes);
+      size += bytes.length;
+      if (size > mostBytes + 1) break;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    signal.throwIfAborted();
+  }
+  const all = Buffer.concat(chunks);
+  return all.at(-1) === 0x0a ? all.subarray(0, -1) : all;
+}

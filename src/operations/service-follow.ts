@@ -1,0 +1,92 @@
+// Following a service: its newest lines, then what comes, until it is over or the reader leaves.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { z } from 'zod';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+import type { OperationContext } from './define.ts';
+import { describeService, serviceLogsOutput } from './service-shapes.ts';
+
+type Page = z.infer<typeof serviceLogsOutput>;
+type StreamName = 'stdout' | 'stderr';
+type ReadPage = (input: Readonly<Record<string, unknown>>) => Promise<Page>;
+
+/** A read that finds nothing is asked again after so long, `s` */
+const pollSeconds = 20;
+const pageBytes = 1_048_576;
+/** A daemon that was ended or replaced starts by itself at the next call */
+const mostLosses = 5;
+const betweenLossesMs = 200;
+
+export interface FollowRequest {
+  readonly workspace_id: string;
+  readonly service_name: string;
+  readonly stream: StreamName | 'both';
+  readonly cursor?: number | undefined;
+  readonly tail_lines: number;
+  readonly all: boolean;
+  readonly limit: number;
+}
+
+/** Gives the last line for the person: how the service ended, or nothing when they have left. */
+export async function followService(
+  { io, call, signal: outer }: OperationContext,
+  request: FollowRequest,
+): Promise<string> {
+  if (call === undefined || io === undefined) throw new Error('following needs a front with streams');
+  const leaving = new AbortController();
+  const leave = (): void => leaving.abort(new PyroError('cancelled', 'left'));
+  const signal = AbortSignal.any([outer, leaving.signal]);
+  const { workspace_id: id, service_name: name, stream, cursor } = request;
+  const ids = { workspace_id: id, service_name: name };
+  const read: ReadPage = async (input) =>
+    await despiteLosses(
+      async () => serviceLogsOutput.parse(await call('workspace.service.logs', { ...ids, ...input }, signal)),
+      signal,
+    );
+  const release = io.onStarted({ signal: leave, resize: () => undefined });
+  // A reader such as `head` that has seen enough.
+  io.stdout.once('error', leave);
+  io.stdout.once('close', leave);
+  try {
+    const { tail_lines, all, limit } = request;
+    const first = cursor === undefined ? await read({ tail_lines, all, limit, stream }) : undefined;
+    io.stdout.write(first?.stdout ?? '');
+    io.stderr.write(first?.stderr ?? '');
+    const begins = { stdout: first?.stdout_bytes ?? cursor ?? 0, stderr: first?.stderr_bytes ?? cursor ?? 0 };
+    // A cursor counts the bytes of one stream; the daemon says so when both are asked for.
+    if (cursor !== undefined) await read({ stream, cursor, limit: 1 });
+    const streams = stream === 'both' ? (['stdout', 'stderr'] as const) : ([stream] as const);
+    const [last] = await Promise.all(streams.map((each) => copy(each, begins[each], io[each], read)));
+    return last === undefined ? '' : `[service] ${describeService(last)}\n`;
+  } catch (error) {
+    outer.throwIfAborted();
+    if (!leaving.signal.aborted) throw error;
+    return '';
+  } finally {
+    // Where one stream failed, nobody waits for the other.
+    leave();
+    io.stdout.off('error', leave);
+    io.stdout.off('close', leave);
+    release();
+  }
+}
+
+/** Copies one stream from a byte on; gives the page at its end. */
+async function copy(stream: StreamName, begin: number, sink: NodeJS.WritableStream, read: ReadPage): Promise<Page> {
+  for (let cursor = begin; ; ) {
+    const page = await read({ stream, cursor, limit: pageBytes, wait_seconds: pollSeconds });
+    sink.write(page[stream]);
+    if (page.next_cursor === null) return page;
+    cursor = page.next_cursor;
+  }
+}
+
+async function despiteLosses<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let losses = 0; ; losses++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isPyroError(error, 'daemon_lost') || losses >= mostLosses) throw error;
+      await sleep(betweenLossesMs, undefined, { signal });
+    }
+  }
+}
