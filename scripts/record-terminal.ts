@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { drawTerminal, type RecordedLine } from './terminal-svg.ts';
 
 const root = new URL('..', import.meta.url).pathname;
+const executable = join(root, 'bin', 'pyro');
 const target = join(root, 'docs', 'terminal.svg');
 const longestBytes = 60_000;
 /** Time to read a command before it runs, `ms` */
@@ -74,7 +75,7 @@ async function record(): Promise<Session> {
     await enter(session, `pyro workspace summary ${id}`);
     await enter(session, `pyro workspace delete ${id}`);
   } catch (error) {
-    spawnSync('pyro', ['workspace', 'delete', id], { env });
+    spawnSync(executable, ['workspace', 'delete', id], { env });
     throw error;
   }
   return session;
@@ -95,9 +96,9 @@ try {
   quietly('git', 'add', '-A');
   const identity = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.org', '-c', 'commit.gpgsign=false'];
   quietly('git', ...identity, 'commit', '-q', '-m', 'Greet');
-  const { accelerator } = JSON.parse(quietly('pyro', 'prepare', '--json'));
+  const { accelerator } = JSON.parse(quietly(executable, 'prepare', '--json'));
   // Starts the daemon, which is there on every day but the first.
-  quietly('pyro', 'workspace', 'list');
+  quietly(executable, 'workspace', 'list');
   const { lines } = await record();
   const place = `${accelerator === 'kvm' ? 'with' : 'without'} KVM, on ${availableParallelism()} cores`;
   const svg = drawTerminal({ title: `pyro ${place}, in real time`, lines });

@@ -34,9 +34,19 @@ export const parallelWorkspaces: Recipe = {
     const [passed, failed] = await Promise.all([exec(alpha, 'sh check.sh'), exec(beta, 'sh check.sh')]);
     check('the same check passes for alpha', passed, { exit_code: 0, stdout: 'passed\n' });
     check('the same check fails for beta', failed, { exit_code: 1, stdout: 'got: make IT so\n' });
-    await exec(alpha, 'echo alpha > /tmp/mark; sleep 4999 > /dev/null 2>&1 &');
-    const stranger = await exec(beta, 'ls /tmp/mark; pgrep -cfx "sleep 4999"');
-    check('files and processes of one do not exist in the other', stranger, { exit_code: 1, stdout: '0\n' });
+    const long = { workspace_id: beta, command: 'echo beta > /tmp/mark; exec sleep 4999', wait_seconds: 0 };
+    check('beta has a long command under way', await call('workspace_exec', long), { running: true });
+    const count = 'pgrep -cfx "sleep 4999"';
+    const look = `ls /tmp/mark; ${count}`;
+    check(
+      'beta sees its file and its process',
+      await exec(beta, `until ${count} > /dev/null; do sleep 0.1; done; ${look}`),
+      {
+        exit_code: 0,
+        stdout: '/tmp/mark\n1\n',
+      },
+    );
+    check('alpha sees neither', await exec(alpha, look), { exit_code: 1, stdout: '0\n' });
     await call('workspace_update', { workspace_id: beta, labels: ['state=failed'] });
     await call('workspace_update', { workspace_id: alpha, labels: ['state=passed'] });
     await call('workspace_diff', { workspace_id: beta });

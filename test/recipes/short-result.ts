@@ -51,8 +51,8 @@ const describers: Readonly<Record<string, Describe>> = {
     list.workspaces.map(({ name }) => name ?? '-').join(', '),
   ),
   workspace_exec: say(
-    z.object({ exit_code: z.number().nullable(), stdout: z.string(), stderr: z.string() }),
-    ({ exit_code: code, stdout, stderr }) => exitResult(code, stdout + stderr),
+    z.object({ running: z.boolean(), exit_code: z.number().nullable(), stdout: z.string(), stderr: z.string() }),
+    ({ running, exit_code: code, stdout, stderr }) => (running ? 'running' : exitResult(code, stdout + stderr)),
   ),
   workspace_file_read: say(z.object({ content: z.string() }), ({ content }) => content),
   workspace_file_list: say(z.object({ entries: z.array(z.object({ path: z.string(), mode: z.string() })) }), (list) =>
