@@ -197,6 +197,40 @@ func TestHelloOnAnotherPortTakesOver(t *testing.T) {
 	<-first.Ended()
 }
 
+func TestWhatWaitsForTheReaderKeepsItsOrderAndItsMemory(t *testing.T) {
+	session := newSession(nil, nil)
+	var sent, got []byte
+	piece := make([]byte, 4096)
+	take := make([]byte, 16<<10)
+	read := func(size int) {
+		n, err := session.Read(take[:size])
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, take[:n]...)
+	}
+	perRound := testing.AllocsPerRun(200, func() {
+		for index := range piece {
+			piece[index] = byte(len(sent) + index*7)
+		}
+		sent, got = sent[:0], got[:0]
+		for range 8 {
+			session.feed(piece)
+			sent = append(sent, piece...)
+			read(1000)
+		}
+		for len(got) < len(sent) {
+			read(len(take))
+		}
+		if !bytes.Equal(got, sent) {
+			t.Fatal("the bytes came otherwise than they were sent")
+		}
+	})
+	if perRound > 1 {
+		t.Errorf("%v allocations for pieces that fit into the memory of the ones before", perRound)
+	}
+}
+
 // A FIFO behaves like a virtio port in what matters here: an end of file does not mean that nobody comes again.
 func TestPortThatReopensReportsEachDetachOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "port")

@@ -23,6 +23,8 @@ type Session struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	unread  []byte
+	// store is what unread begins at again once all of it was read.
+	store   []byte
 	isEnded bool
 	ended   chan struct{}
 }
@@ -46,7 +48,13 @@ func (s *Session) feed(b []byte) {
 	if s.isEnded {
 		return
 	}
+	if len(s.unread) == 0 {
+		s.unread = s.store[:0]
+	}
 	s.unread = append(s.unread, b...)
+	if cap(s.unread) > cap(s.store) {
+		s.store = s.unread[:0]
+	}
 	s.changed.Broadcast()
 }
 
@@ -56,7 +64,7 @@ func (s *Session) end() {
 	isFirst := !s.isEnded
 	if isFirst {
 		s.isEnded = true
-		s.unread = nil
+		s.unread, s.store = nil, nil
 		close(s.ended)
 		s.changed.Broadcast()
 	}
@@ -89,9 +97,6 @@ func (s *Session) Read(p []byte) (int, error) {
 	}
 	n := copy(p, s.unread)
 	s.unread = s.unread[n:]
-	if len(s.unread) == 0 {
-		s.unread = s.unread[:0:0]
-	}
 	s.changed.Broadcast()
 	return n, nil
 }

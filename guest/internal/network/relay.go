@@ -11,6 +11,9 @@ import (
 // pieceBytes is how much is copied at once.
 const pieceBytes = 256 << 10
 
+// pieces are used again: to get fresh memory of that size for each connection takes longer than to open it.
+var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
+
 // relay joins both until both directions have ended, or one breaks; in holds what was read of conn already.
 func relay(conn *net.TCPConn, in io.Reader, stream *Stream) {
 	var both sync.WaitGroup
@@ -43,5 +46,10 @@ func reset(conn *net.TCPConn) {
 
 // copyAll copies in large pieces: each read of a stream may have to tell the host that there is room again.
 func copyAll(to io.Writer, from io.Reader) (int64, error) {
-	return io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, make([]byte, pieceBytes))
+	piece, ok := pieces.Get().(*[pieceBytes]byte)
+	if !ok {
+		panic("the pool of pieces holds something else")
+	}
+	defer pieces.Put(piece)
+	return io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{from}, piece[:])
 }

@@ -116,13 +116,13 @@ describe('settings of package managers', () => {
     const page = '<a href="https://files.example/b.whl">b</a><a href="https://trick.example/c.whl">c</a>';
     const { allow } = await read({
       run: pip("global.index-url='https://index.example/simple'\n"),
-      names: { 'index.example': ['203.0.113.80'], 'files.example': ['203.0.113.80'], 'trick.example': ['127.0.0.1'] },
+      names: { 'index.example': ['203.0.113.7'], 'files.example': ['203.0.113.7'], 'trick.example': ['127.0.0.1'] },
       pages: { 'https://index.example/simple/pip/': page },
     });
     expect(allow).toEqual([
-      'files.example:443 at 203.0.113.80',
+      'files.example:443 at 203.0.113.7',
       'index.example:443',
-      'index.example:443 at 203.0.113.80',
+      'index.example:443 at 203.0.113.7',
       'public files.example:443',
       'public trick.example:443',
     ]);
