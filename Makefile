@@ -3,7 +3,7 @@ SHELL := /bin/bash
 NODE_BIN := $(CURDIR)/node_modules/node/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/go/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup build guest guest-verify generate demo check test bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts dist-check fuzz clean lock
+.PHONY: help setup build guest guest-verify generate demo check test bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 30
@@ -46,6 +46,9 @@ test-hosts: setup ## the real Claude Code, Codex and OpenCode, offline (installs
 
 dist-check: build guest ## pack the package, install it in an empty place and run the whole journey there
 	@node scripts/dist-check.ts
+
+test-packages: setup ## real installs by apt, npm, pip, Go and Cargo in a guest, from this machine's sources
+	@PYRO_PACKAGES=1 vitest run --project guest test/guest/packages.test.ts
 
 fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZZ_SEED to start elsewhere
 	@node fuzz/run.ts --seconds $${FUZZ_SECONDS:-10} $${FUZZ_SEED:+--seed $$FUZZ_SEED}

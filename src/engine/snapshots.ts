@@ -11,6 +11,7 @@ import {
   layerUse,
   newLayer,
   nowSeconds,
+  ramFile,
   type WorkspaceFiles,
   type WorkspaceRecord,
 } from './workspace-record.ts';
@@ -119,10 +120,15 @@ export async function reconcileLayers(owner: LayerOwner, guest: Guest): Promise<
   if (file !== record.disk) await owner.update({ disk: file, layers: { ...record.layers, [file]: record.disk } });
 }
 
-/** Removes layers that a daemon which was killed has left behind; takes over the one that a snapshot was about to use. */
+/**
+ * Removes layers and memory that a daemon which was killed has left behind; takes over the layer that a snapshot was
+ * about to use.
+ */
 export async function sweepLayers(owner: LayerOwner, isGuestGone: boolean, signal: AbortSignal): Promise<void> {
   const { folder } = owner.files;
   for (const name of await readdir(folder)) {
+    // The memory of a guest that was booting has lost who would take its name away.
+    if (name === ramFile) await rm(join(folder, name), { force: true });
     const { disk, layers } = owner.record;
     if (!layerNamePattern.test(name) || name in layers) continue;
     // The guest may have gone on writing into it before it ended, too.

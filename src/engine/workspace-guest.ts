@@ -11,7 +11,7 @@ import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
-import type { GuestRecord, WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
+import { type GuestRecord, ramFile, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
 
 export interface StartedGuest {
   readonly guest: Guest;
@@ -134,7 +134,7 @@ async function restoreOrBoot(
 
 async function boot(place: GuestPlace): Promise<StartedGuest> {
   const { files, plan, context } = place;
-  const ram = join(files.folder, 'ram');
+  const ram = join(files.folder, ramFile);
   for (let attempt = 1; ; attempt++) {
     context.onProgress({ phase: 'boot', message: attempt === 1 ? 'booting' : `booting, attempt ${attempt}` });
     await rm(ram, { force: true });

@@ -34,6 +34,9 @@ const lastCommandSchema = z.object({
 });
 
 /** File names of layers of the disk */
+/** Memory of a guest while it boots; QEMU holds it open after that, without a name */
+export const ramFile = 'ram';
+
 export const layerNamePattern = /^disk-[a-z0-9]{1,40}\.qcow2$/;
 const layerSchema = z.string().regex(layerNamePattern);
 

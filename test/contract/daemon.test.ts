@@ -10,6 +10,7 @@ import { callDaemon } from '../../src/daemon/remote.ts';
 import { noProgress } from '../../src/shared/progress.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
 import { contentOf, type FakeHome, openHome, until } from '../support/fake.ts';
+import { killNow } from '../support/kill.ts';
 
 let home: FakeHome;
 beforeEach(() => {
@@ -177,7 +178,7 @@ describe('ending', () => {
   it('lets go of a call at SIGTERM without aborting its work', async () => {
     const call = failure(['call', 'fake.wait', `{"ms":60000,"mark":"${home.path('mark')}"}`]);
     await until(() => contentOf(home.path('mark')).includes('started'));
-    process.kill((await home.status())?.pid ?? 0, 'SIGTERM');
+    killNow((await home.status())?.pid, 'SIGTERM');
     expect((await call).code).toBe('daemon_lost');
     expect(contentOf(home.path('mark'))).toBe('started\n');
   });

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { killNow } from '../support/kill.ts';
 
 let house: TestHouse;
 let server: Server;
@@ -103,7 +104,7 @@ it('keeps its policy over a reset, another daemon and a crash of the guest', asy
   await reaches();
   await house.reopen();
   await reaches();
-  process.kill(house.engine().activity().guests[0]?.pid ?? 0, 'SIGKILL');
+  killNow(house.engine().activity().guests[0]?.pid);
   await new Promise((resolve) => setTimeout(resolve, 500));
   await reaches();
 });
