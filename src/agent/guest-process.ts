@@ -42,6 +42,11 @@ export class GuestProcess {
     await this.#client.call('DELETE', path, undefined, emptyAnswerSchema, options);
   }
 
+  /** Drops the kept output of a process that has ended; what it has put in the background runs on. */
+  async leave(options: CallOptions = {}): Promise<void> {
+    await this.#client.call('DELETE', `/v1/processes/${this.id}?leave=1`, undefined, emptyAnswerSchema, options);
+  }
+
   /** Hands on output as it comes (a sink's promise is waited for: back-pressure) until the process ends. */
   async follow(
     sink: (stream: 'stdout' | 'stderr', bytes: Buffer) => Promise<void> | void,

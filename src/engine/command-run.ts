@@ -88,8 +88,8 @@ async function copyToFiles(
       timed_out: exit.timed_out,
       cut: isCut,
     };
-    // Its output is on the host now; the guest need not keep it.
-    await process.forget().catch(() => undefined);
+    // Its output is on the host now; the guest need not keep it. A server that it has started goes on.
+    await (exit.timed_out ? process.forget() : process.leave()).catch(() => undefined);
   } catch (error) {
     // The guest is gone, or this daemon lets go of it: the next one looks again.
     const isGone = !isPyroError(error, 'guest_unreachable');

@@ -50,11 +50,14 @@ describe('commands', () => {
     expect((await exec(house, id, 'pgrep -fx "sleep 4321" | wc -l')).stdout.trim()).toBe('0');
   });
 
-  it('in the background return at once', async () => {
+  it('in the background return at once, and go on', async () => {
     const started = performance.now();
-    const result = await exec(house, id, 'sleep 4322 & echo done');
-    expect(result.stdout).toBe('done\n');
+    const result = await exec(house, id, '(while :; do date; sleep 0.1; done) & echo done; sleep 4322 &');
+    expect(result.stdout).toContain('done\n');
     expect(performance.now() - started).toBeLessThan(20_000);
+    const look = 'pgrep -fx "sleep 4322" | wc -l; pgrep -fc "[w]hile :; do date"';
+    expect((await exec(house, id, look)).stdout).toBe('1\n1\n');
+    await exec(house, id, 'pkill -fx "sleep 4322"; pkill -f "[w]hile :; do date"');
   });
 
   it('that outlast the wait go on and are followed to their end', async () => {

@@ -169,6 +169,21 @@ func (m *Manager) List() []Info {
 	return list
 }
 
+// Leave drops the output of a process whose leader has ended, and lets the rest of it run on; false when the id is not
+// known. One whose leader runs is killed, as by Forget: nobody could end it any more.
+func (m *Manager) Leave(id string) bool {
+	m.mu.Lock()
+	p, ok := m.known[id]
+	delete(m.known, id)
+	m.mu.Unlock()
+	if ok && p.isDone() {
+		p.letGo()
+	} else if ok {
+		p.discard()
+	}
+	return ok
+}
+
 // Forget kills whatever of the process still runs and drops its output; false when the id is not known.
 func (m *Manager) Forget(id string) bool {
 	m.mu.Lock()

@@ -125,13 +125,18 @@ func (p *Process) expire() {
 
 // discard kills what runs and lets go of what is kept.
 func (p *Process) discard() {
+	if p.pid > 0 {
+		p.signalAll(syscall.SIGKILL)
+	}
+	p.letGo()
+}
+
+// letGo drops what is kept; the cgroup goes once it is empty.
+func (p *Process) letGo() {
 	p.stdout.close()
 	p.stderr.close()
 	if p.timer != nil {
 		p.timer.Stop()
-	}
-	if p.pid > 0 {
-		p.signalAll(syscall.SIGKILL)
 	}
 	if p.hasCgroup {
 		go p.cgroups.remove(p.id)

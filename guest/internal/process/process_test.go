@@ -5,7 +5,9 @@ package process
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -225,4 +227,28 @@ func TestListTellsOfLongCommandsInShort(t *testing.T) {
 		return
 	}
 	t.Fatal("not listed")
+}
+
+func TestLeftProcessGoesOnAndIsForgotten(t *testing.T) {
+	p := start(t, shell("(while :; do echo more; sleep 0.01; done) & echo $! >&2"))
+	c, _ := follow(t, p, 0, 0)
+	child := strings.TrimSpace(c.stderr.String())
+	if !manager(t).Leave(p.id) {
+		t.Fatal("not known")
+	}
+	if _, known := manager(t).Get(p.id); known || manager(t).Leave(p.id) {
+		t.Fatal("still known")
+	}
+	time.Sleep(50 * time.Millisecond)
+	if !isRunning(child) {
+		t.Fatal("what was left did not go on")
+	}
+	pid, _ := strconv.Atoi(child)
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+}
+
+func TestLeaveKillsWhatHasNotEnded(t *testing.T) {
+	p := start(t, shell("sleep 1000"))
+	manager(t).Leave(p.id)
+	waitUntil(t, "it is gone", func() bool { return !isRunning(strconv.Itoa(p.pid)) })
 }

@@ -159,11 +159,18 @@ func (a *Agent) signal(w http.ResponseWriter, r *http.Request, p *process.Proces
 	answer(w, emptyAnswer{})
 }
 
-// forget drops a process; what of it still runs may end by itself for grace_ms and is killed then.
+// forget drops a process; what of it still runs may end by itself for grace_ms and is killed then. With leave=1 it
+// runs on, known to nobody: what a command has put in the background.
 func (a *Agent) forget(w http.ResponseWriter, r *http.Request, p *process.Process) {
-	q := queryOf(r, "grace_ms")
+	q := queryOf(r, "grace_ms", "leave")
 	grace := min(q.number("grace_ms", 0), mostGraceMs)
+	leaves := q.number("leave", 0) == 1
 	if q.isWrong(w) {
+		return
+	}
+	if leaves {
+		a.Manager.Leave(p.ID())
+		answer(w, emptyAnswer{})
 		return
 	}
 	p.WaitEmpty(r.Context(), time.Duration(grace)*time.Millisecond)
