@@ -32,8 +32,7 @@ const { metafile } = await build({
   // Its other form asks for its parts by names that no bundler can see.
   alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
   target: 'node22',
-  minifySyntax: true,
-  minifyWhitespace: true,
+  minify: true,
   sourcemap: false,
   metafile: true,
   define: { PYRO_VERSION: JSON.stringify(version) },
