@@ -25,6 +25,8 @@ const allowed = [
   /^dist\/NOTICE$/,
   /^dist\/guest\/(?:vmlinuz|initramfs\.img|kit\.json|NOTICE)$/,
   /^docs\/(?:[\w-]+\/)*[\w-]+\.md$/,
+  // The picture of the README.
+  /^docs\/terminal\.svg$/,
   /^examples\/[\w-]+\.(?:md|sh|py|ts)$/,
   /^skills\/[\w-]+\/SKILL\.md$/,
 ];
