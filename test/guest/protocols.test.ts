@@ -1,15 +1,11 @@
 // What programs speak over a granted connection: TLS, a stream that rests, halves that end apart, a server that speaks first.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer as createTlsServer, type Server } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConnectionLog } from '../../src/network/connection-log.ts';
 import { makeGrant } from '../../src/network/policy.ts';
 import { openService, type Service } from '../support/network.ts';
 import { type NetworkGuest, openNetworkGuest } from '../support/network-guest.ts';
+import { openSecureServer, type SecureServer } from '../support/secure-server.ts';
 
 const host = 'host.pyro.internal';
 const heard = { late: Promise.withResolvers<string>(), banner: Promise.withResolvers<string>() };
@@ -17,9 +13,8 @@ let guest: NetworkGuest;
 let resting: Service;
 let early: Service;
 let banner: Service;
-let secure: Server | undefined;
+let secure: SecureServer | undefined;
 let securePort = 0;
-const folder = mkdtempSync(join(tmpdir(), 'pyro-tls-'));
 
 beforeAll(async () => {
   guest = await openNetworkGuest();
@@ -44,9 +39,8 @@ beforeAll(async () => {
       socket.end();
     });
   });
-  secure = await openSecure();
-  const address = secure?.address();
-  securePort = typeof address === 'object' && address !== null ? address.port : 0;
+  secure = await openSecureServer(host);
+  securePort = secure?.port ?? 0;
   const ports = [resting.port, early.port, banner.port, ...(securePort === 0 ? [] : [securePort])];
   await guest.grant(
     makeGrant(
@@ -58,45 +52,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await guest[Symbol.asyncDispose]();
   for (const service of [resting, early, banner]) await service[Symbol.asyncDispose]();
-  secure?.closeAllConnections();
-  secure?.close();
-  rmSync(folder, { recursive: true, force: true });
+  await secure?.[Symbol.asyncDispose]();
 });
-
-/** Undefined where openssl is missing, which makes its certificate. */
-async function openSecure(): Promise<Server | undefined> {
-  const [key, cert] = [join(folder, 'key'), join(folder, 'cert')];
-  const subject = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`];
-  try {
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-        '-nodes',
-        '-days',
-        '2',
-        '-keyout',
-        key,
-        '-out',
-        cert,
-        ...subject,
-      ],
-      { stdio: 'ignore' },
-    );
-  } catch {
-    return undefined;
-  }
-  const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) =>
-    response.end('over TLS\n'),
-  );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
-}
 
 describe('a granted connection', () => {
   it.for([true, false])('carries TLS end to end, with proxy variables: %s', async (hasProxy, { skip }) => {
@@ -106,6 +63,32 @@ describe('a granted connection', () => {
     // The certificate is the server's own: nothing on the way has opened the stream.
     const refused = await guest.run(`curl -sS -m 60 ${url}`, { hasProxy });
     expect(refused.text).toMatch(/self-signed certificate|SSL certificate problem/);
+  });
+
+  it.for([true, false])('carries HTTP/2, with proxy variables: %s', async (hasProxy, { skip }) => {
+    if (securePort === 0) skip('this machine has no openssl to make a certificate');
+    const line = `curl -sS -m 60 -k --http2 -w '%{http_version}' https://${host}:${securePort}/`;
+    expect((await guest.run(line, { hasProxy })).text).toBe('over TLS\n2');
+  });
+
+  it.for([true, false])('carries Git over HTTPS, with proxy variables: %s', async (hasProxy, { skip }) => {
+    if (secure === undefined) return skip('this machine has no openssl to make a certificate');
+    const clone = `git -c http.sslVerify=false clone -q https://${host}:${securePort}/repository.git /tmp/clone-${hasProxy}`;
+    const { text } = await guest.run(`${clone} && git -C /tmp/clone-${hasProxy} rev-parse HEAD`, { hasProxy });
+    expect(text.trim()).toBe(secure.commit);
+  });
+
+  it('carries a WebSocket: both sides speak after the upgrade', async ({ skip }) => {
+    if (securePort === 0) skip('this machine has no openssl to make a certificate');
+    const request = `GET /socket HTTP/1.1\\r\\nHost: ${host}\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\\r\\n\\r\\n`;
+    // Two masked text frames, a second apart, and what comes back of them.
+    const frame = String.raw`\201\202\000\000\000\000hi`;
+    const { text } = await guest.run(
+      `{ printf '${request}'; sleep 1; printf '${frame}'; sleep 1; printf '${frame}'; sleep 3; } | timeout 12 openssl s_client -quiet -connect ${host}:${securePort} 2>/dev/null | tr -d '\\r' | od -An -c | tr -d ' \\n'`,
+    );
+    expect(text).toContain('101SwitchingProtocols');
+    expect(text).toContain('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
+    expect(text).toMatch(/201002hi201002hi$/);
   });
 
   it('may rest for 15 s, and each side ends by itself', async () => {
