@@ -134,6 +134,8 @@ export class Workspace {
     await this.update(changes);
     if (old.guest !== undefined && old.noted !== null)
       await endGuest(await this.#house.room(context), old.guest, old.noted);
+    // One that was killed meanwhile has left its sockets.
+    else if (old.noted !== null) await this.#house.removeSockets(old.noted);
     await this.tenants.loseAll('workspace_reset');
   }
 

@@ -1,13 +1,24 @@
 // A real, dirty checkout in a workspace: status as on the host, diffs that apply, patches, pushes, exports, resets.
 
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DiffRequest } from '../../src/engine/change-types.ts';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 import { dirty, gitIn, makeHairyRepository } from '../support/hairy-repository.ts';
+import { killNow } from '../support/kill.ts';
 import { describeTree } from '../support/random-tree.ts';
 
 let house: TestHouse;
@@ -167,6 +178,17 @@ describe('a seeded workspace', () => {
     expect((await house.workspaces().diff(id, diffRequest, call())).changed).toBe(false);
     const status = ['status', '--porcelain=v2', '--branch'];
     expect((await exec(house, id, `git ${status.join(' ')}`)).stdout).not.toBe('');
+  });
+});
+
+describe('a reset whose guest is killed meanwhile', () => {
+  it('comes to its end, and leaves nothing of the old guest', async () => {
+    const before = house.engine().activity().guests[0];
+    const resetting = house.workspaces().reset(id, 'baseline', call());
+    killNow(before?.pid);
+    await resetting;
+    expect((await exec(house, id, 'echo here')).stdout).toBe('here\n');
+    expect(readdirSync(house.paths.runtime).filter((name) => name.startsWith(`w${id}-`))).toHaveLength(1);
   });
 });
 
