@@ -1,10 +1,6 @@
 // Times: of a whole command as a user waits for it, and the median of several.
 import { spawnSync } from 'node:child_process';
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
+import { median } from './facts.ts';
 
 /** One run of a command that must end with 0, `ms` */
 function timeCommand(command: string, args: readonly string[], input?: Buffer): number {

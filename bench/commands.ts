@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { mebibyte } from '../src/shared/units.ts';
-import { measureCommand, median } from './clock.ts';
+import { measureCommand } from './clock.ts';
+import { median } from './facts.ts';
 
 const executable = join(new URL('..', import.meta.url).pathname, 'bin', 'pyro');
 const resultSchema = z.object({ boot_ms: z.number(), duration_ms: z.number() });

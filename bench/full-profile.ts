@@ -1,55 +1,22 @@
 // Measures shells, services and published ports: a key's way there and back, a start, and a port against bare loopback.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { ExecRequest } from '../src/engine/command-types.ts';
-import { Preparations } from '../src/engine/preparations.ts';
 import type { ServiceStartRequest } from '../src/engine/service-types.ts';
 import type { ShellReadRequest } from '../src/engine/shell-types.ts';
-import { WorkspaceRegistry } from '../src/engine/workspace-registry.ts';
-import type { WorkspaceCall } from '../src/engine/workspace-types.ts';
-import { createWorkspaces } from '../src/engine/workspaces.ts';
-import { noProgress } from '../src/shared/progress.ts';
 import { mebibyte } from '../src/shared/units.ts';
-import { writeJson } from '../src/system/files.ts';
-import { locatePaths } from '../src/system/paths.ts';
-import { machineFacts, median } from './facts.ts';
+import { createRequest, execRequest } from '../test/support/engine.ts';
+import { machineFacts } from './facts.ts';
+import { openBenchHouse, ratioIn, Watch, writeResults } from './house.ts';
 
-const root = new URL('..', import.meta.url).pathname;
 const rounds = 20;
 const fewRounds = 5;
 const bulkBytes = 32 * mebibyte;
 const factsBefore = machineFacts();
 
-const folder = mkdtempSync(join(tmpdir(), 'pb-'));
-const paths = {
-  cache: locatePaths().cache,
-  state: join(folder, 's'),
-  config: join(folder, 'c'),
-  runtime: join(folder, 'r'),
-};
-const registry = await WorkspaceRegistry.open(paths);
-const stop = new AbortController();
-const workspaces = createWorkspaces(registry, new Preparations(paths, stop.signal));
-const call: WorkspaceCall = {
-  signal: stop.signal,
-  onProgress: noProgress,
-  hostPaths: 'any',
-  project: undefined,
-  network: undefined,
-};
-
-/** Times of each name, `ms`. */
-const times = new Map<string, number[]>();
-
-async function timed<T>(name: string, work: () => Promise<T>): Promise<T> {
-  const started = performance.now();
-  const result = await work();
-  times.set(name, [...(times.get(name) ?? []), performance.now() - started]);
-  return result;
-}
+const house = await openBenchHouse();
+const { workspaces, call } = house;
+const watch = new Watch();
+const { timed } = watch;
 
 /** What answers in the guest: a byte says whether a connection wants an echo of each line (E), bytes (D), or gives them (U). */
 const server = `use strict; use IO::Socket::INET; $| = 1; $SIG{CHLD} = 'IGNORE';
@@ -150,18 +117,6 @@ async function measureShell(id: string): Promise<void> {
   }
 }
 
-const exec: ExecRequest = {
-  command: 'true',
-  cwd: undefined,
-  user: undefined,
-  env: {},
-  secretEnv: [],
-  stdin: undefined,
-  timeoutMs: 120_000,
-  waitMs: 120_000,
-  outputBytes: 8000,
-};
-
 const service: ServiceStartRequest = {
   name: 'bare',
   command: 'exec sleep 1000',
@@ -181,9 +136,9 @@ const service: ServiceStartRequest = {
 
 /** What a service costs beside a command that does as little. */
 async function measureServices(id: string): Promise<void> {
-  await workspaces.exec(id, exec, call);
+  await workspaces.exec(id, execRequest, call);
   for (let turn = 0; turn < fewRounds; turn++) {
-    await timed('exec_true_ms', () => workspaces.exec(id, exec, call));
+    await timed('exec_true_ms', () => workspaces.exec(id, execRequest, call));
     await timed('service_start_ms', () => workspaces.services.start(id, service, call));
     await timed('service_stop_ms', () => workspaces.services.stop(id, 'bare', call));
     // A probe that is a command costs a command.
@@ -195,24 +150,8 @@ async function measureServices(id: string): Promise<void> {
 }
 
 async function measure(): Promise<string> {
-  const { workspace_id: id } = await workspaces.create(
-    {
-      environment: 'debian:12',
-      vcpuCount: 1,
-      memMib: 1024,
-      diskMib: 8192,
-      ttlSeconds: 0,
-      networkPolicy: 'egress+published-ports',
-      allow: [],
-      packageSources: 'none',
-      seedPath: undefined,
-      name: undefined,
-      labels: {},
-      secrets: { literals: {}, files: {} },
-      waitMs: 600_000,
-    },
-    call,
-  );
+  const request = { ...createRequest, networkPolicy: 'egress+published-ports' } as const;
+  const { workspace_id: id } = await workspaces.create(request, call);
   await measureShell(id);
   await measureServices(id);
   const write = {
@@ -223,7 +162,7 @@ async function measure(): Promise<string> {
     replacement: undefined,
   };
   await workspaces.fileWrite(id, write, call);
-  const request = {
+  const web = {
     ...service,
     name: 'web',
     command: 'exec perl server.pl',
@@ -231,7 +170,7 @@ async function measure(): Promise<string> {
     publishedPorts: ['8080'],
   };
   const { published_ports: ports } = await timed('service_start_until_port_ms', () =>
-    workspaces.services.start(id, request, call),
+    workspaces.services.start(id, web, call),
   );
   await measurePort('port', ports[0]?.host_port ?? 0);
   const bare = createServer({ allowHalfOpen: true, noDelay: true }, serveBare).listen(0, '127.0.0.1');
@@ -246,14 +185,11 @@ let accelerator = 'none';
 try {
   accelerator = await measure();
 } finally {
-  await workspaces.prune(['started', 'stopped', 'damaged'], call);
-  await registry[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
+  await house[Symbol.asyncDispose]();
 }
 
-const medians = Object.fromEntries([...times].map(([name, values]) => [name, Number(median(values).toFixed(2))]));
-const ratio = (above: string, below: string): number =>
-  Number(((medians[above] ?? 0) / (medians[below] ?? 1)).toFixed(2));
+const medians = watch.medians(2);
+const ratio = (above: string, below: string): number => ratioIn(medians, above, below);
 const rate = (name: string): number => Math.round(bulkBytes / mebibyte / ((medians[name] ?? 0) / 1000));
 const results = {
   machine: factsBefore,
@@ -270,5 +206,4 @@ const results = {
     service_start_until_ready_to_exec: ratio('service_start_until_ready_ms', 'exec_true_ms'),
   },
 };
-await writeJson(join(root, 'bench', 'results', `${accelerator}-full-profile.json`), results, 0o644);
-process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+await writeResults(accelerator, 'full-profile', results);

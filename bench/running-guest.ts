@@ -8,7 +8,8 @@ import { startThrowAway, type ThrowAway } from '../src/engine/throw-away.ts';
 import { noProgress } from '../src/shared/progress.ts';
 import { mebibyte } from '../src/shared/units.ts';
 import { locatePaths } from '../src/system/paths.ts';
-import { measure, median } from './clock.ts';
+import { measure } from './clock.ts';
+import { median } from './facts.ts';
 
 const bulkBytes = 64 * mebibyte;
 const guestCount = 4;

@@ -1,78 +1,21 @@
 // Measures what workspaces cost: operations in the daemon's own code, the MCP server as a process. Medians of 5.
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ExecRequest } from '../src/engine/command-types.ts';
-import { Preparations } from '../src/engine/preparations.ts';
-import { WorkspaceRegistry } from '../src/engine/workspace-registry.ts';
-import type { CreateRequest, WorkspaceCall } from '../src/engine/workspace-types.ts';
-import { createWorkspaces } from '../src/engine/workspaces.ts';
-import { noProgress } from '../src/shared/progress.ts';
-import { writeJson } from '../src/system/files.ts';
-import { locatePaths } from '../src/system/paths.ts';
-import { machineFacts, median } from './facts.ts';
+import { createRequest, execRequest } from '../test/support/engine.ts';
+import { machineFacts } from './facts.ts';
+import { openBenchHouse, ratioIn, Watch, writeResults } from './house.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const rounds = 5;
 const factsBefore = machineFacts();
 
-const folder = mkdtempSync(join(tmpdir(), 'pb-'));
-const paths = {
-  cache: locatePaths().cache,
-  state: join(folder, 's'),
-  config: join(folder, 'c'),
-  runtime: join(folder, 'r'),
-};
-const registry = await WorkspaceRegistry.open(paths);
-const stop = new AbortController();
-const workspaces = createWorkspaces(registry, new Preparations(paths, stop.signal));
-
-const call: WorkspaceCall = {
-  signal: stop.signal,
-  onProgress: noProgress,
-  hostPaths: 'any',
-  project: undefined,
-  network: undefined,
-};
-const createRequest: CreateRequest = {
-  environment: 'debian:12',
-  vcpuCount: 1,
-  memMib: 1024,
-  diskMib: 8192,
-  ttlSeconds: 0,
-  networkPolicy: 'off',
-  allow: [],
-  packageSources: 'none',
-  seedPath: undefined,
-  name: undefined,
-  labels: {},
-  secrets: { literals: {}, files: {} },
-  waitMs: 600_000,
-};
-const execRequest: ExecRequest = {
-  command: 'true',
-  cwd: undefined,
-  user: undefined,
-  env: {},
-  secretEnv: [],
-  stdin: undefined,
-  timeoutMs: 120_000,
-  waitMs: 120_000,
-  outputBytes: 8000,
-};
-
+const house = await openBenchHouse();
+const { folder, registry, workspaces, call } = house;
+const watch = new Watch();
+const { timed } = watch;
 let accelerator = 'none';
-/** Times of each name, `ms`. */
-const times = new Map<string, number[]>();
-
-async function timed<T>(name: string, work: () => Promise<T>): Promise<T> {
-  const started = performance.now();
-  const result = await work();
-  times.set(name, [...(times.get(name) ?? []), performance.now() - started]);
-  return result;
-}
 
 const create = async (name: string, seedPath?: string): Promise<string> =>
   (await timed(name, () => workspaces.create({ ...createRequest, seedPath }, call))).workspace_id;
@@ -217,15 +160,12 @@ async function operations(id: string): Promise<void> {
 try {
   await measure();
 } finally {
-  await workspaces.prune(['started', 'stopped', 'damaged'], call);
-  await registry[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
+  await house[Symbol.asyncDispose]();
 }
 
-times.delete('warm_up_ms');
-const medians = Object.fromEntries([...times].map(([name, values]) => [name, Number(median(values).toFixed(1))]));
-const ratio = (above: string, below: string): number =>
-  Number(((medians[above] ?? 0) / (medians[below] ?? 1)).toFixed(2));
+watch.times.delete('warm_up_ms');
+const medians = watch.medians(1);
+const ratio = (above: string, below: string): number => ratioIn(medians, above, below);
 const results = {
   machine: factsBefore,
   accelerator,
@@ -239,5 +179,4 @@ const results = {
     first_git_status_to_second: ratio('git_status_first_ms', 'git_status_second_ms'),
   },
 };
-await writeJson(join(root, 'bench', 'results', `${accelerator}-workspaces.json`), results, 0o644);
-process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+await writeResults(accelerator, 'workspaces', results);

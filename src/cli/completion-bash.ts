@@ -1,5 +1,12 @@
 // The completion script for bash.
-import { type CompletionCommand, flagsOf, knownValues, singleQuoted, valuedFlags } from './completion-tree.ts';
+import {
+  type CompletionCommand,
+  flagsOf,
+  knownValues,
+  lookupFunctions,
+  singleQuoted,
+  valuedFlags,
+} from './completion-tree.ts';
 
 export function bashScript(tree: readonly CompletionCommand[]): string {
   const cases = tree.map((command) => {
@@ -11,14 +18,7 @@ export function bashScript(tree: readonly CompletionCommand[]): string {
     ({ at, values: words }) => `    ${singleQuoted(at)}) values='${words.join(' ')}' ;;\n`,
   );
   return `# Completion of pyro for bash, made by: pyro completion bash
-_pyro_command() {
-  case $1 in
-${cases.join('')}  esac
-}
-_pyro_values() {
-  case $1 in
-${values.join('')}  esac
-}
+${lookupFunctions(cases, values)}
 _pyro() {
   local path='' option='' values='' commands flags valued word current glue='' i position=0
   local -a words=()

@@ -67,3 +67,15 @@ export function knownValues(tree: readonly CompletionCommand[]): { at: string; v
 function oneLine(text: string): string {
   return text.split('\n')[0]?.trim() ?? '';
 }
+
+/** The two functions that both scripts look words up with, from the branches of their `case`. */
+export function lookupFunctions(commands: readonly string[], values: readonly string[]): string {
+  return `_pyro_command() {
+  case $1 in
+${commands.join('')}  esac
+}
+_pyro_values() {
+  case $1 in
+${values.join('')}  esac
+}`;
+}

@@ -1,5 +1,12 @@
 // The completion script for zsh.
-import { type CompletionCommand, flagsOf, knownValues, singleQuoted, valuedFlags } from './completion-tree.ts';
+import {
+  type CompletionCommand,
+  flagsOf,
+  knownValues,
+  lookupFunctions,
+  singleQuoted,
+  valuedFlags,
+} from './completion-tree.ts';
 
 export function zshScript(tree: readonly CompletionCommand[]): string {
   const cases = tree.map((command) => {
@@ -15,14 +22,7 @@ export function zshScript(tree: readonly CompletionCommand[]): string {
   );
   return `#compdef pyro
 # Completion of pyro for zsh, made by: pyro completion zsh
-_pyro_command() {
-  case $1 in
-${cases.join('')}  esac
-}
-_pyro_values() {
-  case $1 in
-${values.join('')}  esac
-}
+${lookupFunctions(cases, values)}
 _pyro() {
   local at='' option='' word
   local -a commands flags valued values

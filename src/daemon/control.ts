@@ -1,9 +1,8 @@
 // Asking the daemon for its status and for its end.
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonControl, DaemonStatus } from '../shared/daemon-types.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { findHolder } from '../system/lock.ts';
-import { isRunning } from '../system/processes.ts';
+import { killProcess } from '../system/processes.ts';
 import { notTaken, readText, sendRequest } from './http.ts';
 import { type DaemonPlaces, locateDaemon } from './places.ts';
 import type { DaemonProgram } from './program.ts';
@@ -13,7 +12,6 @@ import { statusPath, statusSchema, stopPath } from './protocol.ts';
 const endMs = 60_000;
 /** A user who forces an end does not wait for a daemon that hangs */
 const forcedHeadMs = 3000;
-const lookMs = 10;
 
 export function createControl(program: DaemonProgram): DaemonControl {
   return {
@@ -40,8 +38,7 @@ async function askStatus({ socket }: DaemonPlaces, signal: AbortSignal): Promise
 async function killDaemon({ lifetimeLock }: DaemonPlaces): Promise<boolean> {
   const holder = await findHolder(lifetimeLock);
   if (holder === undefined) return false;
-  process.kill(holder.pid, 'SIGKILL');
-  while (isRunning(holder)) await sleep(lookMs);
+  await killProcess(holder);
   return true;
 }
 

@@ -1,15 +1,7 @@
 // What a result shows of a command's output: all of it, or head and tail within a budget that both streams share.
 import type { CommandLog, StreamName } from './command-log.ts';
+import type { ShownOutput } from './command-types.ts';
 import { decodeSlice } from './output-text.ts';
-
-export interface ShownOutput {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly stdout_bytes: number;
-  readonly stderr_bytes: number;
-  readonly truncated: boolean;
-  readonly is_utf8: boolean;
-}
 
 export async function showOutput(log: CommandLog, sequence: number, budget: number): Promise<ShownOutput> {
   const sizes = await log.sizes(sequence);

@@ -15,14 +15,8 @@ export interface ExecRequest {
   readonly outputBytes: number;
 }
 
-export interface ExecResult {
-  readonly workspace_id: string;
-  readonly environment: string;
-  readonly environment_version: string;
-  readonly command: string;
-  readonly cwd: string;
-  readonly sequence: number;
-  readonly running: boolean;
+/** What a result shows of a command's output */
+export interface ShownOutput {
   readonly stdout: string;
   readonly stderr: string;
   readonly stdout_bytes: number;
@@ -30,6 +24,16 @@ export interface ExecResult {
   readonly truncated: boolean;
   /** False when bytes that are no text were replaced */
   readonly is_utf8: boolean;
+}
+
+export interface ExecResult extends ShownOutput {
+  readonly workspace_id: string;
+  readonly environment: string;
+  readonly environment_version: string;
+  readonly command: string;
+  readonly cwd: string;
+  readonly sequence: number;
+  readonly running: boolean;
   readonly exit_code: number | null;
   readonly timed_out: boolean;
   readonly duration_ms: number;

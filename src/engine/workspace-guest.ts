@@ -43,10 +43,10 @@ export async function furnish(place: GuestPlace, imagePath: string, projectImage
   const { template } = await ensureTemplate(room, { ...environment, imagePath }, sizeOf(plan), context);
   await linkOrCopy(imagePath, files.rootImage);
   await linkOrCopy(template.disk, files.baseDisk);
-  if (projectImage !== undefined) await linkOrCopy(projectImage, files.projectImage);
+  if (projectImage !== undefined) await furnishProject(place, projectImage);
 }
 
-/** Puts another project in the place of the one that is there. */
+/** Puts a project in the place of the one that may be there. */
 export async function furnishProject({ files }: GuestPlace, projectImage: string): Promise<void> {
   await rm(files.projectImage, { force: true });
   await linkOrCopy(projectImage, files.projectImage);

@@ -1,11 +1,10 @@
 // A QEMU process that an earlier daemon started: known by its id and start time, watched without being its parent.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cgroup, findCgroupOf } from '../system/cgroup.ts';
-import { isRunning, type ProcessIdentity } from '../system/processes.ts';
+import { isRunning, killProcess, type ProcessIdentity } from '../system/processes.ts';
 import type { MachineProcess } from './machine-process.ts';
 
 const lookMs = 200;
-const killLookMs = 5;
 
 export class AdoptedProcess implements MachineProcess {
   readonly #identity: ProcessIdentity;
@@ -34,8 +33,7 @@ export class AdoptedProcess implements MachineProcess {
 
   async kill(): Promise<void> {
     const cgroup = await this.#cgroup;
-    if (isRunning(this.#identity)) process.kill(this.#identity.pid, 'SIGKILL');
-    while (isRunning(this.#identity)) await sleep(killLookMs);
+    await killProcess(this.#identity);
     await cgroup?.remove();
   }
 

@@ -1,19 +1,11 @@
 // The line of doctor about the background process: none is fine, one that does not answer is not.
+import type { DoctorCheck } from '../engine/engine-types.ts';
 import type { DaemonControl } from '../shared/daemon-types.ts';
 import { messageOf } from '../shared/errors.ts';
 
-/** As the engine's checks are */
-interface DaemonCheck {
-  readonly name: 'daemon';
-  readonly status: 'ok' | 'fail';
-  readonly message: string;
-  readonly why: string;
-  readonly fix: string | null;
-}
-
 const answerMs = 3000;
 
-export async function checkDaemon(daemon: DaemonControl, signal: AbortSignal): Promise<DaemonCheck> {
+export async function checkDaemon(daemon: DaemonControl, signal: AbortSignal): Promise<DoctorCheck> {
   const common = {
     name: 'daemon',
     why: 'it owns the guests of workspaces, so each workspace command needs it',

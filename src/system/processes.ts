@@ -1,5 +1,6 @@
 // Who is running: a process is named by its id together with its start time, since ids are used again.
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
 export const processIdentitySchema = z.object({
@@ -27,6 +28,15 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
 
 export function isRunning(identity: ProcessIdentity): boolean {
   return identifyProcess(identity.pid)?.start_ticks === identity.start_ticks;
+}
+
+const endLookMs = 5;
+
+/** Kill -9, and the wait until it holds nothing any more; one that has ended already is no failure. */
+export async function killProcess(identity: ProcessIdentity): Promise<void> {
+  if (isRunning(identity)) process.kill(identity.pid, 'SIGKILL');
+  // Only a parent is told of an end; others have to look.
+  while (isRunning(identity)) await sleep(endLookMs);
 }
 
 export function identifySelf(): ProcessIdentity {

@@ -72,6 +72,18 @@ export const createRequest: CreateRequest = {
   waitMs: 600_000,
 };
 
+export const execRequest: ExecRequest = {
+  command: 'true',
+  cwd: undefined,
+  user: undefined,
+  env: {},
+  secretEnv: [],
+  stdin: undefined,
+  timeoutMs: 120_000,
+  waitMs: 120_000,
+  outputBytes: 8000,
+};
+
 export async function exec(
   house: TestHouse,
   id: string,
@@ -79,20 +91,5 @@ export async function exec(
   request: Partial<ExecRequest> = {},
   changes: Partial<WorkspaceCall> = {},
 ): Promise<ExecResult> {
-  return await house.workspaces().exec(
-    id,
-    {
-      command,
-      cwd: undefined,
-      user: undefined,
-      env: {},
-      secretEnv: [],
-      stdin: undefined,
-      timeoutMs: 120_000,
-      waitMs: 120_000,
-      outputBytes: 8000,
-      ...request,
-    },
-    call(changes),
-  );
+  return await house.workspaces().exec(id, { ...execRequest, command, ...request }, call(changes));
 }

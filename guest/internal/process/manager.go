@@ -172,10 +172,7 @@ func (m *Manager) List() []Info {
 // Leave drops the output of a process whose leader has ended, and lets the rest of it run on; false when the id is not
 // known. One whose leader runs is killed, as by Forget: nobody could end it any more.
 func (m *Manager) Leave(id string) bool {
-	m.mu.Lock()
-	p, ok := m.known[id]
-	delete(m.known, id)
-	m.mu.Unlock()
+	p, ok := m.take(id)
 	if ok && p.isDone() {
 		p.letGo()
 	} else if ok {
@@ -186,12 +183,18 @@ func (m *Manager) Leave(id string) bool {
 
 // Forget kills whatever of the process still runs and drops its output; false when the id is not known.
 func (m *Manager) Forget(id string) bool {
-	m.mu.Lock()
-	p, ok := m.known[id]
-	delete(m.known, id)
-	m.mu.Unlock()
+	p, ok := m.take(id)
 	if ok {
 		p.discard()
 	}
 	return ok
+}
+
+// take makes a process unknown and gives it, so that it is dropped once.
+func (m *Manager) take(id string) (*Process, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.known[id]
+	delete(m.known, id)
+	return p, ok
 }
