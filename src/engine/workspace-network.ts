@@ -19,10 +19,10 @@ export function grantFor(
   ceiling: NetworkCeiling | undefined,
 ): NetworkGrant {
   if (policy === 'off') return grantOff;
-  const wish = makeGrant(policy, allow.length === 0 ? undefined : allow);
+  const wish = makeGrant(policy, asList(allow));
   if (ceiling === undefined) return wish;
-  const most = makeGrant(ceiling.policy, ceiling.allow.length === 0 ? undefined : ceiling.allow);
-  const granted = intersectGrants(most, allow.length === 0 ? makeGrant(policy, asList(ceiling)) : wish);
+  const most = makeGrant(ceiling.policy, asList(ceiling.allow));
+  const granted = intersectGrants(most, allow.length === 0 ? makeGrant(policy, asList(ceiling.allow)) : wish);
   if (granted.policy !== policy) {
     throw new PyroError('network_refused', `this server permits the network policy ${ceiling.policy}, not ${policy}`, {
       hint: 'ask for less, or let the person who runs the server start it with --network-policy',
@@ -49,8 +49,8 @@ export function deniedConnections(attempts: readonly Attempt[]): DeniedConnectio
   }));
 }
 
-/** Who names no hosts gets what the server permits. */
-function asList({ allow }: NetworkCeiling): readonly string[] | undefined {
+/** Who names no hosts has no list, which is not the same as an empty one. */
+function asList(allow: readonly string[]): readonly string[] | undefined {
   return allow.length === 0 ? undefined : allow;
 }
 
