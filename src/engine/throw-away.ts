@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Environment } from '../environment/store.ts';
-import { copyDisk, makeSparse } from '../machine/disks.ts';
+import { copyDisk, linkOrCopy, makeSparse } from '../machine/disks.ts';
 import { Guest, type GuestSize, guestFolder, newMagic } from '../machine/guest.ts';
 import { templateFolder } from '../machine/template.ts';
 import type { CallContext } from '../shared/call-context.ts';
@@ -14,6 +14,7 @@ import { makeFolder } from '../system/folders.ts';
 import type { Paths } from '../system/paths.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
 import { ensureTemplate, type MachineRoom, templateSource } from './machine-room.ts';
+import { findPrepared } from './project-templates.ts';
 
 export interface ThrowAway extends AsyncDisposable {
   readonly id: string;
@@ -104,7 +105,11 @@ async function restore(place: Place): Promise<Started & { templateMs: number }> 
   const { template, buildMs } = await ensureTemplate(room, templateSource(environment), size, context);
   const started = performance.now();
   const disk = join(place.folder, 'disk.qcow2');
-  await copyDisk(template.overlay, disk);
+  const prepared =
+    place.projectImage === undefined ? undefined : await findPrepared(room, template, place.projectImage);
+  const saved = prepared ?? template;
+  if (prepared !== undefined) await linkOrCopy(template.disk, join(place.folder, 'base.qcow2'));
+  await copyDisk(prepared?.layer ?? template.overlay, disk);
   try {
     const guest = await Guest.start(
       room.host,
@@ -116,21 +121,22 @@ async function restore(place: Place): Promise<Started & { templateMs: number }> 
           disk,
           projectImage: place.projectImage ?? room.projectPlaceholder,
         },
-        memory: { path: template.ram, isShared: false, isReadOnly: room.host.qemu.hasReadOnlyMemory },
-        magic: template.magic,
-        stateFile: template.state,
+        memory: { path: saved.ram, isShared: false, isReadOnly: room.host.qemu.hasReadOnlyMemory },
+        magic: saved.magic,
+        stateFile: saved.state,
       },
       context.signal,
     );
     await introduce(guest, place, async () => {
-      if (place.projectImage !== undefined) await guest.client.mountProject({ signal: context.signal });
+      if (place.projectImage !== undefined && prepared === undefined)
+        await guest.client.mountProject({ signal: context.signal });
     });
     return { guest, source: 'template', bootMs: performance.now() - started, templateMs: buildMs };
   } catch (error) {
     if (!isPyroError(error, 'guest_boot_failed', 'guest_unreachable', 'template_invalid')) throw error;
     // The template may be what is wrong: drop it, so that the next run makes a new one, and boot this guest.
     context.onProgress({ phase: 'boot', message: 'the template did not come up; booting without it' });
-    await rm(templateFolder(room.cacheFolder, template.key), { recursive: true, force: true });
+    await rm(templateFolder(room.cacheFolder, saved.key), { recursive: true, force: true });
     await rm(disk, { force: true });
     return { ...(await bootCold(place)), templateMs: buildMs };
   }

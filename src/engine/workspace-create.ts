@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { makeFolder } from '../system/folders.ts';
 import { recordEvent } from './events.ts';
+import { templateSource } from './machine-room.ts';
 import type { Preparations } from './preparations.ts';
 import { prepareSeed, type SeedMemory } from './seed.ts';
 import { Workspace } from './workspace.ts';
+import { baseEnvironment } from './workspace-exec.ts';
 import { endGuest, furnish, furnishProject, startFresh } from './workspace-guest.ts';
 import { emptySeed } from './workspace-list.ts';
 import { grantFor, permitPackageSources } from './workspace-network.ts';
@@ -82,11 +84,13 @@ export async function createWorkspace(
     last_reset_at: null,
   };
   const workspace = await Workspace.open(house, files, draft, secrets);
-  const place = await workspace.place(call, draft);
+  const running = Promise.withResolvers<void>();
+  const place = { ...(await workspace.place(call, draft)), onRunning: running.resolve };
   await furnish(place, environment.imagePath, expected);
   undo.defer(() => workspace.network.closeAll());
-  const starting = startFresh(place);
-  const seeding = known ?? prepareSeed(paths, request.seedPath, call);
+  const starting = startFresh(place).finally(running.resolve);
+  // Not before there is only to wait for the guest: the work of both on one thread would make the start late.
+  const seeding = known ?? running.promise.then(() => prepareSeed(paths, request.seedPath, call));
   const [start, look] = await Promise.allSettled([starting, seeding]);
   if (start.status === 'rejected') throw start.reason;
   let started = start.value;
@@ -112,6 +116,14 @@ export async function createWorkspace(
   undo.move();
   workspace.hold(started);
   registry.add(workspace);
+  if (seed.image !== undefined) {
+    house.expectAnother({
+      source: templateSource(environment),
+      size: { vcpuCount: request.vcpuCount, memoryMib: request.memMib },
+      environment: baseEnvironment(draft),
+      projectImage: seed.image,
+    });
+  }
   call.onProgress({ phase: 'ready', message: `workspace ${id} is ready` });
   return viewOf(workspace);
 }

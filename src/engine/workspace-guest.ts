@@ -6,11 +6,13 @@ import { AdoptedProcess } from '../machine/adopted-process.ts';
 import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from '../machine/disks.ts';
 import { Guest, type GuestStart, guestFolder, newMagic } from '../machine/guest.ts';
 import { createLayer } from '../machine/layers.ts';
-import { findTemplate, type Template, templateFolder, templateKey } from '../machine/template.ts';
+import { findTemplate, type SavedGuest, templateFolder, templateKey } from '../machine/template.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
+import { haveSameContent } from '../system/files.ts';
 import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
+import { findPrepared } from './project-templates.ts';
 import { type GuestRecord, ramFile, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
 
 export interface StartedGuest {
@@ -27,6 +29,7 @@ export interface GuestPlace {
   readonly context: CallContext;
   /** True for a guest that must not outlive this process */
   readonly isAttached?: boolean;
+  readonly onRunning?: GuestStart['onRunning'];
   /** What the guest gets once its files are there and before anybody uses it */
   readonly arrive?: ((guest: Guest, folderName: string) => Promise<void>) | undefined;
 }
@@ -52,26 +55,28 @@ export async function furnishProject({ files }: GuestPlace, projectImage: string
   await linkOrCopy(projectImage, files.projectImage);
 }
 
-/** A guest with a fresh disk, restored from the `ready` template. */
+/** A guest with a fresh disk, restored from the template of its project, else from the `ready` one. */
 export async function startFresh(place: GuestPlace): Promise<StartedGuest> {
   const { room, files, plan, environment, context } = place;
-  const { template } = await ensureTemplate(
-    room,
-    { ...environment, imagePath: files.rootImage },
-    sizeOf(plan),
-    context,
-  );
+  const source = { ...environment, imagePath: files.rootImage };
+  const { template: ready } = await ensureTemplate(room, source, sizeOf(plan), context);
   const disk = join(files.folder, plan.disk);
-  const makeDisk = async (): Promise<void> => {
+  const makeDisk = async (layer?: string): Promise<void> => {
     await rm(disk, { force: true });
-    await copyDisk(await ensureRelativeOverlay(room.cacheFolder, context.signal), disk);
+    await copyDisk(layer ?? (await ensureRelativeOverlay(room.cacheFolder, context.signal)), disk);
   };
-  await makeDisk();
+  // A saved guest has its disk's blocks in memory: one that was made anew since does not fit the disk of this workspace.
+  if (!(await haveSameContent(ready.disk, files.baseDisk))) {
+    await makeDisk();
+    return await boot(place);
+  }
+  const prepared = plan.has_project ? await findPrepared(room, ready, files.projectImage) : undefined;
+  await makeDisk(prepared?.layer);
   const mount: Mount = async (guest) => {
-    if (plan.has_project) await guest.client.mountProject({ signal: context.signal });
+    if (plan.has_project && prepared === undefined) await guest.client.mountProject({ signal: context.signal });
     await grow(guest, place);
   };
-  return await restoreOrBoot(place, template, mount, makeDisk);
+  return await restoreOrBoot(place, prepared ?? ready, mount, makeDisk);
 }
 
 /** A guest whose disk is a new layer, `plan.disk`, on the seed's (null) or on another one. */
@@ -113,7 +118,7 @@ export async function startOnDisk(place: GuestPlace): Promise<StartedGuest> {
 
 async function restoreOrBoot(
   place: GuestPlace,
-  template: Template,
+  template: SavedGuest,
   mount: Mount,
   prepareBoot: () => Promise<void>,
 ): Promise<StartedGuest> {
@@ -170,7 +175,7 @@ async function launch(place: GuestPlace, source: Source, mount: Mount): Promise<
   };
   const life = place.isAttached === true ? {} : { messageFile: files.messages };
   const common = { id: plan.id, size: sizeOf(plan), storage, folderName: folder, ...life };
-  const guest = undo.use(await Guest.start(room.host, { ...common, ...source }, signal));
+  const guest = undo.use(await Guest.start(room.host, { ...common, ...source, onRunning: place.onRunning }, signal));
   const identity = { hostname: hostName(plan.id), machineId: randomBytes(16).toString('hex') };
   const magic = newMagic();
   await guest.client.resume(identity, magic, { signal });

@@ -3,6 +3,7 @@ import type { Guest } from '../machine/guest.ts';
 import type { SecretStore } from '../secrets/secret-store.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import type { MachineRoom } from './machine-room.ts';
+import type { ProjectGuest } from './project-templates.ts';
 import type { GuestRecord, WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
 
 /** What a workspace asks of the house it stands in. */
@@ -13,6 +14,8 @@ export interface WorkspaceHouse {
   /** The place of secrets, in memory. Throws `secret_store_missing` */
   readonly secretStore: () => Promise<SecretStore>;
   readonly removeSockets: (guest: GuestRecord) => Promise<void>;
+  /** Makes the next guest with this project quick; returns at once */
+  readonly expectAnother: (guest: ProjectGuest) => void;
   /** Makes the next start from disk quick; returns at once */
   readonly expectRestart: (workspace: { readonly record: WorkspaceRecord; readonly files: WorkspaceFiles }) => void;
 }

@@ -14,6 +14,7 @@ import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
 import { ensureTemplate, type MachineRoom, openMachineRoom } from './machine-room.ts';
 import { reserveMemory } from './memory-limit.ts';
 import { sweepGuests } from './orphans.ts';
+import { prepareProject } from './project-templates.ts';
 import { Workspace } from './workspace.ts';
 import type { WorkspaceHouse } from './workspace-house.ts';
 import {
@@ -92,6 +93,16 @@ export class WorkspaceRegistry implements AsyncDisposable {
       return this.#secretStore;
     },
     removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
+    expectAnother: (guest) => {
+      if (this.#closing.signal.aborted) return;
+      const context: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
+      const work = this.house.room(context).then(async (room) => {
+        // A guest that somebody waits for comes first.
+        this.house.admit('', guest.size.memoryMib);
+        await prepareProject(room, guest, context);
+      });
+      void this.#inBackground(work);
+    },
     expectRestart: ({ record, files }) => {
       if (record.disk_mib > templateDiskMib || this.#closing.signal.aborted) return;
       const context: CallContext = { signal: this.#closing.signal, onProgress: noProgress };

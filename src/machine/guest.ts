@@ -44,6 +44,8 @@ export interface GuestStart {
   readonly messageFile?: string;
   /** Name of the folder of its sockets below the runtime folder; the id unless given */
   readonly folderName?: string;
+  /** Called once its processor runs: from then on there is only to wait for it */
+  readonly onRunning?: (() => void) | undefined;
 }
 
 /** A guest that runs already, as its starter has noted it. */
@@ -111,8 +113,9 @@ export class Guest implements AsyncDisposable {
       const alive = AbortSignal.any([signal, ended.signal]);
       const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 10_000, signal: alive }));
       if (sockets.console !== undefined) readConsole(sockets.console, (text) => process.addConsole(text));
+      if (state !== undefined) await restoreState(qmp, alive);
+      start.onRunning?.();
       if (state === undefined) await awaitBoot(qmp, bootDeadlineMs[host.choice.accelerator], alive);
-      else await restoreState(qmp, alive);
       const client = await GuestClient.connect(sockets.agent, start.magic, {
         timeoutMs: restoreDeadlineMs,
         signal: alive,

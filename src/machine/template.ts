@@ -1,10 +1,7 @@
 // Templates: a guest booted once, mounted and warmed, then saved so that later guests continue from there.
 import { createHash, randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
@@ -12,16 +9,16 @@ import { readJson, temporaryName, temporaryNameStart, writeJson } from '../syste
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
 import { copyDisk, createOverlay, makeSparse } from './disks.ts';
-import {
-  Guest,
-  type GuestSize,
-  guestFolder,
-  type MachineHost,
-  migrationEnd,
-  newMagic,
-  removeGuestFolder,
-} from './guest.ts';
+import { Guest, type GuestSize, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
 import { ownedFolderName } from './owned-folders.ts';
+import { runQuietly, saveState, type WarmUpCommand } from './save-state.ts';
+
+/** What most first commands need: its pages and the agent's paths are in memory then. */
+const warmUpCommands: readonly WarmUpCommand[] = [
+  { argv: ['/bin/sh', '-c', 'true'] },
+  { argv: ['/bin/sh', '-c', 'ls / >/dev/null; command -v git && git --version'] },
+  { argv: ['true'] },
+];
 
 /** Counts changes of the machine's shape that the other parts of the key do not show. */
 const shapeVersion = 2;
@@ -35,11 +32,15 @@ const templateSchema = z.object({
   build_ms: z.number(),
 });
 
-export interface Template {
+/** A guest as it stood when it was saved: files of its memory and of its devices. */
+export interface SavedGuest {
   readonly key: string;
   readonly magic: Buffer;
   readonly ram: string;
   readonly state: string;
+}
+
+export interface Template extends SavedGuest {
   /** The frozen disk */
   readonly disk: string;
   /** Empty overlay on it, to be copied */
@@ -82,6 +83,14 @@ export function templateFolder(cacheFolder: string, key: string): string {
 
 /** The saved template, or undefined when there is none. */
 export async function findTemplate(cacheFolder: string, key: string): Promise<Template | undefined> {
+  const saved = await readTemplate(cacheFolder, key);
+  if (saved === undefined) return undefined;
+  const folder = templateFolder(cacheFolder, key);
+  return { ...saved, disk: join(folder, 'disk.qcow2'), overlay: join(folder, 'overlay.qcow2') };
+}
+
+/** What each kind of template has. */
+export async function readTemplate(cacheFolder: string, key: string): Promise<SavedGuest | undefined> {
   const folder = templateFolder(cacheFolder, key);
   const record = await readJson(join(folder, 'template.json'), templateSchema).catch((error: unknown) => {
     // A damaged template is worth as much as none: it is made again.
@@ -89,14 +98,8 @@ export async function findTemplate(cacheFolder: string, key: string): Promise<Te
     throw error;
   });
   if (record === undefined) return undefined;
-  return {
-    key,
-    magic: Buffer.from(record.magic, 'hex'),
-    ram: join(folder, 'ram'),
-    state: join(folder, 'state'),
-    disk: join(folder, 'disk.qcow2'),
-    overlay: join(folder, 'overlay.qcow2'),
-  };
+  const magic = Buffer.from(record.magic, 'hex');
+  return { key, magic, ram: join(folder, 'ram'), state: join(folder, 'state') };
 }
 
 /** Keys of all whole templates of an environment, of whatever kit, QEMU or processor. */
@@ -152,7 +155,8 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
       });
       if (wanted.kind === 'ready') {
         await guest.client.activate(false, { signal, timeoutMs: 60_000 });
-        await warmUp(guest, signal);
+        await runQuietly(guest, warmUpCommands, signal);
+        await guest.client.sync({ signal });
       }
       await saveState(guest, join(guestFolder(host, folderName), 's'), join(draft, 'state'), signal);
     }
@@ -178,48 +182,5 @@ async function removeDrafts(final: string): Promise<void> {
   for (const name of await readdir(dirname(final))) {
     const path = join(dirname(final), name);
     if (path.startsWith(start)) await rm(path, { recursive: true, force: true });
-  }
-}
-
-/** Runs what most first commands need, so that its pages and the agent's paths are in memory already. */
-async function warmUp(guest: Guest, signal: AbortSignal): Promise<void> {
-  for (const argv of [
-    ['/bin/sh', '-c', 'true'],
-    ['/bin/sh', '-c', 'ls / >/dev/null; command -v git && git --version'],
-    ['true'],
-  ]) {
-    try {
-      const process = await guest.client.start(
-        { argv, env: {}, stdin: false, overflow: 'drop', timeout_ms: 20_000 },
-        { signal },
-      );
-      await process.follow(() => undefined);
-    } catch (error) {
-      // An image without a shell or `true` has nothing to warm.
-      if (!isPyroError(error, 'command_not_found', 'command_not_executable', 'guest_refused')) throw error;
-    }
-  }
-  await guest.client.sync({ signal });
-}
-
-async function saveState(guest: Guest, socketPath: string, file: string, signal: AbortSignal): Promise<void> {
-  await guest.qmp.execute('stop');
-  await guest.qmp.execute('migrate-set-capabilities', {
-    capabilities: [
-      { capability: 'events', state: true },
-      { capability: 'x-ignore-shared', state: true },
-    ],
-  });
-  const { promise, resolve } = Promise.withResolvers<Socket>();
-  const server = createServer(resolve);
-  server.listen(socketPath);
-  try {
-    await new Promise<void>((listening) => server.once('listening', listening));
-    await guest.qmp.execute('migrate', { uri: `unix:${socketPath}` });
-    const socket = await promise;
-    await pipeline(socket, createWriteStream(file, { mode: 0o600 }));
-    await migrationEnd(guest.qmp, signal);
-  } finally {
-    server.close();
   }
 }

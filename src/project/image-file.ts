@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import { PyroError } from '../shared/errors.ts';
 import { formatBytes } from '../shared/units.ts';
 import { type RunningBytes, runBytes, startBytes } from '../system/byte-command.ts';
+import { markImage } from './image-id.ts';
 import { projectDiskBytes } from './project-types.ts';
 
 export interface PathSet {
@@ -16,6 +17,7 @@ export interface PathSet {
 }
 
 const zero = Buffer.alloc(1);
+const squashfsBlock = 4096;
 
 /** A tar stream of these paths, owned by root, links as links; hard links become files of their own. */
 export async function startTar(sets: readonly PathSet[], signal: AbortSignal): Promise<RunningBytes> {
@@ -63,8 +65,10 @@ export async function writeImage(tar: Readable, image: string, signal: AbortSign
     });
   }
   const { size } = await stat(image);
-  checkSize(size);
+  // The last bytes of the disk are the image's mark.
+  checkSize(size + squashfsBlock);
   await truncate(image, projectDiskBytes);
+  await markImage(image);
   return size;
 }
 

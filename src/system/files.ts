@@ -1,6 +1,6 @@
 // Files that appear whole or not at all, and JSON that is checked when it is read.
 import { randomBytes } from 'node:crypto';
-import { lstat, open, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { z } from 'zod';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
@@ -67,4 +67,13 @@ export async function exists(path: string): Promise<boolean> {
     if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return false;
     throw error;
   }
+}
+
+/** True when both are the same file, or two that have the same bytes; for files that fit in memory. */
+export async function haveSameContent(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([stat(one), stat(other)]);
+  if (a.dev === b.dev && a.ino === b.ino) return true;
+  if (a.size !== b.size) return false;
+  const [first, second] = await Promise.all([readFile(one), readFile(other)]);
+  return first.equals(second);
 }

@@ -1,4 +1,5 @@
 // The daemon's engine in the test's own process: the machine's cache, state and sockets in folders of the test.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,10 +17,13 @@ export interface TestHouse extends AsyncDisposable {
   readonly reopen: () => Promise<void>;
 }
 
-export async function openHouse(): Promise<TestHouse> {
+/** `hasOwnCache`: for tests that change what is cached; the environments and templates of the machine are in it, too. */
+export async function openHouse({ hasOwnCache = false } = {}): Promise<TestHouse> {
   const folder = mkdtempSync(join(tmpdir(), 'pt-'));
+  const cache = hasOwnCache ? join(folder, 'cache') : locatePaths().cache;
+  if (hasOwnCache) execFileSync('cp', ['--archive', '--link', locatePaths().cache, cache]);
   const paths: Paths = {
-    cache: locatePaths().cache,
+    cache,
     state: join(folder, 's'),
     config: join(folder, 'c'),
     runtime: join(folder, 'r'),

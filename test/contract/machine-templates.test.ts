@@ -1,0 +1,49 @@
+// Which saved guests are kept, and which go, on a real folder.
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { findProjectTemplate, projectTemplateKey, pruneProjectTemplates } from '../../src/machine/project-template.ts';
+import type { Template } from '../../src/machine/template.ts';
+
+const ready: Template = {
+  key: '0'.repeat(32),
+  magic: Buffer.alloc(16, 1),
+  ram: '/none',
+  state: '/none',
+  disk: '/none',
+  overlay: '/none',
+};
+let cache = '';
+const folder = (): string => join(cache, 'templates');
+
+beforeEach(() => {
+  cache = mkdtempSync(join(tmpdir(), 'pc-'));
+});
+afterEach(() => rmSync(cache, { recursive: true, force: true }));
+
+function save(imageId: string, usedAt: number): string {
+  const key = projectTemplateKey(ready, imageId);
+  mkdirSync(join(folder(), key), { recursive: true });
+  const record = { version: 1, key, magic: 'a'.repeat(32), environment_digest: 'd', created_at: '', build_ms: 1 };
+  writeFileSync(join(folder(), key, 'template.json'), JSON.stringify(record));
+  utimesSync(join(folder(), key), usedAt, usedAt);
+  return key;
+}
+
+it('the last used ones stay, and templates of other kinds do', async () => {
+  const keys = ['a', 'b', 'c', 'd'].map((id, at) => save(id, 100 + at));
+  mkdirSync(join(folder(), ready.key));
+  mkdirSync(join(folder(), `${keys[0]}.partial-00`));
+  // To be found is to be used.
+  expect(await findProjectTemplate(cache, ready, 'a')).toMatchObject({ key: keys[0] });
+  await pruneProjectTemplates(cache, 2);
+  expect(readdirSync(folder()).sort()).toEqual([keys[0], keys[3], ready.key, `${keys[0]}.partial-00`].sort());
+});
+
+it('one is found for its own image and its own template alone', async () => {
+  save('a', 100);
+  expect(await findProjectTemplate(cache, ready, 'b')).toBeUndefined();
+  expect(await findProjectTemplate(cache, { ...ready, magic: Buffer.alloc(16, 2) }, 'a')).toBeUndefined();
+  expect(await findProjectTemplate(cache, { ...ready, key: '1'.repeat(32) }, 'a')).toBeUndefined();
+});

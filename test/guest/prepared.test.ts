@@ -1,0 +1,146 @@
+// Guests that are saved with a project mounted: the next workspace of the same files starts from there, and from nothing else.
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Progress } from '../../src/shared/progress.ts';
+import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { killNow } from '../support/kill.ts';
+
+let house: TestHouse;
+let project = '';
+
+beforeAll(async () => {
+  house = await openHouse({ hasOwnCache: true });
+  for (const name of prepared()) rmSync(join(templates(), name), { recursive: true });
+  project = mkdtempSync(join(tmpdir(), 'pp-'));
+  for (let number = 0; number < 40; number++) {
+    mkdirSync(join(project, `d${number % 4}`), { recursive: true });
+    writeFileSync(join(project, `d${number % 4}`, `f${number}`), `content ${number}\n`);
+  }
+  git('init', '-q', '-b', 'main');
+  git('add', '-A');
+  git('commit', '-q', '-m', 'first');
+  await deleteNow(await create());
+  await untilPrepared(1);
+});
+
+afterAll(async () => {
+  await house[Symbol.asyncDispose]();
+  rmSync(project, { recursive: true, force: true });
+});
+
+function git(...args: string[]): void {
+  execFileSync('git', ['-c', 'user.name=T', '-c', 'user.email=t@localhost', ...args], { cwd: project });
+}
+
+const templates = (): string => join(house.paths.cache, 'templates');
+const prepared = (): string[] => readdirSync(templates()).filter((name) => /^p[0-9a-f]+$/.test(name));
+
+async function untilPrepared(count: number): Promise<void> {
+  for (let turn = 0; turn < 600 && prepared().length < count; turn++) await sleep(100);
+  expect(prepared()).toHaveLength(count);
+}
+
+async function create(onProgress: (progress: Progress) => void = () => undefined): Promise<string> {
+  const made = await house.workspaces().create({ ...createRequest, seedPath: project }, call({ onProgress }));
+  return made.workspace_id;
+}
+
+const deleteNow = (id: string): Promise<unknown> => house.workspaces().delete(id, call());
+
+/** Makes each look old, tells afterwards which were used. */
+async function used(work: () => Promise<void>): Promise<string[]> {
+  for (const name of prepared()) utimesSync(join(templates(), name), 1, 1);
+  await work();
+  return prepared().filter((name) => statSync(join(templates(), name)).mtimeMs > 1000);
+}
+
+async function changes(id: string): Promise<string[]> {
+  const request = { path: undefined, isStatOnly: true, base: 'baseline', hasSystem: false, cursor: 0 };
+  const diff = await house.workspaces().diff(id, { ...request, maxBytes: 10_000, entryLimit: 100 }, call());
+  return diff.entries.map(({ path }) => path);
+}
+
+describe('a workspace of a project that was seen before', () => {
+  it('starts from the saved guest, with the files, no change, and a name of its own', async () => {
+    const ids: string[] = [];
+    const names = await used(async () => {
+      ids.push(await create(), await create());
+    });
+    expect(names).toHaveLength(1);
+    const identities = new Set<string>();
+    for (const id of ids) {
+      const { stdout } = await exec(house, id, 'git status --porcelain | wc -l; cat d*/f* | sort | md5sum; ls -A');
+      const expected = execFileSync('sh', ['-c', 'cat d*/f* | sort | md5sum; ls -A'], { cwd: project });
+      expect(stdout).toBe(`0\n${expected.toString()}`);
+      expect(await changes(id)).toEqual([]);
+      identities.add((await exec(house, id, 'cat /etc/machine-id; hostname; head -c 16 /dev/urandom | md5sum')).stdout);
+    }
+    expect(identities.size).toBe(2);
+    for (const id of ids) await deleteNow(id);
+  });
+
+  it('keeps its changes to itself, over a crash too, and loses them with a reset', async () => {
+    const id = await create();
+    const [guest] = house.engine().activity().guests;
+    await exec(house, id, 'echo more >> d1/f1; rm d2/f2; mkdir new; echo x > new/file; sync');
+    const mine = ['d1/f1', 'd2/f2', 'new/file'];
+    expect(await changes(id)).toEqual(mine);
+    killNow(guest?.pid);
+    await sleep(500);
+    expect(await changes(id)).toEqual(mine);
+    const other = await create();
+    expect(await changes(other)).toEqual([]);
+    await deleteNow(other);
+    const names = await used(async () => void (await house.workspaces().reset(id, 'baseline', call())));
+    expect(names).toHaveLength(1);
+    expect(await changes(id)).toEqual([]);
+    expect((await exec(house, id, 'cat d1/f1 d2/f2')).stdout).toBe('content 1\ncontent 2\n');
+    await deleteNow(id);
+  });
+
+  it('has the files as they are now, not as they were saved', async () => {
+    writeFileSync(join(project, 'd1', 'f1'), 'changed on the host\n');
+    const before = prepared();
+    const id = await create();
+    expect((await exec(house, id, 'cat d1/f1; git status --porcelain')).stdout).toBe('changed on the host\n M d1/f1\n');
+    await deleteNow(id);
+    await untilPrepared(before.length + 1);
+  });
+
+  it('starts without the saved guest when that is damaged, which is then gone', async () => {
+    const before = prepared();
+    for (const name of before) truncateSync(join(templates(), name, 'state'), 1000);
+    const messages: string[] = [];
+    const id = await create(({ message }) => messages.push(message));
+    expect(messages.join('\n')).toContain('booting without it');
+    expect((await exec(house, id, 'cat d1/f1')).stdout).toBe('changed on the host\n');
+    expect(await changes(id)).toEqual([]);
+    await deleteNow(id);
+  });
+});
+
+it('a workspace goes back to its seed also when the template of its environment was made anew since', async () => {
+  const id = await create();
+  await exec(house, id, 'echo more >> d3/f3; echo outside > /root/file; sync');
+  for (const name of readdirSync(templates())) rmSync(join(templates(), name), { recursive: true });
+  const messages: string[] = [];
+  await house.workspaces().reset(id, 'baseline', call({ onProgress: ({ message }) => messages.push(message) }));
+  expect(messages).toContain('booting');
+  expect(await changes(id)).toEqual([]);
+  const look = await exec(house, id, 'cat d3/f3; ls /root; touch /root/new && sync && echo fine');
+  expect(look.stdout).toBe('content 3\nfine\n');
+  await deleteNow(id);
+});
