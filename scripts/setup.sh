@@ -57,12 +57,20 @@ node scripts/build.ts
 [ -n "$(find /var/lib/apt/lists -name '*Packages*' -print -quit 2>/dev/null)" ] || as_root apt-get update -qq
 (cd guest && go mod download)
 guest/kit/build.sh dist/guest
-# Programs that tests drive in the shell of a guest; debian:12 lacks them. The tests skip what is not there.
-for package in less vim-tiny python3.11-minimal libpython3.11-minimal; do
-  mkdir -p .tools/debs
-  [ -z "$(find .tools/debs -name "${package}_*.deb" -print -quit)" ] || continue
-  (cd .tools/debs && apt-get -qq -o APT::Sandbox::User=root download "$package") || say "no package $package; tests that need it will skip"
-done
+# Packages that tests unpack and never install. The tests skip what is not there.
+get_packages() {
+  local folder=$1 package
+  shift
+  mkdir -p "$folder"
+  for package in "$@"; do
+    [ -z "$(find "$folder/" -name "${package}_*.deb" -print -quit)" ] || continue
+    (cd "$folder" && apt-get -qq -o APT::Sandbox::User=root download "$package") || say "no package $package; tests that need it will skip"
+  done
+}
+# Programs that tests drive in the shell of a guest; debian:12 lacks them.
+get_packages .tools/debs less vim-tiny python3.11-minimal libpython3.11-minimal
+# The SSH server that guests log in to.
+get_packages .tools/ssh openssh-server libwrap0
 if ! bin/pyro env inspect debian:12 --json | grep -q '"installed": true'; then
   say 'getting the debian:12 environment'
   bin/pyro env pull debian:12

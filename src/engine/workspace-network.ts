@@ -40,13 +40,16 @@ export function permitPackageSources(wish: PackageSourceKind, ceiling: NetworkCe
   });
 }
 
-/** What results show of refused attempts; the last few. */
+/** What results show of refused attempts: the last few, each target once for each reason. */
 export function deniedConnections(attempts: readonly Attempt[]): DeniedConnection[] {
-  return attempts.slice(-20).map(({ name, port, rule, reason }) => ({
-    target: `${name}:${port}`,
-    rule,
-    reason: reason ?? 'refused',
-  }));
+  const byText = new Map<string, DeniedConnection>();
+  for (const { name, port, rule, reason } of attempts) {
+    const denied = { target: port === null ? name : `${name}:${port}`, rule, reason: reason ?? 'refused' };
+    const text = JSON.stringify(denied);
+    byText.delete(text);
+    byText.set(text, denied);
+  }
+  return [...byText.values()].slice(-20);
 }
 
 /** Who names no hosts has no list, which is not the same as an empty one. */

@@ -22,8 +22,10 @@ import {
   type PolicyRules,
   parseGrant,
 } from './policy.ts';
+import { RefusalReports, refusalsPath } from './refusal-reports.ts';
 import { parseTarget, type Target } from './target.ts';
 import { joinStreams } from './tunnel.ts';
+import { UnreadRequests } from './unread-requests.ts';
 import { dialThrough, type Routes } from './upstream.ts';
 
 export interface EgressOptions {
@@ -49,13 +51,16 @@ export class Egress implements AsyncDisposable {
   readonly #options: EgressOptions;
   readonly #rules: PolicyRules;
   readonly #gate: ConnectionGate;
+  readonly #reports: RefusalReports;
   readonly #closing = new AbortController();
   #session: ServerHttp2Session | undefined;
+  #unread: UnreadRequests | undefined;
 
   private constructor(options: EgressOptions) {
     this.#options = options;
     this.#rules = parseGrant(options.grant, ownAddresses());
     this.#gate = new ConnectionGate(options.limits ?? defaultLimits);
+    this.#reports = new RefusalReports(options.log, options.limits ?? defaultLimits);
   }
 
   /** Opens the way out and keeps it open until it is closed, or the guest's socket is gone. Throws `guest_unreachable`. */
@@ -81,7 +86,9 @@ export class Egress implements AsyncDisposable {
   /** Ends every connection and waits until the log is written. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
+    this.#unread?.[Symbol.dispose]();
     this.#session?.destroy();
+    this.#reports[Symbol.dispose]();
     await this.#options.log.flush();
   }
 
@@ -99,7 +106,8 @@ export class Egress implements AsyncDisposable {
       settings: {
         initialWindowSize: 1024 * 1024,
         maxFrameSize: 65_536,
-        maxConcurrentStreams: (this.#options.limits ?? defaultLimits).mostOpen + 64,
+        // Beside the connections that the agent asks for at once there is room for its reports.
+        maxConcurrentStreams: (this.#options.limits ?? defaultLimits).mostOpen + 72,
         maxHeaderListSize: 4096,
       },
       // A guest must not make the host remember much.
@@ -109,12 +117,26 @@ export class Egress implements AsyncDisposable {
     this.#session = session;
     session.setLocalWindowSize(16 * 1024 * 1024);
     // What breaks a session breaks its streams, and each tunnel looks at its own.
-    session.on('error', () => undefined);
-    session.on('stream', (stream, headers) => {
-      stream.on('error', () => undefined);
-      void this.#serve(stream, headers).catch(() => stream.destroy());
+    session.on('error', (error) => {
+      if (systemCodeOf(error)?.startsWith('ERR_HTTP2_') === true) this.#reports.noteBroken();
     });
-    return { ended: new Promise((resolve) => session.once('close', () => resolve())) };
+    const unread = new UnreadRequests(session, (count) => this.#reports.noteUnread(count));
+    this.#unread = unread;
+    session.on('stream', (stream, headers) => {
+      unread.heard();
+      stream.on('error', () => undefined);
+      const isReport = headers[':method'] === 'POST' && headers[':path'] === refusalsPath;
+      const work = isReport ? this.#reports.receive(stream) : this.#serve(stream, headers);
+      void work.catch(() => stream.destroy());
+    });
+    return {
+      ended: new Promise((resolve) =>
+        session.once('close', () => {
+          unread[Symbol.dispose]();
+          resolve();
+        }),
+      ),
+    };
   }
 
   /** A session that breaks without being closed is begun again: the guest may have sent nonsense, or the port hiccuped. */

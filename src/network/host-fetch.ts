@@ -11,6 +11,8 @@ export interface FetchOptions {
   /** Certificates that are trusted beside the usual ones, PEM */
   readonly certificates: string | undefined;
   readonly accept?: string;
+  /** Login for the page, as its header has it */
+  readonly authorization?: string | undefined;
 }
 
 const timeoutMs = 8000;
@@ -28,9 +30,10 @@ export async function fetchText(url: string, options: FetchOptions): Promise<str
 }
 
 async function fetchOnce(url: URL, options: FetchOptions, signal: AbortSignal): Promise<string | undefined> {
-  const { proxy, certificates, accept = '*/*' } = options;
+  const { proxy, certificates, accept = '*/*', authorization } = options;
   const socket = proxy === undefined ? undefined : await dialThrough(proxy, authorityOf(url), signal);
-  const headers = { accept, 'user-agent': 'pyro', connection: 'close' };
+  const login = authorization === undefined ? {} : { authorization };
+  const headers = { accept, 'user-agent': 'pyro', connection: 'close', ...login };
   const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
   const ca = certificates === undefined ? undefined : [...rootCertificates, certificates];
   const secure = (): Socket => connectTls({ socket, servername: url.hostname, ...(ca === undefined ? {} : { ca }) });

@@ -1,5 +1,6 @@
 // apt's sources of this machine for the release of a guest, with the keys that they name; a guest of another release keeps its own.
 import { join } from 'node:path';
+import { readAptLogins } from './package-apt-logins.ts';
 import type { Findings } from './package-findings.ts';
 import type { HostSettings } from './package-settings.ts';
 
@@ -28,6 +29,7 @@ export async function readApt(
   const proxies = { http: proxyFor('http'), https: proxyFor('https') };
   const names = (await host.list(listFolder)).filter((name) => /\.(?:list|sources)$/.test(name));
   const lines: string[] = [];
+  const uris: string[] = [];
   const keys = new Map<string, string>();
   for (const path of [mainList, ...names.map((name) => join(listFolder, name))]) {
     const text = (await host.read(path))?.toString('utf8') ?? '';
@@ -35,6 +37,7 @@ export async function readApt(
       if (codename === undefined || !new RegExp(`^${codename}(?:[-/]|$)`).test(source.suite)) continue;
       const uri = found.url(source.uri, proxies);
       if (uri === undefined) continue;
+      uris.push(source.uri);
       const key = source.keyPath === undefined ? undefined : await takeKey(host, found, keys, source.keyPath);
       const options = [
         ...(key === undefined ? [] : [`signed-by=${key}`]),
@@ -45,12 +48,14 @@ export async function readApt(
   }
   if (lines.length === 0) return;
   const list = found.file('sources.list', `${[...new Set(lines)].join('\n')}\n`);
+  const logins = found.hasCredentials ? await readAptLogins(host, found, uris) : undefined;
   found.env['APT_CONFIG'] = found.file(
     'apt.conf',
     [
       `Dir::Etc::SourceList "${list}";`,
       'Dir::Etc::SourceParts "/dev/null";',
       ...(certificatesPath === undefined ? [] : [`Acquire::https::CaInfo "${certificatesPath}";`]),
+      ...(logins === undefined ? [] : [`Dir::Etc::netrc "${found.file('auth.conf', logins)}";`]),
       '',
     ].join('\n'),
   );

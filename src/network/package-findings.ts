@@ -20,6 +20,11 @@ export interface ProxyChoice {
   readonly direct: string | undefined;
 }
 
+/** A service on the loopback of this machine has another name in the guest. */
+export function hostInGuest(hostname: string): string {
+  return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname) ? hostName : hostname;
+}
+
 export class Findings {
   readonly env: Record<string, string> = {};
   readonly files: GuestFile[] = [];
@@ -53,8 +58,7 @@ export class Findings {
       url.password = '';
     }
     for (const part of url.password === '' ? [url.username] : [url.password]) this.secret(decodeURIComponent(part));
-    // A service on the loopback of this machine has another name in the guest.
-    if (/^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)) url.hostname = hostName;
+    url.hostname = hostInGuest(url.hostname);
     this.host(url, proxies);
     const isOpenEnded = text.endsWith('/') || !url.href.endsWith('/');
     return isOpenEnded ? url.href : url.href.slice(0, -1);

@@ -49,7 +49,7 @@ export const workspaceNetwork = defineOperation({
     const rows = attempts.map((each) => [
       each.time.slice(0, 19).replace('T', ' '),
       each.verdict,
-      `${each.name}:${each.port ?? ''}`,
+      each.port === null ? each.name : `${each.name}:${each.port}`,
       each.address ?? '-',
       `${formatBytes(each.bytes_in ?? 0)} in, ${formatBytes(each.bytes_out ?? 0)} out`,
       each.reason ?? each.rule,

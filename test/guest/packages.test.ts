@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { hostSettings } from '../../src/network/package-settings.ts';
 import { findProgram } from '../../src/system/command.ts';
+import { takeCargo } from '../support/cargo-tools.ts';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 
 let house: TestHouse;
@@ -23,7 +24,7 @@ beforeAll(async () => {
     await takeNpm();
     await takePip();
     await takeGo();
-    await takeCargo();
+    await takeUsedCargo();
   }
   writeFileSync(join(tools, 'package.json'), '{ "name": "p", "version": "1.0.0" }\n');
   house = await openHouse();
@@ -65,29 +66,11 @@ async function takeGo(): Promise<void> {
 }
 
 /** A cargo that this machine has used once, in a home of the test's own, as the settings of the machine. */
-async function takeCargo(): Promise<void> {
-  const sysroot = (await hostSettings.run('rustc', ['--print', 'sysroot']))?.trim();
-  const version = await hostSettings.run('rustc', ['-vV']);
-  const kinds = ['bin', 'rlib', 'dylib', 'cdylib', 'staticlib', 'proc-macro'].flatMap((kind) => ['--crate-type', kind]);
-  const prints = ['sysroot', 'split-debuginfo', 'crate-name', 'cfg'].map((what) => `--print=${what}`);
-  const target = await hostSettings.run('rustc', [
-    '-',
-    '--crate-name',
-    '___',
-    '--print=file-names',
-    ...kinds,
-    ...prints,
-  ]);
-  if (sysroot === undefined || version === undefined || target === undefined) {
+async function takeUsedCargo(): Promise<void> {
+  if (!(await takeCargo(tools))) {
     missing.set('cargo', 'this machine has no rustc');
     return;
   }
-  cpSync(join(sysroot, 'bin', 'cargo'), join(tools, 'cargo'));
-  // To load crates, cargo asks the compiler, of several hundred megabytes, only who it is and for what it compiles.
-  writeFileSync(
-    join(tools, 'rustc'),
-    `#!/bin/sh\nif [ "$1" = -vV ]; then cat <<'E'\n${version}E\nelse cat <<'E'\n${target}E\nfi\n`,
-  );
   mkdirSync(join(tools, 'crate', 'src'), { recursive: true });
   writeFileSync(join(tools, 'crate', 'src', 'lib.rs'), '');
   const manifest = '[package]\nname = "m"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\nitoa = "=1.0.9"\n';

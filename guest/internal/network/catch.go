@@ -17,6 +17,7 @@ import (
 // caught is what stands while connections of all programs are caught.
 type caught struct {
 	device   *os.File
+	packets  *packetSocket
 	tcp      *net.TCPListener
 	udp      *net.UDPConn
 	attached *os.File
@@ -31,7 +32,9 @@ func catch(link *Link, known *names, who *owners) (*caught, error) {
 		c.close()
 		return nil, err
 	}
-	go known.serveUDP(c.udp)
+	go known.serveUDP(c.udp, link.reports)
+	go c.packets.serve(link.reports)
+	go servePackets(c.device, link.reports)
 	go c.serve(link, known, who)
 	return c, nil
 }
@@ -68,6 +71,9 @@ func (c *caught) open() error {
 		return err
 	}
 	answerPings(false)
+	if c.packets, err = openPackets(); err != nil {
+		return err
+	}
 	return addRoutes()
 }
 
@@ -112,6 +118,9 @@ func (c *caught) close() {
 	if c.udp != nil {
 		_ = c.udp.Close()
 	}
+	if c.packets != nil {
+		c.packets.close()
+	}
 	if c.device != nil {
 		_ = c.device.Close()
 	}
@@ -135,23 +144,27 @@ func (c *caught) serve(link *Link, known *names, who *owners) {
 				serveCaught(link, known, who, conn)
 			}()
 		default:
+			link.reports.note(kindTooMany, conn.LocalAddr().String(), "")
 			reset(conn)
 		}
 	}
 }
 
 func serveCaught(link *Link, known *names, who *owners, conn *net.TCPConn) {
+	refuse := func(kind, asked string) { link.reports.noteFirst(kind, asked, who.of(conn)) }
 	wanted, ok := localOf(conn.LocalAddr())
 	if !ok || wanted.Addr().Unmap().IsLoopback() || wanted.Addr().Unmap() == ownAddress {
+		refuse(kindUnknownAddress, conn.LocalAddr().String())
 		reset(conn)
 		return
 	}
 	if wanted.Port() == dnsPort {
-		known.serveTCP(conn)
+		known.serveTCP(conn, func(asked string) { refuse(kindDNS, asked) })
 		return
 	}
 	authority, ok := known.authorityOf(wanted)
 	if !ok {
+		refuse(kindUnknownAddress, wanted.String())
 		reset(conn)
 		return
 	}

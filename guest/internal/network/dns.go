@@ -4,6 +4,7 @@ package network
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -21,32 +22,35 @@ const (
 	dnsIdle       = 30 * time.Second
 )
 
-// answerQuery answers one message; nil for what is no query.
-func (n *names) answerQuery(query []byte) []byte {
+// answerQuery answers one message; nil for what is no query. What is refused of it is told, and empty otherwise.
+func (n *names) answerQuery(query []byte) (answer []byte, refused string) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(query)
 	if err != nil || header.Response {
-		return nil
+		return nil, "a message that is no query"
 	}
 	question, err := parser.Question()
 	reply := dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: header.RecursionDesired, RecursionAvailable: true}
 	switch {
 	case err != nil:
-		reply.RCode = dnsmessage.RCodeFormatError
+		reply.RCode, refused = dnsmessage.RCodeFormatError, "a query without a question"
 	case header.OpCode != 0:
-		reply.RCode = dnsmessage.RCodeNotImplemented
+		reply.RCode, refused = dnsmessage.RCodeNotImplemented, fmt.Sprintf("operation %d", header.OpCode)
 	}
 	if reply.RCode != dnsmessage.RCodeSuccess {
 		builder := dnsmessage.NewBuilder(nil, reply)
 		answer, _ := builder.Finish()
-		return answer
+		return answer, refused
 	}
-	resource, code := n.resolve(question)
+	resource, code, isRefused := n.resolve(question)
 	reply.RCode = code
+	if isRefused {
+		refused = question.Name.String()
+	}
 	builder := dnsmessage.NewBuilder(make([]byte, 0, 512), reply)
 	builder.EnableCompression()
 	if builder.StartQuestions() != nil || builder.Question(question) != nil || builder.StartAnswers() != nil {
-		return nil
+		return nil, question.Name.String()
 	}
 	head := dnsmessage.ResourceHeader{Name: question.Name, Class: dnsmessage.ClassINET, TTL: answerSeconds}
 	switch body := resource.(type) {
@@ -56,35 +60,37 @@ func (n *names) answerQuery(query []byte) []byte {
 		err = builder.PTRResource(head, *body)
 	}
 	if err != nil {
-		return nil
+		return nil, question.Name.String()
 	}
-	answer, err := builder.Finish()
+	answer, err = builder.Finish()
 	if err != nil {
-		return nil
+		return nil, question.Name.String()
 	}
-	return answer
+	return answer, refused
 }
 
-// resolve gives what stands behind a question: one resource, or none.
-func (n *names) resolve(question dnsmessage.Question) (dnsmessage.ResourceBody, dnsmessage.RCode) {
+// resolve gives what stands behind a question: one resource, or none. That there is none is an answer; a name that no
+// host may have and a class that nobody is asked for are refused.
+func (n *names) resolve(question dnsmessage.Question) (resource dnsmessage.ResourceBody, code dnsmessage.RCode, isRefused bool) {
 	name, ok := canonical(question.Name.String())
 	if !ok {
-		return nil, dnsmessage.RCodeNameError
+		return nil, dnsmessage.RCodeNameError, true
 	}
 	if question.Class != dnsmessage.ClassINET {
-		return nil, dnsmessage.RCodeRefused
+		return nil, dnsmessage.RCodeRefused, true
 	}
 	isLocal := name == "localhost" || strings.HasSuffix(name, ".localhost")
 	switch {
 	case question.Type == dnsmessage.TypeA && isLocal:
-		return &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}, dnsmessage.RCodeSuccess
+		return &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}, dnsmessage.RCodeSuccess, false
 	case question.Type == dnsmessage.TypeA:
-		return &dnsmessage.AResource{A: n.address(name).As4()}, dnsmessage.RCodeSuccess
+		return &dnsmessage.AResource{A: n.address(name).As4()}, dnsmessage.RCodeSuccess, false
 	case question.Type == dnsmessage.TypePTR:
-		return n.reverse(name)
+		resource, code := n.reverse(name)
+		return resource, code, false
 	}
 	// Of other kinds there is nothing, and that is no failure: programs go on with the address.
-	return nil, dnsmessage.RCodeSuccess
+	return nil, dnsmessage.RCodeSuccess, false
 }
 
 func (n *names) reverse(question string) (dnsmessage.ResourceBody, dnsmessage.RCode) {
@@ -109,7 +115,7 @@ func (n *names) reverse(question string) (dnsmessage.ResourceBody, dnsmessage.RC
 }
 
 // serveUDP answers datagrams from the address that they were sent to, until the socket is closed.
-func (n *names) serveUDP(socket *net.UDPConn) {
+func (n *names) serveUDP(socket *net.UDPConn, reports *reports) {
 	query, control := make([]byte, 4096), make([]byte, 256)
 	for {
 		size, controlSize, _, client, err := socket.ReadMsgUDPAddrPort(query, control)
@@ -119,7 +125,10 @@ func (n *names) serveUDP(socket *net.UDPConn) {
 			}
 			continue
 		}
-		answer := n.answerQuery(query[:size])
+		answer, refused := n.answerQuery(query[:size])
+		if refused != "" {
+			reports.note(kindDNS, refused, "udp "+portForm(client.Port()))
+		}
 		asked := destinationOf(control[:controlSize])
 		if answer != nil && asked != nil {
 			_, _, _ = socket.WriteMsgUDPAddrPort(answer, unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: *asked}), client)
@@ -142,20 +151,27 @@ func destinationOf(control []byte) *[4]byte {
 	return nil
 }
 
-// serveTCP answers the queries of one connection.
-func (n *names) serveTCP(conn *net.TCPConn) {
+// serveTCP answers the queries of one connection; refuse is called for what it refuses.
+func (n *names) serveTCP(conn *net.TCPConn, refuse func(asked string)) {
 	defer conn.Close()
 	for {
 		_ = conn.SetDeadline(time.Now().Add(dnsIdle))
 		var length [2]byte
-		if _, err := io.ReadFull(conn, length[:]); err != nil {
+		if got, err := io.ReadFull(conn, length[:]); err != nil {
+			if got > 0 {
+				refuse("a message that is cut off")
+			}
 			return
 		}
 		query := make([]byte, binary.BigEndian.Uint16(length[:]))
 		if _, err := io.ReadFull(conn, query); err != nil {
+			refuse("a message that is cut off")
 			return
 		}
-		answer := n.answerQuery(query)
+		answer, refused := n.answerQuery(query)
+		if refused != "" {
+			refuse(refused)
+		}
 		if answer == nil {
 			return
 		}

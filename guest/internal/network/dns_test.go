@@ -29,6 +29,11 @@ func query(t testing.TB, name string, kind dnsmessage.Type) []byte {
 	return message
 }
 
+func answerOf(known *names, query []byte) []byte {
+	answer, _ := known.answerQuery(query)
+	return answer
+}
+
 func parse(t testing.TB, answer []byte) dnsmessage.Message {
 	t.Helper()
 	var message dnsmessage.Message
@@ -53,9 +58,9 @@ func addressIn(t testing.TB, answer []byte) netip.Addr {
 
 func TestEachNameHasOneAddressWhateverItsSpelling(t *testing.T) {
 	known := newNames()
-	first := addressIn(t, known.answerQuery(query(t, "Example.COM.", dnsmessage.TypeA)))
-	second := addressIn(t, known.answerQuery(query(t, "example.com.", dnsmessage.TypeA)))
-	other := addressIn(t, known.answerQuery(query(t, "example.org.", dnsmessage.TypeA)))
+	first := addressIn(t, answerOf(known, query(t, "Example.COM.", dnsmessage.TypeA)))
+	second := addressIn(t, answerOf(known, query(t, "example.com.", dnsmessage.TypeA)))
+	other := addressIn(t, answerOf(known, query(t, "example.org.", dnsmessage.TypeA)))
 	if first != second || first == other || !syntheticRange.Contains(first) {
 		t.Fatal(first, second, other)
 	}
@@ -63,7 +68,7 @@ func TestEachNameHasOneAddressWhateverItsSpelling(t *testing.T) {
 		t.Fatal(authority, ok)
 	}
 	pointer := fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa.", first.As4()[3], first.As4()[2], first.As4()[1], first.As4()[0])
-	answers := parse(t, known.answerQuery(query(t, pointer, dnsmessage.TypePTR))).Answers
+	answers := parse(t, answerOf(known, query(t, pointer, dnsmessage.TypePTR))).Answers
 	if len(answers) != 1 || answers[0].Body.GoString() != `dnsmessage.PTRResource{PTR: dnsmessage.MustNewName("example.com.")}` {
 		t.Fatal(answers)
 	}
@@ -85,17 +90,22 @@ func TestAddressesThatStandForNothingAreRefusedAndOthersGoAsTheyAre(t *testing.T
 func TestOtherQuestionsGetAnEmptyAnswerAndBadNamesNone(t *testing.T) {
 	known := newNames()
 	for _, kind := range []dnsmessage.Type{dnsmessage.TypeAAAA, dnsmessage.TypeMX, dnsmessage.TypeTXT, dnsmessage.TypeSRV, 65} {
-		message := parse(t, known.answerQuery(query(t, "example.com.", kind)))
+		answer, refused := known.answerQuery(query(t, "example.com.", kind))
+		if refused != "" {
+			t.Errorf("%v is reported as refused: %s", kind, refused)
+		}
+		message := parse(t, answer)
 		if message.RCode != dnsmessage.RCodeSuccess || len(message.Answers) != 0 {
 			t.Error(kind, message.RCode, message.Answers)
 		}
 	}
 	for _, name := range []string{".", "a b.example.", "ex\x00ample.", "ünï.example."} {
-		if code := parse(t, known.answerQuery(query(t, name, dnsmessage.TypeA))).RCode; code != dnsmessage.RCodeNameError {
-			t.Errorf("%q: %v", name, code)
+		answer, refused := known.answerQuery(query(t, name, dnsmessage.TypeA))
+		if code := parse(t, answer).RCode; code != dnsmessage.RCodeNameError || refused != name {
+			t.Errorf("%q: %v, reported %q", name, code, refused)
 		}
 	}
-	if address := addressIn(t, known.answerQuery(query(t, "db.localhost.", dnsmessage.TypeA))); !address.IsLoopback() {
+	if address := addressIn(t, answerOf(known, query(t, "db.localhost.", dnsmessage.TypeA))); !address.IsLoopback() {
 		t.Error(address)
 	}
 }
@@ -125,7 +135,7 @@ func TestDatagramsAreAnsweredFromTheAddressThatWasAsked(t *testing.T) {
 	if !ok {
 		t.Fatalf("%T", socket)
 	}
-	go newNames().serveUDP(conn)
+	go newNames().serveUDP(conn, newReports(nil))
 	asked := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 77), Port: int(netip.MustParseAddrPort(conn.LocalAddr().String()).Port())}
 	client, err := net.DialUDP("udp4", nil, asked)
 	if err != nil {
@@ -152,7 +162,7 @@ func TestSeveralQueriesGoOverOneConnection(t *testing.T) {
 	defer listener.Close()
 	go func() {
 		if conn, err := listener.AcceptTCP(); err == nil {
-			newNames().serveTCP(conn)
+			newNames().serveTCP(conn, func(string) {})
 		}
 	}()
 	conn, err := net.Dial("tcp4", listener.Addr().String())
@@ -180,9 +190,11 @@ func FuzzAnswerQuery(f *testing.F) {
 	f.Add(query(f, "example.com.", dnsmessage.TypeA))
 	f.Add(query(f, "1.0.18.198.in-addr.arpa.", dnsmessage.TypePTR))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		answer := newNames().answerQuery(message)
+		answer, refused := newNames().answerQuery(message)
 		if answer != nil {
 			parse(t, answer)
+		} else if refused == "" {
+			t.Error("no answer, and nothing to report")
 		}
 	})
 }

@@ -30,6 +30,8 @@ const (
 	mostStreams   = 320
 	mostTurns     = 3
 	longestReason = 500
+	// longestAuthority fits into the head that the host takes, and is more than it takes for a target.
+	longestAuthority = 1000
 )
 
 // Refused is the host's answer to a connection that it does not open.
@@ -44,8 +46,9 @@ var errAway = errors.New("the host does not answer on the network port")
 
 // Link opens connections through the host.
 type Link struct {
-	mux  *channel.Mux
-	room chan struct{}
+	mux     *channel.Mux
+	room    chan struct{}
+	reports *reports
 
 	mu      sync.Mutex
 	current *http.ClientConn
@@ -55,11 +58,14 @@ type Link struct {
 
 // NewLink makes a link on whatever sessions the mux accepts.
 func NewLink(mux *channel.Mux) *Link {
-	return &Link{mux: mux, room: make(chan struct{}, mostStreams), changed: make(chan struct{})}
+	link := &Link{mux: mux, room: make(chan struct{}, mostStreams), changed: make(chan struct{})}
+	link.reports = newReports(link.report)
+	return link
 }
 
 // Serve takes sessions until the mux is closed.
 func (l *Link) Serve() {
+	go l.reports.serve()
 	for {
 		conn, err := l.mux.Accept()
 		if err != nil {
@@ -129,8 +135,35 @@ func (l *Link) client(ctx context.Context) (*http.ClientConn, error) {
 	}
 }
 
-// Dial asks the host for a connection. A refusal is *Refused.
+// Dial asks the host for a connection. A refusal is *Refused. Whatever does not open is in the host's log, and what the
+// host did not hear of is reported to it.
 func (l *Link) Dial(ctx context.Context, authority, process string) (*Stream, error) {
+	if !isAskable(authority) {
+		l.reports.noteFirst(kindTarget, authority, process)
+		return nil, &Refused{http.StatusBadRequest, "the target is not host:port"}
+	}
+	stream, err := l.ask(ctx, authority, process)
+	var refused *Refused
+	if err != nil && ctx.Err() == nil && !errors.As(err, &refused) {
+		l.reports.noteFirst(kindTarget, authority, process)
+	}
+	return stream, err
+}
+
+// isAskable tells whether HTTP/2 takes a text for an authority. What it does not, the host would not hear of.
+func isAskable(authority string) bool {
+	if authority == "" || len(authority) > longestAuthority {
+		return false
+	}
+	for _, c := range []byte(authority) {
+		if c <= ' ' || c == 0x7f || strings.IndexByte("\"#/<>?\\^`{|}", c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Link) ask(ctx context.Context, authority, process string) (*Stream, error) {
 	select {
 	case l.room <- struct{}{}:
 	case <-ctx.Done():

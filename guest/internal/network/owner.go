@@ -62,29 +62,32 @@ func (o *owners) of(conn net.Conn) string {
 	})
 	address := client.Addr().Unmap()
 	if address.Is4() {
-		if process, ok := mine.found[tableForm(address, client.Port())]; ok {
+		if process, ok := mine.found["tcp "+tableForm(address, client.Port())]; ok {
 			return process
 		}
 	}
-	return mine.found[tableForm(netip.AddrFrom16(address.As16()), client.Port())]
+	return mine.found["tcp "+tableForm(netip.AddrFrom16(address.As16()), client.Port())]
 }
 
-// processesBySocket maps local addresses, as the kernel's table writes them, to processes.
+// processesBySocket maps protocols and local addresses, as the kernel's tables write them, to processes. A socket that
+// has no address stands for that of its port; of a raw one, the protocol is the port.
 func processesBySocket() map[string]string {
 	byInode := processesByInode()
 	found := map[string]string{}
-	for _, path := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
-		file, err := os.Open(path)
-		if err != nil {
-			continue
+	for _, protocol := range []string{"tcp", "udp", "raw"} {
+		for _, table := range []string{protocol, protocol + "6"} {
+			file, err := os.Open("/proc/self/net/" + table)
+			if err != nil {
+				continue
+			}
+			addSockets(found, protocol+" ", io.LimitReader(file, longestTable), byInode)
+			_ = file.Close()
 		}
-		addSockets(found, io.LimitReader(file, longestTable), byInode)
-		_ = file.Close()
 	}
 	return found
 }
 
-func addSockets(found map[string]string, table io.Reader, byInode map[string]string) {
+func addSockets(found map[string]string, protocol string, table io.Reader, byInode map[string]string) {
 	lines := bufio.NewScanner(table)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
@@ -92,7 +95,10 @@ func addSockets(found map[string]string, table io.Reader, byInode map[string]str
 			continue
 		}
 		if process, ok := byInode[fields[inodeField]]; ok {
-			found[fields[localPartField]] = process
+			local := fields[localPartField]
+			found[protocol+local] = process
+			// A datagram's address is chosen when it is sent, so the port has to do.
+			found[protocol+local[strings.LastIndexByte(local, ':'):]] = process
 		}
 	}
 }
@@ -118,6 +124,9 @@ func processesByInode() map[string]string {
 	}
 	return byInode
 }
+
+// portForm stands for all addresses of a port.
+func portForm(port uint16) string { return fmt.Sprintf(":%04X", port) }
 
 // tableForm writes an address as the kernel's table does: words of 32 bits in the machine's order.
 func tableForm(address netip.Addr, port uint16) string {

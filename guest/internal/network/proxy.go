@@ -10,8 +10,10 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,7 +34,12 @@ type proxy struct {
 	client *http.Transport
 }
 
-type ownerKey struct{}
+type (
+	ownerKey struct{}
+	connKey  struct{}
+	// askedKey holds what a forwarded request sets once it asks for a connection.
+	askedKey struct{}
+)
 
 func newProxy(link *Link, owner func(net.Conn) string) *proxy {
 	p := &proxy{link: link, owner: owner, conns: newConnListener()}
@@ -54,26 +61,42 @@ func newProxy(link *Link, owner func(net.Conn) string) *proxy {
 		Transport:     p.client,
 		FlushInterval: -1,
 		ErrorLog:      log.New(io.Discard, "", 0),
-		ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, err error) { refuseWeb(w, err) },
+		ErrorHandler:  p.forwardFailed,
 	}
 	p.web = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if conn, ok := r.Context().Value(connKey{}).(*peekedConn); ok {
+				conn.isAnswered()
+			}
 			switch {
-			case r.Method == http.MethodConnect:
+			case r.Method == http.MethodConnect && r.URL.User == nil && r.URL.Path == "" && r.URL.RawQuery == "":
 				p.connect(w, r)
 			case r.URL.Scheme == "http" && r.URL.Host != "" && r.URL.User == nil:
-				forward.ServeHTTP(w, r)
+				forward.ServeHTTP(w, watched(r))
 			default:
+				p.refuse(r)
 				http.Error(w, "this is a proxy: ask it for an http:// address, or CONNECT host:port", http.StatusBadRequest)
 			}
 		}),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, ownerKey{}, owner(conn))
+			peeked, ok := conn.(*peekedConn)
+			if !ok {
+				return ctx
+			}
+			peeked.watch(func(said string) { link.reports.noteFirst(kindMalformed, said, peeked.process) })
+			return context.WithValue(context.WithValue(ctx, connKey{}, peeked), ownerKey{}, peeked.process)
 		},
-		ReadHeaderTimeout: headWait,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    mostHead,
-		ErrorLog:          log.New(io.Discard, "", 0),
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			if conn, ok := conn.(*peekedConn); ok {
+				conn.becomes(state)
+			}
+		},
+		// It would answer OPTIONS * itself.
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            headWait,
+		IdleTimeout:                  2 * time.Minute,
+		MaxHeaderBytes:               mostHead,
+		ErrorLog:                     log.New(io.Discard, "", 0),
 	}
 	return p
 }
@@ -101,6 +124,7 @@ func (p *proxy) serve(listener *net.TCPListener) {
 			}()
 		default:
 			// Too many that have not said what they want.
+			p.link.reports.note(kindTooMany, "the proxy", "")
 			reset(conn)
 		}
 	}
@@ -117,8 +141,30 @@ func (p *proxy) sort(conn *net.TCPConn) {
 	case first[0] == socksVersion:
 		p.socks(conn, in)
 	default:
-		p.conns.give(&peekedConn{TCPConn: conn, in: in})
+		// Looked for here, where those that come at once share a search: the server takes one after the other.
+		p.conns.give(&peekedConn{TCPConn: conn, in: in, process: p.owner(conn)})
 	}
+}
+
+// refuse reports a request that the proxy does not serve.
+func (p *proxy) refuse(r *http.Request) {
+	process, _ := r.Context().Value(ownerKey{}).(string)
+	p.link.reports.noteFirst(kindUnsupported, describeRequest(r.Method+" "+r.RequestURI), process)
+}
+
+// watched notices when a request asks for a connection: from there on the host knows of it.
+func watched(r *http.Request) *http.Request {
+	asked := &atomic.Bool{}
+	ctx := context.WithValue(r.Context(), askedKey{}, asked)
+	trace := &httptrace.ClientTrace{GetConn: func(string) { asked.Store(true) }}
+	return r.WithContext(httptrace.WithClientTrace(ctx, trace))
+}
+
+func (p *proxy) forwardFailed(w http.ResponseWriter, r *http.Request, err error) {
+	if asked, ok := r.Context().Value(askedKey{}).(*atomic.Bool); ok && !asked.Load() {
+		p.refuse(r)
+	}
+	refuseWeb(w, err)
 }
 
 func (p *proxy) connect(w http.ResponseWriter, r *http.Request) {
@@ -167,46 +213,3 @@ func printable(r rune) rune {
 	}
 	return r
 }
-
-// peekedConn is a connection of which the first bytes have been read.
-type peekedConn struct {
-	*net.TCPConn
-	in *bufio.Reader
-}
-
-func (c *peekedConn) Read(p []byte) (int, error) { return c.in.Read(p) }
-
-// connListener hands connections to a server.
-type connListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func newConnListener() *connListener {
-	return &connListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (l *connListener) give(conn net.Conn) {
-	select {
-	case l.conns <- conn:
-	case <-l.closed:
-		_ = conn.Close()
-	}
-}
-
-func (l *connListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close is called once, by the server.
-func (l *connListener) Close() error {
-	close(l.closed)
-	return nil
-}
-
-func (l *connListener) Addr() net.Addr { return linkAddress{} }

@@ -16,19 +16,22 @@ import (
 
 const deviceName = "net0"
 
-// openDevice makes an interface that has the guest's address: programs look for one before they try. No packet ever
-// leaves by it.
+// openDevice makes an interface that has the guest's address: programs look for one before they try. No packet goes
+// there by a route, and none leaves.
 func openDevice() (*os.File, error) {
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open /dev/net/tun: %w", err)
 	}
-	device := os.NewFile(uintptr(fd), "tun")
-	if err := configureDevice(fd); err != nil {
-		_ = device.Close()
+	if err = configureDevice(fd); err == nil {
+		// What is put on it all the same is read, to be reported; for that its file must be closed to end a read.
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
 		return nil, err
 	}
-	return device, nil
+	return os.NewFile(uintptr(fd), "tun"), nil
 }
 
 func configureDevice(fd int) error {

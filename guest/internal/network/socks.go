@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -27,9 +28,36 @@ const (
 
 var errSocks = errors.New("this is no SOCKS5 request")
 
+// socksCommandError is a request for something else than a connection.
+type socksCommandError struct {
+	command   byte
+	authority string
+}
+
+func (e *socksCommandError) Error() string {
+	return fmt.Sprintf("SOCKS5 command %d to %s", e.command, e.authority)
+}
+
+func socksKind(err error) string {
+	var command *socksCommandError
+	if errors.As(err, &command) {
+		return kindUnsupported
+	}
+	return kindMalformed
+}
+
+func socksAsked(err error) string {
+	var command *socksCommandError
+	if errors.As(err, &command) {
+		return command.Error()
+	}
+	return "SOCKS5"
+}
+
 func (p *proxy) socks(conn *net.TCPConn, in *bufio.Reader) {
 	authority, code, err := readSocks(conn, in)
 	if err != nil {
+		p.link.reports.noteFirst(socksKind(err), socksAsked(err), p.owner(conn))
 		if code != socksDone {
 			answerSocks(conn, code)
 		}
@@ -88,10 +116,11 @@ func readSocks(out io.Writer, in *bufio.Reader) (authority string, code byte, er
 	if _, err := io.ReadFull(in, port); err != nil {
 		return "", 0, err
 	}
+	authority = net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(port))))
 	if request[1] != socksConnect {
-		return "", socksNoSuch, errSocks
+		return "", socksNoSuch, &socksCommandError{request[1], authority}
 	}
-	return net.JoinHostPort(host, strconv.Itoa(int(binary.BigEndian.Uint16(port)))), socksDone, nil
+	return authority, socksDone, nil
 }
 
 func readSocksHost(in *bufio.Reader, kind byte) (host string, code byte, err error) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pyro/guest/internal/files"
+	"pyro/guest/internal/network"
 	"pyro/guest/internal/probe"
 	"pyro/guest/internal/process"
 )
@@ -51,6 +52,7 @@ var messages = map[string]func() any{
 	"probe_answer":     func() any { return &probe.Answer{} },
 	"thaw_answer":      func() any { return &thawAnswer{} },
 	"grow_answer":      func() any { return &growAnswer{} },
+	"refusal_report":   func() any { return &network.Report{} },
 }
 
 func TestVectorsRoundTrip(t *testing.T) {

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConnectionLog, readConnectionLog } from '../../../src/network/connection-log.ts';
+import { type Attempt, ConnectionLog, readConnectionLog } from '../../../src/network/connection-log.ts';
 import type { Resolver } from '../../../src/network/dial.ts';
 import { ask, connectTo, type Hostile, hostile } from '../../support/hostile-guest.ts';
 import { openService, type Service } from '../../support/network.ts';
@@ -12,6 +12,12 @@ beforeAll(async () => {
   trap = await openService((socket) => socket.end('in the trap'));
 });
 afterAll(() => trap[Symbol.asyncDispose]());
+
+/** What was refused, once something was; of streams that HTTP/2 refuses, the egress hears a moment later. */
+async function untilRefused(guest: Hostile, mark: number): Promise<readonly Attempt[]> {
+  for (let turn = 0; turn < 100 && guest.egress.refusedSince(mark).length === 0; turn++) await sleep(20);
+  return guest.egress.refusedSince(mark);
+}
 
 describe('public addresses only', () => {
   let guest: Hostile;
@@ -112,8 +118,11 @@ describe('public addresses only', () => {
     const status = await ask(guest, connectTo(authority));
     expect(status).not.toBe(200);
     expect(trap.seen()).toBe(seen);
-    // What HTTP/2 itself refuses never reached the egress; there is nothing to log but the broken stream.
-    if (status !== 'broken') expect(guest.egress.refusedSince(before)).toHaveLength(1);
+    const refused = await untilRefused(guest, before);
+    expect(refused).toHaveLength(1);
+    expect(refused[0]?.verdict).toMatch(/^(?:denied|failed)$/);
+    // What HTTP/2 itself refuses never reached the egress: that it was refused is all that can be said of it.
+    if (status === 'broken') expect(refused[0]?.rule).toBe('http2');
     expect(guest.egress.openConnections).toBe(0);
   });
 
@@ -136,9 +145,11 @@ describe('public addresses only', () => {
   });
 
   it('refuses giant heads and goes on', async () => {
-    await ask(guest, { ...connectTo('1.1.1.1:80'), x: 'y'.repeat(100_000) });
-    await sleep(100);
+    const before = guest.egress.mark;
+    expect(await ask(guest, { ...connectTo('1.1.1.1:80'), x: 'y'.repeat(20_000) })).toBe('broken');
+    expect(await untilRefused(guest, before)).toMatchObject([{ verdict: 'denied', rule: 'http2' }]);
     expect(guest.egress.openConnections).toBe(0);
+    expect(await ask(guest, connectTo('127.0.0.1:1'))).toBe(403);
   });
 });
 
@@ -264,5 +275,7 @@ describe('a guest that breaks the protocol', () => {
     else guest.socket.write(bytes);
     await sleep(200);
     expect(guest.egress.openConnections).toBe(0);
+    const refused = guest.egress.refusedSince(0);
+    expect(refused.map(({ rule }) => rule)).toEqual(bytes === undefined ? [] : ['http2']);
   });
 });

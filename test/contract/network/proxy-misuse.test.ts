@@ -1,6 +1,7 @@
-// The proxy of the guest misused: whatever a program says to it, a host that is not allowed is not reached, and the try is logged.
+// The proxy of the guest misused: whatever a program says to it, a host that is not allowed is not reached, and each try is logged.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Attempt } from '../../../src/network/connection-log.ts';
 import { makeGrant } from '../../../src/network/policy.ts';
 import { exchange, type NetworkBench, openBench, openService, type Service } from '../../support/network.ts';
 
@@ -34,56 +35,63 @@ function socks(command: number, kind: number, address: readonly number[]): Buffe
 }
 const named = (name: string): number[] => [name.length, ...Buffer.from(name, 'latin1')];
 
-/** TRAP and OPEN stand for the trap and what is allowed, P for the trap's port; each is logged as refused unless the proxy itself does not understand it. */
-const requests: readonly (readonly [why: string, request: string | (() => Buffer), isLogged: boolean])[] = [
-  ['a tunnel to the loopback', head('CONNECT TRAP HTTP/1.1', 'Host: TRAP'), true],
-  ['a tunnel behind the name of an allowed host', head('CONNECT TRAP HTTP/1.1', 'Host: OPEN'), true],
-  ['a tunnel to localhost', head('CONNECT localhost:P HTTP/1.1', 'Host: OPEN'), true],
-  ['a tunnel to a name that leads to the loopback', head('CONNECT evil.example:P HTTP/1.1'), true],
-  ['a tunnel by a numeric address', head('CONNECT 2130706433:P HTTP/1.1'), true],
-  ['a tunnel by a hexadecimal address', head('CONNECT 0x7f000001:P HTTP/1.1'), true],
-  ['a tunnel by a short address', head('CONNECT 127.1:P HTTP/1.1'), true],
-  ['a tunnel by an octal address', head('CONNECT 0177.0.0.1:P HTTP/1.1'), true],
-  ['a tunnel to an IPv6 loopback', head('CONNECT [::1]:P HTTP/1.1'), true],
-  ['a tunnel to a mapped address', head('CONNECT [::ffff:127.0.0.1]:P HTTP/1.1'), true],
-  ['a tunnel to another port of an allowed host', head('CONNECT host.pyro.internal:P HTTP/1.1'), true],
-  ['a tunnel to the metadata of a cloud', head('CONNECT 169.254.169.254:80 HTTP/1.1'), true],
-  ['a tunnel with a path', head('CONNECT TRAP/OPEN HTTP/1.1'), false],
-  ['a tunnel with credentials', head('CONNECT OPEN@TRAP HTTP/1.1', 'Host: OPEN'), false],
-  ['a tunnel with a line break', head('CONNECT OPEN%0d%0aHost:TRAP HTTP/1.1'), false],
-  ['a plain request to the loopback', get('http://TRAP/'), true],
-  ['a plain request to a name that leads there', get('http://evil.example:P/'), true],
-  ['a plain request by a numeric address', get('http://2130706433:P/'), true],
-  ['a plain request to a mapped address', get('http://[::ffff:7f00:1]:P/'), true],
-  ['a plain request with credentials', get('http://OPEN@TRAP/'), false],
-  ['a plain request by another scheme', get('ftp://TRAP/'), false],
-  ['a plain request for a page over TLS', get('https://TRAP/'), false],
-  ['a request as to a server', get('/'), false],
-  ['a request for all of a server', head('OPTIONS * HTTP/1.1', 'Host: TRAP'), false],
-  ['an upgrade', get('http://TRAP/', 'Upgrade: websocket', 'Connection: Upgrade'), true],
-  ['two hosts in the head', get('http://TRAP/', 'Host: OPEN'), false],
-  ['a second request behind an allowed one', `${get('http://OPEN/')}${get('http://TRAP/')}`, true],
+/** What was refused, once something was; what the guest reports comes a moment later. */
+async function refusedSince(mark: number): Promise<readonly Attempt[]> {
+  for (let turn = 0; turn < 100 && bench.egress.refusedSince(mark).length === 0; turn++) await sleep(20);
+  await sleep(100);
+  return bench.egress.refusedSince(mark);
+}
+
+/** TRAP and OPEN stand for the trap and what is allowed, P for the trap's port. By `guest` the proxy refuses it itself, and reports it. */
+const requests: readonly (readonly [why: string, request: string | (() => Buffer), by: 'host' | 'guest'])[] = [
+  ['a tunnel to the loopback', head('CONNECT TRAP HTTP/1.1', 'Host: TRAP'), 'host'],
+  ['a tunnel behind the name of an allowed host', head('CONNECT TRAP HTTP/1.1', 'Host: OPEN'), 'host'],
+  ['a tunnel to localhost', head('CONNECT localhost:P HTTP/1.1', 'Host: OPEN'), 'host'],
+  ['a tunnel to a name that leads to the loopback', head('CONNECT evil.example:P HTTP/1.1'), 'host'],
+  ['a tunnel by a numeric address', head('CONNECT 2130706433:P HTTP/1.1'), 'host'],
+  ['a tunnel by a hexadecimal address', head('CONNECT 0x7f000001:P HTTP/1.1'), 'host'],
+  ['a tunnel by a short address', head('CONNECT 127.1:P HTTP/1.1'), 'host'],
+  ['a tunnel by an octal address', head('CONNECT 0177.0.0.1:P HTTP/1.1'), 'host'],
+  ['a tunnel to an IPv6 loopback', head('CONNECT [::1]:P HTTP/1.1'), 'host'],
+  ['a tunnel to a mapped address', head('CONNECT [::ffff:127.0.0.1]:P HTTP/1.1'), 'host'],
+  ['a tunnel to another port of an allowed host', head('CONNECT host.pyro.internal:P HTTP/1.1'), 'host'],
+  ['a tunnel to the metadata of a cloud', head('CONNECT 169.254.169.254:80 HTTP/1.1'), 'host'],
+  ['a tunnel with a path', head('CONNECT TRAP/OPEN HTTP/1.1'), 'guest'],
+  ['a tunnel with credentials', head('CONNECT OPEN@TRAP HTTP/1.1', 'Host: OPEN'), 'guest'],
+  ['a tunnel with a line break', head('CONNECT OPEN%0d%0aHost:TRAP HTTP/1.1'), 'guest'],
+  ['a plain request to the loopback', get('http://TRAP/'), 'host'],
+  ['a plain request to a name that leads there', get('http://evil.example:P/'), 'host'],
+  ['a plain request by a numeric address', get('http://2130706433:P/'), 'host'],
+  ['a plain request to a mapped address', get('http://[::ffff:7f00:1]:P/'), 'host'],
+  ['a plain request with credentials', get('http://OPEN@TRAP/'), 'guest'],
+  ['a plain request by another scheme', get('ftp://TRAP/'), 'guest'],
+  ['a plain request for a page over TLS', get('https://TRAP/'), 'guest'],
+  ['a request as to a server', get('/'), 'guest'],
+  ['a request for all of a server', head('OPTIONS * HTTP/1.1', 'Host: TRAP'), 'guest'],
+  ['an upgrade', get('http://TRAP/', 'Upgrade: websocket', 'Connection: Upgrade'), 'host'],
+  ['two hosts in the head', get('http://TRAP/', 'Host: OPEN'), 'guest'],
+  ['a second request behind an allowed one', `${get('http://OPEN/')}${get('http://TRAP/')}`, 'host'],
   [
     'a request in the body of another',
     `${head('POST http://OPEN/ HTTP/1.1', 'Host: OPEN', 'Content-Length: 5', 'Transfer-Encoding: chunked')}0\r\n\r\n${get('http://TRAP/')}`,
-    false,
+    'host',
   ],
-  ['SOCKS to the loopback', () => socks(1, 1, [127, 0, 0, 1]), true],
-  ['SOCKS to the unspecified address', () => socks(1, 1, [0, 0, 0, 0]), true],
-  ['SOCKS to localhost', () => socks(1, 3, named('localhost')), true],
-  ['SOCKS to an address given as a name', () => socks(1, 3, named('127.0.0.1')), true],
-  ['SOCKS to a name that leads there', () => socks(1, 3, named('evil.example')), true],
-  ['SOCKS to a name with a zero byte', () => socks(1, 3, named('host.pyro.internal\0.example')), false],
-  ['SOCKS to no name', () => socks(1, 3, [0]), true],
-  ['SOCKS to an IPv6 loopback', () => socks(1, 4, [...Array(15).fill(0), 1]), true],
-  ['SOCKS to a mapped address', () => socks(1, 4, [...Array(10).fill(0), 255, 255, 127, 0, 0, 1]), true],
-  ['SOCKS that wants to listen', () => socks(2, 1, [127, 0, 0, 1]), false],
-  ['SOCKS that wants datagrams', () => socks(3, 1, [127, 0, 0, 1]), false],
-  ['the SOCKS before', () => Buffer.from([4, 1, trap.port >> 8, trap.port & 255, 127, 0, 0, 1, 0]), false],
+  ['SOCKS to the loopback', () => socks(1, 1, [127, 0, 0, 1]), 'host'],
+  ['SOCKS to the unspecified address', () => socks(1, 1, [0, 0, 0, 0]), 'host'],
+  ['SOCKS to localhost', () => socks(1, 3, named('localhost')), 'host'],
+  ['SOCKS to an address given as a name', () => socks(1, 3, named('127.0.0.1')), 'host'],
+  ['SOCKS to a name that leads there', () => socks(1, 3, named('evil.example')), 'host'],
+  ['SOCKS to a name with a zero byte', () => socks(1, 3, named('host.pyro.internal\0.example')), 'guest'],
+  ['SOCKS to no name', () => socks(1, 3, [0]), 'host'],
+  ['SOCKS to an IPv6 loopback', () => socks(1, 4, [...Array(15).fill(0), 1]), 'host'],
+  ['SOCKS to a mapped address', () => socks(1, 4, [...Array(10).fill(0), 255, 255, 127, 0, 0, 1]), 'host'],
+  ['SOCKS that wants to listen', () => socks(2, 1, [127, 0, 0, 1]), 'guest'],
+  ['SOCKS that wants datagrams', () => socks(3, 1, [127, 0, 0, 1]), 'guest'],
+  ['the SOCKS before', () => Buffer.from([4, 1, trap.port >> 8, trap.port & 255, 127, 0, 0, 1, 0]), 'guest'],
 ];
 
 describe('the proxy', () => {
-  it.each(requests)('does not serve %s', async (_why, request, isLogged) => {
+  it.each(requests)('does not serve %s', async (_why, request, by) => {
     const bytes =
       typeof request === 'string'
         ? request
@@ -96,7 +104,10 @@ describe('the proxy', () => {
     const answer = (await exchange(bench.proxyPort, bytes, false, 1500)).toString('latin1');
     expect(answer).not.toContain('in the trap');
     expect(trap.seen()).toBe(seen);
-    if (isLogged) expect(bench.egress.refusedSince(before)).toHaveLength(1);
+    const refused = await refusedSince(before);
+    expect(refused).toHaveLength(1);
+    expect(refused[0]?.verdict).toBe('denied');
+    expect(refused[0]?.rule === "guest's proxy" ? 'guest' : 'host').toBe(by);
   });
 
   it('leaves a redirect to the program, and judges where it leads anew', async () => {
@@ -107,10 +118,15 @@ describe('the proxy', () => {
   });
 
   it('keeps what is half open within its bounds, and serves others meanwhile', async () => {
+    const before = bench.egress.mark;
     const silent = await Promise.all(
       Array.from({ length: 60 }, () => exchange(bench.proxyPort, 'GET http', false, 300)),
     );
     expect(silent.every((answer) => answer.length === 0)).toBe(true);
+    for (let turn = 0; turn < 100 && bench.egress.refusedSince(before).length < 60; turn++) await sleep(20);
+    const refused = bench.egress.refusedSince(before);
+    expect(refused).toHaveLength(60);
+    expect(new Set(refused.map(({ reason }) => reason))).toEqual(new Set(["malformed request to the guest's proxy"]));
     const url = `http://host.pyro.internal:${web.port}/`;
     expect((await exchange(bench.proxyPort, get(url), false, 1000)).toString('latin1')).toContain('200 OK');
     await sleep(100);

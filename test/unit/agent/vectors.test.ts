@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import * as files from '../../../src/agent/file-messages.ts';
 import * as messages from '../../../src/agent/messages.ts';
+import { refusalReportSchema } from '../../../src/network/refusal-reports.ts';
 
 const schemas: Readonly<Record<string, z.ZodType>> = {
   resume_request: messages.resumeRequestSchema,
@@ -39,6 +40,7 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   probe_answer: messages.probeAnswerSchema,
   thaw_answer: files.thawAnswerSchema,
   grow_answer: files.growAnswerSchema,
+  refusal_report: refusalReportSchema,
 };
 
 const vectors = z
