@@ -52,6 +52,7 @@ export async function prepareProject(room: MachineRoom, guest: ProjectGuest, con
   if ((await findProjectTemplate(cacheFolder, ready, imageId)) !== undefined) return;
   await using _lock = await acquireLock(join(cacheFolder, 'locks', 'project-templates'), { signal, waitMs: lockMs });
   if ((await findProjectTemplate(cacheFolder, ready, imageId)) !== undefined) return;
+  await pruneProjectTemplates(cacheFolder, keptTemplates - 1);
   await buildProjectTemplate(
     {
       host,
@@ -67,5 +68,4 @@ export async function prepareProject(room: MachineRoom, guest: ProjectGuest, con
     },
     signal,
   );
-  await pruneProjectTemplates(cacheFolder, keptTemplates);
 }

@@ -28,6 +28,8 @@ import {
 const reapMs = 5000;
 /** A guest that answers is taken over within this time; for one that hangs nobody else waits, `ms` */
 const adoptionMs = 2000;
+/** What comes right after a create, such as its first command, is not slowed by work for later ones, `ms` */
+const quietMs = 2000;
 const deletedMark = '.deleted';
 
 /** Keeps homes of one user apart where they share a folder in memory. */
@@ -96,10 +98,10 @@ export class WorkspaceRegistry implements AsyncDisposable {
     expectAnother: (guest) => {
       if (this.#closing.signal.aborted) return;
       const context: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
-      const work = this.house.room(context).then(async (room) => {
+      const work = sleep(quietMs, undefined, { signal: context.signal, ref: false }).then(async () => {
         // A guest that somebody waits for comes first.
         this.house.admit('', guest.size.memoryMib);
-        await prepareProject(room, guest, context);
+        await prepareProject(await this.house.room(context), guest, context);
       });
       void this.#inBackground(work);
     },

@@ -15,17 +15,21 @@ export interface CollectedItem extends SeedItem {
 /** Called for a folder that has a `.git`; true when it was taken in as a repository. */
 export type OnRepository = (path: string) => Promise<boolean>;
 
+const plainText = /^[ -~]*$/;
+
 export class ItemCollector {
   /** By path as latin1, so that any byte survives */
   readonly items = new Map<string, CollectedItem>();
   readonly leftOut: LeftOutCounts = { ...nothingLeftOut };
   readonly #root: Buffer;
+  readonly #rootText: string;
   readonly #signal: AbortSignal;
   readonly #folders = new Map<string, boolean>([['', true]]);
   #sinceTurn = 0;
 
   constructor(root: string, signal: AbortSignal) {
-    this.#root = Buffer.from(root === '/' ? '' : root);
+    this.#rootText = root === '/' ? '' : root;
+    this.#root = Buffer.from(this.#rootText);
     this.#signal = signal;
   }
 
@@ -81,7 +85,9 @@ export class ItemCollector {
     const absolute = this.absolute(path);
     let stat: Stats | undefined;
     try {
-      stat = lstatSync(absolute, { throwIfNoEntry: false });
+      // Text is looked up quicker than bytes, where both mean the same.
+      const name = plainText.test(path) ? `${this.#rootText}/${path}` : absolute;
+      stat = lstatSync(name, { throwIfNoEntry: false });
     } catch (error) {
       if (systemCodeOf(error) === 'ENOTDIR') return undefined;
       throw unreadable(path, error);
