@@ -8,6 +8,7 @@ import { createWorkspaces } from './workspaces.ts';
 
 export interface EngineActivity {
   readonly runningGuests: number;
+  /** Workspaces with work under way, and environments on their way */
   readonly busyCalls: number;
   /** Memory that the running guests were given, `bytes` */
   readonly memoryBytes: number;
@@ -18,19 +19,23 @@ export interface DaemonEngine extends Engine, AsyncDisposable {
   readonly activity: () => EngineActivity;
 }
 
+/** A tool call is over within 40 s and the time limit of its command, `ms` */
+const environmentWaitMs = 40_000;
+
 /** Takes over the guests that run. Disposing it lets go of them; they run on. */
 export async function createDaemonEngine(paths: Paths = locatePaths()): Promise<DaemonEngine> {
   const closing = new AbortController();
   const registry = await WorkspaceRegistry.open(paths);
-  const workspaces = createWorkspaces(registry, new Preparations(paths, closing.signal));
+  const preparations = new Preparations(paths, closing.signal);
+  const workspaces = createWorkspaces(registry, preparations);
   return {
-    ...createLocalEngine(),
+    ...createLocalEngine(paths, (name, context) => preparations.environment(name, environmentWaitMs, context)),
     workspaces,
     activity: () => {
       const started = registry.all().filter(({ guest }) => guest !== undefined);
       return {
         runningGuests: started.length,
-        busyCalls: started.filter(({ isBusy }) => isBusy).length,
+        busyCalls: started.filter(({ isBusy }) => isBusy).length + preparations.count,
         memoryBytes: started.reduce((sum, { record }) => sum + record.mem_mib * 1024 * 1024, 0),
         guests: started.flatMap(({ record }) =>
           record.guest === null ? [] : [{ workspace_id: record.id, pid: record.guest.process.pid }],

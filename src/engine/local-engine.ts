@@ -6,6 +6,7 @@ import { parseReference } from '../environment/reference.ts';
 import { type Environment, listEnvironments, openStore, resolveEnvironment } from '../environment/store.ts';
 import { createHosts } from '../hosts/hosts.ts';
 import { openProjectStore, pruneProjectImages } from '../project/project-store.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { runDemo } from './demo.ts';
@@ -22,8 +23,13 @@ import { sweepRuns } from './throw-away.ts';
 /** Images of projects stay so long after their last use, `ms` */
 const projectGraceMs = 7 * 24 * 3600 * 1000;
 
-export function createLocalEngine(): Engine {
-  const paths = locatePaths();
+export type FindEnvironment = (name: string, context: CallContext) => Promise<Environment>;
+
+/** `findEnvironment` waits for one that is not cached; unless given it pulls, however long that takes. */
+export function createLocalEngine(
+  paths = locatePaths(),
+  findEnvironment: FindEnvironment = (name, context) => ensureEnvironment(paths, name, context),
+): Engine {
   const store = openStore(paths.cache);
   return {
     workspaces: undefined,
@@ -31,7 +37,7 @@ export function createLocalEngine(): Engine {
     run: async (request, io, context) => {
       try {
         const room = await openMachineRoom(paths, context);
-        const environment = await ensureEnvironment(paths, request.environment, context);
+        const environment = await findEnvironment(request.environment, context);
         return await runInGuest(room, paths, environment, request, io, context);
       } catch (error) {
         if (!request.allowHostCompat || !isHostTrouble(error)) throw error;

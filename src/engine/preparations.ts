@@ -23,6 +23,11 @@ export class Preparations {
     this.#closing = closing;
   }
 
+  /** Environments that are on their way now */
+  get count(): number {
+    return this.#underway.size;
+  }
+
   /** The environment, waited for `waitMs` at most. Throws `environment_preparing` when it takes longer. */
   async environment(name: string, waitMs: number, context: CallContext): Promise<Environment> {
     const cached = await resolveEnvironment(openStore(this.#paths.cache), name);
