@@ -20,7 +20,7 @@ const schema = z.object({
 
 function cliPage(): string {
   const commands = operations.filter(({ definition }) => definition.isToolOnly !== true);
-  const parts = commands.map(({ definition, follow }) => {
+  const parts = commands.map(({ definition, hasIds, follow }) => {
     const { properties } = schema.parse(z.toJSONSchema(definition.input, { io: 'input' }));
     const rows = Object.entries(properties).map(([field, property]) => {
       const isPiped = definition.pipedFields?.includes(field) === true;
@@ -30,6 +30,7 @@ function cliPage(): string {
       const value = preset === undefined ? '' : `\`${JSON.stringify(preset)}\``;
       return `| \`${name}\` | ${type ?? ''} | ${value} | ${description ?? ''} |`;
     });
+    if (hasIds) rows.push('| `--quiet` | boolean | | Print ids alone, for scripts |');
     if (follow !== undefined) rows.push('| `--follow` | boolean | | Show what comes, until it is over or Ctrl-C |');
     const table =
       rows.length === 0 ? '' : `\n| argument | type | default | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;

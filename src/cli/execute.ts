@@ -56,6 +56,7 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
     const outcome = await invokeOperation(operation, input, context);
     progress.end();
     if (json) printJson(outcome.output);
+    else if (call.isQuiet) printCommand({ stdout: outcome.ids.map((id) => `${id}\n`).join('') });
     else if (isLive) printNote(outcome.text);
     else printCommand(outcome.command);
     return outcome.exitCode;

@@ -9,6 +9,8 @@ export interface CommandCall {
   readonly operation: AnyOperation;
   readonly input: Readonly<Record<string, unknown>>;
   readonly json: boolean;
+  /** `--quiet`: ids alone */
+  readonly isQuiet: boolean;
   /** `-t`: a terminal is demanded */
   readonly wantsTerminal: boolean;
   /** `--follow`: what comes is shown live */
@@ -86,6 +88,7 @@ function addCommand(
     fields.push({ field, option });
   }
   command.addOption(jsonOption());
+  if (operation.hasIds) command.addOption(new Option('-q, --quiet', 'print ids alone, for scripts').conflicts('json'));
   if (operation.follow !== undefined) command.option('-f, --follow', 'show what comes, until it is over or Ctrl-C');
   if (definition.isLive === true) {
     command.option('-i, --interactive', 'keep standard input open (it always is)');
@@ -110,6 +113,7 @@ function addCommand(
       operation,
       input,
       json: command.optsWithGlobals()['json'] === true,
+      isQuiet: isOn('quiet'),
       follows: isOn('follow'),
       wantsTerminal: isOn('tty'),
     });

@@ -84,15 +84,19 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   /** What the command prints where that is not `render`: the bytes of a file, the patch itself */
   readonly renderCommand?: (output: z.output<O>) => CommandText;
   readonly exitCode?: (output: z.output<O>) => number;
+  /** What the command prints with `--quiet`, a line each, for scripts */
+  readonly ids?: (output: z.output<O>) => readonly string[];
   /** What the command does with `--follow`: it shows what comes, live, and gives a last line for the person */
   readonly follow?: (context: OperationContext, input: z.output<I>) => Promise<string>;
 }
 
 /** An operation whose input and output types are hidden behind parsing, as fronts see it. */
 export interface AnyOperation {
-  readonly definition: Omit<Operation, 'run' | 'render' | 'renderCommand' | 'exitCode' | 'follow'>;
+  readonly definition: Omit<Operation, 'run' | 'render' | 'renderCommand' | 'exitCode' | 'ids' | 'follow'>;
   /** Parses the input and runs. Throws a ZodError for input that does not fit. */
   readonly invoke: (context: OperationContext, input: unknown) => Promise<Outcome>;
+  /** True where the command knows `--quiet` */
+  readonly hasIds: boolean;
   /** Absent where the command knows no `--follow`. Throws like {@link invoke}. */
   readonly follow: ((context: OperationContext, input: unknown) => Promise<string>) | undefined;
   /** Checks an output that came from another process and renders it. */
@@ -121,6 +125,7 @@ export interface Outcome {
   readonly output: Readonly<Record<string, unknown>>;
   readonly text: string;
   readonly command: CommandText;
+  readonly ids: readonly string[];
   readonly exitCode: number;
 }
 
@@ -132,11 +137,13 @@ export function defineOperation<const N extends string, I extends z.ZodObject, O
     const output = operation.output.parse(raw);
     const text = operation.render(output);
     const command = operation.renderCommand?.(output) ?? { stdout: text };
-    return { output, text, command, exitCode: operation.exitCode?.(output) ?? 0 };
+    const ids = operation.ids?.(output) ?? [];
+    return { output, text, command, ids, exitCode: operation.exitCode?.(output) ?? 0 };
   };
   const { follow } = operation;
   return {
     definition: operation,
+    hasIds: operation.ids !== undefined,
     follow:
       follow === undefined ? undefined : async (context, input) => await follow(context, operation.input.parse(input)),
     invoke: async (context, input) => receive(await operation.run(context, operation.input.parse(input))),

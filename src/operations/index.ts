@@ -28,11 +28,11 @@ import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from './work
 import {
   workspaceCreate,
   workspaceDelete,
-  workspaceList,
   workspaceReset,
   workspaceStatus,
   workspaceUpdate,
 } from './workspace-life.ts';
+import { workspaceList } from './workspace-list.ts';
 import { workspaceNetwork } from './workspace-network.ts';
 import { workspacePrune, workspaceStart, workspaceStop } from './workspace-power.ts';
 import { diskExport, diskList, diskRead, snapshotCreate, snapshotDelete, snapshotList } from './workspace-snapshot.ts';

@@ -1,7 +1,7 @@
 // workspace.patch.apply, diff, export, sync.push: changes into a workspace and out of it.
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
-import { formatBytes } from '../shared/units.ts';
+import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
@@ -180,7 +180,7 @@ export const workspaceExport = defineOperation({
     execution_mode: 'guest' as const,
   }),
   render: (output) =>
-    `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${output.entry_count} entries, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${path}: ${status}\n`).join('')}`,
+    `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${formatCount(output.entry_count, 'entry', 'entries')}, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${path}: ${status}\n`).join('')}`,
 });
 
 export const workspaceSyncPush = defineOperation({
@@ -232,5 +232,5 @@ export const workspaceSyncPush = defineOperation({
     execution_mode: 'guest' as const,
   }),
   render: ({ workspace_sync: sync }) =>
-    `${sync.dry_run ? 'would write' : 'wrote'} ${sync.written_count} of ${sync.entry_count} entries (${formatBytes(sync.bytes_written)}), deleted ${sync.deleted_count}\n${sync.changes.map(({ path, status }) => `${status} ${path}\n`).join('')}${sync.changes_truncated ? '…\n' : ''}`,
+    `${sync.dry_run ? 'would write' : 'wrote'} ${sync.written_count} of ${formatCount(sync.entry_count, 'entry', 'entries')} (${formatBytes(sync.bytes_written)}), deleted ${sync.deleted_count}\n${sync.changes.map(({ path, status }) => `${status} ${path}\n`).join('')}${sync.changes_truncated ? '…\n' : ''}`,
 });

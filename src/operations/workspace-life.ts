@@ -1,7 +1,7 @@
-// workspace.create, list, status, update, start, stop, reset, delete, prune: the life of a workspace.
+// workspace.create, status, update, start, stop, reset, delete, prune: the life of a workspace.
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
-import { formatBytes } from '../shared/units.ts';
+import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
 import {
@@ -25,7 +25,9 @@ function describe(workspace: WorkspaceOutput, more: readonly (readonly string[])
     ...(seed.commit === null ? [] : [`commit ${seed.commit.slice(0, 12)}`]),
     ...(seed.branch === null ? [] : [`branch ${seed.branch}`]),
     ...(seed.dirty === true ? ['with uncommitted changes'] : []),
-    ...(seed.seed_path === null ? [] : [`${seed.entry_count} entries, ${formatBytes(seed.bytes_written)}`]),
+    ...(seed.seed_path === null
+      ? []
+      : [`${formatCount(seed.entry_count, 'entry', 'entries')}, ${formatBytes(seed.bytes_written)}`]),
     ...Object.entries(seed.left_out).flatMap(([what, count]) => (count > 0 ? [`left out ${what}: ${count}`] : [])),
   ];
   const labels = Object.entries(workspace.labels).map(([key, value]) => `${key}=${value}`);
@@ -107,6 +109,7 @@ export const workspaceCreate = defineOperation({
   examples: [
     { why: 'An empty workspace', command: 'pyro workspace create debian:12' },
     { why: 'From the checkout in this folder', command: 'pyro workspace create debian:12 --seed-path .' },
+    { why: 'In a script', command: 'id=$(pyro workspace create --seed-path . --quiet)' },
     {
       why: 'npm, pip, apt, Go and Cargo load packages as on this machine, nothing else is reachable',
       command: 'pyro workspace create node:24 --seed-path . --package-sources host',
@@ -139,62 +142,7 @@ export const workspaceCreate = defineOperation({
       context,
     ),
   render: describe,
-});
-
-export const workspaceList = defineOperation({
-  name: 'workspace.list',
-  title: 'List workspaces',
-  summary: 'List workspaces, newest activity first',
-  details: 'A damaged one, whose record cannot be read, is shown and can be deleted.',
-  effect: 'read',
-  place: 'daemon',
-  tool: { profiles: core, isIdempotent: true },
-  positionals: [],
-  input: z.strictObject({
-    label: z.string().optional().describe('Only those with this label, K or K=V'),
-    state: z.enum(['started', 'stopped', 'damaged']).optional().describe('Only those in this state'),
-    limit: z.number().int().min(1).max(500).default(50).describe('Most workspaces in the result'),
-    cursor: z.string().optional().describe('next_cursor of an earlier call'),
-  }),
-  output: z.object({
-    count: z.number(),
-    workspaces: z.array(
-      z.object({
-        workspace_id: z.string(),
-        name: z.string().nullable(),
-        labels: z.record(z.string(), z.string()),
-        environment: z.string(),
-        state: z.enum(['started', 'stopped', 'damaged']),
-        created_at: z.number(),
-        last_activity_at: z.number(),
-        expires_at: z.number().nullable(),
-        command_count: z.number(),
-      }),
-    ),
-    next_cursor: z.string().nullable(),
-  }),
-  examples: [{ why: 'What there is', command: 'pyro workspace list' }],
-  run: async (context, { label, state, limit, cursor }) => {
-    const listed = await workspacesOf(context).list({ label, state, limit, cursor }, context);
-    return { count: listed.workspaces.length, ...listed };
-  },
-  render: ({ workspaces, next_cursor }) => {
-    if (workspaces.length === 0) return 'no workspaces\n';
-    const rows = workspaces.map((each) => [
-      each.workspace_id,
-      each.state,
-      each.environment,
-      each.name ?? '-',
-      new Date(each.last_activity_at * 1000).toISOString().slice(0, 19).replace('T', ' '),
-      String(each.command_count),
-      Object.entries(each.labels)
-        .map(([key, value]) => `${key}=${value}`)
-        .join(' ') || '-',
-    ]);
-    const more = next_cursor === null ? '' : `more: cursor ${next_cursor}\n`;
-    const head = ['ID', 'STATE', 'ENVIRONMENT', 'NAME', 'LAST ACTIVITY (UTC)', 'COMMANDS', 'LABELS'];
-    return `${formatTable([head, ...rows])}\n${more}`;
-  },
+  ids: ({ workspace_id: id }) => [id],
 });
 
 export const workspaceStatus = defineOperation({

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import type { OnProgress } from '../shared/progress.ts';
+import { formatCount } from '../shared/units.ts';
 import { temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { checkArchive, openArchive } from './archive.ts';
@@ -70,7 +71,10 @@ async function tryPrepare(
   });
   const other = await findProjectImage(store, key);
   if (other !== undefined) return await reuse(store, other, seed, request);
-  onProgress({ phase: 'seed', message: `packing ${seed.items.size} entries of ${request.path}` });
+  onProgress({
+    phase: 'seed',
+    message: `packing ${formatCount(seed.items.size, 'entry', 'entries')} of ${request.path}`,
+  });
   const draft = temporaryName(join(store.root, key));
   await makeFolder(draft);
   try {

@@ -22,3 +22,8 @@ export function formatDuration(ms: number): string {
 function trim(value: number): string {
   return value >= 100 ? String(Math.round(value)) : value.toFixed(1);
 }
+
+/** A number with its noun: `1 entry`, `2 entries`. */
+export function formatCount(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -33,10 +33,11 @@ function workspaceCount(): number {
 
 it('patches and files come from standard input, byte for byte', () => {
   const pipe = (args: readonly string[], input: Buffer | string = ''): Buffer => execFileSync(pyro, args, { input });
-  const { workspace_id: id } = JSON.parse(
-    pipe(['workspace', 'create', '--seed-path', project, '--label', 'from=test', '--json']).toString(),
-  );
+  const made = pipe(['workspace', 'create', '--seed-path', project, '--label', 'from=test', '--quiet']).toString();
+  expect(made).toMatch(/^[0-9a-f]{12}\n$/);
+  const id = made.trim();
   try {
+    expect(pipe(['workspace', 'list', '--label', 'from=test', '-q']).toString()).toBe(made);
     pipe(['workspace', 'patch', 'apply', id], '--- a/message.txt\n+++ b/message.txt\n@@ -1 +1 @@\n-broken\n+fixed\n');
     expect(pipe(['workspace', 'file', 'read', id, 'message.txt']).toString()).toBe('fixed\n');
     const bytes = Buffer.from([0, 255, 13, 10, 128]);

@@ -1,5 +1,6 @@
 // The result of a tool in one line: what a person would look for in it.
 import { z } from 'zod';
+import { formatCount } from '../../src/shared/units.ts';
 
 type Describe = (structure: unknown) => string;
 
@@ -35,7 +36,7 @@ const describers: Readonly<Record<string, Describe>> = {
   workspace_create: say(workspace, ({ workspace_id: id, workspace_seed: seed }) => {
     const left = Object.entries(seed.left_out).filter(([, count]) => count > 0);
     return [
-      `${id}: ${seed.mode}, ${seed.entry_count} entries`,
+      `${id}: ${seed.mode}, ${formatCount(seed.entry_count, 'entry', 'entries')}`,
       ...(seed.dirty === true ? ['with uncommitted changes'] : []),
       ...left.map(([what, count]) => `left out ${what}: ${count}`),
     ].join(', ');

@@ -12,6 +12,12 @@ async function parse(...argv: string[]): Promise<CommandCall[]> {
   return calls;
 }
 
+it('--quiet is for ids alone, not for JSON', async () => {
+  expect(await parse('workspace', 'create', '-q')).toMatchObject([{ isQuiet: true, json: false }]);
+  expect(await parse('workspace', 'create')).toMatchObject([{ isQuiet: false }]);
+  expect(await parse('workspace', 'create', '-q', '--json')).toEqual([]);
+});
+
 describe('--json', () => {
   it.each([
     [['workspace', 'list', '--json'], true],

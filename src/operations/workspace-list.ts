@@ -1,0 +1,70 @@
+// workspace.list: what there is.
+import { z } from 'zod';
+import { formatTable } from '../shared/table.ts';
+import { defineOperation } from './define.ts';
+import { workspacesOf } from './workspace-scalars.ts';
+
+const core = ['workspace-core', 'workspace-full'] as const;
+
+export const workspaceList = defineOperation({
+  name: 'workspace.list',
+  title: 'List workspaces',
+  summary: 'List workspaces, newest activity first',
+  details: 'A damaged one, whose record cannot be read, is shown and can be deleted.',
+  effect: 'read',
+  place: 'daemon',
+  tool: { profiles: core, isIdempotent: true },
+  positionals: [],
+  input: z.strictObject({
+    label: z.string().optional().describe('Only those with this label, K or K=V'),
+    state: z.enum(['started', 'stopped', 'damaged']).optional().describe('Only those in this state'),
+    limit: z.number().int().min(1).max(500).default(50).describe('Most workspaces in the result'),
+    cursor: z.string().optional().describe('next_cursor of an earlier call'),
+  }),
+  output: z.object({
+    count: z.number(),
+    workspaces: z.array(
+      z.object({
+        workspace_id: z.string(),
+        name: z.string().nullable(),
+        labels: z.record(z.string(), z.string()),
+        environment: z.string(),
+        state: z.enum(['started', 'stopped', 'damaged']),
+        created_at: z.number(),
+        last_activity_at: z.number(),
+        expires_at: z.number().nullable(),
+        command_count: z.number(),
+      }),
+    ),
+    next_cursor: z.string().nullable(),
+  }),
+  examples: [
+    { why: 'What there is', command: 'pyro workspace list' },
+    {
+      why: 'Delete all of one task',
+      command: 'pyro workspace list --label task=42 --quiet | xargs -n 1 pyro workspace delete',
+    },
+  ],
+  run: async (context, { label, state, limit, cursor }) => {
+    const listed = await workspacesOf(context).list({ label, state, limit, cursor }, context);
+    return { count: listed.workspaces.length, ...listed };
+  },
+  ids: ({ workspaces }) => workspaces.map(({ workspace_id: id }) => id),
+  render: ({ workspaces, next_cursor }) => {
+    if (workspaces.length === 0) return 'no workspaces\n';
+    const rows = workspaces.map((each) => [
+      each.workspace_id,
+      each.state,
+      each.environment,
+      each.name ?? '-',
+      new Date(each.last_activity_at * 1000).toISOString().slice(0, 19).replace('T', ' '),
+      String(each.command_count),
+      Object.entries(each.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(' ') || '-',
+    ]);
+    const more = next_cursor === null ? '' : `more: cursor ${next_cursor}\n`;
+    const head = ['ID', 'STATE', 'ENVIRONMENT', 'NAME', 'LAST ACTIVITY (UTC)', 'COMMANDS', 'LABELS'];
+    return `${formatTable([head, ...rows])}\n${more}`;
+  },
+});
