@@ -86,6 +86,14 @@ function makeCheckout(name: string, count: number): string {
   return path;
 }
 
+const readRequest = {
+  path: 'part-0/file-1.txt',
+  maxBytes: 65_536,
+  offset: undefined,
+  startLine: undefined,
+  endLine: undefined,
+};
+
 /** From the start of the server's process to the answer to tools/list. */
 async function toolsList(): Promise<void> {
   const child = spawn(process.execPath, [join(root, 'dist', 'main.js'), 'mcp', 'serve'], {
@@ -149,6 +157,7 @@ async function measure(): Promise<void> {
     await timed('diff_unchanged_5_ms', () => diff(few));
     await timed('exec_true_ms', () => run(id, 'true'));
     await operations(id);
+    if (round === 0) await beside(id);
     await timed('reset_ms', () => workspaces.reset(id, 'baseline', call));
     await workspaces.delete(id, call);
     rmSync(checkout, { recursive: true, force: true });
@@ -159,14 +168,18 @@ async function measure(): Promise<void> {
   }
 }
 
+/** Short calls while a command uses up the guest's only processor for 6 s. */
+async function beside(id: string): Promise<void> {
+  const long = run(id, "timeout 6 sh -c 'while :; do :; done'; true");
+  for (let turn = 0; turn < 5; turn++) {
+    await timed('exec_true_beside_6s_ms', () => run(id, 'true'));
+    await timed('file_read_beside_6s_ms', () => workspaces.fileRead(id, readRequest, call));
+    await sleep(200);
+  }
+  await long;
+}
+
 async function operations(id: string): Promise<void> {
-  const read = {
-    path: 'part-0/file-1.txt',
-    maxBytes: 65_536,
-    offset: undefined,
-    startLine: undefined,
-    endLine: undefined,
-  };
   const write = {
     path: 'part-0/file-2.txt',
     content: Buffer.alloc(4096, 'a\n'),
@@ -176,11 +189,11 @@ async function operations(id: string): Promise<void> {
   };
   const client = registry.get(id).guest?.client;
   await client?.thaw();
-  await workspaces.fileRead(id, read, call);
+  await workspaces.fileRead(id, readRequest, call);
   // Nothing is frozen, so this call does nothing in the guest.
   for (let turn = 0; turn < 5; turn++) {
     await timed('channel_empty_call_ms', async () => await client?.thaw());
-    await timed('file_read_ms', () => workspaces.fileRead(id, read, call));
+    await timed('file_read_ms', () => workspaces.fileRead(id, readRequest, call));
   }
   await timed('file_write_ms', () => workspaces.fileWrite(id, write, call));
   await run(id, 'for n in 3 4 5 6 7 8 9 10 11; do echo more >> part-0/file-$n.txt; done');
@@ -207,6 +220,8 @@ const results = {
     at_once_create_to_create_empty: ratio('create_large_at_once_ms', 'create_empty_ms'),
     second_create_to_create_empty: ratio('create_large_second_ms', 'create_empty_ms'),
     file_read_to_empty_call: ratio('file_read_ms', 'channel_empty_call_ms'),
+    exec_true_beside_to_6s: Number(((medians['exec_true_beside_6s_ms'] ?? 0) / 6000).toFixed(3)),
+    file_read_beside_to_6s: Number(((medians['file_read_beside_6s_ms'] ?? 0) / 6000).toFixed(3)),
     first_git_status_to_second: ratio('git_status_first_ms', 'git_status_second_ms'),
   },
 };

@@ -6,7 +6,14 @@ import type { GuestSize, MachineHost } from '../machine/guest.ts';
 import { inspectCpu, inspectQemu } from '../machine/host-facts.ts';
 import { loadKit } from '../machine/kit.ts';
 import { chooseAccelerator } from '../machine/probe.ts';
-import { buildTemplate, findTemplate, type Template, type TemplateKind, templateKey } from '../machine/template.ts';
+import {
+  buildTemplate,
+  findTemplate,
+  type Template,
+  type TemplateKind,
+  templateKey,
+  touchTemplate,
+} from '../machine/template.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { acquireLock } from '../system/lock.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
@@ -66,7 +73,10 @@ export async function ensureTemplate(
   const wanted = { kind, size, environmentDigest: environment.digest, rootImage: environment.imagePath };
   const key = templateKey(room.host, wanted, room.cpuModel);
   const found = await findTemplate(room.cacheFolder, key);
-  if (found !== undefined) return { template: found, buildMs: 0 };
+  if (found !== undefined) {
+    await touchTemplate(room.cacheFolder, key);
+    return { template: found, buildMs: 0 };
+  }
   const started = performance.now();
   await using _lock = await acquireLock(join(room.cacheFolder, 'locks', `template-${key}`), {
     signal: context.signal,

@@ -1,5 +1,5 @@
-// Removal of templates that no cached environment needs any more.
-import { readdir, rm } from 'node:fs/promises';
+// Removal of templates that no cached environment needs any more, and of those that were not used for long.
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { sizeOf } from '../environment/store.ts';
@@ -7,17 +7,23 @@ import { readJson } from '../system/files.ts';
 
 const usedBySchema = z.object({ environment_digest: z.string() });
 
+/** One that is of no use since an update, of pyro or QEMU, is never used again, `ms` */
+const longestUnusedMs = 30 * 24 * 3600 * 1000;
+
 export async function pruneTemplates(
   cacheFolder: string,
   used: ReadonlySet<string>,
   isAll: boolean,
+  nowMs = Date.now(),
 ): Promise<{ freed_bytes: number; removed: string[] }> {
   const folder = join(cacheFolder, 'templates');
   const removed: string[] = [];
   let freed = 0;
   for (const name of await readdir(folder).catch(() => [])) {
     const record = await readJson(join(folder, name, 'template.json'), usedBySchema).catch(() => undefined);
-    if (!isAll && record !== undefined && used.has(record.environment_digest)) continue;
+    const usedMs = (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0;
+    const isOfUse = record !== undefined && used.has(record.environment_digest) && usedMs > nowMs - longestUnusedMs;
+    if (!isAll && isOfUse) continue;
     freed += await sizeOf(join(folder, name));
     await rm(join(folder, name), { recursive: true, force: true });
     removed.push(`template ${name.slice(0, 12)}`);

@@ -6,7 +6,7 @@ import { AdoptedProcess } from '../machine/adopted-process.ts';
 import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from '../machine/disks.ts';
 import { Guest, type GuestStart, guestFolder, newMagic } from '../machine/guest.ts';
 import { createLayer } from '../machine/layers.ts';
-import { findTemplate, type SavedGuest, templateFolder, templateKey } from '../machine/template.ts';
+import { findTemplate, type SavedGuest, templateFolder, templateKey, touchTemplate } from '../machine/template.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
@@ -108,6 +108,7 @@ export async function startOnDisk(place: GuestPlace): Promise<StartedGuest> {
           ),
         );
   if (template === undefined) return await boot(place);
+  await touchTemplate(room.cacheFolder, template.key);
   return await restoreOrBoot(
     place,
     template,

@@ -1,6 +1,6 @@
 // Guests saved with a project mounted and looked through: the next one of the same project goes on from there.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { runCommand } from '../system/command.ts';
 import { temporaryName, writeJson } from '../system/files.ts';
@@ -8,7 +8,7 @@ import { copyDisk, linkOrCopy } from './disks.ts';
 import { Guest, type GuestSize, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
 import { ownedFolderName } from './owned-folders.ts';
 import { runQuietly, saveState, type WarmUpCommand } from './save-state.ts';
-import { readTemplate, type SavedGuest, type Template, templateFolder } from './template.ts';
+import { readTemplate, type SavedGuest, type Template, templateFolder, touchTemplate } from './template.ts';
 
 /** What sets their folders apart from those of other templates */
 const keyStart = 'p';
@@ -33,9 +33,7 @@ export async function findProjectTemplate(
   const key = projectTemplateKey(ready, imageId);
   const saved = await readTemplate(cacheFolder, key);
   if (saved === undefined) return undefined;
-  const now = new Date();
-  // One that a prune takes away meanwhile is missed by the guest that is to start from it.
-  await utimes(templateFolder(cacheFolder, key), now, now).catch(() => undefined);
+  await touchTemplate(cacheFolder, key);
   return { ...saved, layer: join(templateFolder(cacheFolder, key), 'layer.qcow2') };
 }
 

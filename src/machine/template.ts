@@ -1,6 +1,6 @@
 // Templates: a guest booted once, mounted and warmed, then saved so that later guests continue from there.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
@@ -100,6 +100,13 @@ export async function readTemplate(cacheFolder: string, key: string): Promise<Sa
   if (record === undefined) return undefined;
   const magic = Buffer.from(record.magic, 'hex');
   return { key, magic, ram: join(folder, 'ram'), state: join(folder, 'state') };
+}
+
+/** Notes that a template is used now, for who removes old ones. */
+export async function touchTemplate(cacheFolder: string, key: string): Promise<void> {
+  const now = new Date();
+  // One that a prune takes away meanwhile is missed by the guest that is to start from it.
+  await utimes(templateFolder(cacheFolder, key), now, now).catch(() => undefined);
 }
 
 /** Keys of all whole templates of an environment, of whatever kit, QEMU or processor. */

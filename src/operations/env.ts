@@ -117,7 +117,7 @@ export const envPrune = defineOperation({
   title: 'Prune the cache',
   summary: 'Remove what nothing uses from the local cache',
   details:
-    'Removes merged layers, images without a name and templates without an environment; with --all everything cached.',
+    'Removes merged layers, images without a name, and templates without an environment or not used for a month; with --all everything cached.',
   effect: 'destroy',
   place: 'front',
   positionals: [],

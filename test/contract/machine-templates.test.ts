@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { pruneTemplates } from '../../src/engine/templates-prune.ts';
 import { findProjectTemplate, projectTemplateKey, pruneProjectTemplates } from '../../src/machine/project-template.ts';
 import type { Template } from '../../src/machine/template.ts';
 
@@ -46,4 +47,13 @@ it('one is found for its own image and its own template alone', async () => {
   expect(await findProjectTemplate(cache, ready, 'b')).toBeUndefined();
   expect(await findProjectTemplate(cache, { ...ready, magic: Buffer.alloc(16, 2) }, 'a')).toBeUndefined();
   expect(await findProjectTemplate(cache, { ...ready, key: '1'.repeat(32) }, 'a')).toBeUndefined();
+});
+
+it('a prune takes those that were not used for a month, as after an update, and those of environments that are gone', async () => {
+  const now = Date.now() / 1000;
+  const [fresh, old] = [save('a', now - 29 * 86_400), save('b', now - 31 * 86_400)];
+  expect((await pruneTemplates(cache, new Set(['d']), false)).removed).toEqual([`template ${old.slice(0, 12)}`]);
+  expect(readdirSync(folder())).toEqual([fresh]);
+  expect((await pruneTemplates(cache, new Set(['other']), false)).removed).toHaveLength(1);
+  expect(readdirSync(folder())).toEqual([]);
 });
