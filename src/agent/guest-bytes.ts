@@ -1,6 +1,7 @@
 // Bytes that come from a guest as a stream: each wait with a deadline, each path checked.
 import type { ClientHttp2Stream } from 'node:http2';
 import { PyroError } from '../shared/errors.ts';
+import { chunksIn } from '../system/stream-chunks.ts';
 import { longestPath } from './file-messages.ts';
 import type { CallOptions } from './guest-client.ts';
 import { unreachable } from './refusals.ts';
@@ -10,13 +11,13 @@ const silenceMs = 120_000;
 
 /** What a guest sends, until it has sent all; a stream that breaks off throws `guest_unreachable`. */
 export async function* chunksOf(stream: ClientHttp2Stream, options: CallOptions): AsyncGenerator<Buffer> {
-  const chunks: AsyncIterator<unknown> = stream[Symbol.asyncIterator]();
+  const chunks = chunksIn(stream);
   try {
     for (;;) {
       const timer = setTimeout(() => stream.destroy(new Error('deadline')), options.timeoutMs ?? silenceMs);
       const next = await chunks.next().finally(() => clearTimeout(timer));
       if (next.done === true) return;
-      if (Buffer.isBuffer(next.value)) yield next.value;
+      yield next.value;
     }
   } catch (error) {
     options.signal?.throwIfAborted();

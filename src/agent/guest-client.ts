@@ -10,6 +10,7 @@ import {
 import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { chunksIn } from '../system/stream-chunks.ts';
 import { growAnswerSchema, thawAnswerSchema } from './file-messages.ts';
 import { GuestProcess } from './guest-process.ts';
 import { openChannel } from './hello.ts';
@@ -243,8 +244,7 @@ export async function readAll(
   let size = 0;
   const timer = setTimeout(() => stream.destroy(new Error('deadline')), options.timeoutMs ?? defaultTimeoutMs);
   try {
-    for await (const chunk of stream) {
-      if (!Buffer.isBuffer(chunk)) continue;
+    for await (const chunk of chunksIn(stream)) {
       size += chunk.length;
       if (size > mostBytes) {
         stream.destroy();

@@ -3,6 +3,7 @@ import type { ClientHttp2Stream } from 'node:http2';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
+import { chunksIn } from '../system/stream-chunks.ts';
 import { type Frame, FrameDecoder } from './frames.ts';
 import type { CallOptions, GuestClient } from './guest-client.ts';
 import { type ExitEvent, emptyAnswerSchema, type GapEvent, inputAnswerSchema, type TerminalSize } from './messages.ts';
@@ -107,9 +108,7 @@ export class GuestProcess {
 async function* readFrames(stream: ClientHttp2Stream, signal: AbortSignal | undefined): AsyncGenerator<Frame> {
   const decoder = new FrameDecoder();
   try {
-    for await (const chunk of stream) {
-      if (Buffer.isBuffer(chunk)) yield* decoder.push(chunk);
-    }
+    for await (const chunk of chunksIn(stream)) yield* decoder.push(chunk);
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof PyroError) throw error;

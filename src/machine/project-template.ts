@@ -1,14 +1,14 @@
 // Guests saved with a project mounted and looked through: the next one of the same project goes on from there.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { runCommand } from '../system/command.ts';
-import { temporaryName, writeJson } from '../system/files.ts';
+import { temporaryName } from '../system/files.ts';
 import { copyDisk, linkOrCopy } from './disks.ts';
 import { Guest, type GuestSize, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
 import { ownedFolderName } from './owned-folders.ts';
 import { runQuietly, saveState, type WarmUpCommand } from './save-state.ts';
-import { readTemplate, type SavedGuest, type Template, templateFolder, touchTemplate } from './template.ts';
+import { publish, readTemplate, type SavedGuest, type Template, templateFolder, touchTemplate } from './template.ts';
 
 /** What sets their folders apart from those of other templates */
 const keyStart = 'p';
@@ -90,16 +90,8 @@ export async function buildProjectTemplate(plan: ProjectTemplatePlan, signal: Ab
       await guest.client.sync({ signal });
       await saveState(guest, join(guestFolder(host, folderName), 's'), join(draft, 'state'), signal);
     }
-    await writeJson(join(draft, 'template.json'), {
-      version: 1,
-      key,
-      magic: magic.toString('hex'),
-      environment_digest: plan.environmentDigest,
-      created_at: new Date().toISOString(),
-      build_ms: Math.round(performance.now() - started),
-    });
-    await rm(final, { recursive: true, force: true });
-    await rename(draft, final);
+    const buildMs = performance.now() - started;
+    await publish(draft, final, { key, magic, environmentDigest: plan.environmentDigest, buildMs });
   } finally {
     await rm(draft, { recursive: true, force: true });
     await removeGuestFolder(host, folderName);

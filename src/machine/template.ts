@@ -167,20 +167,35 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
       }
       await saveState(guest, join(guestFolder(host, folderName), 's'), join(draft, 'state'), signal);
     }
-    await writeJson(join(draft, 'template.json'), {
-      version: 1,
-      key: plan.key,
-      magic: magic.toString('hex'),
-      environment_digest: wanted.environmentDigest,
-      created_at: new Date().toISOString(),
-      build_ms: Math.round(performance.now() - started),
-    });
-    await rm(final, { recursive: true, force: true });
-    await rename(draft, final);
+    const buildMs = performance.now() - started;
+    await publish(draft, final, { key: plan.key, magic, environmentDigest: wanted.environmentDigest, buildMs });
   } finally {
     await rm(draft, { recursive: true, force: true });
     await removeGuestFolder(host, folderName);
   }
+}
+
+/** Gives a finished draft its place: whoever looks there finds it whole. */
+export async function publish(
+  draft: string,
+  final: string,
+  template: {
+    readonly key: string;
+    readonly magic: Buffer;
+    readonly environmentDigest: string;
+    readonly buildMs: number;
+  },
+): Promise<void> {
+  await writeJson(join(draft, 'template.json'), {
+    version: 1,
+    key: template.key,
+    magic: template.magic.toString('hex'),
+    environment_digest: template.environmentDigest,
+    created_at: new Date().toISOString(),
+    build_ms: Math.round(template.buildMs),
+  });
+  await rm(final, { recursive: true, force: true });
+  await rename(draft, final);
 }
 
 /** Drafts of builders that were killed: whoever builds now is the only one. */

@@ -1,6 +1,7 @@
 // What the guest's agent says that it refused itself: for the log and nothing else, bounded in size, number and rate.
 import type { ServerHttp2Stream } from 'node:http2';
 import { z } from 'zod';
+import { chunksIn } from '../system/stream-chunks.ts';
 import type { ConnectionLog } from './connection-log.ts';
 import { type ConnectionLimits, RateLimit } from './limits.ts';
 import { parseTarget } from './target.ts';
@@ -154,8 +155,7 @@ async function readBody(stream: ServerHttp2Stream): Promise<string> {
   let size = 0;
   const timer = setTimeout(() => stream.destroy(), bodyTimeoutMs);
   try {
-    for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
-      if (!Buffer.isBuffer(chunk)) continue;
+    for await (const chunk of chunksIn(stream)) {
       size += chunk.length;
       if (size > longestBody) return '';
       chunks.push(chunk);
