@@ -1,6 +1,6 @@
 // Guests that have a project mounted already, made while nobody waits: creates and resets from the same files use them.
 import { join } from 'node:path';
-import { ensureRelativeOverlay } from '../machine/disks.ts';
+import { copyDisk, ensureRelativeOverlay } from '../machine/disks.ts';
 import type { GuestSize } from '../machine/guest.ts';
 import {
   buildProjectTemplate,
@@ -12,6 +12,7 @@ import type { Template } from '../machine/template.ts';
 import { readImageId } from '../project/image-id.ts';
 import { projectGuestFolder } from '../project/project-types.ts';
 import type { CallContext } from '../shared/call-context.ts';
+import { systemCodeOf } from '../shared/errors.ts';
 import { acquireLock } from '../system/lock.ts';
 import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
 
@@ -22,14 +23,24 @@ const lockMs = 60_000;
 /** As long as a look through a large project may take: its names and times are in the guest's memory then. */
 const lookThrough = 'git --no-optional-locks status >/dev/null 2>&1 || ls -lR . >/dev/null 2>&1';
 
-/** The guest to start from in place of `ready`, if there is one for this image. */
-export async function findPrepared(
+/** The guest to start from in place of `ready`, if there is one for this image, with its layer copied to `disk`. */
+export async function takePrepared(
   room: MachineRoom,
   ready: Template,
   projectImage: string,
+  disk: string,
 ): Promise<ProjectTemplate | undefined> {
   const imageId = await readImageId(projectImage);
-  return imageId === undefined ? undefined : await findProjectTemplate(room.cacheFolder, ready, imageId);
+  const prepared = imageId === undefined ? undefined : await findProjectTemplate(room.cacheFolder, ready, imageId);
+  if (prepared === undefined) return undefined;
+  try {
+    await copyDisk(prepared.layer, disk);
+    return prepared;
+  } catch (error) {
+    // Another process has made room just now.
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
 }
 
 /** The guest that is to be prepared. */

@@ -14,7 +14,7 @@ import { makeFolder } from '../system/folders.ts';
 import type { Paths } from '../system/paths.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
 import { ensureTemplate, type MachineRoom, templateSource } from './machine-room.ts';
-import { findPrepared } from './project-templates.ts';
+import { takePrepared } from './project-templates.ts';
 
 export interface ThrowAway extends AsyncDisposable {
   readonly id: string;
@@ -106,10 +106,10 @@ async function restore(place: Place): Promise<Started & { templateMs: number }> 
   const started = performance.now();
   const disk = join(place.folder, 'disk.qcow2');
   const prepared =
-    place.projectImage === undefined ? undefined : await findPrepared(room, template, place.projectImage);
+    place.projectImage === undefined ? undefined : await takePrepared(room, template, place.projectImage, disk);
   const saved = prepared ?? template;
-  if (prepared !== undefined) await linkOrCopy(template.disk, join(place.folder, 'base.qcow2'));
-  await copyDisk(prepared?.layer ?? template.overlay, disk);
+  if (prepared === undefined) await copyDisk(template.overlay, disk);
+  else await linkOrCopy(template.disk, join(place.folder, 'base.qcow2'));
   try {
     const guest = await Guest.start(
       room.host,

@@ -12,7 +12,7 @@ import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { haveSameContent } from '../system/files.ts';
 import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
-import { findPrepared } from './project-templates.ts';
+import { takePrepared } from './project-templates.ts';
 import { type GuestRecord, ramFile, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
 
 export interface StartedGuest {
@@ -61,17 +61,18 @@ export async function startFresh(place: GuestPlace): Promise<StartedGuest> {
   const source = { ...environment, imagePath: files.rootImage };
   const { template: ready } = await ensureTemplate(room, source, sizeOf(plan), context);
   const disk = join(files.folder, plan.disk);
-  const makeDisk = async (layer?: string): Promise<void> => {
+  const makeDisk = async (): Promise<void> => {
     await rm(disk, { force: true });
-    await copyDisk(layer ?? (await ensureRelativeOverlay(room.cacheFolder, context.signal)), disk);
+    await copyDisk(await ensureRelativeOverlay(room.cacheFolder, context.signal), disk);
   };
   // A saved guest has its disk's blocks in memory: one that was made anew since does not fit the disk of this workspace.
   if (!(await haveSameContent(ready.disk, files.baseDisk))) {
     await makeDisk();
     return await boot(place);
   }
-  const prepared = plan.has_project ? await findPrepared(room, ready, files.projectImage) : undefined;
-  await makeDisk(prepared?.layer);
+  await rm(disk, { force: true });
+  const prepared = plan.has_project ? await takePrepared(room, ready, files.projectImage, disk) : undefined;
+  if (prepared === undefined) await makeDisk();
   const mount: Mount = async (guest) => {
     if (plan.has_project && prepared === undefined) await guest.client.mountProject({ signal: context.signal });
     await grow(guest, place);

@@ -1,6 +1,6 @@
 // A running guest: its QEMU process, its QMP connection and its agent's session, started by booting or by restoring.
 import { randomBytes } from 'node:crypto';
-import { open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
 import { messageOf, PyroError } from '../shared/errors.ts';
@@ -95,7 +95,7 @@ export class Guest implements AsyncDisposable {
       isSandboxed: true,
       isIncoming: start.stateFile !== undefined,
     });
-    const state = start.stateFile === undefined ? undefined : await open(start.stateFile, 'r');
+    await using state = start.stateFile === undefined ? undefined : await openState(start.stateFile);
     const process = await startQemu({
       qemu: host.qemu.path,
       args,
@@ -126,8 +126,6 @@ export class Guest implements AsyncDisposable {
       signal.throwIfAborted();
       if (error instanceof PyroError && error.code === 'guest_boot_failed') throw error;
       throw bootError(process, `the guest did not come up: ${messageOf(error)}`, error);
-    } finally {
-      await state?.close();
     }
   }
 
@@ -163,6 +161,17 @@ export class Guest implements AsyncDisposable {
     await this.client[Symbol.asyncDispose]();
     await this.qmp[Symbol.asyncDispose]();
     await this.process.kill();
+  }
+}
+
+async function openState(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (cause) {
+    throw new PyroError('template_invalid', 'the template was removed just now', {
+      hint: 'it is made again on the next run',
+      cause,
+    });
   }
 }
 

@@ -35,7 +35,10 @@ export class Qmp implements AsyncDisposable {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => this.#onLine(line));
+    const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
+    lines.on('line', (line) => this.#onLine(line));
+    // A QEMU that ends at once resets the connection, and the reader of lines tells that once more.
+    lines.on('error', () => undefined);
     socket.on('error', () => undefined);
     socket.on('close', () => this.#fail(new PyroError('qemu_failed', 'QEMU has ended')));
   }

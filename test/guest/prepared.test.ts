@@ -120,10 +120,16 @@ describe('a workspace of a project that was seen before', () => {
     await untilPrepared(before.length + 1);
   });
 
-  it('starts without the saved guest when that is damaged, which is then gone', async () => {
+  it('starts without the saved guest when that is damaged, or is removed just now', async () => {
     const before = prepared();
-    for (const name of before) truncateSync(join(templates(), name, 'state'), 1000);
+    for (const name of before) rmSync(join(templates(), name, 'layer.qcow2'));
     const messages: string[] = [];
+    await deleteNow(await create(({ message }) => messages.push(message)));
+    expect(messages.join('\n')).not.toContain('booting');
+    for (const name of before) {
+      writeFileSync(join(templates(), name, 'layer.qcow2'), '');
+      truncateSync(join(templates(), name, 'state'), 1000);
+    }
     const id = await create(({ message }) => messages.push(message));
     expect(messages.join('\n')).toContain('booting without it');
     expect((await exec(house, id, 'cat d1/f1')).stdout).toBe('changed on the host\n');
