@@ -39,6 +39,8 @@ export class Preparations {
       const done = preparation.work.then((environment) => {
         ready = environment;
       });
+      // A call that is over already does not wait for it.
+      done.catch(() => undefined);
       await waitForAny([done], waitMs, context.signal);
       if (ready !== undefined) return ready;
     } finally {

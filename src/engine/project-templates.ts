@@ -1,4 +1,5 @@
 // Guests that have a project mounted already, made while nobody waits: creates and resets from the same files use them.
+import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyDisk, ensureRelativeOverlay } from '../machine/disks.ts';
 import type { GuestSize } from '../machine/guest.ts';
@@ -13,6 +14,7 @@ import { readImageId } from '../project/image-id.ts';
 import { projectGuestFolder } from '../project/project-types.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { systemCodeOf } from '../shared/errors.ts';
+import { mebibyte } from '../shared/units.ts';
 import { acquireLock } from '../system/lock.ts';
 import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
 
@@ -20,8 +22,11 @@ import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine
 const keptTemplates = 3;
 /** Another process that builds one is about to end, or hangs, `ms` */
 const lockMs = 60_000;
-/** As long as a look through a large project may take: its names and times are in the guest's memory then. */
-const lookThrough = 'git --no-optional-locks status >/dev/null 2>&1 || ls -lR . >/dev/null 2>&1';
+/** Brings names and times into the guest's memory. */
+const list = 'ls -lR . >/dev/null 2>&1';
+const status = 'git --no-optional-locks -c core.fsmonitor=false status >/dev/null 2>&1';
+/** Disk that a guest leaves to others, `MiB` */
+const reserveMib = 1024;
 
 /** The guest to start from in place of `ready`, if there is one for this image, with its layer copied to `disk`. */
 export async function takePrepared(
@@ -50,13 +55,15 @@ export interface ProjectGuest {
   /** Variables of its commands */
   readonly environment: Readonly<Record<string, string>>;
   readonly projectImage: string;
+  /** True when the repository's settings are those that pyro writes; others could start programs */
+  readonly hasPlainSettings: boolean;
 }
 
 /** Makes the template of a project, unless it is there. */
 export async function prepareProject(room: MachineRoom, guest: ProjectGuest, context: CallContext): Promise<void> {
   const { cacheFolder, host } = room;
   const { signal } = context;
-  const { source, size, environment, projectImage } = guest;
+  const { source, size, environment, projectImage, hasPlainSettings } = guest;
   const imageId = await readImageId(projectImage);
   if (imageId === undefined) return;
   const { template: ready } = await ensureTemplate(room, source, size, context);
@@ -64,6 +71,10 @@ export async function prepareProject(room: MachineRoom, guest: ProjectGuest, con
   await using _lock = await acquireLock(join(cacheFolder, 'locks', 'project-templates'), { signal, waitMs: lockMs });
   if ((await findProjectTemplate(cacheFolder, ready, imageId)) !== undefined) return;
   await pruneProjectTemplates(cacheFolder, keptTemplates - 1);
+  const { bavail, bsize } = await statfs(cacheFolder);
+  // Running guests need the disk more.
+  if (bavail * bsize < (size.memoryMib + reserveMib) * mebibyte) return;
+  const lookThrough = hasPlainSettings ? `${status} || ${list}` : list;
   await buildProjectTemplate(
     {
       host,

@@ -9,6 +9,7 @@ const usedBySchema = z.object({ environment_digest: z.string() });
 
 /** One that is of no use since an update, of pyro or QEMU, is never used again, `ms` */
 const longestUnusedMs = 30 * 24 * 3600 * 1000;
+const longestDraftMs = 3600 * 1000;
 
 export async function pruneTemplates(
   cacheFolder: string,
@@ -23,7 +24,9 @@ export async function pruneTemplates(
     const record = await readJson(join(folder, name, 'template.json'), usedBySchema).catch(() => undefined);
     const usedMs = (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0;
     const isOfUse = record !== undefined && used.has(record.environment_digest) && usedMs > nowMs - longestUnusedMs;
-    if (!isAll && isOfUse) continue;
+    // Somebody is making it now, or was killed.
+    const isDraft = name.includes('.partial-') && usedMs > nowMs - longestDraftMs;
+    if (!isAll && (isOfUse || isDraft)) continue;
     freed += await sizeOf(join(folder, name));
     await rm(join(folder, name), { recursive: true, force: true });
     removed.push(`template ${name.slice(0, 12)}`);

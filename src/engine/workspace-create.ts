@@ -88,7 +88,10 @@ export async function createWorkspace(
   const place = { ...(await workspace.place(call, draft)), onRunning: running.resolve };
   await furnish(place, environment.imagePath, expected);
   undo.defer(() => workspace.network.closeAll());
-  const starting = startFresh(place).finally(running.resolve);
+  const starting = startFresh(place);
+  // A start that fails leaves nothing to look through a project for.
+  starting.then(() => running.resolve(), running.reject);
+  running.promise.catch(() => undefined);
   // Not before there is only to wait for the guest: the work of both on one thread would make the start late.
   const seeding = known ?? running.promise.then(() => prepareSeed(paths, request.seedPath, call));
   const [start, look] = await Promise.allSettled([starting, seeding]);
@@ -122,6 +125,7 @@ export async function createWorkspace(
       size: { vcpuCount: request.vcpuCount, memoryMib: request.memMib },
       environment: baseEnvironment(draft),
       projectImage: seed.image,
+      hasPlainSettings: seed.view.mode !== 'tar_archive',
     });
   }
   call.onProgress({ phase: 'ready', message: `workspace ${id} is ready` });

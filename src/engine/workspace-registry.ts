@@ -116,7 +116,10 @@ export class WorkspaceRegistry implements AsyncDisposable {
     },
   };
 
-  /** Settles with the work; a failure is met again, and told, by the call that needs what it was for. */
+  /**
+   * Settles with the work. A failure is met again, and told, by the call that needs what it was for; what only makes
+   * later calls quicker is tried again with the next one.
+   */
   async #inBackground(work: Promise<unknown>): Promise<void> {
     const settled = Promise.allSettled([work]).then(() => undefined);
     this.#background.add(settled);

@@ -8,7 +8,15 @@ import { copyDisk, linkOrCopy } from './disks.ts';
 import { Guest, type GuestSize, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
 import { ownedFolderName } from './owned-folders.ts';
 import { runQuietly, saveState, type WarmUpCommand } from './save-state.ts';
-import { publish, readTemplate, type SavedGuest, type Template, templateFolder, touchTemplate } from './template.ts';
+import {
+  areThere,
+  publish,
+  readTemplate,
+  type SavedGuest,
+  type Template,
+  templateFolder,
+  touchTemplate,
+} from './template.ts';
 
 /** What sets their folders apart from those of other templates */
 const keyStart = 'p';
@@ -33,8 +41,10 @@ export async function findProjectTemplate(
   const key = projectTemplateKey(ready, imageId);
   const saved = await readTemplate(cacheFolder, key);
   if (saved === undefined) return undefined;
+  const layer = join(templateFolder(cacheFolder, key), 'layer.qcow2');
+  if (!(await areThere([layer]))) return undefined;
   await touchTemplate(cacheFolder, key);
-  return { ...saved, layer: join(templateFolder(cacheFolder, key), 'layer.qcow2') };
+  return { ...saved, layer };
 }
 
 export interface ProjectTemplatePlan {

@@ -1,4 +1,5 @@
 // Saves a running guest: what it should have in memory is brought there, then its devices' state goes to a file.
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
@@ -13,6 +14,8 @@ export interface WarmUpCommand {
 }
 
 const warmUpMs = 20_000;
+/** Longest time for the devices' state, some 100 KiB, `ms` */
+const saveMs = 30_000;
 
 /** Runs commands whose only use is what they leave in memory. */
 export async function runQuietly(guest: Guest, commands: readonly WarmUpCommand[], signal: AbortSignal): Promise<void> {
@@ -23,6 +26,8 @@ export async function runQuietly(guest: Guest, commands: readonly WarmUpCommand[
         { signal },
       );
       await process.follow(() => undefined);
+      // What it may have left running is not to go on in each guest that is made of this one.
+      await process.forget({ signal });
     } catch (error) {
       // An image without a shell or `true` has nothing to warm.
       if (!isPyroError(error, 'command_not_found', 'command_not_executable', 'guest_refused')) throw error;
@@ -39,14 +44,17 @@ export async function saveState(guest: Guest, socketPath: string, file: string, 
       { capability: 'x-ignore-shared', state: true },
     ],
   });
-  const { promise, resolve } = Promise.withResolvers<Socket>();
-  const server = createServer(resolve);
-  server.listen(socketPath);
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(saveMs)]);
+  const server = createServer();
+  const connection = once(server, 'connection', { signal: limit });
+  connection.catch(() => undefined);
   try {
-    await new Promise<void>((listening) => server.once('listening', listening));
+    server.listen(socketPath);
+    await once(server, 'listening', { signal: limit });
     await guest.qmp.execute('migrate', { uri: `unix:${socketPath}` });
-    const socket = await promise;
-    await pipeline(socket, createWriteStream(file, { mode: 0o600 }));
+    const [socket]: Socket[] = await connection;
+    if (socket === undefined) throw new Error('a connection without a socket');
+    await pipeline(socket, createWriteStream(file, { mode: 0o600 }), { signal: limit });
     await migrationEnd(guest.qmp, signal);
   } finally {
     server.close();

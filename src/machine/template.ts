@@ -1,11 +1,11 @@
 // Templates: a guest booted once, mounted and warmed, then saved so that later guests continue from there.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
-import { readJson, temporaryName, temporaryNameStart, writeJson } from '../system/files.ts';
+import { exists, readJson, syncFile, temporaryName, temporaryNameStart } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
 import { copyDisk, createOverlay, makeSparse } from './disks.ts';
@@ -86,10 +86,16 @@ export async function findTemplate(cacheFolder: string, key: string): Promise<Te
   const saved = await readTemplate(cacheFolder, key);
   if (saved === undefined) return undefined;
   const folder = templateFolder(cacheFolder, key);
-  return { ...saved, disk: join(folder, 'disk.qcow2'), overlay: join(folder, 'overlay.qcow2') };
+  const [disk, overlay] = [join(folder, 'disk.qcow2'), join(folder, 'overlay.qcow2')];
+  return (await areThere([disk, overlay])) ? { ...saved, disk, overlay } : undefined;
 }
 
-/** What each kind of template has. */
+/** True when all of these files stand there: a removal that was cut off may have left some. */
+export async function areThere(paths: readonly string[]): Promise<boolean> {
+  return (await Promise.all(paths.map(exists))).every(Boolean);
+}
+
+/** What each kind of template has; undefined when it is not there whole. */
 export async function readTemplate(cacheFolder: string, key: string): Promise<SavedGuest | undefined> {
   const folder = templateFolder(cacheFolder, key);
   const record = await readJson(join(folder, 'template.json'), templateSchema).catch((error: unknown) => {
@@ -99,7 +105,8 @@ export async function readTemplate(cacheFolder: string, key: string): Promise<Sa
   });
   if (record === undefined) return undefined;
   const magic = Buffer.from(record.magic, 'hex');
-  return { key, magic, ram: join(folder, 'ram'), state: join(folder, 'state') };
+  const [ram, state] = [join(folder, 'ram'), join(folder, 'state')];
+  return (await areThere([ram, state])) ? { key, magic, ram, state } : undefined;
 }
 
 /** Notes that a template is used now, for who removes old ones. */
@@ -186,14 +193,18 @@ export async function publish(
     readonly buildMs: number;
   },
 ): Promise<void> {
-  await writeJson(join(draft, 'template.json'), {
+  const record = {
     version: 1,
     key: template.key,
     magic: template.magic.toString('hex'),
     environment_digest: template.environmentDigest,
     created_at: new Date().toISOString(),
     build_ms: Math.round(template.buildMs),
-  });
+  };
+  // A draft that somebody has removed meanwhile is not made anew by its record.
+  await writeFile(join(draft, 'template.json'), JSON.stringify(record), { mode: 0o600 });
+  // After a power loss there is the whole or nothing: holes in a guest's memory would go unnoticed.
+  for (const name of await readdir(draft)) await syncFile(join(draft, name));
   await rm(final, { recursive: true, force: true });
   await rename(draft, final);
 }

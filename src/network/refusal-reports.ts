@@ -79,8 +79,9 @@ export class RefusalReports implements Disposable {
   /** Takes one report; the agent sends one after the other. */
   async receive(stream: ServerHttp2Stream): Promise<void> {
     const status = this.#isReceiving ? 429 : await this.#read(stream);
-    if (status !== 200) this.#note({ name: 'a report of the guest', rule: proxy, reason: 'malformed report' });
+    // One that the end of the session has cut off says nothing.
     if (stream.destroyed) return;
+    if (status !== 200) this.#note({ name: 'a report of the guest', rule: proxy, reason: 'malformed report' });
     stream.resume().respond({ ':status': status }, { endStream: true });
     // What was not read of it is not waited for.
     if (status !== 200) stream.close();

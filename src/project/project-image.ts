@@ -1,11 +1,11 @@
 // Makes the project image that a request asks for, or finds it: list, key, build, and look again whether anything moved.
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { formatCount } from '../shared/units.ts';
-import { temporaryName } from '../system/files.ts';
+import { syncFile, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { checkArchive, openArchive } from './archive.ts';
 import { writeGitDirectory } from './git-directory.ts';
@@ -202,14 +202,5 @@ async function untilNextSecond(seed: Seed, signal: AbortSignal): Promise<void> {
     if (mtimeSecondsOf(item) !== second) continue;
     await sleep((second + 1) * 1000 - now, undefined, { signal });
     return;
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    await file.datasync();
-  } finally {
-    await file.close();
   }
 }

@@ -77,3 +77,13 @@ export async function haveSameContent(one: string, other: string): Promise<boole
   const [first, second] = await Promise.all([readFile(one), readFile(other)]);
   return first.equals(second);
 }
+
+/** Comes back when the file's content is on the disk. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}

@@ -28,6 +28,7 @@ function save(imageId: string, usedAt: number): string {
   mkdirSync(join(folder(), key), { recursive: true });
   const record = { version: 1, key, magic: 'a'.repeat(32), environment_digest: 'd', created_at: '', build_ms: 1 };
   writeFileSync(join(folder(), key, 'template.json'), JSON.stringify(record));
+  for (const name of ['ram', 'state', 'layer.qcow2']) writeFileSync(join(folder(), key, name), '');
   utimesSync(join(folder(), key), usedAt, usedAt);
   return key;
 }
@@ -47,6 +48,19 @@ it('one is found for its own image and its own template alone', async () => {
   expect(await findProjectTemplate(cache, ready, 'b')).toBeUndefined();
   expect(await findProjectTemplate(cache, { ...ready, magic: Buffer.alloc(16, 2) }, 'a')).toBeUndefined();
   expect(await findProjectTemplate(cache, { ...ready, key: '1'.repeat(32) }, 'a')).toBeUndefined();
+});
+
+it.each(['ram', 'state', 'layer.qcow2', 'template.json'])('one without its %s is none', async (name) => {
+  const key = save('a', 100);
+  expect(await findProjectTemplate(cache, ready, 'a')).toMatchObject({ key });
+  rmSync(join(folder(), key, name));
+  expect(await findProjectTemplate(cache, ready, 'a')).toBeUndefined();
+});
+
+it('a prune leaves what is in the making now', async () => {
+  mkdirSync(join(folder(), 'p00.partial-01'), { recursive: true });
+  expect((await pruneTemplates(cache, new Set(), false)).removed).toEqual([]);
+  expect((await pruneTemplates(cache, new Set(), false, Date.now() + 2 * 3600 * 1000)).removed).toHaveLength(1);
 });
 
 it('a prune takes those that were not used for a month, as after an update, and those of environments that are gone', async () => {

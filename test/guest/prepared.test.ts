@@ -53,8 +53,8 @@ async function untilPrepared(count: number): Promise<void> {
   expect(prepared()).toHaveLength(count);
 }
 
-async function create(onProgress: (progress: Progress) => void = () => undefined): Promise<string> {
-  const made = await house.workspaces().create({ ...createRequest, seedPath: project }, call({ onProgress }));
+async function create(onProgress: (progress: Progress) => void = () => undefined, seedPath = project): Promise<string> {
+  const made = await house.workspaces().create({ ...createRequest, seedPath }, call({ onProgress }));
   return made.workspace_id;
 }
 
@@ -136,6 +136,31 @@ describe('a workspace of a project that was seen before', () => {
     expect(await changes(id)).toEqual([]);
     await deleteNow(id);
   });
+});
+
+it('nothing of an archive runs before somebody runs it', async () => {
+  for (const name of prepared()) rmSync(join(templates(), name), { recursive: true });
+  git('config', 'core.fsmonitor', 'touch /workspace/ran; sleep 4323 >/dev/null 2>&1 & echo');
+  const archive = `${project}.tar`;
+  execFileSync('tar', ['-C', project, '-cf', archive, '.']);
+  git('config', '--unset', 'core.fsmonitor');
+  let id = await create(undefined, archive);
+  let isSaved = false;
+  for (let turn = 0; turn < 60 && !isSaved; turn++) {
+    await deleteNow(id);
+    await sleep(1000);
+    const names = await used(async () => {
+      id = await create(undefined, archive);
+    });
+    isSaved = names.length > 0;
+  }
+  expect(isSaved).toBe(true);
+  rmSync(archive);
+  expect((await exec(house, id, 'ls ran; pgrep -fx "sleep 4323"')).stdout).toBe('');
+  expect(await changes(id)).toEqual([]);
+  // The trap was one: git in the guest steps into it.
+  expect((await exec(house, id, 'git status >/dev/null; ls ran')).stdout).toBe('ran\n');
+  await deleteNow(id);
 });
 
 it('a workspace goes back to its seed also when the template of its environment was made anew since', async () => {
