@@ -3,7 +3,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { sizeOf } from '../environment/store.ts';
-import { readJson } from '../system/files.ts';
+import { isTemporaryName, readJson } from '../system/files.ts';
 
 const usedBySchema = z.object({ environment_digest: z.string() });
 
@@ -25,7 +25,7 @@ export async function pruneTemplates(
     const usedMs = (await stat(join(folder, name)).catch(() => undefined))?.mtimeMs ?? 0;
     const isOfUse = record !== undefined && used.has(record.environment_digest) && usedMs > nowMs - longestUnusedMs;
     // Somebody is making it now, or was killed.
-    const isDraft = name.includes('.partial-') && usedMs > nowMs - longestDraftMs;
+    const isDraft = isTemporaryName(name) && usedMs > nowMs - longestDraftMs;
     if (!isAll && (isOfUse || isDraft)) continue;
     freed += await sizeOf(join(folder, name));
     await rm(join(folder, name), { recursive: true, force: true });

@@ -43,6 +43,8 @@ export class WorkspaceRegistry implements AsyncDisposable {
   readonly #workspaces = new Map<string, Workspace>();
   readonly #damaged = new Map<string, string>();
   readonly #closing = new AbortController();
+  /** For work that no call waits for */
+  readonly #own: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
   /** Work that nobody waits for but the end: it leaves nothing when it is let finish */
   readonly #background = new Set<Promise<void>>();
   #room: Promise<MachineRoom> | undefined;
@@ -63,7 +65,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     const noted = [...registry.#workspaces.values()].flatMap(({ record }) => record.guest ?? []);
     await sweepOwnedFolders(paths.runtime);
     await sweepGuests(paths.runtime, new Set(noted.map(({ folder }) => folder)));
-    const context: CallContext = { signal: registry.#closing.signal, onProgress: noProgress };
+    const context = registry.#own;
     const adoptions = [...registry.#workspaces.values()].map((workspace) => workspace.adopt(context));
     const adopted = Promise.all(adoptions.map((each) => registry.#inBackground(each)));
     await Promise.race([adopted, sleep(adoptionMs, undefined, { ref: false })]);
@@ -97,7 +99,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
     expectAnother: (guest) => {
       if (this.#closing.signal.aborted) return;
-      const context: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
+      const context = this.#own;
       const work = sleep(quietMs, undefined, { signal: context.signal, ref: false }).then(async () => {
         // A guest that somebody waits for comes first.
         this.house.admit('', guest.size.memoryMib);
@@ -107,7 +109,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     },
     expectRestart: ({ record, files }) => {
       if (record.disk_mib > templateDiskMib || this.#closing.signal.aborted) return;
-      const context: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
+      const context = this.#own;
       const source = { name: record.environment, digest: record.environment_digest, imagePath: files.rootImage };
       const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
       const work = this.house.room(context).then((room) => ensureTemplate(room, source, size, context, 'bare'));
@@ -214,7 +216,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   }
 
   async #reap(): Promise<void> {
-    const context: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
+    const context = this.#own;
     for (const workspace of this.all()) {
       const { ttl_seconds: ttl, state } = workspace.record;
       if (state !== 'started' || ttl === 0 || workspace.isBusy || workspace.idleSeconds < ttl) continue;

@@ -45,9 +45,13 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
     await link(from, to);
   } catch (error) {
     if (systemCodeOf(error) !== 'EXDEV' && systemCodeOf(error) !== 'EPERM') throw error;
-    // cp keeps holes, which most of these files are full of.
-    await runCommand('cp', ['--sparse=always', '--reflink=auto', '--no-clobber', from, to]);
+    await copySparse(from, to);
   }
+}
+
+/** A copy with the holes that most of these files are full of; what stands at `to` stays. */
+export async function copySparse(from: string, to: string, signal?: AbortSignal): Promise<void> {
+  await runCommand('cp', ['--sparse=always', '--reflink=auto', '--no-clobber', from, to], { signal });
 }
 
 /** An overlay on `backing`, which need not stand at that path yet. */

@@ -2,9 +2,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { runCommand } from '../system/command.ts';
-import { temporaryName } from '../system/files.ts';
-import { copyDisk, linkOrCopy } from './disks.ts';
+import { isTemporaryName, temporaryName } from '../system/files.ts';
+import { copyDisk, copySparse, linkOrCopy } from './disks.ts';
 import { Guest, type GuestSize, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
 import { ownedFolderName } from './owned-folders.ts';
 import { runQuietly, saveState, type WarmUpCommand } from './save-state.ts';
@@ -12,6 +11,7 @@ import {
   areThere,
   publish,
   readTemplate,
+  removeDrafts,
   type SavedGuest,
   type Template,
   templateFolder,
@@ -71,14 +71,14 @@ export async function buildProjectTemplate(plan: ProjectTemplatePlan, signal: Ab
   const draft = temporaryName(final);
   const folderName = ownedFolderName();
   const magic = newMagic();
-  await removeDrafts(dirname(final));
+  await removeDrafts(dirname(final), keyStart);
   await mkdir(draft, { mode: 0o700 });
   try {
     const ram = join(draft, 'ram');
     const disk = join(draft, 'layer.qcow2');
     await linkOrCopy(ready.disk, join(draft, 'base.qcow2'));
     await copyDisk(plan.emptyLayer, disk);
-    await runCommand('cp', ['--sparse=always', '--reflink=auto', ready.ram, ram], { signal });
+    await copySparse(ready.ram, ram, signal);
     {
       await using guest = await Guest.start(
         host,
@@ -108,20 +108,12 @@ export async function buildProjectTemplate(plan: ProjectTemplatePlan, signal: Ab
   }
 }
 
-/** Drafts of builders that were killed: whoever builds now is the only one. */
-async function removeDrafts(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (!name.startsWith(keyStart) || !name.includes('.partial-')) continue;
-    await rm(join(folder, name), { recursive: true, force: true });
-  }
-}
-
 /** Removes all but the last used ones. */
 export async function pruneProjectTemplates(cacheFolder: string, kept: number): Promise<void> {
   const folder = dirname(templateFolder(cacheFolder, keyStart));
   const found: { readonly path: string; readonly used: number }[] = [];
   for (const name of await readdir(folder)) {
-    if (!name.startsWith(keyStart) || name.includes('.partial-')) continue;
+    if (!name.startsWith(keyStart) || isTemporaryName(name)) continue;
     const path = join(folder, name);
     found.push({ path, used: (await stat(path).catch(() => undefined))?.mtimeMs ?? 0 });
   }

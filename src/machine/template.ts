@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
-import { exists, readJson, syncFile, temporaryName, temporaryNameStart } from '../system/files.ts';
+import { exists, isTemporaryName, readJson, syncFile, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
 import { copyDisk, createOverlay, makeSparse } from './disks.ts';
@@ -146,7 +146,7 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
   const folderName = ownedFolderName();
   const magic = newMagic();
   await makeFolder(dirname(final));
-  await removeDrafts(final);
+  await removeDrafts(dirname(final), plan.key);
   await mkdir(draft, { mode: 0o700 });
   try {
     await makeSparse(join(draft, 'ram'), wanted.size.memoryMib * mebibyte);
@@ -209,11 +209,10 @@ export async function publish(
   await rename(draft, final);
 }
 
-/** Drafts of builders that were killed: whoever builds now is the only one. */
-async function removeDrafts(final: string): Promise<void> {
-  const start = temporaryNameStart(final);
-  for (const name of await readdir(dirname(final))) {
-    const path = join(dirname(final), name);
-    if (path.startsWith(start)) await rm(path, { recursive: true, force: true });
+/** Removes drafts, of keys that begin so, whose builders were killed: whoever builds now is the only one. */
+export async function removeDrafts(folder: string, keyStart: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(keyStart) || !isTemporaryName(name)) continue;
+    await rm(join(folder, name), { recursive: true, force: true });
   }
 }

@@ -3,9 +3,8 @@ import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
-import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { core, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
-const core = ['workspace-core', 'workspace-full'] as const;
 const entrySchema = z.object({ path: z.string(), status: z.string() });
 const countsSchema = z.record(z.string(), z.number());
 

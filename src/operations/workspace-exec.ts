@@ -2,9 +2,15 @@
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
-import { parsePairs, restartedField, secretEnvField, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import {
+  core,
+  parsePairs,
+  restartedField,
+  secretEnvField,
+  workspaceIdField,
+  workspacesOf,
+} from './workspace-scalars.ts';
 
-const core = ['workspace-core', 'workspace-full'] as const;
 /** Fits the smallest limit of the known hosts, with room for what stands beside the output. */
 const resultBytes = 8000;
 

@@ -10,9 +10,7 @@ import {
   renderFileCommand,
   renderFileList,
 } from './workspace-file-shapes.ts';
-import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
-
-const core = ['workspace-core', 'workspace-full'] as const;
+import { core, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceFileList = defineOperation({
   name: 'workspace.file.list',

@@ -5,6 +5,7 @@ import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
 import {
+  core,
   parseLabels,
   parsePairs,
   parseSecretPairs,
@@ -14,7 +15,6 @@ import {
   workspacesOf,
 } from './workspace-scalars.ts';
 
-const core = ['workspace-core', 'workspace-full'] as const;
 const nameField = z.string().min(1).max(120).describe('Name for people, need not be unique');
 const labelsField = z.array(z.string()).default([]).describe('Labels, each K=V');
 

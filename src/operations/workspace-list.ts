@@ -2,9 +2,7 @@
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
-import { workspacesOf } from './workspace-scalars.ts';
-
-const core = ['workspace-core', 'workspace-full'] as const;
+import { core, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceList = defineOperation({
   name: 'workspace.list',

@@ -2,6 +2,9 @@
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 
+/** Profiles of what agents do most */
+export const core = ['workspace-core', 'workspace-full'] as const;
+
 export const workspaceIdField = z
   .string()
   .regex(/^[0-9a-f]{12}$/, 'a workspace id has 12 hexadecimal digits; workspace list shows them')

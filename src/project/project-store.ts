@@ -3,7 +3,7 @@ import { readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
-import { readJson, writeJson } from '../system/files.ts';
+import { isTemporaryName, readJson, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { acquireLock } from '../system/lock.ts';
 import { type ProjectImage, projectDiskBytes, seedSummarySchema } from './project-types.ts';
@@ -108,7 +108,7 @@ export async function pruneProjectImages(
     const used = (await stat(recordPath(store, key)).catch(() => undefined))?.mtimeMs ?? 0;
     const isKept = keysInUse.has(key) || used > Date.now() - (options.graceMs ?? 0);
     for (const name of names.filter((each) => each.startsWith(key) && !each.endsWith('.lock'))) {
-      if (isKept && !name.includes('.partial-')) continue;
+      if (isKept && !isTemporaryName(name)) continue;
       const path = join(store.root, name);
       freed += ((await stat(path).catch(() => undefined))?.blocks ?? 0) * 512;
       await rm(path, { recursive: true, force: true });

@@ -25,14 +25,17 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   }
 }
 
-/** Name beside `path` for content that is not whole yet; sweeps recognise `.partial-`. */
+/** How names of contents that are not whole yet differ from others, so that sweeps recognise them */
+const temporaryMark = '.partial-';
+
+/** Name beside `path` for content that is not whole yet. */
 export function temporaryName(path: string): string {
-  return `${temporaryNameStart(path)}${randomBytes(6).toString('hex')}`;
+  return `${path}${temporaryMark}${randomBytes(6).toString('hex')}`;
 }
 
-/** How every temporary name of the path begins. */
-export function temporaryNameStart(path: string): string {
-  return `${path}.partial-`;
+/** True for a name that {@link temporaryName} has made. */
+export function isTemporaryName(name: string): boolean {
+  return name.includes(temporaryMark);
 }
 
 export async function writeJson(path: string, value: unknown, mode = 0o600): Promise<void> {
