@@ -4,6 +4,8 @@ import { connect, type Socket } from 'node:net';
 import { PyroError } from '../shared/errors.ts';
 
 const partBytes = 16;
+/** The first wait for an answer before the hello is said again; each further one is twice as long, `ms` */
+const patienceMs = 2000;
 
 /**
  * Connects to a guest's channel and performs the hello.
@@ -17,8 +19,17 @@ export async function openChannel(
 ): Promise<Socket> {
   options.signal?.throwIfAborted();
   const socket = connect(path);
-  const nonce = randomBytes(partBytes);
-  const expected = Buffer.concat([Buffer.from(magic.map((byte) => ~byte & 0xff)), nonce]);
+  const answer = Buffer.from(magic.map((byte) => ~byte & 0xff));
+  let expected = answer;
+  let again: NodeJS.Timeout | undefined;
+  // A guest whose last host was killed has been seen to leave the first bytes of the next one unread until more came.
+  // Only the answer to the last hello counts: a guest that hears several begins a session for each.
+  const greet = (waitMs: number): void => {
+    const nonce = randomBytes(partBytes);
+    expected = Buffer.concat([answer, nonce]);
+    socket.write(Buffer.concat([magic, nonce]));
+    again = setTimeout(() => greet(2 * waitMs), waitMs);
+  };
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   let tail: Buffer = Buffer.alloc(0);
 
@@ -46,7 +57,7 @@ export async function openChannel(
     options.timeoutMs,
   );
   socket.on('readable', onReadable).on('error', onError).on('close', onClose);
-  socket.once('connect', () => socket.write(Buffer.concat([magic, nonce])));
+  socket.once('connect', () => greet(patienceMs));
   options.signal?.addEventListener('abort', onAbort, { once: true });
   // Whoever uses the socket is told by its streams; a reset that comes between two listeners must not end this process.
   socket.on('error', () => undefined);
@@ -57,6 +68,7 @@ export async function openChannel(
     throw error;
   } finally {
     clearTimeout(timer);
+    clearTimeout(again);
     options.signal?.removeEventListener('abort', onAbort);
     socket.off('readable', onReadable).off('error', onError).off('close', onClose);
   }
