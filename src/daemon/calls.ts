@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Engine } from '../engine/engine-types.ts';
 import { parseInput } from '../operations/check-input.ts';
 import type { AnyOperation } from '../operations/define.ts';
+import { withWorkspaceId } from '../operations/workspace-reference.ts';
 import { type ErrorReport, PyroError, reportError } from '../shared/errors.ts';
 import type { Log } from '../system/log.ts';
 import type { CallBody, Frame } from './protocol.ts';
@@ -39,6 +40,9 @@ export function openCalls(engine: Engine, log: Log): Calls {
     try {
       const { host_paths: hostPaths, project, network } = body.context;
       parseInput(operation, body.input);
+      const { workspaces } = engine;
+      const input =
+        workspaces === undefined ? body.input : withWorkspaceId(operation, body.input, (each) => workspaces.find(each));
       const outcome = await operation.invoke(
         {
           engine,
@@ -52,7 +56,7 @@ export function openCalls(engine: Engine, log: Log): Calls {
           network: network ?? undefined,
           daemon: undefined,
         },
-        body.input,
+        input,
       );
       send({ output: outcome.output });
     } catch (error) {

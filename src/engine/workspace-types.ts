@@ -194,6 +194,8 @@ export interface SummaryResult {
 }
 
 export interface Workspaces {
+  /** The id for an id, a unique beginning of one, or a name. Throws `workspace_unknown` or `workspace_ambiguous`. */
+  find(reference: string): string;
   create(request: CreateRequest, call: WorkspaceCall): Promise<WorkspaceView>;
   list(request: ListRequest, call: WorkspaceCall): Promise<{ workspaces: WorkspaceView[]; next_cursor: string | null }>;
   status(id: string, call: WorkspaceCall): Promise<WorkspaceStatus>;

@@ -11,6 +11,7 @@ import { createWorkspace } from './workspace-create.ts';
 import { exportDisk } from './workspace-disk.ts';
 import { execute, signalCommand } from './workspace-exec.ts';
 import { listFiles, readFile, writeFile } from './workspace-files.ts';
+import { findWorkspace } from './workspace-find.ts';
 import { inspectStopped } from './workspace-inspect.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
@@ -28,6 +29,7 @@ import { statusOf, viewOf } from './workspace-view.ts';
 export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations): Workspaces {
   const seeds = new SeedMemory();
   return {
+    find: (reference) => findWorkspace(registry, reference),
     create: (request, call) => createWorkspace(registry, preparations, seeds, request, call),
     list: async (request) => listWorkspaces(registry, request),
     status: (id, call) => statusOf(registry.get(id), call),

@@ -5,10 +5,8 @@ import { PyroError } from '../shared/errors.ts';
 /** Profiles of what agents do most */
 export const core = ['workspace-core', 'workspace-full'] as const;
 
-export const workspaceIdField = z
-  .string()
-  .regex(/^[0-9a-f]{12}$/, 'a workspace id has 12 hexadecimal digits; workspace list shows them')
-  .describe('Id of the workspace');
+/** The daemon makes an id of it before the operation runs. */
+export const workspaceIdField = z.string().min(1).max(120).describe('Id or name');
 
 export const seedSchema = z.object({
   mode: z.enum(['empty', 'git', 'directory', 'tar_archive']),

@@ -49,7 +49,8 @@ export const errorCodes = {
   digest_mismatch: { meaning: 'Downloaded bytes do not have the promised digest', retryable: true },
   state_damaged: { meaning: 'A state file does not have the expected content', retryable: false },
   environment_preparing: { meaning: 'The environment is still being pulled or built', retryable: true },
-  workspace_unknown: { meaning: 'There is no workspace with this id', retryable: false },
+  workspace_unknown: { meaning: 'There is no workspace with this id or name', retryable: false },
+  workspace_ambiguous: { meaning: 'The beginning of an id, or the name, of several workspaces', retryable: false },
   workspace_stopped: { meaning: 'The workspace was stopped on purpose; start it first', retryable: false },
   workspace_damaged: {
     meaning: 'The record of the workspace cannot be read; it can only be deleted',
