@@ -3,7 +3,7 @@ SHELL := /bin/bash
 NODE_BIN := $(CURDIR)/node_modules/node/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/go/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup build guest guest-verify generate demo check test bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean lock
+.PHONY: help setup build guest guest-verify generate demo check test test-size bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 30
@@ -31,6 +31,9 @@ check: setup ## set-up, then every gate and test
 
 test: build ## unit and contract tests only, no guest
 	@vitest run --project unit --project contract
+
+test-size: build ## outputs and changes at full size, up to a GiB and 100,000 files (make check has the smaller half)
+	@PYRO_SIZE=full vitest run --project size
 
 bench: build ## measure; writes bench/results
 	@node bench/run.ts

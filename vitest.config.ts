@@ -1,4 +1,4 @@
-// Test projects: unit and contract tests boot no guest; guest tests run one file at a time.
+// Test projects: unit and contract tests boot no guest; guest tests and tests of size run one file at a time.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -13,6 +13,15 @@ export default defineConfig({
           name: 'guest',
           include: ['test/guest/**/*.test.ts'],
           testTimeout: 600_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'size',
+          include: ['test/size/**/*.test.ts'],
+          testTimeout: 1_800_000,
           hookTimeout: 600_000,
           fileParallelism: false,
         },

@@ -3,18 +3,19 @@
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import type { Servers } from './cli/servers.ts';
+import { openStandardStreams } from './cli/standard-streams.ts';
 import { makeFolder } from './system/folders.ts';
 import { locatePaths } from './system/paths.ts';
 import { version } from './version.ts';
 
 const argv = process.argv.slice(2);
+const streams = openStandardStreams();
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
   process.stdout.write(`${version}\n`);
+  process.exitCode = await streams.finish(0);
 } else {
   await keepCompiled();
-  // A reader that has gone (a closed pipe) ends the output, not the clean-up.
-  process.stdout.on('error', () => undefined);
-  process.exitCode = await run();
+  process.exitCode = await streams.finish(await run());
   // An open standard input would keep the process alive after its work is done.
   process.exit();
 }

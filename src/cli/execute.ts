@@ -1,6 +1,7 @@
 // One command from arguments to exit code.
 
 import { type FrontContext, followOperation, invokeOperation } from '../daemon/client.ts';
+import type { Outcome } from '../operations/define.ts';
 import { absolutePaths } from '../operations/host-path-input.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { readInputField } from './input-field.ts';
@@ -14,6 +15,8 @@ import { addServers } from './server-program.ts';
 import type { Servers } from './servers.ts';
 
 const exitInterrupted = 130;
+/** As of a program that the signal of a closed pipe ends */
+const exitClosed = 141;
 
 /** Runs a command line (without node and script) and gives the exit code. */
 export async function execute(argv: readonly string[], version: string, servers: Servers): Promise<number> {
@@ -55,23 +58,42 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
     }
     const outcome = await invokeOperation(operation, input, context);
     progress.end();
-    if (json) printJson(outcome.output);
-    else if (call.isQuiet) printCommand({ stdout: outcome.ids.map((id) => `${id}\n`).join('') });
-    else if (isLive) printNote(outcome.text);
-    else printCommand(outcome.command);
-    return outcome.exitCode;
+    return await thenPrint(outcome.exitCode, () => printOutcome(call, outcome, interrupts.signal));
   } catch (error) {
     progress.end();
     if (interrupts.wasInterrupted()) {
-      if (json) printError(new PyroError('cancelled', 'interrupted'), true);
-      return exitInterrupted;
+      const report = async (): Promise<void> => await printError(new PyroError('cancelled', 'interrupted'), true);
+      return json ? await thenPrint(exitInterrupted, report) : exitInterrupted;
     }
-    printError(error, json);
-    if (isPyroError(error, 'usage')) return exitUsage;
-    if (isPyroError(error, 'command_not_found')) return 127;
-    if (isPyroError(error, 'command_not_executable')) return 126;
-    return 1;
+    if (isPyroError(error, 'output_closed')) return exitClosed;
+    // Told by the streams themselves, at the end.
+    if (isPyroError(error, 'output_failed')) return 1;
+    return await thenPrint(exitCodeOf(error), () => printError(error, json));
   }
+}
+
+/** A reader that has gone before the result does not change how the command went. */
+async function thenPrint(exitCode: number, print: () => Promise<void>): Promise<number> {
+  try {
+    await print();
+  } catch (error) {
+    if (!isPyroError(error, 'output_closed')) throw error;
+  }
+  return exitCode;
+}
+
+async function printOutcome(call: CommandCall, outcome: Outcome, signal: AbortSignal): Promise<void> {
+  if (call.json) await printJson(outcome.output, signal);
+  else if (call.isQuiet) await printCommand({ stdout: outcome.ids.map((id) => `${id}\n`).join('') }, signal);
+  else if (call.operation.definition.isLive === true) printNote(outcome.text);
+  else await printCommand(outcome.command, signal);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (isPyroError(error, 'usage')) return exitUsage;
+  if (isPyroError(error, 'command_not_found')) return 127;
+  if (isPyroError(error, 'command_not_executable')) return 126;
+  return 1;
 }
 
 /** The whole input, with absolute paths; each fault becomes one line that names the option. */

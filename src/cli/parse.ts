@@ -13,7 +13,7 @@ export async function parseArguments(program: Command, argv: readonly string[]):
     return undefined;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage;
-    printError(error, argv.includes('--json'));
+    await printError(error, argv.includes('--json'));
     return isPyroError(error, 'usage') ? exitUsage : 1;
   }
 }

@@ -5,24 +5,34 @@ import { type ErrorReport, reportError } from '../shared/errors.ts';
 import type { OnProgress, Progress } from '../shared/progress.ts';
 import { formatBytes } from '../shared/units.ts';
 import { readVariable } from '../system/environment-variables.ts';
+import { writeTo } from '../system/write-to.ts';
 
-export function printCommand({ stdout, stderr }: CommandText): void {
-  process.stdout.write(stdout);
-  if (stderr !== undefined) process.stderr.write(stderr);
+/**
+ * Writes to standard output and comes back when the system has taken it, so that a slow reader slows down whoever prints.
+ * Throws `output_closed` when the reader has gone, `output_failed` when there is no room, or the signal's reason.
+ */
+export async function write(bytes: string | Uint8Array, signal?: AbortSignal): Promise<void> {
+  await writeTo(process.stdout, bytes, signal);
+}
+
+export async function printCommand({ stdout, stderr }: CommandText, signal?: AbortSignal): Promise<void> {
+  await write(stdout, signal);
+  if (stderr !== undefined) printNote(stderr);
 }
 
 export function printNote(text: string): void {
   process.stderr.write(text);
 }
 
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+export async function printJson(value: unknown, signal?: AbortSignal): Promise<void> {
+  await write(JSON.stringify(value, null, 2), signal);
+  await write('\n', signal);
 }
 
 /** Prints a failure the way the caller wants it. */
-export function printError(error: unknown, json: boolean): void {
+export async function printError(error: unknown, json: boolean): Promise<void> {
   const report: ErrorReport = reportError(error);
-  if (json) printJson({ error: report });
+  if (json) await printJson({ error: report });
   else {
     const label = process.stderr.isTTY ? styleText('red', 'error') : 'error';
     process.stderr.write(`${label}: ${report.message}\n${report.hint === null ? '' : `hint: ${report.hint}\n`}`);

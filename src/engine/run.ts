@@ -6,8 +6,8 @@ import type { Environment } from '../environment/store.ts';
 import { guestFolder } from '../machine/guest.ts';
 import { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import { PyroError } from '../shared/errors.ts';
 import type { Paths } from '../system/paths.ts';
+import { writeTo } from '../system/write-to.ts';
 import { Capture } from './capture.ts';
 import type { RunIo, RunRequest, RunResult } from './engine-types.ts';
 import type { MachineRoom } from './machine-room.ts';
@@ -119,7 +119,7 @@ async function followProcess(
     const exit = await process.follow(async (stream, bytes) => {
       const sink = sinks[stream];
       if (sink === undefined) captures[stream].add(bytes);
-      else await writeTo(sink, bytes);
+      else await writeTo(sink, bytes, signal);
     });
     return { exit, streams: streamsOf(captures) };
   } finally {
@@ -138,16 +138,4 @@ function streamsOf(captures: Readonly<Record<'stdout' | 'stderr', Capture>>): St
     stderr_truncated: captures.stderr.isTruncated,
     is_utf8: stdout.isUtf8 && stderr.isUtf8,
   };
-}
-
-/** Waits for a slow reader, so that the guest slows down with it. Throws `cancelled` when the reader has gone. */
-async function writeTo(
-  sink: NodeJS.WritableStream & { destroyed?: boolean; writableNeedDrain?: boolean },
-  bytes: Buffer,
-): Promise<void> {
-  const gone = (): PyroError => new PyroError('cancelled', 'the reader of the output has gone');
-  if (sink.destroyed === true) throw gone();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  sink.write(bytes, (error) => (error === null || error === undefined ? resolve() : reject(gone())));
-  await promise;
 }

@@ -135,10 +135,20 @@ export function defineOperation<const N extends string, I extends z.ZodObject, O
 ): TypedOperation<N, I, O> {
   const receive = (raw: unknown): Outcome => {
     const output = operation.output.parse(raw);
-    const text = operation.render(output);
-    const command = operation.renderCommand?.(output) ?? { stdout: text };
-    const ids = operation.ids?.(output) ?? [];
-    return { output, text, command, ids, exitCode: operation.exitCode?.(output) ?? 0 };
+    // Made when it is asked for: what nobody shows would only be a further copy of a large result.
+    return {
+      output,
+      get text() {
+        return operation.render(output);
+      },
+      get command() {
+        return operation.renderCommand?.(output) ?? { stdout: operation.render(output) };
+      },
+      get ids() {
+        return operation.ids?.(output) ?? [];
+      },
+      exitCode: operation.exitCode?.(output) ?? 0,
+    };
   };
   const { follow } = operation;
   return {
