@@ -1,15 +1,13 @@
 // `pyro mcp serve`: from its options to its end, by one path for a closed input, signals and a broken output.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { invokeOperation } from '../daemon/client.ts';
 import type { AnyOperation } from '../operations/define.ts';
+import { systemCodeOf } from '../shared/errors.ts';
 import type { ServerOptions } from '../shared/server-options.ts';
 import { builtCatalogue } from './built-catalogue.ts';
 import { type Invoke, openHouse } from './house.ts';
 import { createServer } from './server.ts';
-
-/** For requests that came before the input was closed: answers that need no guest are out by then. */
-const lastAnswersMs = 100;
+import { openWire } from './stdio.ts';
 
 export interface McpParts {
   /** In place of all that there are */
@@ -18,18 +16,16 @@ export interface McpParts {
   readonly guardMs?: number;
 }
 
-/** Serves until the input is closed or a signal comes; workspaces live on. Gives the exit code. */
+/** Serves until the input is closed and answered, or a signal comes; workspaces live on. Gives the exit code. */
 export async function serveMcp(
   options: ServerOptions,
   version: string,
   signal: AbortSignal,
   { operations: given, invoke = invokeOperation, ...parts }: McpParts = {},
 ): Promise<number> {
-  const ended = Promise.withResolvers<'closed' | 'signal'>();
-  signal.addEventListener('abort', () => ended.resolve('signal'), { once: true });
-  process.stdin.once('end', () => ended.resolve('closed'));
-  process.stdin.once('close', () => ended.resolve('closed'));
-  process.stdout.once('error', () => ended.resolve('signal'));
+  const signalled = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => signalled.resolve(), { once: true });
+  if (signal.aborted) signalled.resolve();
   const life = new AbortController();
   const operations = async (): Promise<readonly AnyOperation[]> =>
     given ?? (await import('../operations/index.ts')).operations;
@@ -43,10 +39,13 @@ export async function serveMcp(
     signal: life.signal,
     ...parts,
   });
-  const handle = serveStdio(() => createServer(house));
-  const reason = signal.aborted ? 'signal' : await ended.promise;
-  if (reason === 'closed') await sleep(lastAnswersMs);
+  const wire = openWire(process.stdin, process.stdout);
+  const handle = serveStdio(() => createServer(house), { transport: wire.transport });
+  const fault = await Promise.race([signalled.promise, wire.whenAnswered, wire.whenBroken]);
   life.abort();
   await handle.close();
-  return 0;
+  // Whoever reads the answers has gone with its input, as a rule: that is no failure.
+  if (fault === undefined || process.stdout.writableEnded || systemCodeOf(fault) !== undefined) return 0;
+  house.log.fault('wire_broken', fault);
+  return 1;
 }

@@ -244,7 +244,6 @@ describe('raw lines of revision 2025-06-18', () => {
   });
 
   it.each([
-    ['the end of its input', (child: ChildProcess) => child.stdin?.end()],
     ['SIGINT', (child: ChildProcess) => child.kill('SIGINT')],
     ['SIGTERM', (child: ChildProcess) => child.kill('SIGTERM')],
   ])('ends at once at %s in the middle of a call, whose operation is aborted', async (_name, end) => {
