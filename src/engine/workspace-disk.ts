@@ -4,10 +4,11 @@ import { lstat, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { GuestFiles } from '../agent/file-types.ts';
-import { flattenDisk } from '../machine/layers.ts';
+import { convertDisk, flattenDisk } from '../machine/layers.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import { PyroError } from '../shared/errors.ts';
 import { temporaryName } from '../system/files.ts';
+import { assertCleanDisk } from './disk-secrets.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
 import { SecretWatch } from './secret-watch.ts';
@@ -39,7 +40,7 @@ export async function exportDisk(
           await pipeline(tree, createWriteStream(draft, { flags: 'wx', mode: 0o600 }), { signal: call.signal });
         });
       } else {
-        await flattenDisk(join(files.folder, record.disk), draft, request.format, call.signal);
+        await writeDisk(join(files.folder, record.disk), draft, request.format, secrets, call);
       }
       await rename(draft, output);
     } finally {
@@ -50,6 +51,25 @@ export async function exportDisk(
     const bytes = request.format === 'raw' ? blocks * 512 : size;
     return { output_path: output, disk_format: request.format, bytes_written: bytes };
   });
+}
+
+/** The disk as one file, which is checked for secrets before it is one that somebody could read. */
+async function writeDisk(
+  disk: string,
+  draft: string,
+  format: 'raw' | 'qcow2',
+  secrets: SecretSet,
+  { signal }: WorkspaceCall,
+): Promise<void> {
+  if (secrets.isEmpty) return await flattenDisk(disk, draft, format, signal);
+  const raw = format === 'raw' ? draft : `${draft}.raw`;
+  try {
+    await flattenDisk(disk, raw, 'raw', signal);
+    await assertCleanDisk(raw, secrets, signal);
+    if (raw !== draft) await convertDisk(raw, draft, 'qcow2', signal);
+  } finally {
+    if (raw !== draft) await rm(raw, { force: true });
+  }
 }
 
 /** Reads the tree once before it is written as it is, with owners and times. Throws `secret_in_output`. */

@@ -193,6 +193,13 @@ it('that the guest writes into its files stands in its disk alone, and leaves it
   await workspace('disk list', ['--recursive']);
   const tar = await workspace('disk export', ['--format', 'tar', '--output-path', join(folder, 'tree.tar')]);
   expect(tar.text).toContain('the value of a secret stands in');
+  for (const format of ['raw', 'qcow2']) {
+    const { code, text } = await workspace('disk export', ['--format', format, '--output-path', join(folder, format)]);
+    expect({ code, text }).toEqual({
+      code: 1,
+      text: expect.stringContaining('the value of a secret stands on the disk'),
+    });
+  }
   expect(readdirSync(folder)).toEqual(['key']);
   expect(leaks(disks)).toEqual([]);
   expect(formsIn(shown, forms)).toEqual([]);
