@@ -1,5 +1,5 @@
 // Why a patch did not fit, with the lines of the guest's file at that place.
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { PyroError } from '../shared/errors.ts';
 import type { GitLab } from './git-lab.ts';
 import type { PatchPiece } from './patch-pieces.ts';
@@ -27,10 +27,12 @@ export async function patchFailure(lab: GitLab, piece: PatchPiece, stderr: strin
       hint,
       details: { path: mentioned(piece, stderr), hunk: null, line: null },
     });
-  const shown = await linesAt(lab, found.path, found.line);
+  const text = await textOf(lab, found.path);
+  const shown = text === undefined ? '' : linesAt(text, found.path, found.line);
   const where = found.hunk === undefined ? '' : ` (hunk ${found.hunk})`;
-  return new PyroError('patch_failed', `the patch does not apply: ${reason}${where}${shown}`, {
-    hint,
+  const ends = text === undefined ? undefined : await lineEndsOf(text, piece);
+  return new PyroError('patch_failed', `the patch does not apply: ${reason}${where}${ends?.note ?? ''}${shown}`, {
+    hint: ends === undefined ? hint : ends.hint,
     details: { path: found.path.toString('utf8'), hunk: found.hunk ?? null, line: found.line },
   });
 }
@@ -66,22 +68,47 @@ function mentioned(piece: PatchPiece, stderr: string): string | null {
   return found[0] ?? null;
 }
 
-async function linesAt(lab: GitLab, path: Buffer, line: number): Promise<string> {
+/** Line ends that keep the patch from fitting: those of the file are not those of the patch. */
+async function lineEndsOf(
+  text: string,
+  { attempts }: PatchPiece,
+): Promise<{ readonly note: string; readonly hint: string } | undefined> {
+  const file = attempts[0]?.at(-1);
+  const patch = file === undefined ? '' : await readFile(file, 'latin1');
+  const [ofFile, ofPatch] = [text, patch].map((each) => each.includes('\r\n'));
+  if (ofFile === ofPatch) return undefined;
+  return ofFile === true
+    ? {
+        note: '; the file has CRLF line ends and the patch has LF',
+        hint: 'end the lines of the patch in CRLF as the file does, or write the whole file anew; nothing was changed',
+      }
+    : {
+        note: '; the patch has CRLF line ends and the file has LF',
+        hint: 'end the lines of the patch in LF as the file does; nothing was changed',
+      };
+}
+
+function linesAt(text: string, path: Buffer, line: number): string {
+  const lines = text.replace(/\n$/, '').split('\n');
+  const first = Math.max(1, Math.min(line, lines.length) - linesAround);
+  const shown = lines
+    .slice(first - 1, first + 2 * linesAround)
+    .map((content, index) => `${String(first + index).padStart(6)}  ${shorten(content.replace(/\r$/, ''))}`);
+  return `\n/workspace/${path.toString('utf8')} has ${lines.length} lines; there it says:\n${shown.join('\n')}`;
+}
+
+/** Content of the guest's file; undefined for one that is no text. */
+async function textOf(lab: GitLab, path: Buffer): Promise<string | undefined> {
   // The name goes in by standard input: an argument could not hold bytes that are no UTF-8.
   const object = await objectOf(lab, path);
-  if (object === undefined) return '';
+  if (object === undefined) return undefined;
   await lab.run(['cat-file', '--batch'], { input: `${object}\n`, outputFile: 'blob' });
   const file = await open(lab.file('blob'));
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(readBytes), 0, readBytes, 0);
     const text = buffer.subarray(buffer.indexOf(0x0a) + 1, bytesRead).toString('utf8');
-    if (text.includes('\0')) return '';
-    const lines = text.replace(/\n$/, '').replace(/\n$/, '').split('\n');
-    const first = Math.max(1, Math.min(line, lines.length) - linesAround);
-    const shown = lines
-      .slice(first - 1, first + 2 * linesAround)
-      .map((content, index) => `${String(first + index).padStart(6)}  ${shorten(content)}`);
-    return `\n/workspace/${path.toString('utf8')} has ${lines.length} lines; there it says:\n${shown.join('\n')}`;
+    // The line end behind an object is not the file's own.
+    return text.includes('\0') ? undefined : text.replace(/\n$/, '');
   } finally {
     await file.close();
   }

@@ -51,7 +51,7 @@ func (r *Room) Replace(request ReplaceRequest) (*Replaced, error) {
 	}
 	count := bytes.Count(old, []byte(request.OldText))
 	if count != request.ExpectedCount {
-		return nil, refuse("replacement_mismatch", "%.500q has the text %d times, not %d", path, count, request.ExpectedCount)
+		return nil, refuse("replacement_mismatch", "%.500q %s", path, mismatch(old, []byte(request.OldText), count, request.ExpectedCount))
 	}
 	content := bytes.ReplaceAll(old, []byte(request.OldText), []byte(request.NewText))
 	written, err := r.replaceContent(path, WriteRequest{Path: path}, bytes.NewReader(content))

@@ -179,6 +179,36 @@ func TestReplacing(t *testing.T) {
 	}
 }
 
+func TestAReplacementThatDoesNotFitSaysWhy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	many := strings.Repeat("x\n", 30)
+	cases := []struct {
+		content, old string
+		count        int
+		want         string
+	}{
+		{"a\nb\na b\n", "a", 1, "has the text 2 times, not 1: lines 1, 3"},
+		{"a\nb\na\nb\nc\n", "a\nb\n", 3, "has the text 2 times, not 3: lines 1, 3"},
+		{"b\na\n", "a", 2, "has the text 1 times, not 2: line 2"},
+		{many, "x\n", 1, "has the text 30 times, not 1: lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 and 10 more"},
+		{"q\r\na\r\nb\r\n", "a\nb\n", 1, `has the text 0 times, not 1: the file has CRLF line ends (\r\n); with these the text is there on line 2`},
+		{"q\na\nb\n", "a\r\nb", 1, "has the text 0 times, not 1: the file has LF line ends and the text has CRLF; with LF it is there on line 2"},
+		{"q\na\r\nb\n", "a\nb", 1, `has the text 0 times, not 1: the file has CRLF line ends (\r\n) on some lines and LF on others; with these the text is there on line 2`},
+		{"q\r\n", "a\nb", 1, "has the text 0 times, not 1"},
+		{"q\r\n", "z", 1, "has the text 0 times, not 1"},
+	}
+	for _, c := range cases {
+		must(t, os.WriteFile(path, []byte(c.content), 0o644))
+		_, err := (&Room{}).Replace(ReplaceRequest{Path: []byte(path), OldText: c.old, NewText: "n", ExpectedCount: c.count})
+		if code(err) != "replacement_mismatch" || !strings.HasSuffix(err.Error(), c.want) {
+			t.Fatalf("%q in %q: %v", c.old, c.content, err)
+		}
+		if text, _ := os.ReadFile(path); string(text) != c.content {
+			t.Fatalf("%q was changed to %q", c.content, text)
+		}
+	}
+}
+
 func TestListing(t *testing.T) {
 	folder := t.TempDir()
 	plant(t, folder, "a/c=1", "a/d/e=22", "a-b=3", "a.txt=4", "z -> a", "\xff=5", "src/x.go=6", "src/deep/y.go=7")

@@ -185,6 +185,19 @@ describe('applyPatch refuses', () => {
     expect(await refusal(nodes, patch)).toMatchObject({ code: 'patch_failed', details: { path } });
   });
 
+  it.each([
+    ['LF for a file that has CRLF', 'a\r\nb\r\nc\r\n', '\n', 'the file has CRLF line ends and the patch has LF'],
+    ['CRLF for a file that has LF', 'a\nb\nc\n', '\r\n', 'the patch has CRLF line ends and the file has LF'],
+  ])('%s, and names the line ends', async (_, content, end, note) => {
+    const body = [' a', '-b', '+x', ' c', ''].join(end);
+    const patch = `--- a/dos.txt\n+++ b/dos.txt\n@@ -1,3 +1,3 @@\n${body}`;
+    expect(await refusal(treeOf({ 'dos.txt': file(content) }), patch)).toMatchObject({
+      code: 'patch_failed',
+      message: expect.stringContaining(note),
+      hint: expect.stringContaining('end the lines of the patch in'),
+    });
+  });
+
   it('a link and a file written through it, in one patch or two mails', async () => {
     const make = create('l', '120000', '/etc').replace('+/etc\n', '+/etc\n\\ No newline at end of file\n');
     const mail = (patch: string): string =>
