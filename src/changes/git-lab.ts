@@ -2,8 +2,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { PyroError } from '../shared/errors.ts';
-import { type CommandResult, tryCommand } from '../system/command.ts';
+import { type CommandResult, failureOf, tryCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
 
 /** What every call of this room carries from its caller. */
@@ -19,7 +18,8 @@ export interface GitCall {
   readonly outputFile?: string;
 }
 
-const timeoutMs = 120_000;
+/** Comparing what fills a guest's disk takes its time; a caller that gives up ends it before. */
+const timeoutMs = 3_600_000;
 const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';
 
 /** Whatever a user's, a system's or a guest's configuration could say, said here. */
@@ -80,10 +80,8 @@ export class GitLab implements AsyncDisposable {
   /** Runs `git`; throws `tool_failed` when it fails. */
   async run(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
     const result = await this.tryRun(args, call);
-    if (result.exitCode === 0) return result;
-    throw new PyroError('tool_failed', `git ${args[0]} failed: ${result.stderr.trim().slice(-2000)}`, {
-      details: { program: 'git', exit_code: result.exitCode },
-    });
+    if (result.exitCode !== 0) throw failureOf('git', `git ${args[0]}`, result);
+    return result;
   }
 
   /** As {@link run}, but a failure is a result. */

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { Change, ChangeSide } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatBytes, mebibyte } from '../shared/units.ts';
+import { failureOf } from '../system/command.ts';
 import type { GitLab } from './git-lab.ts';
 import { pathKey, quotePath, refusalOfGit } from './git-paths.ts';
 import { TextProbe } from './text-probe.ts';
@@ -58,8 +59,7 @@ export async function importTrees(
   try {
     const result = await lab.tryRun(args, { input });
     if (failure !== undefined) throw failure;
-    if (result.exitCode !== 0)
-      throw new PyroError('tool_failed', `git fast-import failed: ${result.stderr.trim().slice(0, 1000)}`);
+    if (result.exitCode !== 0) throw failureOf('git', 'git fast-import', result);
   } finally {
     input.destroy();
   }

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { messageOf, PyroError } from '../shared/errors.ts';
+import { type Ending, tailOf } from './last-words.ts';
 
 export interface ByteCommandOptions {
   readonly signal?: AbortSignal | undefined;
@@ -13,14 +14,11 @@ export interface ByteCommandOptions {
   readonly longestOutput?: number;
 }
 
-export interface ByteResult {
+export interface ByteResult extends Ending {
   readonly stdout: Buffer;
-  readonly stderr: string;
-  readonly exitCode: number;
 }
 
 const longestOutput = 512 * 1024 * 1024;
-const longestError = 256 * 1024;
 
 /** Runs a program to its end; an exit code other than 0 is a result. Throws `tool_missing`, `tool_failed` or `cancelled`. */
 export async function runBytes(
@@ -38,15 +36,15 @@ export async function runBytes(
   });
   // What broke the stream also ended the program, and `done` tells it.
   stdout.on('error', () => undefined);
-  const { stderr, exitCode } = await done;
+  const ending = await done;
   if (size > limit) throw new PyroError('tool_failed', `${file} wrote more than ${limit} bytes`);
-  return { stdout: Buffer.concat(chunks), stderr, exitCode };
+  return { stdout: Buffer.concat(chunks), ...ending };
 }
 
 export interface RunningBytes {
   readonly stdout: Readable;
   /** Never to be left unawaited; settles after standard output has been read to its end */
-  readonly done: Promise<{ readonly stderr: string; readonly exitCode: number }>;
+  readonly done: Promise<Ending>;
 }
 
 /** Starts a program whose standard output the caller reads. */
@@ -55,8 +53,7 @@ export function startBytes(file: string, args: readonly string[], options: ByteC
   const child = execa(file, args, {
     reject: false,
     forceKillAfterDelay: 2000,
-    buffer: { stdout: false, stderr: true },
-    maxBuffer: { stderr: longestError },
+    buffer: false,
     encoding: 'buffer',
     stdin: input === undefined ? 'ignore' : 'pipe',
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
@@ -70,7 +67,8 @@ export function startBytes(file: string, args: readonly string[], options: ByteC
     if (Buffer.isBuffer(input)) sink.end(input);
     else input.on('error', () => sink.end()).pipe(sink);
   }
-  const done = child.then((result) => {
+  const lastWords = tailOf(child.stderr);
+  const done = child.then(async (result) => {
     if (result.isCanceled) throw new PyroError('cancelled', `${file} was cancelled`);
     if (result.code === 'ENOENT') {
       throw new PyroError('tool_missing', `${file} is not installed`, {
@@ -81,7 +79,7 @@ export function startBytes(file: string, args: readonly string[], options: ByteC
     if (result.exitCode === undefined && result.signal === undefined) {
       throw new PyroError('tool_failed', `${file} could not be started: ${messageOf(result)}`, { cause: result });
     }
-    return { stderr: Buffer.from(result.stderr ?? []).toString('utf8'), exitCode: result.exitCode ?? 128 };
+    return { stderr: await lastWords, exitCode: result.exitCode ?? 128, signal: result.signal };
   });
   return { stdout: child.stdout, done };
 }

@@ -1,11 +1,13 @@
 // The one door to helper programs (qemu-img, sqfstar, mmdebstrap, git): run to the end, with output bounded and failures typed.
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
+import { access, open } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { formatBytes } from '../shared/units.ts';
 import { readVariable } from './environment-variables.ts';
+import { describeEnding, type Ending, tailOf } from './last-words.ts';
 
 export interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
@@ -23,16 +25,16 @@ export interface CommandOptions {
   readonly endsWholeGroup?: boolean;
   /** True for what must not write on when we are gone, even by kill -9 */
   readonly endsWithUs?: boolean;
-  /** Sends standard output to this file in place of the result */
+  /** Sends standard output to this file in place of the result: the program writes it itself, as much as it likes */
   readonly stdoutFile?: string;
 }
 
-export interface CommandResult {
+/** Its standard error is the end of what it said. */
+export interface CommandResult extends Ending {
   readonly stdout: string;
-  readonly stderr: string;
-  readonly exitCode: number;
 }
 
+/** Most standard output that a result holds, `bytes` */
 const longestOutput = 4 * 1024 * 1024;
 
 /** Debian package of each program, for the hint. */
@@ -54,9 +56,7 @@ export async function runCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   const result = await tryCommand(file, args, options);
-  if (result.exitCode !== 0) {
-    throw failed(file, result.exitCode, result.stderr);
-  }
+  if (result.exitCode !== 0) throw failureOf(file, file, result);
   return result;
 }
 
@@ -69,10 +69,12 @@ export async function tryCommand(
   const { signal, endsWholeGroup: isGroup = false } = options;
   if (isGroup && signal?.aborted === true) throw new PyroError('cancelled', `${file} was cancelled`);
   const [program = file, ...words] = options.endsWithUs === true ? await tie(file, args) : [file, ...args];
+  await using output = options.stdoutFile === undefined ? undefined : await open(options.stdoutFile, 'w', 0o600);
   const child = execa(program, words, {
     reject: false,
     detached: isGroup,
     forceKillAfterDelay: 2000,
+    buffer: { stdout: output === undefined, stderr: false },
     maxBuffer: longestOutput,
     stripFinalNewline: false,
     ...(options.input === undefined
@@ -80,7 +82,7 @@ export async function tryCommand(
       : typeof options.input === 'string'
         ? { input: options.input }
         : { stdin: 'pipe' as const }),
-    ...(options.stdoutFile === undefined ? {} : { stdout: { file: options.stdoutFile } }),
+    ...(output === undefined ? {} : { stdout: output.createWriteStream({ autoClose: false }) }),
     ...(signal === undefined || isGroup ? {} : { cancelSignal: signal }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
@@ -88,6 +90,7 @@ export async function tryCommand(
     ...(options.isEnvWhole === true ? { extendEnv: false } : {}),
   });
   const { onStderr, input } = options;
+  const lastWords = tailOf(child.stderr);
   if (onStderr !== undefined) child.stderr?.on('data', (chunk: Buffer) => onStderr(chunk.toString('utf8')));
   if (input !== undefined && typeof input !== 'string' && child.stdin !== null) feed(input, child.stdin);
   const onAbort = (): void => endGroup(child.pid);
@@ -99,13 +102,19 @@ export async function tryCommand(
   if (result.timedOut)
     throw new PyroError('deadline_exceeded', `${file} did not finish within ${options.timeoutMs} ms`);
   if (result.code === 'ENOENT') throw missing(file);
+  if (result.isMaxBuffer) {
+    throw new PyroError('tool_failed', `${file} wrote more than ${formatBytes(longestOutput)}`, {
+      details: { program: file },
+    });
+  }
   if (result.exitCode === undefined && result.signal === undefined) {
     throw new PyroError('tool_failed', `${file} could not be started: ${result.shortMessage}`, { cause: result });
   }
   return {
     stdout: typeof result.stdout === 'string' ? result.stdout : '',
-    stderr: result.stderr,
+    stderr: await lastWords,
     exitCode: result.exitCode ?? 128,
+    signal: result.signal,
   };
 }
 
@@ -127,9 +136,10 @@ function endGroup(leader: number | undefined): void {
   }
 }
 
-function failed(file: string, exitCode: number | undefined, stderr: string): PyroError {
-  return new PyroError('tool_failed', `${file} failed with exit code ${exitCode}: ${lastLines(stderr)}`, {
-    details: { program: file, exit_code: exitCode ?? null },
+/** The failure of a program, as `shown` names it. */
+export function failureOf(file: string, shown: string, ending: Ending): PyroError {
+  return new PyroError('tool_failed', describeEnding(shown, ending), {
+    details: { program: file, exit_code: ending.exitCode },
   });
 }
 
@@ -146,11 +156,6 @@ function missing(file: string): PyroError {
     hint: name === undefined ? 'run pyro doctor' : `install it, on Debian or Ubuntu with: sudo apt-get install ${name}`,
     details: { program: file },
   });
-}
-
-function lastLines(text: string): string {
-  const lines = text.trimEnd().split('\n');
-  return lines.slice(-5).join('\n').slice(-2000);
 }
 
 /** Absolute path of a program on PATH, or undefined. */
