@@ -167,7 +167,7 @@ async function measure(): Promise<string> {
     name: 'web',
     command: 'exec perl server.pl',
     readyTcp: '8080',
-    publishedPorts: ['8080'],
+    publishedPorts: [{ hostPort: undefined, guestPort: 8080 }],
   };
   const { published_ports: ports } = await timed('service_start_until_port_ms', () =>
     workspaces.services.start(id, web, call),

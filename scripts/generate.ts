@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { completionShells, completionSummary } from '../src/cli/completion.ts';
-import { flagOf, pipedProperty } from '../src/cli/options.ts';
+import { flagOf, wordOptions } from '../src/cli/options.ts';
 import { operations } from '../src/operations/index.ts';
+import { wordFormOf } from '../src/operations/word-forms.ts';
 import { errorCodes } from '../src/shared/error-codes.ts';
 import { serverExamples, serverOptionsSchema } from '../src/shared/server-options.ts';
 import { environmentVariables } from '../src/system/environment-variables.ts';
@@ -22,13 +23,16 @@ function cliPage(): string {
   const commands = operations.filter(({ definition }) => definition.isToolOnly !== true);
   const parts = commands.map(({ definition, hasIds, follow }) => {
     const { properties } = schema.parse(z.toJSONSchema(definition.input, { io: 'input' }));
-    const rows = Object.entries(properties).map(([field, property]) => {
-      const isPiped = definition.pipedFields?.includes(field) === true;
-      const { type, description, default: preset } = isPiped ? pipedProperty(property) : property;
+    const rows = Object.entries(properties).flatMap(([field, property]) => {
+      const { type, description, default: preset } = property;
+      const input = definition.input.shape[field];
+      const form = input === undefined ? undefined : wordFormOf(input);
+      if (form !== undefined)
+        return wordOptions(field, property, form).map((each) => `| \`${each.flag}\` | array | | ${each.description} |`);
       const isPlain = definition.positionals.includes(field) || field === definition.rest;
       const name = isPlain ? field.toUpperCase() : flagOf(field, { type });
       const value = preset === undefined ? '' : `\`${JSON.stringify(preset)}\``;
-      return `| \`${name}\` | ${type ?? ''} | ${value} | ${description ?? ''} |`;
+      return [`| \`${name}\` | ${type ?? ''} | ${value} | ${description ?? ''} |`];
     });
     if (hasIds) rows.push('| `--quiet` | boolean | | Print ids alone, for scripts |');
     if (follow !== undefined) rows.push('| `--follow` | boolean | | Show what comes, until it is over or Ctrl-C |');

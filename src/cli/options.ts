@@ -1,6 +1,7 @@
 // Options of a command line, made from a zod schema: one field, one flag.
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
+import type { WordForm, WordOption } from '../operations/word-forms.ts';
 
 const propertySchema = z.object({
   type: z.string().optional(),
@@ -40,16 +41,52 @@ export function optionOf(field: string, property: Property): Option {
   const option = new Option(`${flag} <${valueName(property)}>`, text);
   if (property.enum !== undefined) return option.choices(property.enum);
   if (isNumeric(property)) return option.argParser(parseNumber);
-  if (property.type === 'array') {
-    return option.argParser((value: string, before: unknown) => [...(Array.isArray(before) ? before : []), value]);
-  }
-  return option;
+  return property.type === 'array' ? option.argParser(collect) : option;
 }
 
-/** A field of `NAME=VALUE` items as the command line takes it: without the value. */
-export function pipedProperty<T extends Pick<Property, 'description'>>(property: T): T {
-  const description = property.description?.replace('NAME=VALUE', 'NAME=- with the value on standard input');
-  return { ...property, ...(description === undefined ? {} : { description }) };
+/** A field as options, and what a parsed line says of it. */
+export interface FieldOptions {
+  readonly options: readonly Option[];
+  /** Undefined when the line says nothing. Throws `usage` for a word that does not fit. */
+  readonly valueIn: (parsed: Readonly<Record<string, unknown>>) => unknown;
+}
+
+export function optionsOf(field: string, property: Property, form: WordForm | undefined): FieldOptions {
+  if (form === undefined) {
+    const option = optionOf(field, property);
+    return { options: [option], valueIn: (parsed) => valueOfOption(option, parsed) };
+  }
+  const pairs = wordOptions(field, property, form).map(({ flag, description, word, read }) => ({
+    option: new Option(`${flag} <${word.toLowerCase().replaceAll(/[[\]]/g, '')}>`, description).argParser(collect),
+    read: (text: string): unknown => read(text, flag),
+  }));
+  return {
+    options: pairs.map(({ option }) => option),
+    valueIn: (parsed) => {
+      const items = pairs.flatMap(({ option, read }) => {
+        const words = valueOfOption(option, parsed);
+        return Array.isArray(words) ? words.map((word) => read(String(word))) : [];
+      });
+      return items.length === 0 ? undefined : form.gather(items, flagOf(field, { type: 'array' }));
+    },
+  };
+}
+
+/** The options of a field that has words, with their flags and what help says of each. */
+export function wordOptions(
+  field: string,
+  { description = '' }: Pick<Property, 'description'>,
+  form: WordForm,
+): (WordOption & { readonly flag: string; readonly description: string })[] {
+  return form.options.map((option) => ({
+    ...option,
+    flag: [flagOf(field, { type: 'array' }), ...(option.suffix === undefined ? [] : [option.suffix])].join('-'),
+    description: `${option.description ?? description}, each ${option.word}`,
+  }));
+}
+
+function collect(value: string, before: unknown): unknown[] {
+  return [...(Array.isArray(before) ? before : []), value];
 }
 
 /** What a parsed line says of a field. `--no-x` is the name of a field, not the negation that the parser takes it for. */
@@ -60,7 +97,7 @@ export function valueOfOption(option: Option, options: Readonly<Record<string, u
 
 function valueName(property: Property): string {
   if (isNumeric(property)) return 'n';
-  return property.description?.includes('K=V') === true ? 'k=v' : 'value';
+  return 'value';
 }
 
 export function isNumeric({ type }: Property): boolean {

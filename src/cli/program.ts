@@ -2,8 +2,9 @@
 import { Argument, Command, Option } from 'commander';
 import type { AnyOperation } from '../operations/define.ts';
 import { groups, operations } from '../operations/index.ts';
+import { wordFormOf } from '../operations/word-forms.ts';
 import { addCompletion } from './completion.ts';
-import { isNumeric, optionOf, parseNumber, pipedProperty, shapeOf, valueOfOption } from './options.ts';
+import { type FieldOptions, isNumeric, optionsOf, parseNumber, shapeOf } from './options.ts';
 
 export interface CommandCall {
   readonly operation: AnyOperation;
@@ -71,7 +72,7 @@ function addCommand(
   if (definition.rest !== undefined)
     command.usage(`[options] ${definition.positionals.map((each) => `<${each}>`).join(' ')} -- COMMAND…`);
   const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
-  const fields: { field: string; option: Option }[] = [];
+  const fields: { field: string; valueIn: FieldOptions['valueIn'] }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
     if (field === definition.rest) continue;
     const isRequired = shape.required.includes(field);
@@ -82,10 +83,11 @@ function addCommand(
       command.addArgument(isNumeric(property) ? argument.argParser(parseNumber) : argument);
       continue;
     }
-    const shown = definition.pipedFields?.includes(field) === true ? pipedProperty(property) : property;
-    const option = optionOf(field, { ...shown, default: definition.commandDefaults?.[field] ?? property.default });
-    command.addOption(option);
-    fields.push({ field, option });
+    const shown = { ...property, default: definition.commandDefaults?.[field] ?? property.default };
+    const schema = definition.input.shape[field];
+    const { options, valueIn } = optionsOf(field, shown, schema === undefined ? undefined : wordFormOf(schema));
+    options.forEach((option) => void command.addOption(option));
+    fields.push({ field, valueIn });
   }
   command.addOption(jsonOption());
   if (operation.hasIds) command.addOption(new Option('-q, --quiet', 'print ids alone, for scripts').conflicts('json'));
@@ -102,8 +104,8 @@ function addCommand(
     definition.positionals.forEach((field, index) => {
       if (args[index] !== undefined) input[field] = args[index];
     });
-    for (const { field, option } of fields) {
-      const value = valueOfOption(option, options);
+    for (const { field, valueIn } of fields) {
+      const value = valueIn(options);
       if (value !== undefined) input[field] = value;
     }
     if (definition.rest !== undefined) input[definition.rest] = takesLine ? commandLine(rest) : [...rest];

@@ -1,5 +1,6 @@
 // Services as operations see them.
 import type { CallContext } from '../shared/call-context.ts';
+import type { PortRequest } from './publish.ts';
 
 export type RestartPolicy = 'never' | 'on-failure' | 'always';
 export type ServiceState = 'starting' | 'running' | 'restarting' | 'exited' | 'stopped' | 'failed';
@@ -18,8 +19,7 @@ export interface ServiceStartRequest {
   readonly readyTimeoutMs: number;
   readonly readyIntervalMs: number;
   readonly restartPolicy: RestartPolicy;
-  /** Each `HOST:GUEST` or `GUEST` */
-  readonly publishedPorts: readonly string[];
+  readonly publishedPorts: readonly PortRequest[];
   /** Longest wait for readiness; the service goes on afterwards, `ms` */
   readonly waitMs: number;
 }

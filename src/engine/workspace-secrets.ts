@@ -13,13 +13,13 @@ import type { SecretRequest, WorkspaceCall } from './workspace-types.ts';
 const guestFolder = '/run/pyro-secrets';
 
 /** Throws `secret_invalid`, or `path_refused` for a file that the caller may not name. */
-export async function readSecrets({ literals, files }: SecretRequest, call: WorkspaceCall): Promise<SecretSet> {
-  const secrets: Secret[] = Object.entries(literals).map(([name, value]) => ({
-    name,
-    source: 'literal',
-    value: Buffer.from(value),
-  }));
-  for (const [name, path] of Object.entries(files)) {
+export async function readSecrets(requests: readonly SecretRequest[], call: WorkspaceCall): Promise<SecretSet> {
+  const secrets: Secret[] = [];
+  for (const { name, value: literal, path } of requests) {
+    if (path === undefined) {
+      secrets.push({ name, source: 'literal', value: Buffer.from(literal ?? '') });
+      continue;
+    }
     const content = await readFile(await permitHostPath(path, call.hostPaths)).catch((error: unknown) => {
       if (isPyroError(error)) throw error;
       throw new PyroError('secret_invalid', `the file of the secret ${name} cannot be read: ${path}`, { cause: error });

@@ -1,7 +1,6 @@
 // Services of a workspace as operations call them.
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
-import { parsePort } from './publish.ts';
 import type { Service } from './service.ts';
 import { readServiceLogs } from './service-logs.ts';
 import { isAlive, type ServiceRecord } from './service-record.ts';
@@ -87,7 +86,7 @@ async function stopService(workspace: Workspace, name: string, call: CallContext
 
 /** The record of a new service. What is wrong with the request is told before a guest is started for it. */
 function draftOf(workspace: Workspace, request: ServiceStartRequest): ServiceRecord {
-  const ports = request.publishedPorts.map(parsePort);
+  const ports = request.publishedPorts;
   const { network_policy: policy } = workspace.record;
   if (ports.length > 0 && policy !== 'egress+published-ports') {
     throw new PyroError('ports_unavailable', `the network policy ${policy} of the workspace publishes no ports`, {

@@ -98,11 +98,12 @@ export interface WorkspaceStatus extends WorkspaceView {
   readonly running_sequences: number[];
 }
 
+/** Has a value or a path. */
 export interface SecretRequest {
-  /** Values by name */
-  readonly literals: Readonly<Record<string, string>>;
-  /** Paths of the host by name */
-  readonly files: Readonly<Record<string, string>>;
+  readonly name: string;
+  readonly value: string | undefined;
+  /** File of the host */
+  readonly path: string | undefined;
 }
 
 export interface CreateRequest {
@@ -118,7 +119,7 @@ export interface CreateRequest {
   readonly seedPath: string | undefined;
   readonly name: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
-  readonly secrets: SecretRequest;
+  readonly secrets: readonly SecretRequest[];
   /** Longest wait for an environment that is still being pulled or built, `ms` */
   readonly waitMs: number;
 }

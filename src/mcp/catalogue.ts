@@ -46,7 +46,7 @@ export function factsOf(operations: readonly AnyOperation[]): ToolFacts[] {
       effect,
       tool,
       hostPathFields,
-      inputSchema: schemaOf(input, 'input'),
+      inputSchema: briefInput(schemaOf(input, 'input')),
       outputSchema: objectSchema.parse(withoutNoise(schemaOf(output, 'output'))),
     };
     return [facts];
@@ -58,12 +58,21 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): ObjectSchema {
   return parsed;
 }
 
+/** Arguments without what says nothing: names that are texts, numbers up to the largest of all. */
+function briefInput({ properties, ...rest }: ObjectSchema): ObjectSchema {
+  const brief = Object.entries(properties).map(([name, property]) => [name, withoutNoise(property)]);
+  return objectSchema.parse({ ...rest, properties: Object.fromEntries(brief) });
+}
+
 /** What says nothing to a reader of results costs a fifth of the list; results may also gain fields in later versions. */
 function withoutNoise(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withoutNoise);
   if (typeof schema !== 'object' || schema === null) return schema;
   const entries = Object.entries(schema).filter(
-    ([keyword, value]) => !(keyword === 'additionalProperties' && value === false) && keyword !== 'propertyNames',
+    ([keyword, value]) =>
+      !(keyword === 'additionalProperties' && value === false) &&
+      !(keyword === 'maximum' && value === Number.MAX_SAFE_INTEGER) &&
+      keyword !== 'propertyNames',
   );
   return Object.fromEntries(entries.map(([keyword, value]) => [keyword, withoutNoise(value)]));
 }

@@ -69,7 +69,7 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly isToolOnly?: boolean;
   /** Input fields that hold paths of the host; a front makes them absolute */
   readonly hostPathFields?: readonly string[];
-  /** Input fields of `NAME=VALUE` items that the command line takes as `NAME=-`: its words can be read by others */
+  /** Input fields of items with a name and a value that the command line takes as `NAME=-`: its words can be read by others */
   readonly pipedFields?: readonly string[];
   /** Input field that the command line takes from standard input when none of `unless` is given */
   readonly inputField?: { readonly field: string; readonly isBase64: boolean; readonly unless: readonly string[] };

@@ -1,7 +1,10 @@
 // Paths of the host in an input, made absolute by the front that knows what they are relative to.
-import { isAbsolute, resolve } from 'node:path';
+import { resolve } from 'node:path';
 
-/** The fields with absolute paths; in a list each word is NAME=PATH. What is no path is left for the schema. */
+/** Where an item of a list has its path */
+const itemField = 'file_path';
+
+/** The fields with absolute paths; in a list, those of its items. What is no path is left for the schema. */
 export function absolutePaths(
   input: Readonly<Record<string, unknown>>,
   fields: readonly string[],
@@ -11,13 +14,13 @@ export function absolutePaths(
     fields.flatMap((field): [string, unknown][] => {
       const value = input[field];
       if (typeof value === 'string') return [[field, resolve(base, value)]];
-      return Array.isArray(value) ? [[field, value.map((word) => absolutePair(word, base))]] : [];
+      return Array.isArray(value) ? [[field, value.map((item) => absoluteItem(item, base))]] : [];
     }),
   );
 }
 
-function absolutePair(word: unknown, base: string): unknown {
-  const match = typeof word === 'string' ? /^([^=]+)=(.+)$/s.exec(word) : null;
-  if (match?.[2] === undefined || isAbsolute(match[2])) return word;
-  return `${match[1]}=${resolve(base, match[2])}`;
+function absoluteItem(item: unknown, base: string): unknown {
+  if (typeof item !== 'object' || item === null || !(itemField in item)) return item;
+  const path = item[itemField];
+  return typeof path === 'string' ? { ...item, [itemField]: resolve(base, path) } : item;
 }

@@ -1,8 +1,8 @@
 // run: one command in a fresh guest, which is deleted afterwards.
 import { z } from 'zod';
-import { PyroError } from '../shared/errors.ts';
 import { defineOperation } from './define.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
+import { envField } from './workspace-scalars.ts';
 
 export const runOutput = z.object({
   vm_id: z.string(),
@@ -49,7 +49,7 @@ export const run = defineOperation({
       .max(86_400)
       .optional()
       .describe('Time limit of the command, seconds; 30 unless on a terminal'),
-    env: z.array(z.string()).default([]).describe('Environment variable for the command, K=V'),
+    env: envField,
     cwd: z.string().optional().describe("Working directory in the guest; the image's unless given"),
     user: z.string().optional().describe("User in the guest, NAME, UID or UID:GID; the image's unless given"),
     seed_path: z.string().optional().describe('Folder, Git checkout or tar archive of the host for /workspace'),
@@ -85,7 +85,7 @@ export const run = defineOperation({
       vcpuCount: input.vcpu_count,
       memMib: input.mem_mib,
       timeoutMs: seconds === undefined ? undefined : Math.round(seconds * 1000),
-      env: parseEnv(input.env),
+      env: input.env,
       cwd: input.cwd,
       user: input.user,
       isCold: input.cold,
@@ -102,14 +102,3 @@ export const run = defineOperation({
     `${denied.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${timedOut ? 'timed out; the guest was deleted\n' : ''}`,
   exitCode: (output) => output.exit_code,
 });
-
-function parseEnv(pairs: readonly string[]): Record<string, string> {
-  const env: Record<string, string> = {};
-  for (const pair of pairs) {
-    const at = pair.indexOf('=');
-    if (at < 1)
-      throw new PyroError('usage', `--env ${JSON.stringify(pair)} is not K=V`, { hint: 'example: --env LANG=C.UTF-8' });
-    env[pair.slice(0, at)] = pair.slice(at + 1);
-  }
-  return env;
-}

@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
 import { describeService, type ServiceOutput, serviceInput, serviceSchema } from './service-shapes.ts';
-import { formatTime, parsePairs, secretEnvField, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { portsField, secretEnvField } from './word-forms.ts';
+import { envField, formatTime, secretWords, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
 const profiles = ['workspace-full'] as const;
 
@@ -23,7 +24,7 @@ export const serviceStart = defineOperation({
     ...serviceInput,
     command: z.string().min(1).max(131_072).describe('Shell command line that stays in the foreground'),
     cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
-    env: z.array(z.string()).default([]).describe('Environment variables, each K=V'),
+    env: envField,
     secret_env: secretEnvField,
     ready_file: z.string().min(1).max(4096).optional().describe('Ready when this file exists'),
     ready_tcp: z
@@ -43,11 +44,7 @@ export const serviceStart = defineOperation({
       .enum(['never', 'on-failure', 'always'])
       .default('never')
       .describe('Whether it comes back when it ends by itself; always also after its workspace was off'),
-    published_ports: z
-      .array(z.string())
-      .max(32)
-      .default([])
-      .describe('Ports at 127.0.0.1 of the host, each HOST:GUEST or GUEST for any free one'),
+    published_ports: portsField,
     wait_seconds: z.number().min(0).max(3600).default(40).describe('Longest wait for readiness, seconds; it goes on'),
   }),
   output: serviceSchema,
@@ -65,8 +62,8 @@ export const serviceStart = defineOperation({
         name: input.service_name,
         command: input.command,
         cwd: input.cwd,
-        env: parsePairs('env', input.env),
-        secretEnv: input.secret_env,
+        env: input.env,
+        secretEnv: secretWords(input.secret_env),
         readyFile: input.ready_file,
         readyTcp: input.ready_tcp,
         readyHttp: input.ready_http,
@@ -74,7 +71,10 @@ export const serviceStart = defineOperation({
         readyTimeoutMs: input.ready_timeout_seconds * 1000,
         readyIntervalMs: input.ready_interval_ms,
         restartPolicy: input.restart_policy,
-        publishedPorts: input.published_ports,
+        publishedPorts: input.published_ports.map(({ host_port: hostPort, guest_port: guestPort }) => ({
+          hostPort,
+          guestPort,
+        })),
         waitMs: input.wait_seconds * 1000,
       },
       context,

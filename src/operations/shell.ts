@@ -3,11 +3,12 @@ import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
 import { colsField, describeShell, describeState, rowsField, shellInput, shellSchema } from './shell-shapes.ts';
+import { secretEnvField } from './word-forms.ts';
 import {
+  envField,
   formatTime,
-  parsePairs,
   restartedField,
-  secretEnvField,
+  secretWords,
   workspaceIdField,
   workspacesOf,
 } from './workspace-scalars.ts';
@@ -29,7 +30,7 @@ export const shellOpen = defineOperation({
     cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
     cols: colsField.default(120).describe('Width of the terminal, characters'),
     rows: rowsField.default(30).describe('Height of the terminal, lines'),
-    env: z.array(z.string()).default([]).describe('Environment variables, each K=V'),
+    env: envField,
     secret_env: secretEnvField,
   }),
   output: shellSchema.extend({ restarted: restartedField }),
@@ -38,7 +39,7 @@ export const shellOpen = defineOperation({
     { why: 'One with a secret', command: 'pyro workspace shell open 6f1e538c0e71 --secret-env TOKEN=API_KEY' },
   ],
   run: async (context, { workspace_id: id, cwd, cols, rows, env, secret_env: secretEnv }) =>
-    await workspacesOf(context).shells.open(id, { cwd, cols, rows, env: parsePairs('env', env), secretEnv }, context),
+    await workspacesOf(context).shells.open(id, { cwd, cols, rows, env, secretEnv: secretWords(secretEnv) }, context),
   render: (output) =>
     `${describeShell(output)}; ${output.program} in ${output.cwd}${output.restarted ? '; the guest was started again from its disk' : ''}\n`,
 });

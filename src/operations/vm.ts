@@ -109,7 +109,7 @@ export const vmCreate = defineOperation({
           seedPath: undefined,
           name: undefined,
           labels: { [kindLabel]: 'vm' },
-          secrets: { literals: {}, files: {} },
+          secrets: [],
           waitMs: 40_000,
         },
         { ...context, project: undefined },

@@ -2,14 +2,8 @@
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
-import {
-  core,
-  parsePairs,
-  restartedField,
-  secretEnvField,
-  workspaceIdField,
-  workspacesOf,
-} from './workspace-scalars.ts';
+import { secretEnvField } from './word-forms.ts';
+import { core, envField, restartedField, secretWords, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
 /** Fits the smallest limit of the known hosts, with room for what stands beside the output. */
 const resultBytes = 8000;
@@ -33,7 +27,7 @@ export const workspaceExec = defineOperation({
     command: z.string().min(1).max(131_072).describe('Shell command line'),
     cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
     user: z.string().optional().describe('User in the guest, NAME, UID or UID:GID; root unless given'),
-    env: z.array(z.string()).default([]).describe('Environment variables, each K=V'),
+    env: envField,
     secret_env: secretEnvField,
     stdin: z.string().max(1_048_576).optional().describe('Text for standard input, which is empty otherwise'),
     timeout_seconds: z
@@ -94,8 +88,8 @@ export const workspaceExec = defineOperation({
         command: input.command,
         cwd: input.cwd,
         user: input.user,
-        env: parsePairs('env', input.env),
-        secretEnv: input.secret_env,
+        env: input.env,
+        secretEnv: secretWords(input.secret_env),
         stdin: input.stdin,
         timeoutMs: Math.round(input.timeout_seconds * 1000),
         waitMs: input.wait_seconds * 1000,

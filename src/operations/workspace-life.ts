@@ -4,11 +4,10 @@ import { formatTable } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
+import { mapField, secretsField } from './word-forms.ts';
 import {
+  checkLabels,
   core,
-  parseLabels,
-  parsePairs,
-  parseSecretPairs,
   type WorkspaceOutput,
   workspaceIdField,
   workspaceSchema,
@@ -16,7 +15,7 @@ import {
 } from './workspace-scalars.ts';
 
 const nameField = z.string().min(1).max(120).describe('Name for people, need not be unique');
-const labelsField = z.array(z.string()).default([]).describe('Labels, each K=V');
+const labelsField = mapField('Labels', { task: '42' });
 
 function describe(workspace: WorkspaceOutput, more: readonly (readonly string[])[] = []): string {
   const seed = workspace.workspace_seed;
@@ -59,7 +58,7 @@ export const workspaceCreate = defineOperation({
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core, isAlwaysLoaded: true },
-  hostPathFields: ['seed_path', 'secret_files'],
+  hostPathFields: ['seed_path', 'secrets'],
   pipedFields: ['secrets'],
   commandDefaults: { wait_seconds: 3600 },
   positionals: ['environment'],
@@ -86,13 +85,7 @@ export const workspaceCreate = defineOperation({
       .enum(['off', 'egress', 'egress+published-ports'])
       .default('off')
       .describe('Way out of the guest; more than the server allows is refused'),
-    secrets: z
-      .array(z.string())
-      .default([])
-      .describe(
-        'Secrets, each NAME=VALUE: in files under /run/pyro-secrets, and by secret_env in commands; never shown',
-      ),
-    secret_files: z.array(z.string()).default([]).describe('Secrets from files of the host, each NAME=PATH'),
+    secrets: secretsField,
     allow: z
       .array(z.string())
       .default([])
@@ -132,11 +125,8 @@ export const workspaceCreate = defineOperation({
         packageSources: input.package_sources,
         seedPath: input.seed_path,
         name: input.name,
-        labels: parseLabels(input.labels),
-        secrets: {
-          literals: parseSecretPairs('secrets', input.secrets),
-          files: parsePairs('secret_files', input.secret_files),
-        },
+        labels: checkLabels(input.labels),
+        secrets: input.secrets.map(({ name, value, file_path: path }) => ({ name, value, path })),
         waitMs: input.wait_seconds * 1000,
       },
       context,
@@ -199,7 +189,7 @@ export const workspaceUpdate = defineOperation({
       {
         name: input.name,
         clearName: input.clear_name,
-        labels: parseLabels(input.labels),
+        labels: checkLabels(input.labels),
         clearLabels: input.clear_labels,
       },
       context,

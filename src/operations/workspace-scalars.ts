@@ -1,6 +1,7 @@
 // Fields that the workspace operations share.
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { mapField } from './word-forms.ts';
 
 /** Profiles of what agents do most */
 export const core = ['workspace-core', 'workspace-full'] as const;
@@ -64,35 +65,17 @@ export type WorkspaceOutput = z.infer<typeof workspaceSchema>;
 
 export const restartedField = z.boolean().describe('True when this call had to start the guest from its disk');
 
-/** `K=V` words as a record. Throws `usage` that names the field. */
-export function parsePairs(field: string, pairs: readonly string[]): Record<string, string> {
-  const record: Record<string, string> = {};
-  for (const pair of pairs) {
-    const at = pair.indexOf('=');
-    if (at < 1) {
-      throw new PyroError('usage', `${field}: ${JSON.stringify(pair)} is not K=V`, { hint: `example: ${field} a=b` });
-    }
-    record[pair.slice(0, at)] = pair.slice(at + 1);
-  }
-  return record;
-}
+export const envField = mapField('Environment variables', { CI: '1' });
 
-/** `NAME=VALUE` words as a record. The error shows none of them: what is no pair may be a value alone. */
-export function parseSecretPairs(field: string, pairs: readonly string[]): Record<string, string> {
-  const wrong = pairs.findIndex((pair) => pair.indexOf('=') < 1);
-  if (wrong >= 0) throw new PyroError('usage', `${field}: item ${wrong + 1} is not NAME=VALUE`);
-  return parsePairs(field, pairs);
+/** Secrets for the environment as the engine takes them: each NAME=VARIABLE. */
+export function secretWords(secretEnv: Readonly<Record<string, string>>): string[] {
+  return Object.entries(secretEnv).map(([name, variable]) => `${name}=${variable}`);
 }
-
-export const secretEnvField = z
-  .array(z.string())
-  .default([])
-  .describe('Secrets of the workspace for the environment, each NAME or NAME=VARIABLE');
 
 const labelKey = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-export function parseLabels(pairs: readonly string[]): Record<string, string> {
-  const labels = parsePairs('labels', pairs);
+/** The labels. Throws `usage` for what cannot be one. */
+export function checkLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   for (const [key, value] of Object.entries(labels)) {
     if (!labelKey.test(key)) {
       throw new PyroError('usage', `labels: ${JSON.stringify(key)} is not a label key`, {

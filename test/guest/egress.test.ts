@@ -78,7 +78,7 @@ it('publishes a port beside its way out, and has both again after a stop', async
       readyTimeoutMs: 60_000,
       readyIntervalMs: 200,
       restartPolicy: 'always',
-      publishedPorts: ['8080'],
+      publishedPorts: [{ hostPort: undefined, guestPort: 8080 }],
       waitMs: 60_000,
     },
     call(),

@@ -276,7 +276,9 @@ describe('a web application as a service', () => {
   });
 
   it('that asks for a port of the host says that it cannot have one here', async () => {
-    await expect(start({ name: 'port', publishedPorts: ['8080'] })).rejects.toMatchObject({
+    await expect(
+      start({ name: 'port', publishedPorts: [{ hostPort: undefined, guestPort: 8080 }] }),
+    ).rejects.toMatchObject({
       code: 'ports_unavailable',
     });
   });

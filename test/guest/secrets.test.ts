@@ -17,7 +17,10 @@ beforeAll(async () => {
   house = await openHouse();
   folder = mkdtempSync(join(tmpdir(), 'pyro-secret-'));
   writeFileSync(join(folder, 'token'), `${fromFile}\n`);
-  const secrets = { literals: { TOKEN: value }, files: { FROM_FILE: join(folder, 'token') } };
+  const secrets = [
+    { name: 'TOKEN', value, path: undefined },
+    { name: 'FROM_FILE', value: undefined, path: join(folder, 'token') },
+  ];
   const created = await house.workspaces().create({ ...createRequest, secrets }, call());
   expect(created.secrets).toEqual([
     { name: 'TOKEN', source_kind: 'literal' },

@@ -81,7 +81,7 @@ async function workFor(scene: Scene, command: readonly string[], options: RunOpt
   const [file = '', ...args] = command;
   const server = { command: file, args, env: options.env, cwd: project };
   await using session = await openSession(server, record, options.signal);
-  const created = await session.call('workspace_create', { name: named('daily'), labels: [label] });
+  const created = await session.call('workspace_create', { name: named('daily'), labels: label });
   const id = textIn(created, 'workspace_id');
   check('the printed command starts a server that knows the project', created['workspace_seed'], {
     origin_kind: 'cwd',

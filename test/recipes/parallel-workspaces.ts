@@ -19,7 +19,7 @@ export const parallelWorkspaces: Recipe = {
   },
   run: async ({ project, create, call, onHost, check }) => {
     const [alpha, beta] = await Promise.all(
-      ['alpha', 'beta'].map(async (name) => textIn(await create(name, [`attempt=${name}`]), 'workspace_id')),
+      ['alpha', 'beta'].map(async (name) => textIn(await create(name, { attempt: name }), 'workspace_id')),
     );
     if (alpha === undefined || beta === undefined) throw new Error('two workspaces were asked for');
     const path = 'lower.sh';
@@ -47,8 +47,8 @@ export const parallelWorkspaces: Recipe = {
       },
     );
     check('alpha sees neither', await exec(alpha, look), { exit_code: 1, stdout: '0\n' });
-    await call('workspace_update', { workspace_id: beta, labels: ['state=failed'] });
-    await call('workspace_update', { workspace_id: alpha, labels: ['state=passed'] });
+    await call('workspace_update', { workspace_id: beta, labels: { state: 'failed' } });
+    await call('workspace_update', { workspace_id: alpha, labels: { state: 'passed' } });
     await call('workspace_diff', { workspace_id: beta });
     const diff = await call('workspace_diff', { workspace_id: alpha });
     const listed = await call('workspace_list', { label: 'attempt' });

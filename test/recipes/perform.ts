@@ -42,8 +42,8 @@ function createStage({ call, refused }: Session, scene: Scene, { env, signal }: 
   const { project, record, check, named, label } = scene;
   return {
     project,
-    create: async (name, labels = []) =>
-      await call('workspace_create', { name: named(name), labels: [...labels, label] }),
+    create: async (name, labels = {}) =>
+      await call('workspace_create', { name: named(name), labels: { ...labels, ...label } }),
     call,
     refused,
     onHost: async (line): Promise<HostResult> => {

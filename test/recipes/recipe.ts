@@ -11,7 +11,7 @@ export interface Stage {
   /** Checkout on the host that the server takes as its project */
   readonly project: string;
   /** Makes a workspace that belongs to this run by name and label, and gives the whole result */
-  readonly create: (name: string, labels?: readonly string[]) => Promise<Structure>;
+  readonly create: (name: string, labels?: Readonly<Record<string, string>>) => Promise<Structure>;
   /** Structured result of a tool; a failed call throws its words */
   readonly call: (tool: string, args: Structure) => Promise<Structure>;
   /** Error code of a call that has to be refused */

@@ -26,7 +26,7 @@ export interface Scene {
   /** Name that no other run uses */
   readonly named: (name: string) => string;
   /** Label by which workspaces of this run are found again */
-  readonly label: string;
+  readonly label: Readonly<Record<string, string>>;
 }
 
 export interface SceneRequest {
@@ -50,7 +50,7 @@ export async function playScene(
   work: (scene: Scene) => Promise<void>,
 ): Promise<Performance> {
   const mark = randomBytes(3).toString('hex');
-  const label = `run=${mark}`;
+  const label = { run: mark };
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'pyro-recipe-')));
   const project = join(folder, 'project');
   const places = new Map([
@@ -70,7 +70,7 @@ export async function playScene(
     failure = signal.aborted ? new Error('interrupted') : error;
   }
   try {
-    const left = await deleteLeftovers(label, failure !== undefined, { cwd: '/', env });
+    const left = await deleteLeftovers(`run=${mark}`, failure !== undefined, { cwd: '/', env });
     if (failure === undefined) check('the run has deleted its workspaces', left, []);
   } catch (error) {
     failure ??= error;

@@ -72,7 +72,7 @@ export const createRequest: CreateRequest = {
   seedPath: undefined,
   name: undefined,
   labels: {},
-  secrets: { literals: {}, files: {} },
+  secrets: [],
   waitMs: 600_000,
 };
 

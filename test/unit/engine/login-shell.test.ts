@@ -1,7 +1,6 @@
 // Tests of which shell an image wants.
 import { describe, expect, it } from 'vitest';
 import { shellOfRoot } from '../../../src/engine/login-shell.ts';
-import { parsePort } from '../../../src/engine/publish.ts';
 
 describe('the shell of root', () => {
   it.each([
@@ -12,16 +11,5 @@ describe('the shell of root', () => {
     ['none that is no path', 'root:x:0:0:root:/root:zsh', undefined],
   ])('is %s', (_name, passwd, expected) => {
     expect(shellOfRoot(passwd)).toBe(expected);
-  });
-});
-
-describe('a published port', () => {
-  it('is one of the guest, and one of the host where it is named', () => {
-    expect(parsePort('80')).toEqual({ hostPort: undefined, guestPort: 80 });
-    expect(parsePort('8080:80')).toEqual({ hostPort: 8080, guestPort: 80 });
-  });
-
-  it.each(['', '0', '70000', '80:80', '8080:', ':80', '1:2:3', 'web', '70000:80'])('is never %j', (text) => {
-    expect(() => parsePort(text)).toThrow(/published_ports/);
   });
 });
