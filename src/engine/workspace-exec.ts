@@ -140,7 +140,14 @@ export function baseEnvironment(record: WorkspaceRecord): Record<string, string>
     const at = pair.indexOf('=');
     if (at > 0) env[pair.slice(0, at)] = pair.slice(at + 1);
   }
-  return { ...env, GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' };
+  return {
+    // Git commits under this address where no setting names another; without any it refuses.
+    EMAIL: 'pyro@localhost',
+    ...env,
+    GIT_CONFIG_COUNT: '1',
+    GIT_CONFIG_KEY_0: 'safe.directory',
+    GIT_CONFIG_VALUE_0: '*',
+  };
 }
 
 async function waitWithProgress(

@@ -55,7 +55,9 @@ const environment: Readonly<Record<string, string | undefined>> = {
   GIT_ALLOW_PROTOCOL: 'none',
   GIT_NO_LAZY_FETCH: '1',
   GIT_NO_REPLACE_OBJECTS: '1',
-  GIT_GRAFT_FILE: '/dev/null',
+  // A name that cannot be there: git has advice about a file that can be read, even an empty one.
+  GIT_GRAFT_FILE: '/dev/null/none',
+  GIT_ADVICE: '0',
   LC_ALL: 'C',
 };
 
@@ -78,7 +80,9 @@ export async function runGit(folder: string, args: readonly string[], options: G
 }
 
 export function gitRefused(folder: string, stderr: string): PyroError {
-  const why = stderr.trim().split('\n').slice(-3).join('; ').slice(0, 500);
+  const lines = stderr.trim().split('\n');
+  const reasons = lines.filter((line) => !/^(hint|warning): /.test(line));
+  const why = (reasons.length > 0 ? reasons : lines).slice(-3).join('; ').slice(0, 500);
   if (stderr.includes('dubious ownership')) {
     return new PyroError('seed_unsupported', `the checkout ${folder} belongs to somebody else, so git refuses it`, {
       hint: `if you trust it: git config --global --add safe.directory ${folder}`,

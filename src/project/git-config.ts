@@ -59,6 +59,9 @@ const copied = [
   'diff.ignoresubmodules',
 ];
 
+/** Who commits where the host's git names nobody either. */
+const neutralIdentity = { name: 'pyro', email: 'pyro@localhost' } as const;
+
 export interface ConfigPlan {
   readonly objectFormat: string;
   readonly branch: string | undefined;
@@ -82,6 +85,9 @@ export function guestConfig(config: GitConfig, plan: ConfigPlan): string {
     ['core.preloadIndex', 'false'],
   ];
   if (isSha256) lines.push(['extensions.objectFormat', plan.objectFormat]);
+  // Who commits is no secret, and a guest that knows nobody refuses every commit.
+  lines.push(['user.name', lastValue(config, 'user.name') ?? neutralIdentity.name]);
+  lines.push(['user.email', lastValue(config, 'user.email') ?? neutralIdentity.email]);
   for (const name of copied) {
     const value = lastValue(config, name);
     if (value !== undefined) lines.push([name, value]);
@@ -103,6 +109,23 @@ export function guestConfig(config: GitConfig, plan: ConfigPlan): string {
     }
   }
   return lines.map(([name, value]) => setting(name, value)).join('');
+}
+
+/** True for a repository that may lack objects without being broken. */
+export function isPartialClone(config: GitConfig): boolean {
+  if (config.has('extensions.partialclone')) return true;
+  return [...config.keys()].some((name) => /^remote\..*\.promisor$/s.test(name) && lastValue(config, name) !== 'false');
+}
+
+/** Settings of a repository that lacks objects of HEAD: the remote that has them is named, so that git does not call it broken. */
+export function partialConfig(config: GitConfig): string {
+  const named = [...config.keys()].flatMap((name) => /^remote\.(.*)\.promisor$/s.exec(name)?.[1] ?? []);
+  const remote = lastValue(config, 'extensions.partialclone') ?? named[0] ?? 'origin';
+  return [
+    setting('core.repositoryformatversion', '1'),
+    setting('extensions.partialClone', remote),
+    setting(`remote.${remote}.promisor`, 'true'),
+  ].join('');
 }
 
 /** The address without user names and passwords; undefined for one that names a program (`ext::…`) or cannot be told. */

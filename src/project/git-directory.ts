@@ -5,8 +5,8 @@ import { dirname, join, relative } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { below, type Checkout, textPath } from './checkout.ts';
 import { runGit } from './git-command.ts';
-import { lastValue, setting } from './git-config.ts';
-import { selectHistory } from './git-history.ts';
+import { lastValue, partialConfig, setting } from './git-config.ts';
+import { type History, selectHistory } from './git-history.ts';
 import { gitlinkMode, rewriteIndex } from './git-index.ts';
 import type { CollectedItem } from './item-collector.ts';
 import { type LeftOutCounts, mtimeSecondsOf } from './project-types.ts';
@@ -28,16 +28,19 @@ export async function writeGitDirectory(
     if (content.length > 0) await writeFile(join(folder, name), content, { mode: 0o644, encoding: 'latin1' });
   };
   const packedRefs: string[] = [];
+  let hasGaps = false;
   if (status.commit !== undefined) {
     const history = await selectHistory(repository, status.commit, checkout.upstream?.commit, signal);
     if (status.branch !== undefined) packedRefs.push(`${status.commit} refs/heads/${status.branch}\n`);
     if (history.hasUpstream && checkout.upstream !== undefined)
       packedRefs.push(`${checkout.upstream.commit} ${checkout.upstream.name}\n`);
     else if (checkout.upstream !== undefined) leftOut.upstreams++;
-    await writePack(checkout, history.tips, history.shallow, join(folder, 'objects/pack/pack'), signal);
+    leftOut.commits += history.missingCount;
+    hasGaps = history.hasHeadGaps;
+    await writePack(checkout, history, join(folder, 'objects/pack'), signal);
     await write('shallow', history.shallow.map((commit) => `${commit}\n`).join(''));
   } else if (status.stagedBlobs.size > 0) {
-    await writePack(checkout, [], [], join(folder, 'objects/pack/pack'), signal);
+    await writePack(checkout, { tips: [], shallow: [], hasHeadGaps: false }, join(folder, 'objects/pack'), signal);
   }
   if (checkout.index?.entries.some(({ isIntentToAdd }) => isIntentToAdd)) {
     await writeEmptyBlob(repository.objectFormat, join(folder, 'objects'));
@@ -45,7 +48,8 @@ export async function writeGitDirectory(
   const byName = (a: string, b: string): number => (a.slice(a.indexOf(' ')) < b.slice(b.indexOf(' ')) ? -1 : 1);
   await write('packed-refs', [...new Set(packedRefs)].sort(byName).join(''));
   await write('HEAD', status.branch === undefined ? `${status.commit}\n` : `ref: refs/heads/${status.branch}\n`);
-  await write('config', checkout.config + (await abbreviation(checkout, signal)));
+  const partial = hasGaps ? partialConfig(repository.config) : '';
+  await write('config', checkout.config + partial + (await abbreviation(checkout, signal)));
   await write('info/exclude', repository.exclude);
   await write('info/attributes', repository.attributes);
   await write('info/user-attributes', repository.userAttributes);
@@ -58,20 +62,23 @@ export async function writeGitDirectory(
 }
 
 async function writePack(
-  checkout: Checkout,
-  tips: readonly string[],
-  shallow: readonly string[],
-  base: string,
+  { repository, status }: Checkout,
+  { tips, shallow, hasHeadGaps }: Pick<History, 'tips' | 'shallow' | 'hasHeadGaps'>,
+  folder: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const lines = [...shallow.map((commit) => `--shallow ${commit}`), ...tips, ...checkout.status.stagedBlobs];
+  const lines = [...shallow.map((commit) => `--shallow ${commit}`), ...tips, ...status.stagedBlobs];
   // The empty shallow file makes git cut where we say, not where the host's own repository is cut.
   const args = ['--shallow-file', '', 'pack-objects', '--revs', '--shallow', '--delta-base-offset', '--window=0', '-q'];
-  await runGit(checkout.repository.top, [...args, base], {
+  if (hasHeadGaps) args.push('--missing=allow-any');
+  const name = await runGit(repository.top, [...args, join(folder, 'pack')], {
     signal,
     input: Buffer.from(`${lines.join('\n')}\n`),
     settings: ['pack.compression=1', 'pack.writeReverseIndex=false', 'pack.writeBitmapHashCache=false'],
   });
+  // Git takes what such a pack names and lacks for not yet fetched, not for lost.
+  if (hasHeadGaps)
+    await writeFile(join(folder, `pack-${name.toString('latin1').trim()}.promisor`), '', { mode: 0o644 });
 }
 
 /** Stands for the content of a path that is only intended to be added; status does not name it. */

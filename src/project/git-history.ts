@@ -1,5 +1,7 @@
 // Which commits go in: the last 50, what the upstream needs to be counted alike, and where the history is cut.
 import { runGit } from './git-command.ts';
+import { isPartialClone } from './git-config.ts';
+import { findWhole } from './git-gaps.ts';
 import type { Repository } from './git-repository.ts';
 
 export interface History {
@@ -8,6 +10,17 @@ export interface History {
   readonly shallow: readonly string[];
   /** True when the upstream can be counted against HEAD as on the host */
   readonly hasUpstream: boolean;
+  /** Commits that stay behind since a partial clone has not fetched all of them */
+  readonly missingCount: number;
+  /** True when HEAD itself lacks objects */
+  readonly hasHeadGaps: boolean;
+}
+
+interface Cut {
+  readonly kept: Parents;
+  readonly shallow: readonly string[];
+  readonly missingCount: number;
+  readonly hasHeadGaps: boolean;
 }
 
 type Parents = Map<string, readonly string[]>;
@@ -26,16 +39,22 @@ export async function selectHistory(
   for (const count of [50, 500, 5000]) {
     const parents = await readParents(repository, [`--max-count=${count}`, head], signal);
     if (apart !== undefined) for (const [commit, own] of apart.parents) parents.set(commit, own);
-    const { kept, shallow } = cut(parents, hostShallow);
-    if (upstream === undefined || apart === undefined) return { tips: [head], shallow, hasUpstream: false };
+    const whole = cut(parents, hostShallow);
+    const { kept, ...chosen } = isPartialClone(repository.config)
+      ? await cutAtGaps(repository, whole, [head, ...(apart?.parents.keys() ?? [])], hostShallow, signal)
+      : whole;
+    if (upstream === undefined || apart === undefined) return { ...chosen, tips: [head], hasUpstream: false };
     const [ahead, behind] = countApart(kept, head, upstream);
-    if (ahead === apart.ahead && behind === apart.behind) return { tips: [head, upstream], shallow, hasUpstream: true };
+    if (kept.has(upstream) && ahead === apart.ahead && behind === apart.behind)
+      return { ...chosen, tips: [head, upstream], hasUpstream: true };
+    // What is missing does not come by looking further back.
+    if (chosen.missingCount > 0) break;
   }
   return await selectHistory(repository, head, undefined, signal);
 }
 
 /** Closes the set: a commit with some parents inside gets the others too, as ends; one with none inside is an end. */
-function cut(parents: Parents, hostShallow: ReadonlySet<string>): { kept: Parents; shallow: string[] } {
+function cut(parents: Parents, hostShallow: ReadonlySet<string>): Cut {
   const kept: Parents = new Map();
   const shallow = new Set<string>();
   for (const [commit, own] of parents) {
@@ -54,7 +73,38 @@ function cut(parents: Parents, hostShallow: ReadonlySet<string>): { kept: Parent
       kept.set(parent, []);
     }
   }
-  return { kept, shallow: [...shallow] };
+  return { kept, shallow: [...shallow], missingCount: 0, hasHeadGaps: false };
+}
+
+/** The same history as far as every object of it is here: a commit whose parents are not all here is an end. */
+async function cutAtGaps(
+  repository: Repository,
+  wanted: Cut,
+  first: readonly string[],
+  hostShallow: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Cut> {
+  const order = [...new Set([...first, ...wanted.kept.keys()])];
+  const { commits, hasHeadGaps } = await findWhole(repository, order, signal);
+  if (commits.size === order.length) return { ...wanted, hasHeadGaps };
+  const kept: Parents = new Map();
+  const shallow = new Set<string>();
+  const ends = new Set(wanted.shallow);
+  for (const commit of reachAll(first.filter((tip) => commits.has(tip)))) {
+    const own = wanted.kept.get(commit) ?? [];
+    const isEnd = ends.has(commit) || hostShallow.has(commit) || !own.every((parent) => commits.has(parent));
+    if (isEnd) shallow.add(commit);
+    kept.set(commit, isEnd ? [] : own);
+  }
+  return { kept, shallow: [...shallow], missingCount: order.length - kept.size, hasHeadGaps };
+
+  function* reachAll(tips: readonly string[]): Generator<string> {
+    const seen = new Set(tips);
+    for (const commit of seen) {
+      yield commit;
+      for (const parent of kept.get(commit) ?? []) seen.add(parent);
+    }
+  }
 }
 
 function countApart(kept: Parents, head: string, upstream: string): [number, number] {

@@ -1,12 +1,12 @@
 // Opens the repository of a checkout: where its parts lie, its settings, and whether it can be taken in at all.
 import { constants } from 'node:fs';
-import { readFile, realpath } from 'node:fs/promises';
+import { readdir, readFile, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { gitRefused, runGit, tryGit } from './git-command.ts';
-import { filterOverrides, type GitConfig, lastValue, parseConfig } from './git-config.ts';
+import { filterOverrides, type GitConfig, isPartialClone, lastValue, parseConfig } from './git-config.ts';
 
 export interface Repository {
   /** Real path of the work tree */
@@ -23,9 +23,11 @@ export interface Repository {
   readonly attributes: Buffer;
   readonly userAttributes: Buffer;
   readonly sparse: Buffer;
+  /** Packs of a partial clone, which get more whenever it fetches what it lacks; empty for any other */
+  readonly packs: readonly string[];
 }
 
-const gitPaths = ['index', 'shallow', 'info/exclude', 'info/attributes', 'info/sparse-checkout'];
+const gitPaths = ['index', 'shallow', 'info/exclude', 'info/attributes', 'info/sparse-checkout', 'objects/pack'];
 
 /** Real top folder of the checkout that `folder` lies in, undefined when it lies in none. */
 export async function findCheckout(folder: string, signal: AbortSignal): Promise<string | undefined> {
@@ -42,7 +44,8 @@ export async function openRepository(folder: string, signal: AbortSignal): Promi
   if (found === undefined) return undefined;
   if (config.exitCode !== 0) throw gitRefused(folder, config.stderr);
   const { config: settings, own } = parseConfig(config.stdout);
-  const [indexPath = '', shallowPath = '', excludePath = '', attributesPath = '', sparsePath = ''] = found.paths;
+  const [indexPath = '', shallowPath = '', excludePath = '', attributesPath = '', sparsePath = '', packFolder = ''] =
+    found.paths;
   const folders = join(readVariable('XDG_CONFIG_HOME') ?? join(homedir(), '.config'), 'git');
   const userFile = async (name: string, preset: string): Promise<Buffer> => {
     const value = lastValue(settings, name);
@@ -75,6 +78,7 @@ export async function openRepository(folder: string, signal: AbortSignal): Promi
     attributes,
     userAttributes,
     sparse,
+    packs: isPartialClone(settings) ? (await readdir(packFolder).catch(() => [])).sort() : [],
   };
 }
 

@@ -101,7 +101,8 @@ async function reuse(
   await touchProjectImage(store, cached.key);
   if (seed.mode === 'tar_archive') return { ...cached, summary: { ...cached.summary, seed_path: request.path } };
   const summary = summarize(seed, request);
-  const leftOut = { ...summary.left_out, upstreams: cached.summary.left_out.upstreams };
+  const { upstreams, commits } = cached.summary.left_out;
+  const leftOut = { ...summary.left_out, upstreams, commits };
   return { ...cached, summary: { ...summary, left_out: leftOut } };
 }
 

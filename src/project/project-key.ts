@@ -12,7 +12,7 @@ import { stampOf } from './project-types.ts';
 import type { Seed } from './seed.ts';
 
 /** Counts up whenever the same project would give other bytes */
-const formatVersion = 1;
+const formatVersion = 2;
 
 /** Larger files are told apart by inode, size and times in place of their content, `bytes` */
 const largestHashed = 8 * mebibyte;
@@ -58,6 +58,7 @@ function hashCheckout(hash: Hash, checkout: Checkout): void {
   const { repository, status, upstream, index } = checkout;
   const facts = [checkout.place, checkout.gitPlace, status.commit, status.branch, status.aheadBehind];
   part(hash, [JSON.stringify([...facts, upstream, repository.objectFormat, repository.shallow, checkout.config])]);
+  part(hash, repository.packs);
   part(hash, [repository.exclude, repository.attributes, repository.userAttributes, repository.sparse]);
   part(hash, [Buffer.from((index?.entries ?? []).map(describeEntry).join(''), 'latin1')]);
 }

@@ -53,11 +53,20 @@ export const leftOutSchema = z.object({
   in_progress: z.number().int(),
   /** Upstream branches that lie too far from HEAD */
   upstreams: z.number().int(),
+  /** Commits of the last 50 that a partial clone has not fetched whole, with those behind them */
+  commits: z.number().int().default(0),
 });
 export type LeftOut = z.infer<typeof leftOutSchema>;
 export type LeftOutCounts = { -readonly [key in keyof LeftOut]: LeftOut[key] };
 
-export const nothingLeftOut: LeftOut = { ignored: 0, special: 0, git_folders: 0, in_progress: 0, upstreams: 0 };
+export const nothingLeftOut: LeftOut = {
+  ignored: 0,
+  special: 0,
+  git_folders: 0,
+  in_progress: 0,
+  upstreams: 0,
+  commits: 0,
+};
 
 export const seedSummarySchema = z.object({
   mode: z.enum(['git', 'directory', 'tar_archive']),
