@@ -87,6 +87,8 @@ async function findProject(options: ServerOptions, context: ProjectContext): Pro
 }
 
 function pathOfRoot(address: string): string[] {
+  // Some hosts give the path itself.
+  if (isAbsolute(address)) return [address];
   try {
     return [fileURLToPath(address)];
   } catch {

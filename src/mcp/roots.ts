@@ -18,16 +18,25 @@ export interface Roots {
 
 /** A host that does not answer must not hold up the call for longer. */
 const answerMs = 3000;
+const mostRoots = 1000;
 const key = 'roots';
 const envelopeSchema = z.object({ [CLIENT_CAPABILITIES_META_KEY]: z.object({ roots: z.object({}) }) });
+
+/** The kit's own schema refuses all roots for one that is no `file:` address. */
+const listSchema = z.object({ roots: z.array(z.unknown()) });
+const rootSchema = z.object({ uri: z.string() });
+
+function addressesOf(roots: readonly unknown[]): string[] {
+  return roots.slice(0, mostRoots).flatMap((root) => rootSchema.safeParse(root).data?.uri ?? []);
+}
 
 export function createRoots(server: Server): Roots {
   let known: readonly string[] | undefined;
   const askLegacy = async (): Promise<readonly string[]> => {
     if (server.getClientCapabilities()?.roots === undefined) return [];
     try {
-      const { roots } = await server.listRoots(undefined, { timeout: answerMs });
-      return roots.map(({ uri }) => uri);
+      const { roots } = await server.request({ method: 'roots/list' }, listSchema, { timeout: answerMs });
+      return addressesOf(roots);
     } catch {
       // A host may declare roots and not answer: the next source of the project is asked.
       return [];
@@ -45,7 +54,7 @@ export function createRoots(server: Server): Roots {
         return inputRequired({ inputRequests: { [key]: inputRequired.listRoots() } });
       }
       const view = inputResponse(mcpReq.inputResponses, key);
-      known = view.kind === 'roots' ? view.roots.map(({ uri }) => uri) : [];
+      known = view.kind === 'roots' ? addressesOf(view.roots) : [];
       return known;
     },
     forget: () => {

@@ -224,6 +224,20 @@ describe('raw lines of revision 2025-06-18', () => {
     child.stdin?.end();
   });
 
+  it('leaves out roots that are no folder of this machine, and takes the others', async () => {
+    const project = makeCheckout(home, 'project');
+    const child = home.start(['mcp', 'serve']);
+    const raw = rawClient(child);
+    await handshake(raw, { roots: {} });
+    const answer = raw.request(2, 'tools/call', { name: 'fake_seeded', arguments: {} });
+    const asked = await raw.next(({ method }) => method === 'roots/list');
+    const addresses = ['vscode-vfs://github/a/b', '', 'file://elsewhere/x', 'file:///%00', pathToFileURL(project).href];
+    const roots = [...addresses.map((uri) => ({ uri })), { name: 'no address' }, 'text', null];
+    raw.send({ id: asked.id, result: { roots } });
+    expect((await answer).result).toMatchObject({ structuredContent: { origin_kind: 'roots', project } });
+    child.stdin?.end();
+  });
+
   it('survives lines that are no JSON', async () => {
     const { child, raw } = await openRaw();
     child.stdin?.write('rubbish\n{"jsonrpc":"2.0"}\n\n');
