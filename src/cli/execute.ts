@@ -3,6 +3,7 @@
 import { type FrontContext, followOperation, invokeOperation } from '../daemon/client.ts';
 import type { Outcome } from '../operations/define.ts';
 import { absolutePaths } from '../operations/host-path-input.ts';
+import { describeFault } from '../operations/input-fault.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { readInputField } from './input-field.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
@@ -107,7 +108,7 @@ function checkInput(
   if (parsed.success) return input;
   const faults = parsed.error.issues.map((issue) => {
     const field = issue.path.map(String).join('.').replaceAll('_', '-');
-    return `${field === '' ? '' : `${field}: `}${issue.message}`;
+    return `${field === '' ? '' : `${field}: `}${describeFault(issue)}`;
   });
   throw new PyroError('usage', faults.join('; '), {
     hint: `pyro ${operation.definition.name.replaceAll('.', ' ')} --help shows the options; example: ${operation.definition.examples[0]?.command ?? ''}`,

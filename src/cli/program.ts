@@ -3,6 +3,7 @@ import { Argument, Command, Option } from 'commander';
 import type { AnyOperation } from '../operations/define.ts';
 import { groups, operations } from '../operations/index.ts';
 import { wordFormOf } from '../operations/word-forms.ts';
+import { commandLine } from '../shared/shell-words.ts';
 import { addCompletion } from './completion.ts';
 import { type FieldOptions, isNumeric, optionsOf, parseNumber, shapeOf } from './options.ts';
 
@@ -120,10 +121,4 @@ function addCommand(
       wantsTerminal: isOn('tty'),
     });
   });
-}
-
-/** One word is a command line of the shell as it stands; several are quoted so that each stays one word. */
-function commandLine(words: readonly string[]): string {
-  if (words.length === 1) return words[0] ?? '';
-  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ');
 }

@@ -3,8 +3,9 @@ import { join, resolve } from 'node:path';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { parseInput } from '../operations/check-input.ts';
 import type { AnyOperation } from '../operations/define.ts';
+import { forgiveInput } from '../operations/forgive-input.ts';
 import { absolutePaths } from '../operations/host-path-input.ts';
-import { isPyroError, PyroError, type PyroErrorOptions, reportError } from '../shared/errors.ts';
+import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
 import type { HostPathPolicy } from '../shared/policy-types.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import type { House } from './house.ts';
@@ -42,8 +43,10 @@ export async function callTool(house: House, request: CallRequest): Promise<Call
 async function run(house: House, { entry, args, signal, onProgress, roots }: CallRequest): Promise<CallToolResult> {
   const { options } = house;
   const project = needsProject(entry, house) ? await house.project(roots, onProgress) : undefined;
-  const { input, notes } = complete(house, entry, args, project);
   const operation = await house.operation(entry.facts.operation);
+  // First of all: what the server refuses or decides is known by its right name and value only.
+  const forgiven = forgiveInput(operation, args);
+  const { input, notes } = complete(house, entry, forgiven.input, project);
   const outcome = await house.invoke(operation, parse(entry, operation, input), {
     io: undefined,
     signal,
@@ -56,7 +59,7 @@ async function run(house: House, { entry, args, signal, onProgress, roots }: Cal
       packageSources: options.package_sources,
     },
   });
-  return successResult(outcome, notes);
+  return successResult(outcome, [...forgiven.notes, ...notes]);
 }
 
 /** The arguments with what the server gives: fixed ones, its defaults, absolute paths. */
@@ -107,12 +110,11 @@ function parse(
   }
   const whole = { ...input, ...entry.fixed };
   try {
-    parseInput(operation, whole);
+    parseInput(operation, whole, Object.keys(entry.inputSchema.properties));
   } catch (error) {
     if (!isPyroError(error, 'usage') || error.details['expected'] === undefined) throw error;
-    const shown = Object.keys(entry.inputSchema.properties);
-    const better: PyroErrorOptions = { hint: `arguments: ${shown.join(', ')}`, details: { expected: shown } };
-    throw new PyroError('usage', `${entry.name}: ${error.message}`, shown.length === 0 ? {} : better);
+    const { hint = '', details } = error;
+    throw new PyroError('usage', `${entry.name}: ${error.message}`, { hint, details });
   }
   // The raw input: the daemon parses it once more, and what a schema changes must be changed once only.
   return whole;

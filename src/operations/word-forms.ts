@@ -20,6 +20,8 @@ export interface WordForm {
   readonly gather: (items: readonly unknown[], field: string) => unknown;
   /** A value as a program writes it, for those who got it wrong */
   readonly example: unknown;
+  /** True where a number or boolean as value means something else than its text */
+  readonly isStrict?: boolean;
 }
 
 const forms = z.registry<WordForm>();
@@ -66,6 +68,7 @@ export const secretEnvField = worded(
       return Object.fromEntries(pairs);
     },
     example: { TOKEN: 'API_TOKEN' },
+    isStrict: true,
   },
 );
 

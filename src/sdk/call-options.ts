@@ -7,6 +7,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with each step of long work */
   readonly onProgress?: OnProgress | undefined;
+  /** Called for each argument that was not as the types have it and was taken all the same */
+  readonly onNote?: ((note: string) => void) | undefined;
   /** Live streams, for `run` and `workspace.shell.attach` */
   readonly streams?: LiveStreams | undefined;
 }

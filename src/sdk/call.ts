@@ -2,6 +2,7 @@
 import { type FrontContext, invokeOperation } from '../daemon/client.ts';
 import { parseInput } from '../operations/check-input.ts';
 import type { AnyOperation } from '../operations/define.ts';
+import { forgiveInput } from '../operations/forgive-input.ts';
 import { absolutePaths } from '../operations/host-path-input.ts';
 import { operations } from '../operations/index.ts';
 import { asPyroError, PyroError } from '../shared/errors.ts';
@@ -14,11 +15,13 @@ const byName = new Map(operations.map((operation) => [operation.definition.name,
 export const callByName: CallByName = async (name, input, options = {}) => {
   const operation = byName.get(name);
   if (operation === undefined) throw new PyroError('usage', `there is no operation ${name}`);
-  const { signal = new AbortController().signal, onProgress = noProgress, streams } = options;
+  const { signal = new AbortController().signal, onProgress = noProgress, onNote, streams } = options;
   try {
     signal.throwIfAborted();
-    const whole = complete(operation, input);
+    const forgiven = forgiveInput(operation, input);
+    const whole = complete(operation, forgiven.input);
     parseInput(operation, whole);
+    for (const note of forgiven.notes) onNote?.(note);
     const { output } = await invokeOperation(operation, whole, {
       io: operation.definition.isLive === true && streams !== undefined ? ioOf(streams) : undefined,
       signal,

@@ -58,9 +58,18 @@ describe('a call', () => {
   });
 
   it('refuses input that does not fit before anything runs, and names what would', async () => {
-    const failure = await pyro.workspace.status({ workspace_id: 'nonsense' }).catch((error: unknown) => error);
+    const failure = await pyro.workspace.status({ workspace_id: '' }).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(PyroError);
-    expect(failure).toMatchObject({ code: 'usage', hint: 'arguments: workspace_id' });
+    expect(failure).toMatchObject({ code: 'usage', hint: expect.stringContaining('arguments: workspace_id') });
+  });
+
+  it('takes what a program means, and tells it by onNote', async () => {
+    const notes: string[] = [];
+    const input: { workspace_id: string } = JSON.parse('{"id":"nonsense"}');
+    const failure = await pyro.workspace
+      .status(input, { onNote: (note) => notes.push(note) })
+      .catch((error: unknown) => (error instanceof PyroError ? error.code : error));
+    expect([failure, notes]).toEqual(['workspace_unknown', ['id was taken for workspace_id']]);
   });
 
   it('fails with the code and the hint of the operation', async () => {

@@ -124,16 +124,37 @@ describe('a tool', () => {
     expect(tools.every(({ outputSchema }) => outputSchema?.type === 'object')).toBe(true);
   });
 
+  it('takes what is meant, and says in a note what it was taken for', async () => {
+    await using open = await openClient(fakeServer(home, ['--no-project-source']));
+    const result = await open.client.callTool({ name: 'fake_echo', arguments: { content: 'a', count: '2' } });
+    expect(JSON.stringify(result.content)).toContain('note: content was taken for text');
+    expect(JSON.stringify(result.content)).toContain('note: count: the text was taken as a number');
+    expect(JSON.stringify(result.content)).toContain('aa from');
+  });
+
   it.each([
     ['an unknown argument', 'fake_echo', { text: 'a', txt: 'b' }, /unknown argument txt/, /arguments: text, count/],
     ['a missing one', 'fake_echo', {}, /text is missing/, /arguments: text, count/],
     ['a value out of range', 'fake_echo', { text: 'a', count: 9 }, /count: .*3/, /arguments/],
-    ['a value of another kind', 'fake_fail', { how: 'slowly' }, /how: .*"known"/, /arguments: how/],
+    [
+      'a value of another kind',
+      'fake_fail',
+      { how: 'slowly' },
+      /how: it must be one of known, bug/,
+      /\{"how":"known"\}; arguments: how/,
+    ],
     [
       'an argument that was not allowed',
       'fake_seeded',
       { allow_host_compat: true },
       /not allowed/,
+      /--allow-host-compat/,
+    ],
+    [
+      'one of the same kind by another name',
+      'fake_seeded',
+      { allowHostCompat: 'true' },
+      /allow_host_compat is not allowed/,
       /--allow-host-compat/,
     ],
     ['an unknown tool', 'fake_ech', {}, /no tool fake_ech/, /fake_echo, fake_wait/],
