@@ -159,7 +159,7 @@ async function measure(): Promise<string> {
     content: Buffer.from(server),
     isAppend: false,
     mode: undefined,
-    replacement: undefined,
+    edits: undefined,
   };
   await workspaces.fileWrite(id, write, call);
   const web = {

@@ -185,7 +185,7 @@ async function operations(id: string): Promise<void> {
     content: Buffer.alloc(4096, 'a\n'),
     isAppend: false,
     mode: undefined,
-    replacement: undefined,
+    edits: undefined,
   };
   const client = registry.get(id).guest?.client;
   await client?.thaw();

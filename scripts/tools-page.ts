@@ -59,7 +59,8 @@ function rangeOf(property: Readonly<Record<string, unknown>>): string {
     return `${minimum} to ${maximum}`;
   }
   if (minimum !== undefined && Number(minimum) > Number.MIN_SAFE_INTEGER) return `from ${minimum}`;
-  return maxLength === undefined ? '' : `${minLength ?? 0} to ${maxLength} characters`;
+  if (maxLength === undefined) return '';
+  return minLength === undefined ? `at most ${maxLength} characters` : `${minLength} to ${maxLength} characters`;
 }
 
 function escapeCell(text: string): string {

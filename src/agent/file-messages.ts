@@ -38,12 +38,13 @@ export const sliceHeadSchema = z.object({
 
 export const writeAnswerSchema = z.object({ size: count, mode: permissions, was_created: z.boolean() });
 
-export const replaceRequestSchema = z.strictObject({
-  path: z.base64(),
+const editSchema = z.strictObject({
   old_text: z.string().min(1),
   new_text: z.string(),
-  expected_count: z.number().int().min(1),
+  /** 0 for as many as there are, at least one */
+  expected_count: z.number().int().min(0),
 });
+export const replaceRequestSchema = z.strictObject({ path: z.base64(), edits: z.array(editSchema).min(1) });
 export const replaceAnswerSchema = z.object({ size: count, replaced_count: count });
 
 export const changesRequestSchema = z.strictObject({

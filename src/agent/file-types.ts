@@ -22,6 +22,14 @@ export interface FileListing {
   readonly nextCursor: string | undefined;
 }
 
+/** Each occurrence of a text becomes another. */
+export interface TextEdit {
+  readonly oldText: string;
+  readonly newText: string;
+  /** How many there must be; at least one where it is absent */
+  readonly expectedCount: number | undefined;
+}
+
 export interface FileSlice {
   readonly bytes: Buffer;
   /** Length of the whole file, `bytes` */
@@ -108,9 +116,9 @@ export interface GuestFiles {
     content: Buffer,
     call?: CallOptions,
   ): Promise<{ size: number; mode: number; wasCreated: boolean }>;
-  /** Replaces each occurrence; refused with `replacement_mismatch` when there are not exactly `expectedCount`. */
+  /** Makes all edits, each on what the one before has made, or none: then `replacement_mismatch` names those that do not fit. */
   replace(
-    request: { path: string; oldText: string; newText: string; expectedCount: number },
+    request: { path: string; edits: readonly TextEdit[] },
     call?: CallOptions,
   ): Promise<{ size: number; replacedCount: number }>;
   changes(request: ChangesRequest, call?: CallOptions): AsyncIterable<Change>;

@@ -112,9 +112,11 @@ async function replace(
 ): Promise<{ size: number; replacedCount: number }> {
   const body = {
     path: Buffer.from(request.path).toString('base64'),
-    old_text: request.oldText,
-    new_text: request.newText,
-    expected_count: request.expectedCount,
+    edits: request.edits.map(({ oldText, newText, expectedCount }) => ({
+      old_text: oldText,
+      new_text: newText,
+      expected_count: expectedCount ?? 0,
+    })),
   };
   const answer = await client.call('POST', '/v1/files/replace', body, replaceAnswerSchema, {
     timeoutMs: fileMs,

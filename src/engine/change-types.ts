@@ -1,4 +1,5 @@
 // Files and changes of a workspace as operations see them: requests in, plain data out.
+import type { TextEdit } from '../agent/file-types.ts';
 
 export interface FileEntryView {
   readonly path: string;
@@ -36,9 +37,8 @@ export interface FileWriteRequest {
   readonly content: Uint8Array | undefined;
   readonly isAppend: boolean;
   readonly mode: number | undefined;
-  readonly replacement:
-    | { readonly oldText: string; readonly newText: string; readonly expectedCount: number }
-    | undefined;
+  /** In place of a content */
+  readonly edits: readonly TextEdit[] | undefined;
 }
 
 export interface FileWriteResult {

@@ -93,15 +93,15 @@ export async function writeFile(
   return await workspace.use(call, async ({ guest }) => {
     const path = guestPath(request.path);
     const files = createGuestFiles(guest.client);
-    const { replacement, content, mode, isAppend } = request;
+    const { edits, content, mode, isAppend } = request;
     const common = { workspace_id: workspace.record.id, path };
-    if (replacement !== undefined) {
-      const { size, replacedCount } = await files.replace({ path, ...replacement }, call);
+    if (edits !== undefined) {
+      const { size, replacedCount } = await files.replace({ path, edits }, call);
       return { ...common, size_bytes: size, bytes_written: size, replaced_count: replacedCount, created: false };
     }
     if (content === undefined) {
       throw new PyroError('usage', 'there is nothing to write', {
-        hint: 'give text, content_base64, or old_text with new_text',
+        hint: 'give text, content_base64, edits, or old_text with new_text',
       });
     }
     const options = { path, isAppend, ...(mode === undefined ? {} : { mode }) };

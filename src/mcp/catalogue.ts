@@ -58,7 +58,7 @@ function schemaOf(schema: z.ZodType, io: 'input' | 'output'): ObjectSchema {
   return parsed;
 }
 
-/** Arguments without what says nothing: names that are texts, numbers up to the largest of all. */
+/** Arguments without what says nothing: names that are texts, texts that are not empty, numbers up to the largest of all. */
 function briefInput({ properties, ...rest }: ObjectSchema): ObjectSchema {
   const brief = Object.entries(properties).map(([name, property]) => [name, withoutNoise(property)]);
   return objectSchema.parse({ ...rest, properties: Object.fromEntries(brief) });
@@ -72,6 +72,8 @@ function withoutNoise(schema: unknown): unknown {
     ([keyword, value]) =>
       !(keyword === 'additionalProperties' && value === false) &&
       !(keyword === 'maximum' && value === Number.MAX_SAFE_INTEGER) &&
+      !(keyword === 'minLength' && value === 1) &&
+      !(keyword === 'default' && ['{}', '[]'].includes(JSON.stringify(value))) &&
       keyword !== 'propertyNames',
   );
   return Object.fromEntries(entries.map(([keyword, value]) => [keyword, withoutNoise(value)]));

@@ -137,6 +137,26 @@ export const portsField = worded(
   },
 );
 
+const editSchema = z.strictObject({
+  old_text: z.string().min(1),
+  new_text: z.string(),
+  replace_all: z.boolean().optional(),
+});
+
+export const editsField = worded(
+  z
+    .array(editSchema)
+    .min(1)
+    .max(mostEntries)
+    .optional()
+    .describe('Several replacements, one after another, all or none; old_text must be there once unless replace_all'),
+  {
+    options: [{ word: 'JSON', description: 'Replacement of several, all or none', read: readJson }],
+    gather: (items) => [...items],
+    example: [{ old_text: 'x = 1', new_text: 'x = 2' }],
+  },
+);
+
 type MapField = ReturnType<typeof mapOf>;
 
 function mapOf(key: z.ZodString): z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodString>> {
@@ -150,6 +170,17 @@ function readPair(word: string, field: string, form = 'K=V'): [string, string] {
       hint: `example: ${field} a=b`,
     });
   return [word.slice(0, at), word.slice(at + 1)];
+}
+
+function readJson(word: string, field: string): unknown {
+  try {
+    return JSON.parse(word);
+  } catch (error) {
+    throw new PyroError('usage', `${field}: ${JSON.stringify(word.slice(0, 80))} is not JSON`, {
+      hint: `example: ${field} '{"old_text":"x = 1","new_text":"x = 2"}'`,
+      cause: error,
+    });
+  }
 }
 
 /** `8080:80` is port 80 of the guest at port 8080 of the host, `80` is at any free one. */

@@ -1,7 +1,9 @@
 // workspace.file.list, read, write: files of a workspace.
 import { z } from 'zod';
+import type { FileWriteRequest } from '../engine/change-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { defineOperation } from './define.ts';
+import { editsField } from './word-forms.ts';
 import {
   fileListOutput,
   fileReadOutput,
@@ -88,12 +90,12 @@ export const workspaceFileWrite = defineOperation({
   title: 'Write or edit a file',
   summary: 'Write a file of a workspace, or replace text in it',
   details:
-    'Give text or content_base64 for the whole content, or old_text with new_text to replace exactly expected_count occurrences. The file appears whole, keeps its mode, and missing folders are made.',
+    'Give text or content_base64 for the whole content; or old_text with new_text, or edits, to replace text. The file appears whole, keeps its mode, and missing folders are made.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core, isAlwaysLoaded: true },
   positionals: ['workspace_id', 'path'],
-  inputField: { field: 'content_base64', isBase64: true, unless: ['text', 'content_base64', 'old_text'] },
+  inputField: { field: 'content_base64', isBase64: true, unless: ['text', 'content_base64', 'old_text', 'edits'] },
   input: z.strictObject({
     workspace_id: workspaceIdField,
     path: pathField,
@@ -108,6 +110,8 @@ export const workspaceFileWrite = defineOperation({
     old_text: z.string().min(1).optional().describe('Text to replace; needs new_text'),
     new_text: z.string().optional().describe('Text in its place'),
     expected_count: z.number().int().min(1).max(10_000).default(1).describe('How often old_text must stand there'),
+    replace_all: z.boolean().default(false).describe('Replace old_text wherever it stands'),
+    edits: editsField,
   }),
   output: z.object({
     workspace_id: z.string(),
@@ -125,21 +129,30 @@ export const workspaceFileWrite = defineOperation({
       why: 'An edit',
       command: "pyro workspace file write 6f1e538c0e71 a.py --old-text 'x = 1' --new-text 'x = 2'",
     },
+    {
+      why: 'Two edits, both or none',
+      command:
+        'pyro workspace file write 6f1e538c0e71 a.py --edit \'{"old_text":"x","new_text":"y"}\' --edit \'{"old_text":"1","new_text":"2"}\'',
+    },
   ],
   run: async (context, input) => {
     const { text, content_base64: base64, old_text: oldText, new_text: newText } = input;
-    const given = [text, base64, oldText].filter((each) => each !== undefined).length;
+    const given = [text, base64, oldText, input.edits].filter((each) => each !== undefined).length;
     if (given !== 1 || (oldText === undefined) !== (newText === undefined)) {
-      throw new PyroError('usage', 'give exactly one of: text, content_base64, old_text with new_text');
+      throw new PyroError('usage', 'give exactly one of: text, content_base64, old_text with new_text, edits', {
+        hint: 'for two or more replacements: edits [{"old_text":"x = 1","new_text":"x = 2"}]',
+      });
+    }
+    const edits = editsOf(input);
+    if (edits !== undefined && (input.append || input.mode !== undefined)) {
+      throw new PyroError('usage', 'append and mode go with text or content_base64, not with replacements', {
+        hint: 'leave them out: an edited file keeps its mode',
+      });
     }
     const content =
       text !== undefined ? Buffer.from(text) : base64 === undefined ? undefined : Buffer.from(base64, 'base64');
-    const replacement =
-      oldText === undefined || newText === undefined
-        ? undefined
-        : { oldText, newText, expectedCount: input.expected_count };
     const mode = input.mode === undefined ? undefined : Number.parseInt(input.mode, 8);
-    const request = { path: input.path, content, isAppend: input.append, mode, replacement };
+    const request = { path: input.path, content, isAppend: input.append, mode, edits };
     return {
       ...(await workspacesOf(context).fileWrite(input.workspace_id, request, context)),
       execution_mode: 'guest' as const,
@@ -148,3 +161,23 @@ export const workspaceFileWrite = defineOperation({
   render: (output) =>
     `${output.path}: ${output.created ? 'created' : 'written'}, ${output.size_bytes} bytes${output.replaced_count === null ? '' : `, ${output.replaced_count} replaced`}\n`,
 });
+
+interface ReplacementInput {
+  readonly old_text?: string | undefined;
+  readonly new_text?: string | undefined;
+  readonly expected_count: number;
+  readonly replace_all: boolean;
+  readonly edits?: z.infer<typeof editsField>;
+}
+
+/** The replacements, in order; undefined where the whole content is given. */
+function editsOf({ old_text: oldText, new_text: newText, ...input }: ReplacementInput): FileWriteRequest['edits'] {
+  if (oldText !== undefined && newText !== undefined) {
+    return [{ oldText, newText, expectedCount: input.replace_all ? undefined : input.expected_count }];
+  }
+  return input.edits?.map((edit) => ({
+    oldText: edit.old_text,
+    newText: edit.new_text,
+    expectedCount: edit.replace_all === true ? undefined : 1,
+  }));
+}

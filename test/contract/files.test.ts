@@ -129,11 +129,20 @@ describe('writing', () => {
       mode: 0o750,
       wasCreated: false,
     });
-    const request = { path, oldText: 'first', newText: '2nd' };
-    await expect(files.replace({ ...request, expectedCount: 1 })).rejects.toMatchObject({
+    const edit = { oldText: 'first', newText: '2nd' };
+    await expect(files.replace({ path, edits: [{ ...edit, expectedCount: 1 }] })).rejects.toMatchObject({
       code: 'replacement_mismatch',
     });
-    expect(await files.replace({ ...request, expectedCount: 2 })).toEqual({ size: 12, replacedCount: 2 });
+    const wrong = [
+      { ...edit, expectedCount: 2 },
+      { ...edit, expectedCount: undefined },
+    ];
+    await expect(files.replace({ path, edits: wrong })).rejects.toThrow(/edits\[1\]: has the text 0 times/);
+    expect(readFileSync(path, 'utf8')).toBe('first more first');
+    expect(await files.replace({ path, edits: [{ ...edit, expectedCount: undefined }] })).toEqual({
+      size: 12,
+      replacedCount: 2,
+    });
     expect([readFileSync(path, 'utf8'), statSync(path).mode & 0o777]).toEqual(['2nd more 2nd', 0o750]);
     expect(await files.write({ path, mode: 0o600 }, Buffer.alloc(0))).toMatchObject({ size: 0, mode: 0o600 });
   });

@@ -218,7 +218,7 @@ describe('a web application as a service', () => {
       ['server.pl', server],
       ['app.sh', app],
     ] as const) {
-      const write = { path, content: Buffer.from(text), isAppend: false, mode: undefined, replacement: undefined };
+      const write = { path, content: Buffer.from(text), isAppend: false, mode: undefined, edits: undefined };
       await house.workspaces().fileWrite(id, write, call());
     }
     const view = await start({});

@@ -136,15 +136,15 @@ describe('files', () => {
   it('are written whole with their mode, edited in place, and read by range and by lines', async () => {
     const { fileWrite, fileRead } = house.workspaces();
     const content = Buffer.from('one\ntwo\nthree\n');
-    const written = { path: 'deep/er/a.txt', content, isAppend: false, mode: 0o750, replacement: undefined };
+    const written = { path: 'deep/er/a.txt', content, isAppend: false, mode: 0o750, edits: undefined };
     expect(await fileWrite(id, written, call())).toMatchObject({ created: true, size_bytes: 14 });
     const edit = { oldText: 'two', newText: 'zwei', expectedCount: 1 };
-    await fileWrite(id, { ...written, content: undefined, mode: undefined, replacement: edit }, call());
+    await fileWrite(id, { ...written, content: undefined, mode: undefined, edits: [edit] }, call());
     const whole = { path: 'deep/er/a.txt', maxBytes: 100, offset: undefined, startLine: undefined, endLine: undefined };
     expect(await fileRead(id, whole, call())).toMatchObject({ content: 'one\nzwei\nthree\n', mode: '0750' });
     expect((await fileRead(id, { ...whole, startLine: 2, endLine: 2 }, call())).content).toBe('zwei\n');
     expect((await fileRead(id, { ...whole, offset: 4, maxBytes: 4 }, call())).content).toBe('zwei');
-    const mismatch = { ...written, content: undefined, replacement: { ...edit, oldText: 'nothing' } };
+    const mismatch = { ...written, content: undefined, edits: [{ ...edit, oldText: 'no' }] };
     await expect(fileWrite(id, mismatch, call())).rejects.toMatchObject({ code: 'replacement_mismatch' });
   });
 

@@ -159,7 +159,7 @@ func TestReplacing(t *testing.T) {
 	must(t, os.WriteFile(path, []byte("a b a \xff"), 0o755))
 	room := &Room{}
 	replace := func(old, text string, count int) (*Replaced, error) {
-		return room.Replace(ReplaceRequest{Path: []byte(path), OldText: old, NewText: text, ExpectedCount: count})
+		return room.Replace(ReplaceRequest{Path: []byte(path), Edits: []Edit{{OldText: old, NewText: text, ExpectedCount: count}}})
 	}
 	for _, count := range []int{1, 3} {
 		if _, err := replace("a", "x", count); code(err) != "replacement_mismatch" {
@@ -199,7 +199,7 @@ func TestAReplacementThatDoesNotFitSaysWhy(t *testing.T) {
 	}
 	for _, c := range cases {
 		must(t, os.WriteFile(path, []byte(c.content), 0o644))
-		_, err := (&Room{}).Replace(ReplaceRequest{Path: []byte(path), OldText: c.old, NewText: "n", ExpectedCount: c.count})
+		_, err := (&Room{}).Replace(ReplaceRequest{Path: []byte(path), Edits: []Edit{{OldText: c.old, NewText: "n", ExpectedCount: c.count}}})
 		if code(err) != "replacement_mismatch" || !strings.HasSuffix(err.Error(), c.want) {
 			t.Fatalf("%q in %q: %v", c.old, c.content, err)
 		}
@@ -299,5 +299,48 @@ func TestALongListingComesInPages(t *testing.T) {
 	page, err := (&Room{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: mostEntries})
 	if err != nil || page.NextCursor == nil || len(page.Entries) < 1000 {
 		t.Fatalf("%d entries, %v", len(page.Entries), err)
+	}
+}
+
+func TestSeveralEditsAreAllOrNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	replace := func(edits ...Edit) error {
+		_, err := (&Room{}).Replace(ReplaceRequest{Path: []byte(path), Edits: edits})
+		return err
+	}
+	content := func() string {
+		bytes, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(bytes)
+	}
+	if err := os.WriteFile(path, []byte("a b b c\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := replace(Edit{"a", "A", 1}, Edit{"b", "B", 1}, Edit{"x", "X", 0}, Edit{"c", "C", 1})
+	for _, part := range []string{"edits[1]: has the text 2 times", "edits[2]: has the text 0 times"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("%q is not in %v", part, err)
+		}
+	}
+	if content() != "a b b c\n" {
+		t.Errorf("a refusal has changed the file: %q", content())
+	}
+	// Each works on what the one before has made; 0 is for all there are.
+	if err := replace(Edit{"a", "c", 1}, Edit{"c", "d", 2}, Edit{"b", "", 0}); err != nil {
+		t.Fatal(err)
+	}
+	if content() != "d   d\n" {
+		t.Errorf("edited to %q", content())
+	}
+	if err := replace(Edit{"d", strings.Repeat("d", mostReplace), 2}); err == nil {
+		t.Error("a text that grows beyond every bound was taken")
+	}
+	if err := replace(); err == nil {
+		t.Error("no edits at all were taken")
+	}
+	if err := replace(Edit{"", "x", 1}); err == nil {
+		t.Error("an empty text was taken")
 	}
 }

@@ -43,7 +43,7 @@ func TestFileRoutesRefuse(t *testing.T) {
 		{"GET", "/v1/files/content?path=/&length=-1", "", 400, "invalid_request"},
 		{"PUT", "/v1/files/content?path=/x&mode=4096", strings.Repeat("x", 1<<20), 400, "invalid_request"},
 		{"PUT", "/v1/files/content?path=/", strings.Repeat("x", 1<<20), 400, "is_a_directory"},
-		{"POST", "/v1/files/replace", `{"path":"L25vL3N1Y2g=","old_text":"a","new_text":"b","expected_count":1}`, 404, "file_missing"},
+		{"POST", "/v1/files/replace", `{"path":"L25vL3N1Y2g=","edits":[{"old_text":"a","new_text":"b","expected_count":1}]}`, 404, "file_missing"},
 		{"POST", "/v1/files/replace", `{"path":"L25vL3N1Y2g=","color":1}`, 400, "invalid_request"},
 		{"POST", "/v1/changes", `{"scope":"workspace","content":false}`, 409, "no_layers"},
 		{"POST", "/v1/changes", `{"scope":"system","content":true}`, 400, "invalid_request"},
