@@ -108,7 +108,7 @@ function contentSize(side: ChangeSide | undefined, hasContent: boolean): number 
   if (side === undefined) return 0;
   const isContent = side.type === 'file' || side.type === 'symlink';
   if (!isContent && side.size !== 0) throw brokenProtocol(`a ${side.type} with content`);
-  return hasContent ? side.size : 0;
+  return hasContent && side.withheld !== true ? side.size : 0;
 }
 
 async function nextFrame(frames: AsyncGenerator<RawFrame>): Promise<RawFrame> {

@@ -53,10 +53,25 @@ export const changesRequestSchema = z.strictObject({
   paths: z.array(z.base64()).max(100_000).optional(),
   exact: z.boolean().optional(),
   excluded_names: z.array(z.string()).optional(),
+  below: z.base64().min(1).optional(),
+  left_out: z.array(z.base64()).max(100_000).optional(),
+  largest_content: count.optional(),
 });
 export type ChangesRequestMessage = z.infer<typeof changesRequestSchema>;
 
-const changeSideSchema = z.object({ type: fileType, mode: permissions, size: count });
+export const packRequestSchema = z.strictObject({
+  path: z.base64().min(1),
+  excluded_names: z.array(z.string()).optional(),
+  left_out: z.array(z.base64()).max(100_000).optional(),
+});
+export type PackRequestMessage = z.infer<typeof packRequestSchema>;
+
+const changeSideSchema = z.object({
+  type: fileType,
+  mode: permissions,
+  size: count,
+  withheld: z.literal(true).optional(),
+});
 export const changeHeadSchema = z.object({
   path: pathBytes.min(1),
   before: changeSideSchema.optional(),

@@ -49,6 +49,8 @@ export interface ChangeSide {
   readonly mode: number;
   /** Length of what `content` gives, `bytes`: a file's data, a link's target */
   readonly size: number;
+  /** True when the content was not sent, since it is larger than was asked for */
+  readonly withheld?: true | undefined;
 }
 
 /**
@@ -74,7 +76,24 @@ export interface ChangesRequest {
   readonly isExact?: boolean;
   /** Leave out what lies at or below a folder of this name, such as `.git` */
   readonly excludedNames?: readonly string[];
+  /** Only what is at or below this path; the guest looks nowhere else */
+  readonly below?: Buffer;
+  /** Paths that are not told, nor what is below them; at most {@link mostLeftOut} */
+  readonly leftOut?: readonly Buffer[];
+  /** Size of a file up to which its content is sent, `bytes`; a larger one is withheld. All are sent unless given */
+  readonly largestContent?: number;
 }
+
+export interface PackRequest {
+  /** Absolute path in the guest */
+  readonly path: string;
+  readonly excludedNames?: readonly string[];
+  /** Paths below it that stay behind, with what is below them; at most {@link mostLeftOut} */
+  readonly leftOut?: readonly Buffer[];
+}
+
+/** Most paths that a request may leave out */
+export const mostLeftOut = 100_000;
 
 export interface UnpackRequest {
   /** Absolute folder in the guest, made when missing */
@@ -123,7 +142,7 @@ export interface GuestFiles {
   ): Promise<{ size: number; replacedCount: number }>;
   changes(request: ChangesRequest, call?: CallOptions): AsyncIterable<Change>;
   /** Tar stream (PAX) of a file or a folder of the merged view; names are relative to it, `.` for itself. */
-  pack(request: { path: string; excludedNames?: readonly string[] }, call?: CallOptions): Promise<Readable>;
+  pack(request: PackRequest, call?: CallOptions): Promise<Readable>;
   /** Puts a tar stream below the destination and deletes paths there: all or nothing as far as a crash allows. */
   unpack(request: UnpackRequest, tar: Readable, call?: CallOptions): Promise<{ written: number; deleted: number }>;
   compare(request: { destination: string; items: readonly TreeItem[] }, call?: CallOptions): Promise<TreeComparison>;

@@ -132,6 +132,9 @@ async function* changes(client: GuestClient, request: ChangesRequest, call: Call
     ...(request.paths === undefined ? {} : { paths: request.paths.map((path) => path.toString('base64')) }),
     ...(request.isExact === undefined ? {} : { exact: request.isExact }),
     ...(request.excludedNames === undefined ? {} : { excluded_names: [...request.excludedNames] }),
+    ...(request.below === undefined ? {} : { below: request.below.toString('base64') }),
+    ...(request.leftOut === undefined ? {} : { left_out: request.leftOut.map((path) => path.toString('base64')) }),
+    ...(request.largestContent === undefined ? {} : { largest_content: request.largestContent }),
   };
   const stream = client.open('POST', '/v1/changes', call);
   stream.end(JSON.stringify(body));

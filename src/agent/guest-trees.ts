@@ -3,8 +3,8 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
-import { differencesSchema, unpackAnswerSchema } from './file-messages.ts';
-import type { TreeComparison, TreeItem, UnpackRequest } from './file-types.ts';
+import { differencesSchema, type PackRequestMessage, unpackAnswerSchema } from './file-messages.ts';
+import type { PackRequest, TreeComparison, TreeItem, UnpackRequest } from './file-types.ts';
 import { brokenProtocol, chunksOf, relativePath } from './guest-bytes.ts';
 import { type CallOptions, expectSuccess, type GuestClient, parseAnswer, readAll } from './guest-client.ts';
 
@@ -16,15 +16,14 @@ const mostExtraBytes = 64 * 1024 * 1024;
 const longestLine = 1024 * 1024;
 const blockBytes = 512;
 
-export async function packTree(
-  client: GuestClient,
-  request: { readonly path: string; readonly excludedNames?: readonly string[] },
-  call: CallOptions,
-): Promise<Readable> {
-  const query = new URLSearchParams({ path: request.path });
-  for (const name of request.excludedNames ?? []) query.append('exclude', name);
-  const stream = client.open('GET', `/v1/tree?${query}`, call);
-  stream.end();
+export async function packTree(client: GuestClient, request: PackRequest, call: CallOptions): Promise<Readable> {
+  const body: PackRequestMessage = {
+    path: Buffer.from(request.path).toString('base64'),
+    ...(request.excludedNames === undefined ? {} : { excluded_names: [...request.excludedNames] }),
+    ...(request.leftOut === undefined ? {} : { left_out: request.leftOut.map((path) => path.toString('base64')) }),
+  };
+  const stream = client.open('POST', '/v1/tree/pack', call);
+  stream.end(JSON.stringify(body));
   await expectSuccess(stream, call);
   return Readable.from(chunksOf(stream, call), { objectMode: false });
 }

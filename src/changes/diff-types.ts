@@ -1,5 +1,6 @@
 // What a diff says, as data: the shapes that operations show.
 import type { OmittedPath } from './import-trees.ts';
+import type { IgnoredCount } from './listed-changes.ts';
 
 export type DiffStatus = 'added' | 'modified' | 'deleted' | 'renamed' | 'type_changed' | 'mode_changed';
 
@@ -18,6 +19,8 @@ export interface DiffEntry {
   readonly additions: number | null;
   readonly deletions: number | null;
   readonly is_binary: boolean;
+  /** Size of a file whose content was not looked into, since it is larger than was asked for, `bytes`; null for all others */
+  readonly left_out_bytes: number | null;
 }
 
 export interface DiffSummary {
@@ -40,6 +43,8 @@ export interface DiffResult extends AsyncDisposable {
   readonly entries: readonly DiffEntry[];
   /** Always UTF-8 and always valid for `git apply --binary`; absent when only statistics were asked for */
   readonly patch: { readonly file: string; readonly bytes: number } | undefined;
+  /** New files and links that were left out by the project's rules */
+  readonly ignored: IgnoredCount;
   /** Changed paths that Git cannot hold at all, with the reason */
   readonly omitted: readonly OmittedPath[];
 }

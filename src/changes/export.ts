@@ -4,11 +4,16 @@ import { copyFile, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { GuestFiles } from '../agent/file-types.ts';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { formatBytes } from '../shared/units.ts';
 import { collectDiff } from './diff.ts';
 import { checkedEntries } from './export-entries.ts';
 import { discard, type ExportPlace, findPlace, roomAt, settle } from './export-place.ts';
 import { type Written, writeArchive, writeFiles } from './export-write.ts';
-import type { WorkContext } from './git-lab.ts';
+import { GitLab, type WorkContext } from './git-lab.ts';
+import { workspaceFolder } from './git-paths.ts';
+import { findIgnored } from './ignored.ts';
+import { countIgnored, foldIgnored, type IgnoredCount, listChanges } from './listed-changes.ts';
+import { isBelow, pathBelow } from './path-filter.ts';
 
 export interface ExportRequest {
   /** Absolute path in the guest; for a patch at or below /workspace */
@@ -18,6 +23,8 @@ export interface ExportRequest {
   readonly isOverwrite: boolean;
   /** True when folders named .git go out too */
   readonly hasGit: boolean;
+  /** True when new files that the project's rules ignore go out too */
+  readonly hasIgnored: boolean;
   readonly format: 'files' | 'tar' | 'patch';
   /** Private folder of the host for what is thrown away afterwards */
   readonly workFolder: string;
@@ -31,7 +38,10 @@ export interface ExportResult {
   /** Entries that were left out, with the reason; the first hundred of `skipped_count` */
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
   readonly skipped_count: number;
+  readonly ignored: IgnoredCount;
 }
+
+type WrittenOut = Written & { readonly ignored: IgnoredCount };
 
 const mostSkippedShown = 100;
 
@@ -62,6 +72,7 @@ export async function exportTree(
       output_path: request.outputPath,
       skipped,
       skipped_count: skippedCount,
+      ignored: written.ignored,
     };
   } catch (error) {
     await discard(place);
@@ -79,10 +90,11 @@ async function writeTree(
   place: ExportPlace,
   onSkipped: (path: string, reason: string) => void,
   context: WorkContext,
-): Promise<Written> {
+): Promise<WrittenOut> {
   const room = await roomAt(place);
+  const { leftOut, ignored } = await ignoredBelow(files, request, context);
   const tar = await files.pack(
-    { path: request.guestPath, ...(request.hasGit ? {} : { excludedNames: ['.git'] }) },
+    { path: request.guestPath, leftOut, ...(request.hasGit ? {} : { excludedNames: ['.git'] }) },
     { signal: context.signal },
   );
   try {
@@ -92,12 +104,37 @@ async function writeTree(
       onSkipped,
       signal: context.signal,
     });
-    return request.format === 'tar'
-      ? await writeArchive(entries, place.temporary, basename(request.guestPath))
-      : await writeFiles(entries, place.temporary);
+    const written =
+      request.format === 'tar'
+        ? await writeArchive(entries, place.temporary, basename(request.guestPath))
+        : await writeFiles(entries, place.temporary);
+    return { ...written, ignored };
   } finally {
     tar.destroy();
   }
+}
+
+/** What stays behind of a tree in /workspace. What is asked for by its own name goes out, also when it is ignored. */
+async function ignoredBelow(
+  files: GuestFiles,
+  { guestPath, hasIgnored, workFolder }: ExportRequest,
+  context: WorkContext,
+): Promise<{ leftOut: Buffer[]; ignored: IgnoredCount }> {
+  const nothing = { leftOut: [], ignored: { files: 0, bytes: 0 } };
+  const isInside = guestPath === workspaceFolder || guestPath.startsWith(`${workspaceFolder}/`);
+  if (hasIgnored || !isInside) return nothing;
+  const below = pathBelow(guestPath);
+  await using lab = await GitLab.create(workFolder, context);
+  const listed = await listChanges(
+    files,
+    { excludedNames: ['.git'], ...(below.length === 0 ? {} : { below }) },
+    context,
+  );
+  const ignored = await findIgnored(lab, files, listed, context);
+  const paths = foldIgnored(listed, ignored);
+  if (below.length > 0 && paths.some((path) => isBelow(below, path))) return nothing;
+  const start = below.length === 0 ? 0 : below.length + 1;
+  return { leftOut: paths.map((path) => path.subarray(start)), ignored: countIgnored(listed, ignored) };
 }
 
 async function writePatch(
@@ -106,10 +143,13 @@ async function writePatch(
   place: ExportPlace,
   onSkipped: (path: string, reason: string) => void,
   context: WorkContext,
-): Promise<Written> {
-  await using diff = await collectDiff(files, { workFolder: request.workFolder, path: request.guestPath }, context);
+): Promise<WrittenOut> {
+  const { workFolder, guestPath: path, hasIgnored } = request;
+  await using diff = await collectDiff(files, { workFolder, path, hasIgnored }, context);
   if (diff.patch === undefined) throw new PyroError('internal', 'a diff came without its patch');
   for (const { path, reason } of diff.omitted) onSkipped(path, reason);
+  for (const { path: large, left_out_bytes: size } of diff.entries)
+    if (size !== null) onSkipped(large, `${formatBytes(size)}, more than a patch can bring: export it as a file`);
   await copyFile(diff.patch.file, place.temporary, constants.COPYFILE_EXCL);
   const file = await open(place.temporary, 'r');
   try {
@@ -117,5 +157,5 @@ async function writePatch(
   } finally {
     await file.close();
   }
-  return { type: 'file', entryCount: diff.entries.length, bytes: diff.patch.bytes };
+  return { type: 'file', entryCount: diff.entries.length, bytes: diff.patch.bytes, ignored: diff.ignored };
 }

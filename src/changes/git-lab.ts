@@ -2,6 +2,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import type { PyroError } from '../shared/errors.ts';
 import { type CommandResult, failureOf, tryCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
 
@@ -16,6 +17,8 @@ export interface GitCall {
   readonly settings?: readonly string[];
   /** Name of a file of the lab that takes standard output */
   readonly outputFile?: string;
+  /** True for what wants a work tree: it gets an empty one, `empty` */
+  readonly hasWorkTree?: boolean;
 }
 
 /** Comparing what fills a guest's disk takes its time; a caller that gives up ends it before. */
@@ -80,16 +83,23 @@ export class GitLab implements AsyncDisposable {
   /** Runs `git`; throws `tool_failed` when it fails. */
   async run(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
     const result = await this.tryRun(args, call);
-    if (result.exitCode !== 0) throw failureOf('git', `git ${args[0]}`, result);
+    if (result.exitCode !== 0) throw this.failure(args[0] ?? '', result);
     return result;
+  }
+
+  failure(command: string, result: CommandResult): PyroError {
+    return failureOf('git', `git ${command}`, result);
   }
 
   /** As {@link run}, but a failure is a result. */
   async tryRun(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
     const given = [...settings, ...(call.settings ?? [])].flatMap((setting) => ['-c', setting]);
-    const place = `--git-dir=${this.#repository}`;
-    return await tryCommand('git', [place, '--no-pager', '--literal-pathspecs', ...given, ...args], {
-      cwd: this.folder,
+    const tree = this.file('empty');
+    const hasTree = call.hasWorkTree === true;
+    // What looks at a work tree takes plain paths anyway, and refuses to be told so.
+    const manners = hasTree ? [`--work-tree=${tree}`] : ['--literal-pathspecs'];
+    return await tryCommand('git', [`--git-dir=${this.#repository}`, '--no-pager', ...manners, ...given, ...args], {
+      cwd: hasTree ? tree : this.folder,
       env: this.#environment(),
       isEnvWhole: true,
       signal: this.#context.signal,
@@ -114,8 +124,20 @@ export class GitLab implements AsyncDisposable {
     await writeFile(join(this.#repository, 'info/attributes'), lines.map((line) => `${line}\n`).join(''));
   }
 
+  /** Rules of what is ignored that hold for the whole lab. */
+  async setExclude(rules: Buffer): Promise<void> {
+    await writeFile(join(this.#repository, 'info/exclude'), rules);
+  }
+
   file(name: string): string {
     return join(this.folder, name);
+  }
+
+  /** Writes a file of the lab and gives its path. */
+  async write(name: string, content: Uint8Array): Promise<string> {
+    const path = this.file(name);
+    await writeFile(path, content);
+    return path;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

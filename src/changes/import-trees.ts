@@ -1,12 +1,12 @@
 // A guest's changed paths into the lab, as one stream for `git fast-import`: two trees, before and after.
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Change, ChangeSide } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
-import { formatBytes, mebibyte } from '../shared/units.ts';
+import { formatBytes, gibibyte, mebibyte } from '../shared/units.ts';
 import { failureOf } from '../system/command.ts';
 import type { GitLab } from './git-lab.ts';
 import { pathKey, quotePath, refusalOfGit } from './git-paths.ts';
+import { mostPathBytes, mostPaths } from './listed-changes.ts';
 import { TextProbe } from './text-probe.ts';
 
 export interface ImportOptions {
@@ -14,8 +14,6 @@ export interface ImportOptions {
   readonly sides: 'both' | 'current';
   /** Limit for all contents together, `bytes` */
   readonly maxContentBytes: number;
-  /** True when contents over {@link largestText} may be stood for by their digest */
-  readonly isDigestEnough: boolean;
   readonly isWanted: (path: Buffer) => boolean;
 }
 
@@ -25,6 +23,8 @@ export interface ImportedPath {
   readonly after: ChangeSide | undefined;
   /** True when all of its contents are UTF-8 without zero bytes, and of a size that a person could read */
   readonly isText: boolean;
+  /** True when Git sees by itself that it is binary */
+  readonly isPlainlyBinary: boolean;
 }
 
 export interface OmittedPath {
@@ -36,13 +36,14 @@ export interface ImportedTrees {
   readonly paths: ReadonlyMap<string, ImportedPath>;
   /** Paths that Git cannot hold */
   readonly omitted: readonly OmittedPath[];
+  /** Keys of paths that stand in none of the trees, since their content was withheld */
+  readonly withheld: ReadonlySet<string>;
 }
 
 export const beforeRef = 'refs/lab/before';
 export const afterRef = 'refs/lab/after';
 export const largestText: number = 16 * mebibyte;
-export const defaultMaxContentBytes: number = 1024 * mebibyte;
-const mostPaths = 200_000;
+export const defaultMaxContentBytes: number = 64 * gibibyte;
 
 /** Streams the changes into the lab's two refs. Throws `diff_too_large`, or what reading the guest throws. */
 export async function importTrees(
@@ -69,6 +70,8 @@ export async function importTrees(
 class Importer implements ImportedTrees {
   readonly paths = new Map<string, ImportedPath>();
   readonly omitted: OmittedPath[] = [];
+  readonly withheld = new Set<string>();
+  #pathBytes = 0;
   readonly #options: ImportOptions;
   readonly #lines = { before: new Map<string, string>(), after: new Map<string, string>() };
   readonly #largest: { path: string; size: number }[] = [];
@@ -83,17 +86,24 @@ class Importer implements ImportedTrees {
     for await (const change of changes) {
       const { path } = change;
       if (!this.#options.isWanted(path)) continue;
-      if (this.paths.size + this.omitted.length >= mostPaths) throw tooLarge(`more than ${mostPaths} paths changed`);
+      this.#pathBytes += path.length;
+      if (this.paths.size + this.omitted.length >= mostPaths || this.#pathBytes > mostPathBytes)
+        throw tooLarge(`more than ${mostPaths} paths, or ${formatBytes(mostPathBytes)} of paths, changed`);
       const before = this.#options.sides === 'current' ? change.after : change.before;
       const after = this.#options.sides === 'current' ? undefined : change.after;
       if (!isLeaf(before) && !isLeaf(after)) {
         // A folder has no place in a Git tree; the caller may still want to know that it is one.
-        this.paths.set(pathKey(path), { path, before, after, isText: true });
+        this.paths.set(pathKey(path), { path, before, after, isText: true, isPlainlyBinary: false });
         continue;
       }
       const refusal = refusalOfGit(path, before?.type === 'symlink' || after?.type === 'symlink');
       if (refusal !== undefined) {
         this.omitted.push({ path: path.toString('utf8'), reason: refusal });
+        continue;
+      }
+      if (before?.withheld === true || after?.withheld === true) {
+        this.withheld.add(pathKey(path));
+        this.paths.set(pathKey(path), { path, before, after, isText: false, isPlainlyBinary: false });
         continue;
       }
       const probe = new TextProbe();
@@ -102,7 +112,8 @@ class Importer implements ImportedTrees {
         yield* this.#take('before', path, before, change.contentBefore, probe);
         yield* this.#take('after', path, after, change.contentAfter, probe);
       }
-      this.paths.set(pathKey(path), { path, before, after, isText: probe.isText });
+      const { isText, isPlainlyBinary } = probe;
+      this.paths.set(pathKey(path), { path, before, after, isText, isPlainlyBinary });
     }
     yield commit(beforeRef, this.#lines.before.values());
     yield commit(afterRef, this.#lines.after.values());
@@ -122,8 +133,7 @@ class Importer implements ImportedTrees {
     const exact = exactly(content(), state.size, path);
     if (state.size > largestText) {
       probe.isText = false;
-      if (this.#options.isDigestEnough) yield* blob(mark, 64, digestOf(exact));
-      else yield* blob(mark, state.size, this.#count(state.size, path, exact));
+      yield* blob(mark, state.size, this.#count(state.size, path, exact));
     } else yield* blob(mark, state.size, this.#count(state.size, path, probe.watch(exact)));
     probe.end();
     this.#lines[side].set(pathKey(path), `M ${gitMode(state)} :${mark} ${quotePath(path)}\n`);
@@ -178,12 +188,6 @@ async function* exactly(content: AsyncIterable<Buffer>, size: number, path: Buff
       'guest_protocol',
       `the guest sent another length of ${path.toString('utf8')} than it announced`,
     );
-}
-
-async function* digestOf(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const hash = createHash('sha256');
-  for await (const chunk of content) hash.update(chunk);
-  yield Buffer.from(hash.digest('hex'));
 }
 
 function tooLarge(why: string): PyroError {

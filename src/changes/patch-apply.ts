@@ -86,7 +86,6 @@ async function fetchStanding(
     {
       sides: 'current',
       maxContentBytes: request.maxContentBytes ?? defaultMaxContentBytes,
-      isDigestEnough: false,
       isWanted: (path) => paths.has(pathKey(path)),
     },
   );

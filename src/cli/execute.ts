@@ -8,6 +8,7 @@ import { isPyroError, PyroError } from '../shared/errors.ts';
 import { readInputField } from './input-field.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo, createOutputIo } from './live-io.ts';
+import { type NextPage, printPages, wantsAllPages } from './pages.ts';
 import { exitUsage, parseArguments } from './parse.ts';
 import { readPipedValues } from './piped-values.ts';
 import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
@@ -59,7 +60,15 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
     }
     const outcome = await invokeOperation(operation, input, context);
     progress.end();
-    return await thenPrint(outcome.exitCode, () => printOutcome(call, outcome, interrupts.signal));
+    const nextPage = (field: string): NextPage => {
+      return async (cursor) => await invokeOperation(operation, { ...input, [field]: cursor }, context);
+    };
+    const { pages } = operation.definition;
+    const print = async (): Promise<void> =>
+      pages !== undefined && wantsAllPages(call)
+        ? await printPages(call, outcome, nextPage(pages.cursor), interrupts.signal)
+        : await printOutcome(call, outcome, interrupts.signal);
+    return await thenPrint(outcome.exitCode, print);
   } catch (error) {
     progress.end();
     if (interrupts.wasInterrupted()) {

@@ -67,8 +67,12 @@ export interface DiffRequest {
   readonly isStatOnly: boolean;
   readonly base: string;
   readonly hasSystem: boolean;
-  /** Offset into the patch, `bytes` */
-  readonly cursor: number;
+  /** True when new files that the project's rules ignore are wanted too */
+  readonly hasIgnored: boolean;
+  /** Size up to which a file is looked into, `bytes`; undefined for what a patch can hold */
+  readonly maxFileBytes: number | undefined;
+  /** Where to go on in a diff that was made before, as its `next_cursor` said */
+  readonly cursor: string | undefined;
   readonly maxBytes: number;
   readonly entryLimit: number;
 }
@@ -83,6 +87,12 @@ export interface DiffEntry {
   readonly additions: number | null;
   readonly deletions: number | null;
   readonly is_binary: boolean;
+  readonly left_out_bytes: number | null;
+}
+
+export interface IgnoredCount {
+  readonly files: number;
+  readonly bytes: number;
 }
 
 export interface DiffResult {
@@ -94,7 +104,12 @@ export interface DiffResult {
   readonly entries_truncated: boolean;
   readonly patch: string;
   readonly patch_bytes: number;
-  readonly next_cursor: number | null;
+  readonly next_cursor: string | null;
+  /** New files that the project's rules leave out */
+  readonly ignored: IgnoredCount;
+  /** Files that the patch does not bring: too large for what was asked, or of a kind that Git cannot hold */
+  readonly left_out: { readonly path: string; readonly reason: string }[];
+  readonly left_out_count: number;
   /** Paths outside /workspace that changed; null when not asked for */
   readonly system_changes: PatchEntry[] | null;
 }
@@ -105,6 +120,7 @@ export interface ExportRequest {
   readonly format: 'files' | 'tar' | 'patch';
   readonly isOverwrite: boolean;
   readonly hasGit: boolean;
+  readonly hasIgnored: boolean;
 }
 
 export interface ExportResult {
@@ -117,6 +133,8 @@ export interface ExportResult {
   readonly bytes_written: number;
   /** Entries that cannot stand on the host, with the reason; the first hundred */
   readonly skipped: PatchEntry[];
+  /** New files that the project's rules leave out */
+  readonly ignored: IgnoredCount;
 }
 
 export interface SyncRequest {

@@ -9,7 +9,7 @@ import type { CallContext } from '../shared/call-context.ts';
 import type { Workspace } from './workspace.ts';
 import { inspectLayer } from './workspace-inspect.ts';
 
-const request: ChangesRequest = { scope: 'workspace', hasContent: true, excludedNames: ['.git'] };
+const whole: ChangesRequest = { scope: 'workspace', hasContent: true, excludedNames: ['.git'] };
 
 /** A side with its content in a file of ours. */
 interface StoredSide {
@@ -35,8 +35,10 @@ export async function changesSince(
   workspace: Workspace,
   layer: string,
   present: GuestFiles,
+  narrowed: Pick<ChangesRequest, 'below' | 'largestContent'>,
   context: CallContext,
 ): Promise<ChangesSince> {
+  const request = { ...whole, ...narrowed };
   await using undo = new AsyncDisposableStack();
   const folder = await mkdtemp(join(workspace.files.folder, 'compare-'));
   undo.defer(() => rm(folder, { recursive: true, force: true }));
@@ -103,7 +105,7 @@ class ChangeFile {
   }
 
   async *read(stored: StoredSide | undefined): AsyncGenerator<Buffer> {
-    if (stored === undefined || stored.side.size === 0) return;
+    if (stored === undefined || stored.side.size === 0 || stored.side.withheld === true) return;
     const file = await open(this.#path, 'r');
     try {
       for (let at = 0; at < stored.side.size; ) {

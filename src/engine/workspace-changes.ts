@@ -2,12 +2,15 @@
 import { open } from 'node:fs/promises';
 import type { GuestFiles } from '../agent/file-types.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
-import { collectDiff } from '../changes/diff.ts';
+import { collectDiff, largestPatched } from '../changes/diff.ts';
 import type { DiffResult as CollectedDiff } from '../changes/diff-types.ts';
 import { exportTree } from '../changes/export.ts';
 import { applyPatch } from '../changes/patch-apply.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
+import { PyroError } from '../shared/errors.ts';
+import { formatBytes } from '../shared/units.ts';
 import type { DiffRequest, DiffResult, ExportRequest, ExportResult, PatchEntry, PatchResult } from './change-types.ts';
+import type { DiffShelf, KeptDiff } from './diff-shelf.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
 import { trailingRest } from './output-text.ts';
@@ -21,50 +24,111 @@ import { maskEntries } from './workspace-masks.ts';
 import type { WorkspaceCall } from './workspace-types.ts';
 
 const mostSystemChanges = 1000;
+const mostLeftOutShown = 100;
 
 export async function diffWorkspace(
   workspace: Workspace,
+  shelf: DiffShelf,
   request: DiffRequest,
   call: WorkspaceCall,
 ): Promise<DiffResult> {
+  const { id } = workspace.record;
+  if (request.cursor !== undefined) {
+    const { shelved, offset } = parseCursor(request.cursor);
+    return await resultOf(workspace, shelf.find(id, shelved), request, offset, null);
+  }
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
-    await using diff = await collect(workspace, files, request, call);
-    const { entries, summary, patch } = diff;
-    const bytes = patch?.bytes ?? 0;
-    const page = patch === undefined ? Buffer.alloc(0) : await readPage(patch, request.cursor, request.maxBytes);
-    return {
-      workspace_id: workspace.record.id,
-      base: request.base,
-      changed: entries.length > 0,
-      summary: { ...summary },
-      entries: maskEntries(entries.slice(0, request.entryLimit), workspace.secrets),
-      entries_truncated: entries.length > request.entryLimit,
-      patch: page.toString('utf8'),
-      patch_bytes: bytes,
-      next_cursor: request.cursor + page.length < bytes ? request.cursor + page.length : null,
-      system_changes: request.hasSystem ? await systemChanges(files, workspace.secrets, call) : null,
+    const { path, base, isStatOnly, hasIgnored, maxFileBytes } = request;
+    const place = {
+      workspaceId: id,
+      folder: workspace.files.scratch,
+      key: JSON.stringify([path, base, isStatOnly, hasIgnored, maxFileBytes]),
     };
+    const diff = await shelf.make(place, call, (context) =>
+      collect(workspace, files, request, { ...call, ...context }),
+    );
+    const system = request.hasSystem ? await systemChanges(files, workspace.secrets, call) : null;
+    return await resultOf(workspace, diff, request, 0, system);
   });
+}
+
+async function resultOf(
+  workspace: Workspace,
+  { id, patch, facts }: KeptDiff,
+  request: DiffRequest,
+  offset: number,
+  system: PatchEntry[] | null,
+): Promise<DiffResult> {
+  const bytes = patch?.bytes ?? 0;
+  const page = patch === undefined ? Buffer.alloc(0) : await readPage(patch, offset, request.maxBytes);
+  const next = offset + page.length;
+  // Told once: a page that goes on brings the patch alone.
+  const entries = offset === 0 ? facts.entries : [];
+  const leftOut = [
+    ...facts.entries.flatMap(({ path, left_out_bytes: size }) =>
+      size === null ? [] : [{ path, reason: `${formatBytes(size)}, larger than was asked for` }],
+    ),
+    ...facts.omitted,
+  ];
+  return {
+    workspace_id: workspace.record.id,
+    base: request.base,
+    changed: facts.changed,
+    summary: { ...facts.summary },
+    entries: maskEntries(entries.slice(0, request.entryLimit), workspace.secrets),
+    entries_truncated: entries.length > request.entryLimit,
+    patch: page.toString('utf8'),
+    patch_bytes: bytes,
+    next_cursor: next < bytes ? `${id}-${next}` : null,
+    ignored: facts.ignored,
+    left_out: leftOut.slice(0, mostLeftOutShown).map((each) => ({
+      path: workspace.secrets.maskText(each.path),
+      reason: each.reason,
+    })),
+    left_out_count: leftOut.length,
+    system_changes: system,
+  };
+}
+
+function parseCursor(cursor: string): { shelved: string; offset: number } {
+  const [, shelved = '', offset = ''] = /^([0-9a-f]{12})-(\d{1,15})$/.exec(cursor) ?? [];
+  if (shelved === '') {
+    throw new PyroError('usage', `${JSON.stringify(cursor.slice(0, 80))} is no cursor of a diff`, {
+      hint: 'give next_cursor as the last call gave it, or none to begin',
+    });
+  }
+  return { shelved, offset: Number(offset) };
 }
 
 async function collect(
   workspace: Workspace,
   files: GuestFiles,
-  request: Pick<DiffRequest, 'path' | 'base' | 'isStatOnly'>,
+  request: Pick<DiffRequest, 'path' | 'base' | 'isStatOnly' | 'hasIgnored' | 'maxFileBytes'>,
   call: WorkspaceCall,
 ): Promise<CollectedDiff> {
   const path = request.path === undefined ? '' : belowWorkspace(request.path);
   const options = {
     workFolder: workspace.files.scratch,
     isStatOnly: request.isStatOnly,
+    hasIgnored: request.hasIgnored,
     ...(path === '' ? {} : { path }),
+    ...(request.maxFileBytes === undefined ? {} : { maxFileBytes: request.maxFileBytes }),
   };
   await using undo = new AsyncDisposableStack();
   let source = files;
   if (request.base !== 'baseline') {
-    const earlier = undo.use(await changesSince(workspace, layerOf(workspace.record, request.base), files, call));
-    source = { ...files, changes: () => earlier.changes() };
+    const narrowed = {
+      ...(path === '' ? {} : { below: Buffer.from(path) }),
+      largestContent: Math.min(request.maxFileBytes ?? largestPatched, largestPatched),
+    };
+    const layer = layerOf(workspace.record, request.base);
+    const earlier = undo.use(await changesSince(workspace, layer, files, narrowed, call));
+    // What is asked for by name stands in the guest as it is now.
+    source = {
+      ...files,
+      changes: (wanted, context) => (wanted.isExact ? files.changes(wanted, context) : earlier.changes()),
+    };
   }
   const watch = new SecretWatch(workspace.secrets, path);
   const isWatched = !workspace.secrets.isEmpty && !request.isStatOnly;
@@ -119,10 +183,18 @@ export async function exportWorkspace(
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
     const path = guestPath(request.path);
-    const { isOverwrite, hasGit, format } = request;
+    const { isOverwrite, hasGit, hasIgnored, format } = request;
     const watch = new SecretWatch(workspace.secrets, format === 'patch' ? belowWorkspace(path) : '');
     const source = workspace.secrets.isEmpty ? files : watch.files(files);
-    const plan = { guestPath: path, outputPath, isOverwrite, hasGit, format, workFolder: workspace.files.scratch };
+    const plan = {
+      guestPath: path,
+      outputPath,
+      isOverwrite,
+      hasGit,
+      hasIgnored,
+      format,
+      workFolder: workspace.files.scratch,
+    };
     const written = await exportTree(source, plan, call);
     await recordEvent(workspace.files.events, 'export', outputPath);
     return {
@@ -134,6 +206,7 @@ export async function exportWorkspace(
       entry_count: written.entry_count,
       bytes_written: written.bytes_written,
       skipped: written.skipped.map((each) => ({ path: each.path, status: each.reason })),
+      ignored: written.ignored,
     };
   });
 }

@@ -3,6 +3,7 @@ import { createGuestFiles } from '../agent/guest-files.ts';
 import { collectDiff } from '../changes/diff.ts';
 import type { DiffEntry } from '../changes/diff-types.ts';
 import { readConnectionLog } from '../network/connection-log.ts';
+import { formatBytes, formatIgnored } from '../shared/units.ts';
 import type { CommandRecord } from './command-log.ts';
 import { readEvents } from './events.ts';
 import type { Workspace } from './workspace.ts';
@@ -17,10 +18,10 @@ const shownTargets = 20;
 export async function summarize(workspace: Workspace, call: WorkspaceCall): Promise<SummaryResult> {
   const { record, files, log } = workspace;
   const since = record.last_reset_at ?? record.created_at;
-  const entries = await workspace.use(call, async ({ guest }) => {
+  const { entries, ignored } = await workspace.use(call, async ({ guest }) => {
     const options = { workFolder: files.scratch, isStatOnly: true };
     await using diff = await collectDiff(createGuestFiles(guest.client), options, call);
-    return maskEntries(diff.entries, workspace.secrets);
+    return { entries: maskEntries(diff.entries, workspace.secrets), ignored: diff.ignored };
   });
   const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
   const commands = log.all().filter(({ started_at: at }) => at >= since);
@@ -40,6 +41,7 @@ export async function summarize(workspace: Workspace, call: WorkspaceCall): Prom
     file_count: entries.length,
     additions: sum('additions'),
     deletions: sum('deletions'),
+    ignored,
     exports: events.filter(({ kind }) => kind === 'export').map(({ detail }) => detail),
     snapshots: record.snapshots.map(({ name }) => name),
     resets: record.reset_count,
@@ -91,15 +93,24 @@ function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
   const title = summary.name === null ? summary.workspace_id : `${summary.name} (${summary.workspace_id})`;
   const outcome = summary.outcome.charAt(0).toUpperCase() + summary.outcome.slice(1);
   const lines = [`## Workspace ${title}`, '', `${outcome}.`, ''];
-  lines.push(`### Files: ${summary.file_count} changed, +${summary.additions} -${summary.deletions}`);
+  const lineCounts = `+${summary.additions} -${summary.deletions}`;
+  lines.push(
+    `### Files: ${summary.file_count === 0 ? 'no files changed' : `${summary.file_count} changed, ${lineCounts}`}`,
+  );
   if (summary.files.length > 0) lines.push('');
   for (const entry of summary.files) {
-    const count = entry.additions === null ? 'binary' : `+${entry.additions} -${entry.deletions ?? 0}`;
+    const count =
+      entry.left_out_bytes !== null
+        ? formatBytes(entry.left_out_bytes)
+        : entry.additions === null
+          ? 'binary'
+          : `+${entry.additions} -${entry.deletions ?? 0}`;
     const name = entry.old_path === null ? code(entry.path) : `${code(entry.old_path)} → ${code(entry.path)}`;
     lines.push(`- ${entry.status} ${name} (${count})`);
   }
   if (summary.file_count > summary.files.length)
     lines.push(`- … and ${summary.file_count - summary.files.length} more`);
+  if (summary.ignored.files > 0) lines.push('', `Ignored by the project's rules: ${formatIgnored(summary.ignored)}.`);
   lines.push('', `### Commands: ${summary.command_count}, ${summary.failed_count} failed`);
   if (summary.commands.length > 0) lines.push('', '| # | exit | time | command |', '|--:|--:|--:|---|');
   for (const each of summary.commands) {

@@ -13,6 +13,7 @@ import type {
   FileReadResult,
   FileWriteRequest,
   FileWriteResult,
+  IgnoredCount,
   PatchResult,
   SyncRequest,
   SyncResult,
@@ -186,6 +187,7 @@ export interface SummaryResult {
   readonly file_count: number;
   readonly additions: number;
   readonly deletions: number;
+  readonly ignored: IgnoredCount;
   readonly exports: string[];
   readonly snapshots: string[];
   readonly resets: number;

@@ -4,6 +4,7 @@ import { createGuestFiles } from '../agent/guest-files.ts';
 import { sizeOf } from '../environment/store.ts';
 import { readConnectionLog } from '../network/connection-log.ts';
 import { isPyroError } from '../shared/errors.ts';
+import { DiffShelf } from './diff-shelf.ts';
 import type { Preparations } from './preparations.ts';
 import { SeedMemory } from './seed.ts';
 import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
@@ -28,6 +29,7 @@ import { statusOf, viewOf } from './workspace-view.ts';
 
 export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations): Workspaces {
   const seeds = new SeedMemory();
+  const shelf = new DiffShelf();
   return {
     find: (reference) => findWorkspace(registry, reference),
     create: (request, call) => createWorkspace(registry, preparations, seeds, request, call),
@@ -52,7 +54,10 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
       await workspace.stop('explicit', call);
       return viewOf(workspace);
     },
-    delete: (id, call) => registry.remove(id, call),
+    delete: async (id, call) => {
+      await shelf.forget(id);
+      await registry.remove(id, call);
+    },
     prune: async (states, call) => {
       const { workspaces } = listWorkspaces(registry, {
         label: undefined,
@@ -92,11 +97,12 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     },
     fileWrite: (id, request, call) => writeFile(registry.get(id), request, call),
     patchApply: (id, patch, call) => applyPatchTo(registry.get(id), patch, call),
-    diff: (id, request, call) => diffWorkspace(registry.get(id), request, call),
+    diff: (id, request, call) => diffWorkspace(registry.get(id), shelf, request, call),
     export: (id, request, call) => exportWorkspace(registry.get(id), request, call),
     syncPush: (id, request, call) => pushFiles(registry.get(id), request, call),
     reset: async (id, snapshot, call) => {
       const workspace = registry.get(id);
+      await shelf.forget(id);
       await resetWorkspace(workspace, snapshot, call);
       return viewOf(workspace);
     },

@@ -28,6 +28,14 @@ export interface OperationContext extends CallContext {
   readonly daemon: DaemonControl | undefined;
 }
 
+/** The command prints all pages, unless a field of `single` is given. */
+export interface PagedResult {
+  readonly text: string;
+  readonly cursor: string;
+  readonly next: string;
+  readonly single: readonly string[];
+}
+
 export type Profile = 'vm-run' | 'workspace-core' | 'workspace-full';
 
 /** How an operation looks as a tool of the MCP server. */
@@ -75,6 +83,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly inputField?: { readonly field: string; readonly isBase64: boolean; readonly unless: readonly string[] };
   /** Input that the command line has instead of the schema's defaults, which fit a model */
   readonly commandDefaults?: Readonly<Record<string, unknown>>;
+  /** For a result whose text comes in pages: fields of the text, of the cursor to give and of the one that goes on */
+  readonly pages?: PagedResult;
   readonly input: I;
   readonly output: O;
   readonly examples: readonly { readonly why: string; readonly command: string }[];

@@ -1,7 +1,7 @@
 // workspace.patch.apply, diff, export, sync.push: changes into a workspace and out of it.
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
-import { formatBytes, formatCount } from '../shared/units.ts';
+import { formatBytes, formatCount, formatIgnored } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { core, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
@@ -18,7 +18,14 @@ export const diffEntrySchema = z.object({
   additions: z.number().nullable(),
   deletions: z.number().nullable(),
   is_binary: z.boolean(),
+  left_out_bytes: z.number().nullable().describe('Size of a file that was too large to look into'),
 });
+
+export const ignoredSchema = z
+  .object({ files: z.number(), bytes: z.number() })
+  .describe('New files that the ignore rules of the project leave out');
+
+const includeIgnoredField = z.boolean().default(false).describe('New files that the ignore rules leave out, too');
 
 export const workspacePatchApply = defineOperation({
   name: 'workspace.patch.apply',
@@ -59,11 +66,12 @@ export const workspaceDiff = defineOperation({
   title: 'Diff against the seed',
   summary: 'Show what changed in /workspace since the seed, as a patch that git apply --binary takes',
   details:
-    'Costs what changed, not what is there. .git and empty folders are left out. next_cursor is where a long patch goes on; stat_only gives the list alone; system also lists what changed outside of /workspace.',
+    'Costs what changed, not what is there. .git, empty folders and new files that Git ignores are left out, the last ones counted. A file over max_file_bytes is named, and not in the patch. next_cursor is where a long patch goes on; stat_only gives the list alone; system also lists what changed outside of /workspace.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, resultChars: 200_000 },
-  commandDefaults: { max_bytes: 1_073_741_824, entry_limit: 100_000 },
+  commandDefaults: { max_bytes: 4_194_304, entry_limit: 100_000, max_file_bytes: 0 },
+  pages: { text: 'patch', cursor: 'cursor', next: 'next_cursor', single: ['cursor', 'max_bytes'] },
   positionals: ['workspace_id', 'path'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -71,8 +79,15 @@ export const workspaceDiff = defineOperation({
     base: z.string().min(1).max(64).default('baseline').describe('State to compare with: baseline or a snapshot'),
     stat_only: z.boolean().default(false).describe('The list of changes without the patch'),
     system: z.boolean().default(false).describe('List what changed outside of /workspace, too'),
-    cursor: z.number().int().min(0).default(0).describe('Byte offset in the patch'),
-    max_bytes: z.number().int().min(0).max(1_073_741_824).default(7000).describe('Most bytes of the patch'),
+    include_ignored: includeIgnoredField,
+    max_file_bytes: z
+      .number()
+      .int()
+      .min(0)
+      .default(1_048_576)
+      .describe('Size up to which a file stands in the patch, bytes; 0 for no limit'),
+    cursor: z.string().max(64).optional().describe('Where to go on: next_cursor of the last call'),
+    max_bytes: z.number().int().min(0).max(16_777_216).default(7000).describe('Most bytes of the patch'),
     entry_limit: z.number().int().min(1).max(100_000).default(60).describe('Most entries of the list'),
   }),
   output: z.object({
@@ -84,7 +99,10 @@ export const workspaceDiff = defineOperation({
     entries_truncated: z.boolean(),
     patch: z.string(),
     patch_bytes: z.number(),
-    next_cursor: z.number().nullable(),
+    next_cursor: z.string().nullable(),
+    ignored: ignoredSchema,
+    left_out: z.array(z.object({ path: z.string(), reason: z.string() })).describe('Not in the patch'),
+    left_out_count: z.number(),
     system_changes: z.array(entrySchema).nullable(),
   }),
   examples: [
@@ -99,6 +117,8 @@ export const workspaceDiff = defineOperation({
         isStatOnly: input.stat_only,
         base: input.base,
         hasSystem: input.system,
+        hasIgnored: input.include_ignored,
+        maxFileBytes: input.max_file_bytes === 0 ? undefined : input.max_file_bytes,
         cursor: input.cursor,
         maxBytes: input.max_bytes,
         entryLimit: input.entry_limit,
@@ -106,9 +126,12 @@ export const workspaceDiff = defineOperation({
       context,
     ),
   render: (output) =>
-    `${diffList(output)}${output.patch}${output.next_cursor === null ? '' : `\n[patch goes on: cursor ${output.next_cursor} of ${output.patch_bytes} bytes]\n`}`,
+    `${diffList(output)}${leftOutLines(output)}${output.patch}${output.next_cursor === null ? '' : `\n[patch goes on: cursor ${output.next_cursor}, ${output.patch_bytes} bytes in all]\n`}`,
+  // What is piped into git apply is the patch alone.
   renderCommand: (output) =>
-    output.patch_bytes > 0 || !output.changed ? { stdout: output.patch } : { stdout: diffList(output) },
+    output.patch_bytes > 0 || !output.changed
+      ? { stdout: output.patch, stderr: leftOutLines(output) }
+      : { stdout: diffList(output), stderr: leftOutLines(output) },
 });
 
 interface DiffList {
@@ -119,12 +142,32 @@ interface DiffList {
   readonly system_changes: readonly z.infer<typeof entrySchema>[] | null;
 }
 
+/** What is not in the patch, so that nobody takes it for all there is. */
+function leftOutLines(output: {
+  readonly ignored: z.infer<typeof ignoredSchema>;
+  readonly left_out: readonly { readonly path: string; readonly reason: string }[];
+  readonly left_out_count: number;
+}): string {
+  const lines = output.left_out.map(({ path, reason }) => `[left out of the patch: ${path}: ${reason}]\n`);
+  const more = output.left_out_count - output.left_out.length;
+  if (more > 0) lines.push(`[and ${more} more]\n`);
+  return `${lines.join('')}${ignoredLine(output.ignored)}`;
+}
+
+function ignoredLine(ignored: z.infer<typeof ignoredSchema>): string {
+  return ignored.files === 0 ? '' : `[ignored: ${formatIgnored(ignored)}]\n`;
+}
+
 function diffList(output: DiffList): string {
   const system = (output.system_changes ?? []).map(({ path, status }) => `${status} ${path}\n`).join('');
   if (!output.changed) return `no changes in /workspace\n${system}`;
   const rows = output.entries.map((entry) => [
     entry.status,
-    entry.additions === null ? 'binary' : `+${entry.additions} -${entry.deletions ?? 0}`,
+    entry.left_out_bytes !== null
+      ? formatBytes(entry.left_out_bytes)
+      : entry.additions === null
+        ? 'binary'
+        : `+${entry.additions} -${entry.deletions ?? 0}`,
     entry.old_path === null ? entry.path : `${entry.old_path} -> ${entry.path}`,
   ]);
   const counts = Object.entries(output.summary)
@@ -151,6 +194,7 @@ export const workspaceExport = defineOperation({
     format: z.enum(['files', 'tar', 'patch']).default('files').describe('What is written'),
     overwrite: z.boolean().default(false).describe('Replace what stands at output_path'),
     include_git: z.boolean().default(false).describe('Take .git along'),
+    include_ignored: includeIgnoredField,
   }),
   output: z.object({
     workspace_id: z.string(),
@@ -161,6 +205,7 @@ export const workspaceExport = defineOperation({
     entry_count: z.number(),
     bytes_written: z.number(),
     skipped: z.array(entrySchema).describe('Entries that cannot stand on the host, with the reason'),
+    ignored: ignoredSchema,
     execution_mode: z.literal('guest'),
   }),
   examples: [{ why: 'A result', command: 'pyro workspace export 6f1e538c0e71 dist --output-path ./dist' }],
@@ -173,13 +218,14 @@ export const workspaceExport = defineOperation({
         format: input.format,
         isOverwrite: input.overwrite,
         hasGit: input.include_git,
+        hasIgnored: input.include_ignored,
       },
       context,
     )),
     execution_mode: 'guest' as const,
   }),
   render: (output) =>
-    `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${formatCount(output.entry_count, 'entry', 'entries')}, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${path}: ${status}\n`).join('')}`,
+    `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${formatCount(output.entry_count, 'entry', 'entries')}, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${path}: ${status}\n`).join('')}${ignoredLine(output.ignored)}`,
 });
 
 export const workspaceSyncPush = defineOperation({

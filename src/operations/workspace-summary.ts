@@ -1,7 +1,7 @@
 // workspace.summary: what happened in a workspace, fit for a pull request.
 import { z } from 'zod';
 import { defineOperation } from './define.ts';
-import { diffEntrySchema } from './workspace-change.ts';
+import { diffEntrySchema, ignoredSchema } from './workspace-change.ts';
 import { lastCommandSchema, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceSummary = defineOperation({
@@ -31,6 +31,7 @@ export const workspaceSummary = defineOperation({
     file_count: z.number(),
     additions: z.number(),
     deletions: z.number(),
+    ignored: ignoredSchema,
     exports: z.array(z.string()),
     snapshots: z.array(z.string()),
     resets: z.number(),

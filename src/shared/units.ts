@@ -27,3 +27,8 @@ function trim(value: number): string {
 export function formatCount(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;
 }
+
+/** `403 files, 1.2 MiB`. */
+export function formatIgnored({ files, bytes }: { readonly files: number; readonly bytes: number }): string {
+  return `${formatCount(files, 'file', 'files')}, ${formatBytes(bytes)}`;
+}

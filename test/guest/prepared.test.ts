@@ -67,8 +67,10 @@ async function used(work: () => Promise<void>): Promise<string[]> {
   return prepared().filter((name) => statSync(join(templates(), name)).mtimeMs > 1000);
 }
 
+const usual = { hasIgnored: false, maxFileBytes: undefined, cursor: undefined };
+
 async function changes(id: string): Promise<string[]> {
-  const request = { path: undefined, isStatOnly: true, base: 'baseline', hasSystem: false, cursor: 0 };
+  const request = { path: undefined, isStatOnly: true, base: 'baseline', hasSystem: false, ...usual };
   const diff = await house.workspaces().diff(id, { ...request, maxBytes: 10_000, entryLimit: 100 }, call());
   return diff.entries.map(({ path }) => path);
 }

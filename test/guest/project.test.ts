@@ -31,7 +31,9 @@ const diffRequest: DiffRequest = {
   isStatOnly: false,
   base: 'baseline',
   hasSystem: false,
-  cursor: 0,
+  hasIgnored: false,
+  maxFileBytes: undefined,
+  cursor: undefined,
   maxBytes: 1 << 28,
   entryLimit: 1000,
 };
@@ -54,7 +56,7 @@ afterAll(async () => {
 
 const exportTo = async (name: string, path = '/workspace'): Promise<string> => {
   const outputPath = join(folder, name);
-  const request = { path, outputPath, format: 'files', isOverwrite: true, hasGit: false } as const;
+  const request = { path, outputPath, format: 'files', isOverwrite: true, hasGit: false, hasIgnored: false } as const;
   await house.workspaces().export(id, request, call());
   return outputPath;
 };
@@ -114,9 +116,9 @@ describe('a seeded workspace', () => {
       ]),
     );
     let pages = '';
-    let cursor: number | null = 0;
+    let cursor: string | null | undefined;
     while (cursor !== null) {
-      const page: { patch: string; next_cursor: number | null } = await house
+      const page: { patch: string; next_cursor: string | null } = await house
         .workspaces()
         .diff(id, { ...diffRequest, cursor, maxBytes: 2000 }, call());
       pages += page.patch;
@@ -220,7 +222,13 @@ describe('paths of the host', () => {
   it('are refused outside of what a server may use, also through links', async () => {
     const hostPaths = { folders: [join(folder, 'repo')] };
     symlinkSync('/etc', join(repository, 'way-out'));
-    const exportRequest = { path: 'crlf.txt', format: 'files', isOverwrite: false, hasGit: false } as const;
+    const exportRequest = {
+      path: 'crlf.txt',
+      format: 'files',
+      isOverwrite: false,
+      hasGit: false,
+      hasIgnored: false,
+    } as const;
     for (const outputPath of [join(folder, 'elsewhere'), join(repository, 'way-out/evil'), join(repository, '../x')]) {
       await expect(
         house.workspaces().export(id, { ...exportRequest, outputPath }, call({ hostPaths })),

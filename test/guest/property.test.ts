@@ -20,7 +20,9 @@ const diffRequest: DiffRequest = {
   isStatOnly: false,
   base: 'baseline',
   hasSystem: false,
-  cursor: 0,
+  hasIgnored: false,
+  maxFileBytes: undefined,
+  cursor: undefined,
   maxBytes: 1 << 28,
   entryLimit: 100_000,
 };
@@ -62,7 +64,14 @@ describe('random edits in a guest', () => {
 
     const { patch, changed } = await house.workspaces().diff(id, diffRequest, call());
     const exported = join(folder, `exported-${seed}`);
-    const request = { path: '/workspace', outputPath: exported, format: 'files', isOverwrite: false, hasGit: false };
+    const request = {
+      path: '/workspace',
+      outputPath: exported,
+      format: 'files',
+      isOverwrite: false,
+      hasGit: false,
+      hasIgnored: false,
+    };
     await house.workspaces().export(id, { ...request, format: 'files' }, call());
     const copy = join(folder, `copy-${seed}`);
     cpSync(repository, copy, { recursive: true, verbatimSymlinks: true });

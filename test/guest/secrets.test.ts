@@ -81,7 +81,9 @@ it('keeps a diff and an export that would hold it from being given', async () =>
     isStatOnly: false,
     base: 'baseline',
     hasSystem: false,
-    cursor: 0,
+    hasIgnored: false,
+    maxFileBytes: undefined,
+    cursor: undefined,
     maxBytes: 9000,
     entryLimit: 9,
   };
@@ -91,7 +93,14 @@ it('keeps a diff and an export that would hold it from being given', async () =>
   });
   expect((await house.workspaces().diff(id, { ...diff, path: 'd' }, call())).patch).toContain('+clean');
   const outputPath = join(folder, 'out');
-  const request = { path: '/workspace', outputPath, format: 'files', isOverwrite: false, hasGit: false } as const;
+  const request = {
+    path: '/workspace',
+    outputPath,
+    format: 'files',
+    isOverwrite: false,
+    hasGit: false,
+    hasIgnored: false,
+  } as const;
   await expect(house.workspaces().export(id, request, call())).rejects.toMatchObject({ code: 'secret_in_output' });
   await house.workspaces().export(id, { ...request, path: 'd' }, call());
 });

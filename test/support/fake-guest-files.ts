@@ -9,6 +9,7 @@ import type {
   FileSlice,
   FileType,
   GuestFiles,
+  PackRequest,
   TreeComparison,
   UnpackRequest,
 } from '../../src/agent/file-types.ts';
@@ -77,22 +78,23 @@ export class FakeGuestFiles implements GuestFiles {
       const after = this.current.get(key);
       const isChanged = !sameNode(before, after);
       if (request.isExact === true ? !asked.has(key) : !asked.has(key) && !isChanged) continue;
-      if (isExcluded(key, request.excludedNames)) continue;
+      if (!asked.has(key) && (isExcluded(key, request.excludedNames) || isNarrowedAway(key, request))) continue;
+      const most = request.hasContent ? request.largestContent : undefined;
       yield {
         path: Buffer.from(key, 'latin1'),
-        before: sideOf(before),
-        after: sideOf(after),
-        contentBefore: () => pieces(before),
-        contentAfter: () => pieces(after),
+        before: sideOf(before, most),
+        after: sideOf(after, most),
+        contentBefore: () => pieces(isLarge(before, most) ? undefined : before),
+        contentAfter: () => pieces(isLarge(after, most) ? undefined : after),
       };
     }
   }
 
-  async pack(request: { path: string; excludedNames?: readonly string[] }): Promise<Readable> {
+  async pack(request: PackRequest): Promise<Readable> {
     const key = this.#key(request.path);
     const root = key === '' ? folder : this.current.get(key);
     if (root === undefined) throw new PyroError('file_missing', `${request.path} does not exist`);
-    return Readable.from(packTree(this.current, key, root, request.excludedNames));
+    return Readable.from(packTree(this.current, key, root, request));
   }
 
   async unpack(request: UnpackRequest, tar: Readable): Promise<{ written: number; deleted: number }> {
@@ -167,15 +169,17 @@ export async function* packTree(
   tree: FakeTree,
   key: string,
   root: FakeNode,
-  excludedNames: readonly string[] = [],
+  request: Pick<PackRequest, 'excludedNames' | 'leftOut'> = {},
 ): AsyncGenerator<Buffer> {
   yield* packNode(Buffer.from('.'), root);
   const start = key === '' ? '' : `${key}/`;
   for (const other of [...tree.keys()].filter((name) => name.startsWith(start)).sort()) {
     const node = tree.get(other);
     const path = other.slice(start.length);
-    if (node !== undefined && path !== '' && !isExcluded(path, excludedNames))
-      yield* packNode(Buffer.from(path, 'latin1'), node);
+    const isOut =
+      isExcluded(path, request.excludedNames) ||
+      request.leftOut?.some((each) => `${path}/`.startsWith(`${each.toString('latin1')}/`));
+    if (node !== undefined && path !== '' && isOut !== true) yield* packNode(Buffer.from(path, 'latin1'), node);
   }
   yield tarEnd;
 }
@@ -188,8 +192,19 @@ function* packNode(path: Buffer, { type, mode, content }: FakeNode): Generator<B
   if (size > 0) yield Buffer.concat([content, tarPadding(size)]);
 }
 
-function sideOf(node: FakeNode | undefined): ChangeSide | undefined {
-  return node === undefined ? undefined : { type: node.type, mode: node.mode, size: node.content.length };
+function sideOf(node: FakeNode | undefined, most: number | undefined): ChangeSide | undefined {
+  if (node === undefined) return undefined;
+  const side = { type: node.type, mode: node.mode, size: node.content.length };
+  return isLarge(node, most) ? { ...side, withheld: true } : side;
+}
+
+function isLarge(node: FakeNode | undefined, most: number | undefined): boolean {
+  return node?.type === 'file' && most !== undefined && node.content.length > most;
+}
+
+function isNarrowedAway(key: string, { below, leftOut }: ChangesRequest): boolean {
+  const isAt = (path: Buffer): boolean => `${key}/`.startsWith(`${path.toString('latin1')}/`);
+  return (below !== undefined && !isAt(below)) || leftOut?.some(isAt) === true;
 }
 
 /** In small chunks, so that whoever reads meets borders in the middle of characters. */

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +36,12 @@ type ChangesRequest struct {
 	Paths         [][]byte `json:"paths,omitempty"`
 	Exact         bool     `json:"exact,omitempty"`
 	ExcludedNames []string `json:"excluded_names,omitempty"`
+	// Below is the path at and below which changes are looked for; everywhere when it is empty.
+	Below []byte `json:"below,omitempty"`
+	// LeftOut are paths that are not reported, nor what is below them.
+	LeftOut [][]byte `json:"left_out,omitempty"`
+	// LargestContent is the size of a file up to which its content is sent, in bytes; 0 sends all.
+	LargestContent int64 `json:"largest_content,omitempty"`
 }
 
 // Side is how a path stood or stands.
@@ -42,6 +49,8 @@ type Side struct {
 	Type string `json:"type"`
 	Mode uint32 `json:"mode"`
 	Size int64  `json:"size"`
+	// Withheld is true when the content is not sent, since it is larger than was asked for.
+	Withheld bool `json:"withheld,omitempty"`
 }
 
 // ChangeHead begins a record.
@@ -82,10 +91,14 @@ func (r *Room) Changes(request ChangesRequest) (*Changes, error) {
 	if request.Scope == "system" && request.Content {
 		return nil, refuse("invalid_request", "changes of the system have no content")
 	}
-	if len(request.Paths) > mostExplicit {
+	if len(request.Paths) > mostExplicit || len(request.LeftOut) > mostExplicit {
 		return nil, refuse("invalid_request", "more than %d paths", mostExplicit)
 	}
-	for _, path := range request.Paths {
+	named := slices.Concat(request.Paths, request.LeftOut)
+	if len(request.Below) > 0 {
+		named = append(named, request.Below)
+	}
+	for _, path := range named {
 		if !isInside(string(path)) {
 			return nil, refuse("invalid_path", "%.500q is no path below the root", path)
 		}
@@ -109,7 +122,7 @@ func isInside(path string) bool {
 
 // Stream writes all records. What it returns is the connection's failure; others are in the stream.
 func (c *Changes) Stream(ctx context.Context, to io.Writer) error {
-	out := &recorder{Writer: bufio.NewWriterSize(to, longestFrame), hasContent: c.request.Content}
+	out := &recorder{Writer: bufio.NewWriterSize(to, longestFrame), ctx: ctx, hasContent: c.request.Content, largest: c.request.LargestContent}
 	err := c.records(ctx, out)
 	if out.failure != nil {
 		return out.failure
@@ -146,12 +159,19 @@ func (c *Changes) records(ctx context.Context, out *recorder) error {
 	if c.request.Exact {
 		return nil
 	}
-	excluded := map[string]bool{}
-	for _, name := range c.request.ExcludedNames {
-		excluded[name] = true
+	w := &walker{
+		ctx: ctx, room: c.room, layers: c.layers, below: string(c.request.Below),
+		excluded: setOf(c.request.ExcludedNames), leftOut: setOf(c.request.LeftOut), skipped: skipped, emit: out.record,
 	}
-	w := &walker{ctx: ctx, room: c.room, layers: c.layers, excluded: excluded, skipped: skipped, emit: out.record}
 	return w.walk()
+}
+
+func setOf[T string | []byte](of []T) map[string]bool {
+	set := map[string]bool{}
+	for _, each := range of {
+		set[string(each)] = true
+	}
+	return set
 }
 
 // explicit reports a path whether it has changed or not.

@@ -4,6 +4,7 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 
@@ -13,7 +14,7 @@ import (
 const compareBytes = 256 << 10
 
 // equal says whether a path stands as it stood.
-func equal(a, b *node) (bool, error) {
+func equal(ctx context.Context, a, b *node) (bool, error) {
 	if a == nil || b == nil {
 		return a == b, nil
 	}
@@ -28,7 +29,7 @@ func equal(a, b *node) (bool, error) {
 		if a.status.Size != b.status.Size {
 			return false, nil
 		}
-		return equalFiles(a, b)
+		return equalFiles(ctx, a, b)
 	case "symlink":
 		first, err := a.readlink()
 		if err != nil {
@@ -42,7 +43,7 @@ func equal(a, b *node) (bool, error) {
 	return a.status.Rdev == b.status.Rdev, nil
 }
 
-func equalFiles(a, b *node) (bool, error) {
+func equalFiles(ctx context.Context, a, b *node) (bool, error) {
 	first, err := a.openFile()
 	if err != nil {
 		return false, err
@@ -55,6 +56,10 @@ func equalFiles(a, b *node) (bool, error) {
 	defer unix.Close(second)
 	one, two := make([]byte, compareBytes), make([]byte, compareBytes)
 	for {
+		// Whoever asked may have gone, and a file may be as large as the disk.
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
 		n, firstErr := io.ReadFull(descriptor(first), one)
 		m, secondErr := io.ReadFull(descriptor(second), two)
 		if !bytes.Equal(one[:n], two[:m]) {

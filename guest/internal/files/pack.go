@@ -20,13 +20,27 @@ type Pack struct {
 	in       *folder
 	top      *node
 	excluded map[string]bool
+	// leftOut are paths below the top.
+	leftOut map[string]bool
+}
+
+// PackRequest asks for a tree.
+type PackRequest struct {
+	// Path is absolute.
+	Path          []byte   `json:"path"`
+	ExcludedNames []string `json:"excluded_names,omitempty"`
+	// LeftOut are paths below it that are not packed, nor what is below them.
+	LeftOut [][]byte `json:"left_out,omitempty"`
 }
 
 // Pack finds what is to be packed, so that a refusal comes before the stream. Close it.
-func (r *Room) Pack(path string, excludedNames []string) (*Pack, error) {
-	path, err := checkPath(path)
+func (r *Room) Pack(request PackRequest) (*Pack, error) {
+	path, err := checkPath(string(request.Path))
 	if err != nil {
 		return nil, err
+	}
+	if len(request.LeftOut) > mostExplicit {
+		return nil, refuse("invalid_request", "more than %d paths", mostExplicit)
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -36,7 +50,7 @@ func (r *Room) Pack(path string, excludedNames []string) (*Pack, error) {
 	if err != nil {
 		return nil, explain(err, path)
 	}
-	p := &Pack{room: r, in: &folder{File: file}, excluded: map[string]bool{}}
+	p := &Pack{room: r, in: &folder{File: file}, excluded: setOf(request.ExcludedNames), leftOut: setOf(request.LeftOut)}
 	name := filepath.Base(real)
 	if real == "/" {
 		name = "."
@@ -48,9 +62,6 @@ func (r *Room) Pack(path string, excludedNames []string) (*Pack, error) {
 	if err != nil {
 		p.Close()
 		return nil, explain(err, path)
-	}
-	for _, name := range excludedNames {
-		p.excluded[name] = true
 	}
 	return p, nil
 }
@@ -150,13 +161,16 @@ func (t *packer) addFolder(n *node, header *tar.Header) error {
 		if t.excluded[name] || t.room.isHidden(name) {
 			continue
 		}
-		entry, err := here.find(name)
-		if err != nil {
-			return err
-		}
 		path := name
 		if header.Name != "." {
 			path = header.Name + "/" + name
+		}
+		if t.leftOut[path] {
+			continue
+		}
+		entry, err := here.find(name)
+		if err != nil {
+			return err
 		}
 		if entry == nil {
 			continue

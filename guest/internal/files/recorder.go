@@ -4,6 +4,7 @@ package files
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -14,8 +15,11 @@ import (
 // recorder writes records as frames.
 type recorder struct {
 	*bufio.Writer
+	ctx        context.Context
 	hasContent bool
-	records    int
+	// largest is the size up to which a file's content is sent; 0 sends all.
+	largest int64
+	records int
 	// failure is the connection's.
 	failure error
 }
@@ -51,6 +55,10 @@ func (o *recorder) side(n *node) (*content, *Side, error) {
 		}
 		return nil, side, nil
 	}
+	if o.isWithheld(n.kind(), n.status.Size) {
+		side.Size, side.Withheld = n.status.Size, true
+		return nil, side, nil
+	}
 	opened, err := n.open()
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) {
 		return nil, nil, nil
@@ -59,7 +67,17 @@ func (o *recorder) side(n *node) (*content, *Side, error) {
 		return nil, nil, err
 	}
 	side.Size = opened.size
+	if o.isWithheld(n.kind(), opened.size) {
+		// It has grown since it was found.
+		opened.Close()
+		side.Withheld = true
+		return nil, side, nil
+	}
 	return opened, side, nil
+}
+
+func (o *recorder) isWithheld(kind string, size int64) bool {
+	return o.largest > 0 && kind == "file" && size > o.largest
 }
 
 // content writes a side's bytes and tells whether they are torn.
@@ -97,6 +115,9 @@ type frameWriter struct {
 
 func (w *frameWriter) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
+		if err := w.to.ctx.Err(); err != nil {
+			return len(p) - len(rest), err
+		}
 		part := rest[:min(len(rest), longestFrame)]
 		if err := w.to.frame(w.kind, part); err != nil {
 			return len(p) - len(rest), err

@@ -169,7 +169,7 @@ func TestPackingGivesWhatUnpackingTakes(t *testing.T) {
 	must(t, unix.Mkfifo(from+"/fifo", 0o600))
 	when := time.Unix(1_600_000_000, 0)
 	must(t, os.Chtimes(from+"/d/b", when, when))
-	pack, err := (&Room{}).Pack(from, []string{".git"})
+	pack, err := (&Room{}).Pack(PackRequest{Path: []byte(from), ExcludedNames: []string{".git"}})
 	must(t, err)
 	defer pack.Close()
 	var out bytes.Buffer
@@ -213,7 +213,7 @@ func TestPackingOneFileAndRefusals(t *testing.T) {
 	base := t.TempDir()
 	plant(t, base, "f=text", "l -> f")
 	for _, name := range []string{"f", "l"} {
-		pack, err := (&Room{}).Pack(base+"/"+name, nil)
+		pack, err := (&Room{}).Pack(PackRequest{Path: []byte(base + "/" + name)})
 		must(t, err)
 		var out bytes.Buffer
 		must(t, pack.Stream(t.Context(), &out))
@@ -226,7 +226,7 @@ func TestPackingOneFileAndRefusals(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{base + "/none": "file_missing", "/dev/null": "not_a_file", "x": "invalid_path"} {
-		if _, err := (&Room{}).Pack(path, nil); code(err) != want {
+		if _, err := (&Room{}).Pack(PackRequest{Path: []byte(path)}); code(err) != want {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

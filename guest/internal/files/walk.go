@@ -26,6 +26,10 @@ type walker struct {
 	room     *Room
 	layers   *Layers
 	excluded map[string]bool
+	// below is the path to look at, with all below it; everything when it is empty.
+	below string
+	// leftOut are paths that nobody wants to know of, nor what is below them.
+	leftOut map[string]bool
 	// skipped are paths that are reported elsewhere.
 	skipped map[string]bool
 	emit    func(pair) error
@@ -79,7 +83,8 @@ func (w *walker) visit(p *place) error {
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
-		if w.excluded[name] || w.room.isHidden(name) || w.layers.Hidden[p.path+name] {
+		path := p.path + name
+		if w.excluded[name] || w.room.isHidden(name) || w.layers.Hidden[path] || w.leftOut[path] || !w.leadsTo(path) {
 			continue
 		}
 		if err := w.look(p, name); err != nil {
@@ -143,13 +148,25 @@ func (w *walker) look(p *place, name string) error {
 	return w.visit(next)
 }
 
+// leadsTo is true for what is at or below the wanted path, and for the folders on the way to it.
+func (w *walker) leadsTo(path string) bool {
+	return w.isWanted(path) || strings.HasPrefix(w.below, path+"/")
+}
+
+func (w *walker) isWanted(path string) bool {
+	return w.below == "" || path == w.below || strings.HasPrefix(path, w.below+"/")
+}
+
 // report hands on what differs.
 func (w *walker) report(found pair) error {
+	if !w.isWanted(found.path) {
+		return nil
+	}
 	isMade := found.before == nil && found.after.kind() == "directory" && w.layers.Made[found.path]
 	if isMade || w.skipped[found.path] {
 		return nil
 	}
-	isEqual, err := equal(found.before, found.after)
+	isEqual, err := equal(w.ctx, found.before, found.after)
 	if errors.Is(err, unix.ENOENT) {
 		// Gone since it was found: the record says so.
 		isEqual, err = false, nil

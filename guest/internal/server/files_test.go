@@ -17,7 +17,7 @@ func TestFileRoutesNeedTheRoot(t *testing.T) {
 	for _, route := range [][2]string{
 		{"POST", "/v1/project"}, {"POST", "/v1/freeze"}, {"POST", "/v1/thaw"}, {"POST", "/v1/grow"}, {"GET", "/v1/files"},
 		{"GET", "/v1/files/content"}, {"PUT", "/v1/files/content"}, {"POST", "/v1/files/replace"}, {"POST", "/v1/changes"},
-		{"GET", "/v1/tree"}, {"POST", "/v1/tree/unpack"}, {"POST", "/v1/tree/compare"},
+		{"POST", "/v1/tree/pack"}, {"POST", "/v1/tree/unpack"}, {"POST", "/v1/tree/compare"},
 	} {
 		if status, answer := s.call(t, route[0], route[1], "{}"); status != 409 || code(answer) != "not_activated" {
 			t.Errorf("%v: %d %v", route, status, answer)
@@ -47,7 +47,7 @@ func TestFileRoutesRefuse(t *testing.T) {
 		{"POST", "/v1/files/replace", `{"path":"L25vL3N1Y2g=","color":1}`, 400, "invalid_request"},
 		{"POST", "/v1/changes", `{"scope":"workspace","content":false}`, 409, "no_layers"},
 		{"POST", "/v1/changes", `{"scope":"system","content":true}`, 400, "invalid_request"},
-		{"GET", "/v1/tree?path=/no/such", "", 404, "file_missing"},
+		{"POST", "/v1/tree/pack", `{"path":"L25vL3N1Y2g="}`, 404, "file_missing"},
 		{"POST", "/v1/tree/unpack", strings.Repeat("no tar", 1<<18), 400, "invalid_request"},
 		{"POST", "/v1/tree/compare?destination=x", "", 400, "invalid_path"},
 		{"POST", "/v1/project", "{}", 409, "no_machine"},

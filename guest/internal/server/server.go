@@ -124,7 +124,7 @@ func (a *Agent) routes() http.Handler {
 		"PUT /v1/files/content":          a.whenActive(a.writeFile),
 		"POST /v1/files/replace":         a.whenActive(a.replaceText),
 		"POST /v1/changes":               a.whenActive(a.changes),
-		"GET /v1/tree":                   a.whenActive(a.pack),
+		"POST /v1/tree/pack":             a.whenActive(a.pack),
 		"POST /v1/tree/unpack":           a.whenActive(a.unpack),
 		"POST /v1/tree/compare":          a.whenActive(a.compare),
 		"POST /v1/network":               a.whenActive(a.setNetwork),

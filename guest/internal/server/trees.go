@@ -33,11 +33,12 @@ func (a *Agent) changes(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *Agent) pack(w http.ResponseWriter, r *http.Request) {
-	q := queryOf(r, "path", "exclude")
-	if q.isWrong(w) {
+	var request files.PackRequest
+	if err := decodeFrom(http.MaxBytesReader(w, r.Body, mostChangesBody), &request); err != nil {
+		refuse(w, http.StatusBadRequest, "invalid_request", "the request does not parse: "+err.Error())
 		return
 	}
-	pack, err := a.Files.Pack(q.Get("path"), q.Values["exclude"])
+	pack, err := a.Files.Pack(request)
 	if err != nil {
 		refuseWith(w, err)
 		return

@@ -40,6 +40,7 @@ var messages = map[string]func() any{
 	"replace_request":  func() any { return &files.ReplaceRequest{} },
 	"replace_answer":   func() any { return &files.Replaced{} },
 	"changes_request":  func() any { return &files.ChangesRequest{} },
+	"pack_request":     func() any { return &files.PackRequest{} },
 	"change_head":      func() any { return &files.ChangeHead{} },
 	"change_end":       func() any { return &files.ChangeEnd{} },
 	"changes_end":      func() any { return &files.ChangesEnd{} },

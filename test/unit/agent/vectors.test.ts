@@ -28,6 +28,7 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   replace_request: files.replaceRequestSchema,
   replace_answer: files.replaceAnswerSchema,
   changes_request: files.changesRequestSchema,
+  pack_request: files.packRequestSchema,
   change_head: files.changeHeadSchema,
   change_end: files.changeEndSchema,
   changes_end: files.changesEndSchema,

@@ -69,7 +69,7 @@ describe('collectDiff', () => {
       swap: link('changed.txt'),
     });
     const diff = await diffOf(before, after);
-    const common = { artifact_type: 'file', old_path: null, is_binary: false };
+    const common = { artifact_type: 'file', old_path: null, is_binary: false, left_out_bytes: null };
     expect(diff.entries).toEqual([
       {
         ...common,

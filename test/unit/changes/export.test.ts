@@ -31,7 +31,14 @@ beforeEach(() => {
 afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 async function run(guest: FakeGuestFiles, request: Partial<ExportRequest> = {}) {
-  const usual = { guestPath: '/workspace', outputPath: output, isOverwrite: false, hasGit: false, workFolder: work };
+  const usual = {
+    guestPath: '/workspace',
+    outputPath: output,
+    isOverwrite: false,
+    hasGit: false,
+    hasIgnored: false,
+    workFolder: work,
+  };
   return await exportTree(guest, { ...usual, format: 'files', ...request }, context);
 }
 
@@ -103,7 +110,7 @@ describe('exportTree writes', () => {
 
   it('.git too when asked', async () => {
     const tree = treeOf({ '.git/config': file('[core]\n') });
-    await run(new FakeGuestFiles(tree), { hasGit: true });
+    await run(new FakeGuestFiles(tree), { hasGit: true, hasIgnored: false });
     expect(describeFolder(output)).toEqual(describeTree(tree));
   });
 

@@ -133,7 +133,13 @@ describe('the diff of a workspace', () => {
         expect(isUtf8(patch)).toBe(true);
 
         const exported = join(folder, 'exported');
-        const request = { guestPath: '/workspace', outputPath: exported, isOverwrite: false, hasGit: false };
+        const request = {
+          guestPath: '/workspace',
+          outputPath: exported,
+          isOverwrite: false,
+          hasGit: false,
+          hasIgnored: false,
+        };
         await exportTree(guest, { ...request, format: 'files', workFolder: folder }, context);
         expect(describeFolder(exported)).toEqual(expected);
         if (!diff.changed) return;

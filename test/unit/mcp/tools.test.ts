@@ -17,7 +17,7 @@ const itemSchema = z.object({
 const flatTypes = new Set(['string', 'number', 'integer', 'boolean']);
 /** Most characters of what a host shows its model at each start (4 are a token or so), and of the whole list. */
 const bounds = {
-  'workspace-core': { shown: 20_000, whole: 45_000 },
+  'workspace-core': { shown: 20_000, whole: 49_000 },
   'workspace-full': { shown: 40_000, whole: 110_000 },
 };
 

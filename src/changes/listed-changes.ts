@@ -1,0 +1,92 @@
+// The list of what changed: asked for without contents, bounded, and with what nobody wants to see folded into folders.
+import { type ChangeSide, type ChangesRequest, type GuestFiles, mostLeftOut } from '../agent/file-types.ts';
+import { PyroError } from '../shared/errors.ts';
+import { formatBytes, mebibyte } from '../shared/units.ts';
+import type { WorkContext } from './git-lab.ts';
+import { pathKey } from './git-paths.ts';
+
+export interface ListedChange {
+  readonly path: Buffer;
+  /** True for what the seed did not have */
+  readonly isNew: boolean;
+  /** True for what stands there now and is no folder */
+  readonly isLeaf: boolean;
+  readonly before: ChangeSide | undefined;
+  readonly after: ChangeSide | undefined;
+}
+
+/** What was left out of a list, in numbers. */
+export interface IgnoredCount {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Most paths of one comparison, and most bytes that they may have together */
+export const mostPaths = 200_000;
+export const mostPathBytes: number = 48 * mebibyte;
+
+/** Throws `diff_too_large` for more than is held in memory. */
+export async function listChanges(
+  files: GuestFiles,
+  request: Pick<ChangesRequest, 'below' | 'excludedNames'>,
+  { signal }: WorkContext,
+): Promise<ListedChange[]> {
+  const listed: ListedChange[] = [];
+  let bytes = 0;
+  for await (const { path, before, after } of files.changes(
+    { ...request, scope: 'workspace', hasContent: false },
+    { signal },
+  )) {
+    bytes += path.length;
+    if (listed.length >= mostPaths) throw tooMany(`more than ${mostPaths} paths changed`);
+    if (bytes > mostPathBytes) throw tooMany(`the changed paths have more than ${formatBytes(mostPathBytes)}`);
+    const isLeaf = after !== undefined && after.type !== 'directory';
+    listed.push({ path: Buffer.from(path), isNew: before === undefined, isLeaf, before, after });
+  }
+  return listed;
+}
+
+export function countIgnored(changes: readonly ListedChange[], ignored: ReadonlySet<string>): IgnoredCount {
+  const those = changes.filter(({ path, isLeaf }) => isLeaf && ignored.has(pathKey(path)));
+  return { files: those.length, bytes: those.reduce((sum, { after }) => sum + (after?.size ?? 0), 0) };
+}
+
+/** The ignored paths as the guest is told them: a new folder in which all is ignored stands for what is below it. */
+export function foldIgnored(changes: readonly ListedChange[], ignored: ReadonlySet<string>): Buffer[] {
+  const folders = new Map<string, { leaves: number; ignored: number }>();
+  for (const { path, isNew, after } of changes)
+    if (isNew && after?.type === 'directory') folders.set(pathKey(path), { leaves: 0, ignored: 0 });
+  for (const { path, isLeaf } of changes) {
+    const around = folders.get(parentOf(pathKey(path)));
+    if (!isLeaf || around === undefined) continue;
+    around.leaves++;
+    if (ignored.has(pathKey(path))) around.ignored++;
+  }
+  // Names below a folder sort behind it, so that this goes from the leaves up.
+  for (const key of [...folders.keys()].sort().reverse()) {
+    const own = folders.get(key);
+    const around = folders.get(parentOf(key));
+    if (own === undefined || around === undefined) continue;
+    around.leaves += own.leaves;
+    around.ignored += own.ignored;
+  }
+  const isWhole = (key: string): boolean => {
+    const counts = folders.get(key);
+    return counts !== undefined && counts.leaves > 0 && counts.leaves === counts.ignored;
+  };
+  const folded: string[] = [];
+  for (const key of folders.keys()) if (isWhole(key) && !isWhole(parentOf(key))) folded.push(key);
+  for (const key of ignored) if (!isWhole(parentOf(key))) folded.push(key);
+  // The rest is left out here.
+  return folded.slice(0, mostLeftOut).map((key) => Buffer.from(key, 'latin1'));
+}
+
+function parentOf(key: string): string {
+  return key.slice(0, Math.max(key.lastIndexOf('/'), 0));
+}
+
+function tooMany(why: string): PyroError {
+  return new PyroError('diff_too_large', why, {
+    hint: 'give a path to compare less, or export the files in place of a diff',
+  });
+}

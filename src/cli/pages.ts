@@ -1,0 +1,53 @@
+// A result whose text comes in pages: all of them are printed one after the other, and never held together.
+import type { Outcome } from '../operations/define.ts';
+import { PyroError } from '../shared/errors.ts';
+import { printCommand, write } from './print.ts';
+import type { CommandCall } from './program.ts';
+
+/** Gives the page at a cursor. */
+export type NextPage = (cursor: string) => Promise<Outcome>;
+
+/** True for a call that wants all pages: who gives a cursor or a size of his own wants one. */
+export function wantsAllPages({ operation, input }: CommandCall): boolean {
+  const { pages } = operation.definition;
+  return pages?.single.every((field) => input[field] === undefined) === true;
+}
+
+export async function printPages(
+  call: CommandCall,
+  first: Outcome,
+  nextPage: NextPage,
+  signal: AbortSignal,
+): Promise<void> {
+  const { pages } = call.operation.definition;
+  if (pages === undefined) throw new Error(`${call.operation.definition.name} has no pages`);
+  const texts = textsOf(first, pages, nextPage);
+  if (!call.json) {
+    await printCommand(first.command, signal);
+    // The first one stands in the command's own text.
+    await texts.next();
+    for await (const text of texts) await write(text, signal);
+    return;
+  }
+  const mark = `page-${crypto.randomUUID()}`;
+  const whole = JSON.stringify({ ...first.output, [pages.text]: mark, [pages.next]: null }, null, 2);
+  const [head = '', tail = ''] = whole.split(mark);
+  await write(head, signal);
+  for await (const text of texts) await write(JSON.stringify(text).slice(1, -1), signal);
+  await write(`${tail}\n`, signal);
+}
+
+async function* textsOf(
+  first: Outcome,
+  { text, next }: { readonly text: string; readonly next: string },
+  nextPage: NextPage,
+): AsyncGenerator<string> {
+  for (let page = first; ; ) {
+    const part = page.output[text];
+    if (typeof part !== 'string') throw new PyroError('internal', `a page without its ${text}`);
+    yield part;
+    const cursor = page.output[next];
+    if (typeof cursor !== 'string') return;
+    page = await nextPage(cursor);
+  }
+}
