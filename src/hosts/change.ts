@@ -1,7 +1,7 @@
 // One change of a configuration file: planned from its text, shown, and written if the text is still the same.
 import { PyroError } from '../shared/errors.ts';
 import type { ConfigPlace, HostAdapter } from './adapter.ts';
-import { backUp, type ConfigFile, readConfigFile, writeConfigFile } from './config-file.ts';
+import { type ConfigFile, readConfigFile, writeConfigFile } from './config-file.ts';
 import type { ConfigEditor } from './document.ts';
 import { editorFor } from './editors.ts';
 import { diffText } from './text-diff.ts';
@@ -32,19 +32,13 @@ export async function planEdit(
 }
 
 /** Writes the plan, made anew when the host wrote in between, and gives the path of the backup. */
-export async function carryOut(
-  plan: Plan,
-  replan: () => Promise<Plan>,
-  options: { readonly isBackedUp: boolean } = { isBackedUp: false },
-): Promise<string | null> {
+export async function carryOut(plan: Plan, replan: () => Promise<Plan>): Promise<string | null> {
   let current = plan;
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
     if (current.after === current.file.text) return null;
     const { text } = await readConfigFile(current.place.path, current.file.mode);
     if (text === current.file.text) {
-      const backup = options.isBackedUp ? null : await backUp(current.file);
-      await writeConfigFile(current.file, current.after);
-      return backup;
+      return await writeConfigFile(current.file, current.after);
     }
     current = await replan();
   }

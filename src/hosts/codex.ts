@@ -32,6 +32,16 @@ const ownVariables = [
   'PYRO_QEMU',
   'PYRO_ACCELERATOR',
   'PYRO_KVM_DEVICE',
+  'XDG_CACHE_HOME',
+  'XDG_STATE_HOME',
+  'XDG_CONFIG_HOME',
+  'XDG_RUNTIME_DIR',
+  'DOCKER_CONFIG',
+  'http_proxy',
+  'https_proxy',
+  'no_proxy',
+  'SSL_CERT_FILE',
+  'NODE_EXTRA_CA_CERTS',
 ] as const satisfies readonly VariableName[];
 
 const alwaysPassed = ['HOME', 'LANG', 'LC_ALL', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER'];

@@ -1,4 +1,5 @@
 // Files that belong to somebody else: read with their byte order mark, mode and links, written whole with a backup beside them.
+import { isUtf8 } from 'node:buffer';
 import { chmod, chown, copyFile, lstat, readdir, readFile, readlink, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
@@ -24,7 +25,13 @@ const mark = '\uFEFF';
 export async function readConfigFile(path: string, newMode: number): Promise<ConfigFile> {
   const realPath = await resolveLinks(path);
   try {
-    const text = await readFile(realPath, 'utf8');
+    const bytes = await readFile(realPath);
+    if (!isUtf8(bytes)) {
+      throw new PyroError('host_config_invalid', `${path} is not UTF-8, so that it cannot be edited without loss`, {
+        hint: `convert it first, say with: iconv -f latin1 -t utf-8 ${path}`,
+      });
+    }
+    const text = bytes.toString('utf8');
     const { mode, uid, gid } = await stat(realPath);
     const hasMark = text.startsWith(mark);
     const owner = { uid, gid };
@@ -44,16 +51,32 @@ export async function readConfigFile(path: string, newMode: number): Promise<Con
   }
 }
 
-/** Writes new text where the old one stands, with what belongs to the file. */
-export async function writeConfigFile(file: ConfigFile, text: string): Promise<void> {
-  await writeFileAtomic(file.realPath, `${file.hasMark ? mark : ''}${text}`, file.mode);
-  // The mask of this process must not take away what the file had.
-  await chmod(file.realPath, file.mode);
-  await keepOwner(file);
+/** Writes new text where the old one stands, with what belongs to the file; gives the backup. Throws `path_not_writable`. */
+export async function writeConfigFile(file: ConfigFile, text: string): Promise<string | null> {
+  if (file.exists && (file.mode & 0o200) === 0) {
+    throw new PyroError('path_not_writable', `${file.path} is read-only, so that it is left as it is`, {
+      hint: `if it is yours to change: chmod u+w ${file.realPath}; else put the entry where the file is made`,
+    });
+  }
+  try {
+    const backup = await backUp(file);
+    await writeFileAtomic(file.realPath, `${file.hasMark ? mark : ''}${text}`, file.mode);
+    // The mask of this process must not take away what the file had.
+    await chmod(file.realPath, file.mode);
+    await keepOwner(file);
+    return backup;
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === undefined) throw error;
+    throw new PyroError('path_not_writable', `${file.path} cannot be written (${code})`, {
+      hint: `see who may write the folder ${dirname(file.realPath)}, and whether its disk has room`,
+      cause: error,
+    });
+  }
 }
 
 /** Copies the file aside as it is now, in place of the backup before; null for a file that is not there. */
-export async function backUp(file: ConfigFile): Promise<string | null> {
+async function backUp(file: ConfigFile): Promise<string | null> {
   if (!file.exists) return null;
   const folder = dirname(file.realPath);
   const prefix = `${basename(file.realPath)}.pyro-backup-`;

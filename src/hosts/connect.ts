@@ -1,14 +1,13 @@
-// Connecting a host: its own program adds the entry where it can, what that cannot say is edited into its file.
+// Connecting a host: the entry is edited into its file, since the hosts' own programs write all of it anew, and then the host is asked.
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { ConnectRequest, ConnectResult, HostChange, HostScope } from '../shared/host-types.ts';
 import { findProgram } from '../system/command.ts';
 import { type ConfigPlace, type EntryWish, type HostAdapter, serverName } from './adapter.ts';
 import { adapters } from './adapters.ts';
-import { carryOut, type Edit, planEdit } from './change.ts';
-import { backUp } from './config-file.ts';
+import { carryOut, type Edit, type Plan, planEdit } from './change.ts';
 import { editorFor } from './editors.ts';
-import { addByProgram, requireHost, verify } from './host-program.ts';
+import { requireHost, verify } from './host-program.ts';
 import { chooseLauncher } from './launcher.ts';
 import { serverCommand } from './server-command.ts';
 
@@ -20,7 +19,8 @@ export async function connect(request: ConnectRequest, folder: string, context: 
   const program = await findProgram(adapter.program);
   if (request.needsHost) await requireHost(adapter, place, program);
 
-  const plan = await planEdit(adapter, place, editTo(adapter, place, wish));
+  const replan = async (): Promise<Plan> => await planEdit(adapter, place, editTo(adapter, place, wish));
+  const plan = await replan();
   const old = valueIn(place, plan.file.text);
   const change: HostChange = {
     host: adapter.name,
@@ -34,8 +34,9 @@ export async function connect(request: ConnectRequest, folder: string, context: 
     backup: null,
   };
   if (request.isDryRun) return { host: adapter.name, dry_run: true, changes: [change], verification: null, notes: [] };
-  const written =
-    change.action === 'unchanged' ? change : await write(adapter, place, wish, change, { program, folder, context });
+  const isChanged = change.action !== 'unchanged';
+  const backup = isChanged ? await carryOut(plan, replan) : null;
+  const written: HostChange = { ...change, written: isChanged, method: isChanged ? 'file' : 'none', backup };
   return {
     host: adapter.name,
     dry_run: false,
@@ -84,32 +85,4 @@ export async function ask(
   onProgress({ phase: 'verify', message: `asking ${adapter.title}` });
   const { status, text } = await verify(adapter, program, entry, { folder, signal });
   return { verification: text, notes: status === 'ok' ? [] : [`${adapter.title} does not run it yet: ${text}`] };
-}
-
-interface WriteContext {
-  readonly program: string | undefined;
-  readonly folder: string;
-  readonly context: CallContext;
-}
-
-async function write(
-  adapter: HostAdapter,
-  place: ConfigPlace,
-  wish: EntryWish,
-  change: HostChange,
-  { program, folder, context }: WriteContext,
-): Promise<HostChange> {
-  const replan = async (): ReturnType<typeof planEdit> => await planEdit(adapter, place, editTo(adapter, place, wish));
-  const plan = await replan();
-  if (program === undefined || adapter.addArguments === undefined || change.action !== 'added') {
-    return { ...change, written: true, method: 'file', backup: await carryOut(plan, replan) };
-  }
-  const backup = await backUp(plan.file);
-  context.onProgress({ phase: 'add', message: `${adapter.program} adds the entry` });
-  await addByProgram(adapter, program, adapter.addArguments(wish.command, place.scope), {
-    folder,
-    signal: context.signal,
-  });
-  await carryOut(await replan(), replan, { isBackedUp: true });
-  return { ...change, written: true, method: 'program', backup };
 }

@@ -1,5 +1,6 @@
 // One entry of a host, examined: does its command exist, is it what pyro would write, does the server answer in time.
 import { realpath } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { isAbsolute } from 'node:path';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
@@ -11,7 +12,7 @@ import { locateExecutable } from '../system/executable.ts';
 import { exists } from '../system/files.ts';
 import { type HostAdapter, leastCallTimeoutMs, type ServerEntry } from './adapter.ts';
 import type { FoundEntry } from './find-entries.ts';
-import { chooseLauncher } from './launcher.ts';
+import { chooseLauncher, plainPath, programOf } from './launcher.ts';
 import { type KnownCommand, readServerCommand, serverCommand } from './server-command.ts';
 import { probeServer } from './server-probe.ts';
 
@@ -77,18 +78,35 @@ async function checkCommand(
     return { name, status: 'fail', message: `it starts something else than pyro: ${command.join(' ')}`, fix };
   if (known.isNpx) return { name, status: 'ok', message: `${known.launcher.join(' ')} (${path})`, fix: null };
   const [, ...rest] = known.launcher;
+  const own = rest.length === 0 ? path : ((await programOf(known.launcher)) ?? known.launcher.join(' '));
   const version = await versionOf(path, rest, signal);
-  if (version === undefined) return { name, status: 'fail', message: `${path} does not run`, fix };
-  const isThis = (await realpath(path)) === locateExecutable().realPath;
-  if (isThis) return { name, status: 'ok', message: `${path} ${version}`, fix: null };
-  return { name, status: 'warn', message: `${path} ${version} is another pyro than this one`, fix };
+  if (version === undefined) {
+    const reason = (await exists(own)) ? 'does not run' : 'does not exist';
+    return { name, status: 'fail', message: `${own} ${reason}`, fix };
+  }
+  if ((await realpath(own)) !== locateExecutable().realPath)
+    return { name, status: 'warn', message: `${own} ${version} is another pyro than this one`, fix };
+  // A host that was not started from this shell has neither its PATH nor what else it has set.
+  const bare = { HOME: homedir(), PATH: plainPath };
+  if (!isAbsolute(program) || (await versionOf(path, rest, signal, bare)) === undefined) {
+    const message = `${own} ${version} starts by the PATH of this shell, which a host that is started elsewhere has not`;
+    return { name, status: 'warn', message, fix };
+  }
+  return { name, status: 'ok', message: `${own} ${version}`, fix: null };
 }
 
-async function versionOf(path: string, args: readonly string[], signal: AbortSignal): Promise<string | undefined> {
+/** Undefined when it does not run; `env` is all that it sees, where given. */
+async function versionOf(
+  path: string,
+  args: readonly string[],
+  signal: AbortSignal,
+  env?: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
   try {
     const { exitCode, stdout } = await tryCommand(path, [...args, '--version'], {
       signal,
       timeoutMs: longestVersionMs,
+      ...(env === undefined ? {} : { env, isEnvWhole: true }),
     });
     return exitCode === 0 ? stdout.trim() : undefined;
   } catch (error) {

@@ -31,7 +31,7 @@ async function look(place: ConfigPlace): Promise<FoundFile> {
     const file = await readConfigFile(place.path, 0o600);
     return { place, file, trouble: undefined, fault: editorFor(place.format).faultOf(file.text) };
   } catch (error) {
-    if (!isPyroError(error, 'path_not_writable')) throw error;
+    if (!isPyroError(error, 'path_not_writable') && !isPyroError(error, 'host_config_invalid')) throw error;
     return { place, file: undefined, trouble: error.message, fault: undefined };
   }
 }

@@ -4,7 +4,6 @@ import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { type CommandResult, findProgram, tryCommand } from '../system/command.ts';
 import { exists } from '../system/files.ts';
 import type { ConfigPlace, HostAdapter, HostVerdict, ServerEntry } from './adapter.ts';
-import { stripColours } from './strip-colours.ts';
 
 /** Some hosts start every server that they list. */
 const longestRunMs = 90_000;
@@ -55,26 +54,6 @@ async function runHost(
   options: { readonly folder: string; readonly signal: AbortSignal },
 ): Promise<CommandResult> {
   return await tryCommand(program, args, { cwd: options.folder, signal: options.signal, timeoutMs: longestRunMs });
-}
-
-/** Adds the entry by the host's own program. Throws `host_command_failed`. */
-export async function addByProgram(
-  adapter: HostAdapter,
-  program: string,
-  args: readonly string[],
-  options: { readonly folder: string; readonly signal: AbortSignal },
-): Promise<void> {
-  const { exitCode, stdout, stderr } = await runHost(program, args, options);
-  if (exitCode === 0) return;
-  const said = stripColours(stderr).trim() || stripColours(stdout).trim();
-  throw new PyroError(
-    'host_command_failed',
-    `${adapter.program} ${args.join(' ')} failed with exit code ${exitCode}: ${said}`,
-    {
-      hint: `pyro host doctor ${adapter.name} shows what stands in its way`,
-      details: { host: adapter.name, exit_code: exitCode },
-    },
-  );
 }
 
 /** What the host says of the entry. Throws `host_verify_failed` when it does not get on with it. */

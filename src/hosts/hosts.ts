@@ -5,6 +5,7 @@ import type { Hosts } from '../shared/host-types.ts';
 export function createHosts(folder: string = process.cwd()): Hosts {
   return {
     connect: async (request, context) => (await import('./connect.ts')).connect(request, folder, context),
+    disconnect: async (request) => (await import('./disconnect.ts')).disconnect(request, folder),
     printConfig: async (request) => (await import('./print-config.ts')).printConfig(request, folder),
     doctor: async (hosts, context) => (await import('./doctor.ts')).examineHosts(hosts, folder, context),
     repair: async (request, context) => (await import('./repair.ts')).repair(request, folder, context),

@@ -1,11 +1,7 @@
 // JSON and JSON with comments, edited in place: comments, order and layout of everything else stay.
 import { isDeepStrictEqual } from 'node:util';
 import {
-  applyEdits,
-  type FormattingOptions,
-  findNodeAtLocation,
   getNodeValue,
-  modify,
   type Node,
   type ParseError,
   type ParseOptions,
@@ -14,7 +10,7 @@ import {
 } from 'jsonc-parser';
 import { PyroError } from '../shared/errors.ts';
 import { type ConfigEditor, type EntryPath, positionOf, type TextFault } from './document.ts';
-import { insertMember } from './json-insert.ts';
+import { insertMember, removeMember, replaceValue } from './json-members.ts';
 import { mendJson } from './json-mend.ts';
 
 export function jsonEditor(format: 'json' | 'jsonc'): ConfigEditor {
@@ -28,22 +24,19 @@ export function jsonEditor(format: 'json' | 'jsonc'): ConfigEditor {
       return node === undefined ? undefined : getNodeValue(node);
     },
     setFields: (text, path, fields) => {
-      let next = isBlank(text) ? '{}\n' : text;
-      const layout = layoutOf(next);
+      let next = isBlank(text) ? `${text}{}\n` : text;
       const known = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-      if (nodeAt(next, path) === undefined) return addEntry(next, path, known, layout);
+      if (nodeAt(next, path) === undefined) return addEntry(next, path, known);
       for (const [field, value] of Object.entries(fields)) {
         const current = nodeAt(next, [...path, field]);
         if (current === undefined ? value === undefined : isDeepStrictEqual(getNodeValue(current), value)) continue;
-        next =
-          current === undefined
-            ? addEntry(next, [...path, field], value, layout)
-            : applyEdits(next, modify(next, [...path, field], value, { formattingOptions: layout }));
+        if (value === undefined) next = removeAll(next, [...path, field]);
+        else if (current === undefined) next = addEntry(next, [...path, field], value);
+        else next = replaceValue(next, current, value);
       }
       return next;
     },
-    removeEntry: (text, path) =>
-      applyEdits(text, modify(text, [...path], undefined, { formattingOptions: layoutOf(text) })),
+    removeEntry: removeAll,
     isRepeated: (text, path) => membersAt(text, path).length > 1,
     mend: (text, path) => {
       const parsed = faultOf(text) === undefined ? text : mendJson(text, options);
@@ -75,30 +68,39 @@ function nodeAt(text: string, path: EntryPath): Node | undefined {
   if (isBlank(text)) return undefined;
   const root = parseTree(text, [], { allowTrailingComma: true });
   if (root === undefined) return undefined;
-  path.forEach((_, index) => {
-    const above = findNodeAtLocation(root, path.slice(0, index));
-    if (above === undefined || above.type === 'object') return;
-    throw new PyroError('host_config_invalid', `${path.slice(0, index).join('.')} is not an object`, {
-      hint: 'mend it by hand',
-      details: { ...positionOf(text, above.offset) },
-    });
-  });
-  // The last of several members of one name is the one that counts.
-  const parent = findNodeAtLocation(root, path.slice(0, -1));
-  return path.length === 0 ? root : valueNode(membersOf(parent, path.at(-1)).at(-1));
+  let node: Node | undefined = root;
+  for (const [index, name] of path.entries()) {
+    if (node === undefined) return undefined;
+    if (node.type !== 'object') {
+      throw new PyroError('host_config_invalid', `${path.slice(0, index).join('.')} is not an object`, {
+        hint: 'mend it by hand',
+        details: { ...positionOf(text, node.offset) },
+      });
+    }
+    // The last of several members of one name is the one that counts.
+    node = valueNode(membersOf(node, name).at(-1));
+  }
+  return node;
 }
 
 /** The deepest object that is there takes what is missing, nested. */
-function addEntry(text: string, path: EntryPath, value: unknown, layout: FormattingOptions): string {
+function addEntry(text: string, path: EntryPath, value: unknown): string {
   const at = path.findIndex((_, index) => nodeAt(text, path.slice(0, index + 1)) === undefined);
   const parent = nodeAt(text, path.slice(0, at));
   const nested = path.slice(at + 1).reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
   const name = path[at];
   if (parent === undefined || name === undefined) throw new PyroError('internal', `no place for ${path.join('.')}`);
-  return (
-    insertMember(text, parent, name, nested, layout) ??
-    applyEdits(text, modify(text, path.slice(0, at + 1), nested, { formattingOptions: layout }))
-  );
+  return insertMember(text, parent, name, nested);
+}
+
+function removeAll(text: string, path: EntryPath): string {
+  let next = text;
+  for (;;) {
+    const parent = nodeAt(next, path.slice(0, -1));
+    const member = membersOf(parent, path.at(-1)).at(-1);
+    if (parent === undefined || member === undefined) return next;
+    next = removeMember(next, parent, member);
+  }
 }
 
 function membersAt(text: string, path: EntryPath): Node[] {
@@ -123,10 +125,4 @@ function dropRepeated(text: string, path: EntryPath): string {
     if (first === undefined || second === undefined || behind === undefined) return next;
     next = next.slice(0, first.offset) + next.slice(behind.offset);
   }
-}
-
-function layoutOf(text: string): FormattingOptions {
-  const indent = /\n([ \t]+)\S/.exec(text)?.[1] ?? '  ';
-  const isTab = indent.startsWith('\t');
-  return { insertSpaces: !isTab, tabSize: isTab ? 1 : indent.length, eol: text.includes('\r\n') ? '\r\n' : '\n' };
 }

@@ -21,7 +21,7 @@ export async function repair(request: RepairRequest, folder: string, context: Ca
   const notes: string[] = [];
   const changes: HostChange[] = [];
   let kept: ConfigPlace | undefined;
-  for (const places of filesOf(await adapter.places(folder))) {
+  for (const places of placesByFile(await adapter.places(folder))) {
     const [first] = places;
     const modeNote = request.isDryRun ? undefined : await mendMode(first.path);
     if (modeNote !== undefined) notes.push(modeNote);
@@ -96,7 +96,7 @@ function canonical(
   };
 }
 
-function withoutEntry(place: ConfigPlace): Edit {
+export function withoutEntry(place: ConfigPlace): Edit {
   const path = [...place.table, serverName];
   return (text, editor) => {
     const sound = soundText(text, path, editor);
@@ -111,7 +111,7 @@ function soundText(text: string, path: readonly string[], editor: ConfigEditor):
 }
 
 /** Scopes that share a file are changed together. */
-function filesOf(places: readonly ConfigPlace[]): [ConfigPlace, ...ConfigPlace[]][] {
+export function placesByFile(places: readonly ConfigPlace[]): [ConfigPlace, ...ConfigPlace[]][] {
   const files: [ConfigPlace, ...ConfigPlace[]][] = [];
   for (const place of places) {
     const known = files.find(([first]) => first.path === place.path);

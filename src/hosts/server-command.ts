@@ -42,7 +42,7 @@ export function serverCommand(launcher: Launcher, server: ServerOptions, folder:
 export function readServerCommand(words: readonly string[]): KnownCommand | undefined {
   const at = words.findIndex((word, index) => word === 'mcp' && words[index + 1] === 'serve');
   const launcher = at < 0 ? words : words.slice(0, at);
-  if (!launcher.some((word) => /^pyro(-mcp)?(@.*)?$/.test(basename(word)))) return undefined;
+  if (!launcher.some(isPyro)) return undefined;
   const { given, faults } = at < 0 ? { given: {}, faults: ['mcp serve is missing'] } : readFlags(words.slice(at + 2));
   const { server, rejected } = choose(given);
   return {
@@ -51,6 +51,11 @@ export function readServerCommand(words: readonly string[]): KnownCommand | unde
     server,
     faults: [...faults, ...rejected],
   };
+}
+
+/** The command, the package, or its bundle where no link leads to it. */
+function isPyro(word: string): boolean {
+  return /^pyro(-mcp)?(@.*)?$/.test(basename(word)) || word.endsWith('/pyro-mcp/dist/main.js');
 }
 
 function fields(): z.infer<typeof fieldSchema>['properties'] {

@@ -4,7 +4,8 @@ import { parse, patch, stringify } from '@decimalturn/toml-patch';
 import { z } from 'zod';
 import { messageOf, PyroError } from '../shared/errors.ts';
 import type { ConfigEditor, EntryPath, Fields, TextFault } from './document.ts';
-import { joinSections, type Section, splitSections } from './toml-sections.ts';
+import { removePlaces, setPlaces } from './toml-places.ts';
+import { guessSections, joinSections, type Section, splitSections } from './toml-sections.ts';
 
 const tableSchema = z.record(z.string(), z.unknown());
 type Table = z.infer<typeof tableSchema>;
@@ -19,20 +20,20 @@ export const tomlEditor: ConfigEditor = {
     const wanted = merge(old, fields);
     if (isDeepStrictEqual(old, wanted)) return text;
     const expected = withValue(before, path, wanted);
-    const attempts = [
-      () => (valueIn(before, path) === undefined ? append(text, path, wanted) : editSection(text, path, wanted)),
-      () => patch(text, expected),
-    ];
+    const raw = valueIn(before, path);
+    const anew = (bare: string): string => setPlaces(bare, path, undefined, wanted) ?? append(bare, path, wanted);
+    const attempts =
+      raw === undefined
+        ? [() => anew(text)]
+        : [
+            () => editSection(text, path, wanted),
+            () => setPlaces(text, path, old, wanted),
+            () => anew(removePlaces(text, path)),
+          ];
     return firstThatHolds(attempts, expected, path);
   },
-  removeEntry: (text, path) => {
-    const expected = withValue(read(text), path, undefined);
-    const sections = splitSections(text);
-    const kept = joinSections(
-      sections.flatMap((section) => (isOurs(section, path) ? commentsBehind(section) : [section])),
-    );
-    return firstThatHolds([() => kept, () => patch(text, expected)], expected, path);
-  },
+  removeEntry: (text, path) =>
+    firstThatHolds([() => removePlaces(text, path)], withValue(read(text), path, undefined), path),
   // TOML forbids it, so that such a text is one with a fault.
   isRepeated: () => false,
   mend: mendToml,
@@ -78,11 +79,11 @@ function isOurs({ name }: Section, path: EntryPath): boolean {
   return path.every((part, index) => name[index] === part);
 }
 
-function editSection(text: string, path: EntryPath, wanted: Table): string {
+function editSection(text: string, path: EntryPath, wanted: Table): string | undefined {
   const sections = splitSections(text);
   const at = sections.findIndex(({ name }) => name.length === path.length && isDeepStrictEqual(name, [...path]));
   const section = sections[at];
-  if (section === undefined) return text;
+  if (section === undefined) return undefined;
   // Tables below ours have lines of their own and stay as they are.
   const own = tableSchema.catch({}).parse(valueIn(read(section.body), path));
   const wantedHere = Object.fromEntries(
@@ -117,10 +118,11 @@ function commentsBehind(section: Section): Section[] {
 }
 
 /** The first text that says what it should; the others are tried in turn, since an entry can be written in several ways. */
-function firstThatHolds(attempts: readonly (() => string)[], expected: Table, path: EntryPath): string {
+function firstThatHolds(attempts: readonly (() => string | undefined)[], expected: Table, path: EntryPath): string {
   for (const attempt of attempts) {
     const text = attempt();
-    if (faultOf(text) === undefined && isDeepStrictEqual(plain(read(text)), plain(expected))) return text;
+    if (text !== undefined && faultOf(text) === undefined && isDeepStrictEqual(plain(read(text)), plain(expected)))
+      return text;
   }
   throw new PyroError('host_config_invalid', `the table ${path.join('.')} is written in a way that cannot be edited`, {
     hint: 'edit it by hand; pyro host print-config codex prints what belongs there',
@@ -141,7 +143,7 @@ function plain(value: unknown): unknown {
 /** What is broken in our own table is ours to write again, with what of it can still be read; the rest must be sound. */
 function mendToml(text: string, path: EntryPath): string | undefined {
   if (faultOf(text) === undefined) return text;
-  const sections = splitSections(text);
+  const sections = guessSections(text);
   const rest = joinSections(
     sections.flatMap((section) => (isOurs(section, path) ? commentsBehind(section) : [section])),
   );

@@ -1,4 +1,5 @@
 // A TOML text cut at its table headers, so that one table can be changed without touching a byte of the others.
+import { scanToml } from './toml-scan.ts';
 
 export interface Section {
   /** Parts of the table's name; empty before the first header */
@@ -11,10 +12,29 @@ export interface Section {
   readonly tail: string;
 }
 
+/** The sections of a sound text. */
+export function splitSections(text: string): Section[] {
+  const statements = scanToml(text);
+  const headers = statements.filter(({ kind }) => kind === 'header');
+  return [undefined, ...headers].map((header, index) => {
+    const start = header?.start ?? 0;
+    const end = headers[index]?.start ?? text.length;
+    const last = statements.findLast((statement) => statement.start >= start && statement.start < end);
+    const bodyEnd = last?.end ?? start;
+    return {
+      name: header?.path ?? [],
+      header: header === undefined ? '' : text.slice(start, header.end).trimEnd(),
+      body: text.slice(start, bodyEnd),
+      tail: text.slice(bodyEnd, end),
+    };
+  });
+}
+
 const headerPattern = /^[ \t]*\[\[?([^\]\n]*)\]\]?[ \t]*(?:#.*)?$/;
 const partPattern = /"((?:[^"\\]|\\.)*)"|'([^']*)'|([\w-]+)/g;
 
-export function splitSections(text: string): Section[] {
+/** As {@link splitSections} for a text that does not parse, by the look of its lines. */
+export function guessSections(text: string): Section[] {
   const groups: { name: string[]; lines: string[] }[] = [{ name: [], lines: [] }];
   for (const line of text.split(/(?<=\n)/)) {
     const header = headerPattern.exec(line.trimEnd());

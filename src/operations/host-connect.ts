@@ -1,4 +1,4 @@
-// host.connect, host.print-config, host.doctor, host.repair: the way of a chat host to the server.
+// host.connect, host.disconnect, host.print-config, host.doctor, host.repair: the way of a chat host to the server.
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { type ConnectResult, hostNames, hostScopes } from '../shared/host-types.ts';
@@ -28,7 +28,7 @@ const resultSchema = z.object({
       server_command: z.array(z.string()),
       action: z.enum(['added', 'updated', 'removed', 'mended', 'unchanged']),
       written: z.boolean(),
-      method: z.enum(['program', 'file', 'none']),
+      method: z.enum(['file', 'none']),
       diff: z.string(),
       backup: z.string().nullable(),
     }),
@@ -42,7 +42,7 @@ export const hostConnect = defineOperation({
   title: 'Connect a chat host',
   summary: 'Make a chat host start the MCP server of pyro',
   details:
-    "Uses the host's own program where it is installed, else edits its configuration file: with a backup, and with everything else kept. A second run changes nothing. Afterwards the host itself is asked.",
+    'Edits the configuration file of the host: with a backup, and with every byte that is not ours kept. The absolute path of pyro goes in, since a host knows another PATH than this shell. A second run changes nothing. Afterwards the host itself is asked.',
   effect: 'write',
   place: 'front',
   positionals: ['host'],
@@ -75,6 +75,30 @@ export const hostConnect = defineOperation({
     };
     return await engine.hosts.connect(request, { signal, onProgress });
   },
+  render: renderResult,
+});
+
+export const hostDisconnect = defineOperation({
+  name: 'host.disconnect',
+  title: 'Disconnect a chat host',
+  summary: 'Take the entry of pyro out of the configuration of a chat host',
+  details:
+    'In every scope that has one, or in the one that is given; with a backup, and with every byte that is not ours kept. Where there is none nothing changes. Workspaces stay.',
+  effect: 'write',
+  place: 'front',
+  positionals: ['host'],
+  input: z.strictObject({
+    host: hostField,
+    scope: scopeField.describe('The only scope that loses its entry; each that has one unless given'),
+    dry_run: dryRunField,
+  }),
+  output: resultSchema,
+  examples: [
+    { why: 'See first what would go', command: 'pyro host disconnect codex --dry-run' },
+    { why: 'Before pyro is uninstalled', command: 'pyro host disconnect claude-code' },
+  ],
+  run: async ({ engine }, { host, scope, dry_run: isDryRun }) =>
+    await engine.hosts.disconnect({ host, scope, isDryRun }),
   render: renderResult,
 });
 
@@ -212,9 +236,8 @@ export const hostRepair = defineOperation({
 });
 
 function renderResult({ host, dry_run: isDryRun, changes, verification, notes }: ConnectResult): string {
-  const lines = changes.flatMap(({ scope, config_file: path, action, diff, backup, method }) => {
-    const how = method === 'program' ? " by the host's own program" : '';
-    const what = `${host}: ${isDryRun && action !== 'unchanged' ? 'would be ' : ''}${action}${how} (scope ${scope}, ${path})`;
+  const lines = changes.flatMap(({ scope, config_file: path, action, diff, backup }) => {
+    const what = `${host}: ${isDryRun && action !== 'unchanged' ? 'would be ' : ''}${action} (scope ${scope}, ${path})`;
     return [what, ...(diff === '' ? [] : [diff.trimEnd()]), ...(backup === null ? [] : [`backup: ${backup}`])];
   });
   if (verification !== null) lines.push(`the host says: ${verification}`);

@@ -3,7 +3,7 @@ import { daemonStatus, daemonStop } from './daemon.ts';
 import type { AnyOperation } from './define.ts';
 import { envInspect, envList, envPrune, envPull } from './env.ts';
 import { demo, doctor, prepare } from './host.ts';
-import { hostConnect, hostDoctor, hostPrintConfig, hostRepair } from './host-connect.ts';
+import { hostConnect, hostDisconnect, hostDoctor, hostPrintConfig, hostRepair } from './host-connect.ts';
 import { run } from './run.ts';
 import { serviceList, serviceStart, serviceStatus, serviceStop } from './service.ts';
 import { serviceLogs } from './service-logs.ts';
@@ -87,6 +87,7 @@ const list = [
   serviceLogs,
   serviceStop,
   hostConnect,
+  hostDisconnect,
   hostPrintConfig,
   hostDoctor,
   hostRepair,

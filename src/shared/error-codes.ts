@@ -109,7 +109,6 @@ export const errorCodes = {
     meaning: 'A configuration file of a chat host kept changing while it was edited',
     retryable: true,
   },
-  host_command_failed: { meaning: 'The program of a chat host refused to change its configuration', retryable: false },
   host_verify_failed: { meaning: 'The chat host does not get on with the entry that was written', retryable: false },
   locked: { meaning: 'Another process holds the lock', retryable: true },
   internal: { meaning: 'A fault in pyro itself', retryable: false },

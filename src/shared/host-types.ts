@@ -31,6 +31,13 @@ export interface RepairRequest {
   readonly isDryRun: boolean;
 }
 
+export interface DisconnectRequest {
+  readonly host: HostName;
+  /** The only scope that loses its entry; every scope when absent */
+  readonly scope: HostScope | undefined;
+  readonly isDryRun: boolean;
+}
+
 export interface HostChange {
   readonly host: HostName;
   readonly scope: HostScope;
@@ -40,8 +47,7 @@ export interface HostChange {
   readonly action: 'added' | 'updated' | 'removed' | 'mended' | 'unchanged';
   /** False for a dry run, and where nothing changed */
   readonly written: boolean;
-  /** How it was written: by the host's own program, or into its file */
-  readonly method: 'program' | 'file' | 'none';
+  readonly method: 'file' | 'none';
   readonly diff: string;
   readonly backup: string | null;
 }
@@ -84,6 +90,7 @@ export interface HostReport {
 
 export interface Hosts {
   readonly connect: (request: ConnectRequest, context: CallContext) => Promise<ConnectResult>;
+  readonly disconnect: (request: DisconnectRequest) => Promise<ConnectResult>;
   readonly printConfig: (request: ConnectRequest) => Promise<ConfigSnippet>;
   readonly doctor: (hosts: readonly HostName[], context: CallContext) => Promise<HostReport[]>;
   readonly repair: (request: RepairRequest, context: CallContext) => Promise<ConnectResult>;

@@ -10,6 +10,8 @@ export interface Executable {
   readonly realPath: string;
   /** True when a package runner put it into its cache, where it does not stay */
   readonly isPassing: boolean;
+  /** True for the launcher of a checkout, which finds its Node by itself */
+  readonly isScript: boolean;
 }
 
 /** The launcher of a checkout, the link that a package manager made, or the bundle itself. */
@@ -21,6 +23,7 @@ export function locateExecutable(invokedAs: string | undefined = process.argv[1]
   const launcher = join(bundle, '..', '..', 'bin', 'pyro');
   const link =
     invokedAs !== undefined && basename(invokedAs) === 'pyro' && existsSync(invokedAs) ? invokedAs : undefined;
-  const path = existsSync(launcher) ? launcher : resolve(link ?? bundle);
-  return { path, realPath: realpathSync(path), isPassing: path.includes('/_npx/') };
+  const isScript = existsSync(launcher);
+  const path = isScript ? launcher : resolve(link ?? bundle);
+  return { path, realPath: realpathSync(path), isPassing: /\/(_npx|dlx[^/]*)\//.test(path), isScript };
 }

@@ -7,6 +7,7 @@ import { createHosts } from '../../src/hosts/hosts.ts';
 import type { CallContext } from '../../src/shared/call-context.ts';
 import type { ConnectRequest, HostName, Hosts } from '../../src/shared/host-types.ts';
 import { serverOptionsSchema } from '../../src/shared/server-options.ts';
+import { environmentVariables } from '../../src/system/environment-variables.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 export const launcher = join(root, 'bin', 'pyro');
@@ -35,7 +36,8 @@ export function makeHome(): FakeHome {
   mkdirSync(join(project, '.git'), { recursive: true });
   vi.stubEnv('HOME', home);
   vi.stubEnv('PATH', `${bin}:/usr/bin:/bin`);
-  for (const name of ['CODEX_HOME', 'CLAUDE_CONFIG_DIR', 'XDG_CONFIG_HOME', 'PYRO_HOME', 'PYRO_ACCELERATOR'])
+  // Whatever the machine has set of what an entry may pass on, or that leads to other files.
+  for (const name of Object.keys(environmentVariables).filter((each) => each !== 'HOME' && each !== 'PATH'))
     vi.stubEnv(name, '');
   const log = join(home, 'calls.log');
   writeFileSync(log, '');

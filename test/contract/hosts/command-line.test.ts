@@ -23,7 +23,7 @@ describe('pyro host', () => {
     expect(JSON.parse(stdout.toString())).toMatchObject({
       host: 'codex',
       dry_run: false,
-      changes: [{ action: 'added', method: 'program', server_command: [launcher, ...words] }],
+      changes: [{ action: 'added', method: 'file', server_command: [launcher, ...words] }],
       verification: 'known and enabled',
     });
     expect(parseToml(fake.read('.codex/config.toml'))).toMatchObject({ mcp_servers: { pyro: { args: words } } });

@@ -1,0 +1,47 @@
+// Takes the entries of a host out of its files; what else stands there stays to the byte.
+import type { ConnectResult, DisconnectRequest, HostChange } from '../shared/host-types.ts';
+import { serverName } from './adapter.ts';
+import { adapters } from './adapters.ts';
+import { carryOut, type Plan, planEdit } from './change.ts';
+import { placeIn, valueIn } from './connect.ts';
+import { placesByFile } from './repair.ts';
+
+export async function disconnect(request: DisconnectRequest, folder: string): Promise<ConnectResult> {
+  const adapter = adapters[request.host];
+  if (request.scope !== undefined) await placeIn(adapter, request.scope, folder);
+  const changes: HostChange[] = [];
+  for (const places of placesByFile(await adapter.places(folder))) {
+    const [first] = places;
+    const own = places.filter(({ scope }) => request.scope === undefined || scope === request.scope);
+    const planner = async (): Promise<Plan> =>
+      await planEdit(adapter, first, (text, editor) =>
+        own.reduce((next, place) => {
+          const path = [...place.table, serverName];
+          return editor.valueAt(next, path) === undefined ? next : editor.removeEntry(next, path);
+        }, text),
+      );
+    const plan = await planner();
+    const place = own.find((each) => valueIn(each, plan.file.text) !== undefined);
+    if (place === undefined) continue;
+    const command = adapter.readEntry(valueIn(place, plan.file.text))?.command ?? [];
+    changes.push({
+      host: adapter.name,
+      scope: place.scope,
+      config_file: place.path,
+      server_command: [...command],
+      action: 'removed',
+      written: !request.isDryRun,
+      method: request.isDryRun ? 'none' : 'file',
+      diff: plan.diff,
+      backup: request.isDryRun ? null : await carryOut(plan, planner),
+    });
+  }
+  const where = request.scope === undefined ? '' : ` in scope ${request.scope}`;
+  return {
+    host: adapter.name,
+    dry_run: request.isDryRun,
+    changes,
+    verification: null,
+    notes: changes.length === 0 ? [`${adapter.title} has no entry for pyro${where}; nothing was changed`] : [],
+  };
+}
