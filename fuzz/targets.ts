@@ -4,9 +4,10 @@ import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { entriesOf } from '../src/environment/choose.ts';
 import { readLayer } from '../src/environment/layer-reader.ts';
 import { LayerTree } from '../src/environment/layer-tree.ts';
-import { chooseFromIndex, parseConfig, parseManifest } from '../src/environment/manifest.ts';
+import { parseConfig, parseManifest } from '../src/environment/manifest.ts';
 import { parseReference } from '../src/environment/reference.ts';
 import {
   blockSize,
@@ -88,7 +89,7 @@ export const targets: Readonly<Record<string, Target>> = {
     examples: manifests,
     run: (input) => {
       for (const parse of [
-        () => chooseFromIndex(input, 'image'),
+        () => entriesOf(input),
         () => parseManifest(input, 'image'),
         () => parseConfig(input, { config: { digest: '', size: 0 }, layers: [] }, 'image'),
       ]) {

@@ -1,5 +1,5 @@
 // The engine in this process: environments, guests and the checks of the machine behind one interface.
-import { type CatalogueEntry, catalogue, findEntry } from '../environment/catalogue.ts';
+import { type CatalogueEntry, catalogue, findEntry, packagesReference } from '../environment/catalogue.ts';
 import { pruneStore } from '../environment/prune.ts';
 import { pullEnvironment } from '../environment/pull.ts';
 import { parseReference } from '../environment/reference.ts';
@@ -113,7 +113,7 @@ function summarize(
 ): EnvironmentSummary {
   return {
     name,
-    reference: entry?.reference ?? cached?.record.reference ?? name,
+    reference: entry?.reference ?? cached?.record.reference ?? (entry === undefined ? name : packagesReference),
     description: entry?.description ?? 'OCI image',
     installed: cached !== undefined,
     source: cached?.record.source ?? null,

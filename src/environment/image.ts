@@ -5,7 +5,8 @@ import type { OnProgress } from '../shared/progress.ts';
 import { temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { type BlobPlan, fetchBlob } from './blobs.ts';
-import { checkDigest, chooseFromIndex, digestOf, manifestTypes, parseConfig, parseManifest } from './manifest.ts';
+import { type ChosenManifest, chooseManifest } from './choose.ts';
+import { checkDigest, manifestTypes, parseConfig } from './manifest.ts';
 import type { ImageReference } from './reference.ts';
 import { Registry } from './registry.ts';
 import type { HttpLimits } from './registry-http.ts';
@@ -47,7 +48,14 @@ export async function pullImage(pull: ImagePull): Promise<Environment> {
       pull.onProgress({ phase: 'image', message: `reading layer ${number} of ${layers.length}` });
     const onPacked = (doneBytes: number, totalBytes: number): void =>
       pull.onProgress({ phase: 'image', message: 'packing the image', doneBytes, totalBytes });
-    await squashLayers({ layers, diffIds: config.rootfs.diff_ids, image, signal, onLayer, onPacked });
+    await squashLayers({
+      layers,
+      diffIds: config.rootfs?.diff_ids?.length ? config.rootfs.diff_ids : undefined,
+      image,
+      signal,
+      onLayer,
+      onPacked,
+    });
     const fields = {
       version: 1 as const,
       name: pull.name,
@@ -70,15 +78,13 @@ export async function pullImage(pull: ImagePull): Promise<Environment> {
   }
 }
 
-async function fetchManifest(registry: Registry, reference: ImageReference) {
-  const image = reference.canonical;
-  const first = await registry.manifest(reference.digest ?? reference.tag ?? 'latest', manifestTypes, longestManifest);
+async function fetchManifest(registry: Registry, reference: ImageReference): Promise<ChosenManifest> {
+  const manifest = async (name: string): Promise<Buffer> =>
+    await registry.manifest(name, manifestTypes, longestManifest);
+  const first = await manifest(reference.digest ?? reference.tag ?? 'latest');
   checkDigest(first, reference.digest, 'manifest');
-  const chosen = chooseFromIndex(first, image);
-  if (chosen === undefined) return { manifest: parseManifest(first, image), digest: digestOf(first) };
-  const second = await registry.manifest(chosen, manifestTypes, longestManifest);
-  checkDigest(second, chosen, 'manifest');
-  return { manifest: parseManifest(second, image), digest: chosen };
+  const config = async (digest: string): Promise<Buffer> => await registry.document(digest, longestConfig);
+  return await chooseManifest(first, reference.canonical, { manifest, config });
 }
 
 async function fetchLayers(pull: ImagePull, registry: Registry, layers: readonly BlobPlan[]): Promise<string[]> {

@@ -7,7 +7,8 @@ import { createGunzip } from 'node:zlib';
 import { isPyroError, messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { gibibyte, mebibyte } from '../shared/units.ts';
 import { ByteSource } from './byte-source.ts';
-import { blockSize, type Extension, readEntry, readPax, readRawHeader, type TarEntry } from './tar-header.ts';
+import { fillHoles, mostHoles, readStored } from './sparse.ts';
+import { blockSize, type Extension, readEntry, readPax, readRawHeader, shown, type TarEntry } from './tar-header.ts';
 import { isZstd, unpackZstd } from './zstd.ts';
 
 export interface LayerItem {
@@ -25,6 +26,12 @@ export interface LayerSource {
   readonly onDigest?: (digest: string) => void;
 }
 
+/** What Docker once read besides */
+const otherCompressions = [
+  { name: 'xz', start: /^\xfd7zXZ\0/ },
+  { name: 'bzip2', start: /^BZh[1-9]1AY&SY/ },
+] as const;
+const longestMagic = 10;
 const longestExtension = 4 * mebibyte;
 const longestLayer = 256 * gibibyte;
 const plain: Extension = { records: new Map(), longName: undefined, longLink: undefined };
@@ -32,7 +39,9 @@ const plain: Extension = { records: new Map(), longName: undefined, longLink: un
 /** Entries in their order. Throws `image_invalid` or `image_unsupported` with the layer's number. */
 export async function* readLayer(source: LayerSource): AsyncGenerator<LayerItem> {
   source.signal.throwIfAborted();
-  const stream = await openLayer(source.path);
+  const stream = await openLayer(source.path).catch((error: unknown) => {
+    throw asLayerError(error, source.number);
+  });
   const onAbort = (): void => {
     stream.destroy(new PyroError('cancelled', 'cancelled'));
   };
@@ -73,6 +82,7 @@ async function* named(data: AsyncGenerator<Buffer>, source: LayerSource): AsyncG
 
 async function* entriesOf(bytes: ByteSource): AsyncGenerator<LayerItem> {
   let extension = plain;
+  let holes = 0;
   for (;;) {
     const block = await bytes.take(blockSize);
     const header = block === undefined ? undefined : readRawHeader(block);
@@ -89,19 +99,32 @@ async function* entriesOf(bytes: ByteSource): AsyncGenerator<LayerItem> {
       continue;
     }
     const entry = readEntry(header, extension);
+    const { size, pieces } = await readStored(bytes, header, { records: extension.records, entry });
     extension = plain;
-    let left = entry.size;
+    holes += entry.size - size;
+    if (holes > mostHoles) {
+      throw new PyroError(
+        'image_unsupported',
+        `${shown(entry.name)} is a file of ${entry.size} bytes, nearly all holes`,
+        {
+          hint: 'make the image without it; /var/log/lastlog grows so by large user ids (useradd --no-log-init)',
+        },
+      );
+    }
+    let left = size;
+    const some = async (most: number): Promise<Buffer> => {
+      const piece = await bytes.some(Math.min(most, left));
+      left -= piece.length;
+      return piece;
+    };
     yield {
       entry,
       data: async function* () {
-        while (left > 0) {
-          const piece = await bytes.some(left);
-          left -= piece.length;
-          yield piece;
-        }
+        if (pieces !== undefined) return yield* fillHoles(pieces, entry.size, some);
+        while (left > 0) yield await some(left);
       },
     };
-    await bytes.skip(left + padded(entry.size) - entry.size);
+    await bytes.skip(left + padded(size) - size);
   }
 }
 
@@ -110,7 +133,7 @@ async function openLayer(path: string): Promise<Readable> {
   const file = await open(path, 'r');
   let magic: Buffer;
   try {
-    magic = (await file.read(Buffer.alloc(4), 0, 4, 0)).buffer;
+    magic = (await file.read(Buffer.alloc(longestMagic), 0, longestMagic, 0)).buffer;
   } finally {
     await file.close();
   }
@@ -118,6 +141,12 @@ async function openLayer(path: string): Promise<Readable> {
   // The last stream of a pipeline reports the failures of all; whoever reads it sees them.
   if (magic[0] === 0x1f && magic[1] === 0x8b)
     return pipeline(raw, createGunzip({ chunkSize: 256 * 1024 }), () => undefined);
+  const other = otherCompressions.find(({ start }) => start.test(magic.toString('latin1')));
+  if (other !== undefined) {
+    throw new PyroError('image_unsupported', `is compressed with ${other.name}`, {
+      hint: "push the image again with gzip or zstd, as today's tools do by themselves",
+    });
+  }
   return isZstd(magic.readUInt32LE(0)) ? Readable.from(unpackZstd(raw), { objectMode: false }) : raw;
 }
 

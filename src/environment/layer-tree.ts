@@ -29,9 +29,15 @@ const longestPath = 4096;
 const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
 const ownMark = '.wh..wh.';
+/** What the overlay of a guest would take for its own; in an image it is left over from the one that it was made in */
+const overlayXattr = 'trusted.overlay.';
+/** Folder in which AUFS keeps the files of hard links, whose names point there */
+const linkFolder = '.wh..wh.plnk';
 
 export class LayerTree {
   readonly #root: TreeNode = folder(implicitFolder());
+  /** What the present layer has hidden, and what it keeps for hard links only, by their full names */
+  readonly #aside = new Map<string, TreeNode>();
   #count = 0;
 
   /** Metadata of the root folder. */
@@ -43,6 +49,7 @@ export class LayerTree {
   apply(layer: number, entries: readonly TarEntry[]): void {
     this.#count += entries.length;
     if (this.#count > mostEntries) throw invalid(layer, 'the image', `has more than ${mostEntries} entries`);
+    this.#aside.clear();
     for (const entry of entries) this.#hide(layer, entry);
     entries.forEach((entry, number) => {
       this.#add(layer, entry, number);
@@ -68,20 +75,60 @@ export class LayerTree {
 
   #hide(layer: number, entry: TarEntry): void {
     const parts = split(layer, entry.name);
+    // What is a folder in this layer takes the place of a link below, also for entries that stand before it.
+    if (entry.type === 'directory' && this.#bare(parts)?.inode.meta.type === 'symlink') this.#remove(parts);
+    if (isOpaque(entry)) this.#bare(parts)?.children?.clear();
     const name = parts.pop();
-    if (name === undefined || !name.startsWith(whiteout)) return;
-    const parent = this.#walkTo(parts, { layer, name: entry.name, canMake: false });
-    if (name === opaque) parent?.children?.clear();
-    else if (!name.startsWith(ownMark)) parent?.children?.delete(name.slice(whiteout.length));
+    if (name === undefined) return;
+    if (name === opaque) this.#empty(parts);
+    else if (isWhiteout(entry)) this.#remove([...parts, name]);
+    else if (name.startsWith(whiteout) && !name.startsWith(ownMark))
+      this.#remove([...parts, name.slice(whiteout.length)]);
+  }
+
+  /** Only folders are opaque, so whatever else lies there below is one from this layer on. */
+  #empty(parts: readonly string[]): void {
+    const node = this.#bare(parts);
+    node?.children?.clear();
+    if (node === undefined || node.children !== undefined) return;
+    this.#remove(parts);
+    this.#bare(parts.slice(0, -1))?.children?.set(parts.at(-1) ?? '', folder(implicitFolder()));
+  }
+
+  #remove(parts: readonly string[]): void {
+    const known = this.#bare(parts);
+    if (known === undefined) return;
+    this.#bare(parts.slice(0, -1))?.children?.delete(parts.at(-1) ?? '');
+    // A hard link to what its own layer removes: tools write it before the mark, and it holds the content.
+    if (known.children === undefined) this.#aside.set(parts.join('/'), known);
+  }
+
+  /**
+   * What these names stand for themselves. A mark speaks of the tree as its layer has it: where a layer below has a link
+   * on the way, there is nothing to hide, and what the link leads to is another folder.
+   */
+  #bare(parts: readonly string[]): TreeNode | undefined {
+    let node: TreeNode | undefined = this.#root;
+    for (const part of parts) node = node?.children?.get(part);
+    return node;
   }
 
   #add(layer: number, entry: TarEntry, number: number): void {
     const parts = split(layer, entry.name);
+    if (isWhiteout(entry)) return;
+    if (parts.some((part) => part.startsWith(whiteout))) {
+      // Names that begin so are reserved for marks. Those of AUFS hold what hard links name.
+      if (parts[0] === linkFolder && entry.type === 'file') {
+        const { name: _, ...meta } = entry;
+        this.#aside.set(parts.join('/'), { inode: { meta, layer, entry: number }, children: undefined });
+      }
+      return;
+    }
     const name = parts.pop();
-    if (name?.startsWith(whiteout) === true) return;
     if (entry.linkname.length > longestPath || entry.linkname.includes('\0'))
       throw invalid(layer, entry.name, 'is a link whose target is too long or holds a zero byte');
-    const { name: _, ...meta } = entry;
+    const { name: _, ...told } = entry;
+    const meta = { ...told, xattrs: entry.xattrs.filter(([key]) => !key.startsWith(overlayXattr)) };
     const inode = { meta, layer, entry: number };
     if (name === undefined) {
       if (entry.type !== 'directory') throw invalid(layer, entry.name, 'would replace the root folder');
@@ -100,9 +147,10 @@ export class LayerTree {
   /** What a hard link names at this time; it outlives the removal of that name. */
   #linked(layer: number, entry: TarEntry): Inode {
     const parts = split(layer, entry.linkname);
+    const aside = this.#aside.get(parts.join('/'));
     const name = parts.pop() ?? '';
     const parent = this.#walkTo(parts, { layer, name: entry.name, canMake: false });
-    const target = parent?.children?.get(name);
+    const target = parent?.children?.get(name) ?? aside;
     if (target === undefined)
       throw invalid(layer, entry.name, `is a hard link to ${shown(entry.linkname)}, which is not there`);
     if (target.children !== undefined) throw invalid(layer, entry.name, 'is a hard link to a folder');
@@ -140,6 +188,15 @@ export class LayerTree {
     }
     return stack.at(-1);
   }
+}
+
+/** The mark of an overlay's own upper folder, as tools write it that pack such a folder as it stands. */
+function isWhiteout({ type, devmajor, devminor }: TarEntry): boolean {
+  return type === 'character-device' && devmajor === 0 && devminor === 0;
+}
+
+function isOpaque({ type, xattrs }: TarEntry): boolean {
+  return type === 'directory' && xattrs.some(([key, value]) => key === `${overlayXattr}opaque` && /^[yx]$/.test(value));
 }
 
 function sorted(node: TreeNode): Iterator<[string, TreeNode]> {

@@ -1,24 +1,22 @@
-// Manifests, indexes and configurations of images: parsed with bounds, and the one for linux/amd64 chosen.
+// Manifests, indexes and configurations of images: parsed with bounds, and what platform they are for.
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 
-const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+const mostLayers = 1000;
+export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 const descriptorSchema = z.object({
   digest: digestSchema,
   size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
   mediaType: z.string().max(255).optional(),
 });
-const platformSchema = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
-const indexSchema = z.object({
-  manifests: z.array(descriptorSchema.extend({ platform: platformSchema.optional() })).max(1000),
-});
-const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema).max(500) });
+const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema).max(mostLayers) });
 const oldSchema = z.object({ schemaVersion: z.literal(1) });
 const configSchema = z.object({
   architecture: z.string().optional(),
   os: z.string().optional(),
-  rootfs: z.object({ diff_ids: z.array(digestSchema).max(500) }),
+  // Some tools leave it out; the digests of the layers as they came have been checked anyway.
+  rootfs: z.object({ diff_ids: z.array(digestSchema).max(mostLayers).nullish() }).nullish(),
   config: z
     .object({
       Env: z.array(z.string()).nullish(),
@@ -37,6 +35,8 @@ const configTypes = new Set([
   'application/octet-stream',
 ]);
 
+export const wantedPlatform = 'linux/amd64';
+
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ImageConfig = z.infer<typeof configSchema>;
 
@@ -48,17 +48,14 @@ export const manifestTypes = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ');
 
-/** Digest of the manifest for linux/amd64 when the document is an index, undefined when it is none. Throws `image_unsupported`. */
-export function chooseFromIndex(bytes: Buffer, image: string): string | undefined {
-  const index = indexSchema.safeParse(parseJson(bytes));
-  if (!index.success) return undefined;
-  const fitting = index.data.manifests
-    .filter(({ platform }) => platform?.os === 'linux' && platform.architecture === 'amd64')
-    // A variant such as v3 asks for more than every processor has.
-    .sort((a, b) => Number(a.platform?.variant !== undefined) - Number(b.platform?.variant !== undefined))[0];
-  if (fitting !== undefined) return fitting.digest;
-  const offered = index.data.manifests.map(({ platform }) => `${platform?.os ?? '?'}/${platform?.architecture ?? '?'}`);
-  throw unsupported(image, [...new Set(offered)].slice(0, 8).join(', '));
+/** `os/architecture` in one spelling; undefined where the image does not tell, which stands for nothing in particular. */
+export function platformOf(told: {
+  os?: string | null | undefined;
+  architecture?: string | null | undefined;
+}): string | undefined {
+  if (!told.os || !told.architecture) return undefined;
+  const architecture = told.architecture.toLowerCase();
+  return `${told.os.toLowerCase()}/${/^x86[_-]64$/.test(architecture) ? 'amd64' : architecture}`;
 }
 
 /** Throws `image_invalid` or, for what is no image of layers, `image_unsupported`. */
@@ -69,7 +66,13 @@ export function parseManifest(bytes: Buffer, image: string): Manifest {
     });
   }
   const manifest = parse(manifestSchema, bytes, 'manifest');
-  if (configTypes.has(manifest.config.mediaType ?? 'application/octet-stream')) return manifest;
+  const encrypted = manifest.layers.findIndex(({ mediaType }) => mediaType?.endsWith('+encrypted'));
+  if (encrypted >= 0) {
+    throw new PyroError('image_unsupported', `layer ${encrypted + 1} of ${image} is encrypted`, {
+      hint: 'decrypt the image, for example with skopeo copy --decryption-key, and pull the copy',
+    });
+  }
+  if (configTypes.has(manifest.config.mediaType || 'application/octet-stream')) return manifest;
   throw new PyroError('image_unsupported', `${image} is no image but ${manifest.config.mediaType}`, {
     hint: 'pull a reference of a container image; pyro env list shows the catalogue',
   });
@@ -78,10 +81,10 @@ export function parseManifest(bytes: Buffer, image: string): Manifest {
 /** The configuration that belongs to the manifest. Throws `image_invalid` or `image_unsupported`. */
 export function parseConfig(bytes: Buffer, manifest: Manifest, image: string): ImageConfig {
   const config = parse(configSchema, bytes, 'configuration');
-  const platform = `${config.os ?? 'linux'}/${config.architecture ?? 'amd64'}`;
-  if (platform !== 'linux/amd64') throw unsupported(image, platform);
-  const [layers, diffIds] = [manifest.layers.length, config.rootfs.diff_ids.length];
-  if (layers === diffIds) return config;
+  const platform = platformOf({ os: config.os || 'linux', architecture: config.architecture || 'amd64' });
+  if (platform !== wantedPlatform) throw otherPlatform(image, platform ?? '?');
+  const [layers, diffIds] = [manifest.layers.length, config.rootfs?.diff_ids?.length ?? 0];
+  if (layers === diffIds || diffIds === 0) return config;
   throw new PyroError('image_invalid', `the image has ${layers} layers but ${diffIds} diff_ids`, {
     hint: 'the image is damaged; pull another tag or ask who made it',
   });
@@ -108,7 +111,7 @@ function parse<T>(schema: z.ZodType<T>, bytes: Buffer, what: string): T {
   });
 }
 
-function parseJson(bytes: Buffer): unknown {
+export function parseJson(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch {
@@ -117,8 +120,9 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-function unsupported(image: string, found: string): PyroError {
-  return new PyroError('image_unsupported', `${image} is not for linux/amd64, only for: ${found}`, {
-    hint: 'take an image that has a linux/amd64 variant',
+export function otherPlatform(image: string, found: string): PyroError {
+  return new PyroError('image_unsupported', `${image} is not for ${wantedPlatform}, only for: ${found}`, {
+    hint: `take an image that has a ${wantedPlatform} variant`,
+    details: { platform: found },
   });
 }

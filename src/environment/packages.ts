@@ -8,11 +8,9 @@ import { runCommand, tryCommand } from '../system/command.ts';
 import { temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { findAptSources } from './apt-sources.ts';
-import type { CatalogueEntry } from './catalogue.ts';
+import { type CatalogueEntry, packageSuite, packagesReference } from './catalogue.ts';
 import { squashLayers } from './squash.ts';
 import { addEnvironment, type Environment, environmentsFolder, type Store } from './store.ts';
-
-const suite = 'bookworm';
 
 /** mmdebstrap's own words for its steps, and ours; the lines that are not here name temporary folders and the like. */
 const steps: readonly (readonly [RegExp, string])[] = [
@@ -34,24 +32,30 @@ export async function buildFromPackages(
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<Environment> {
-  const sources = await findAptSources(suite, signal);
+  const sources = await findAptSources(packageSuite, signal);
   const folder = environmentsFolder(store);
   await makeFolder(folder);
   const tar = temporaryName(join(folder, 'packages.tar'));
   const image = temporaryName(join(folder, 'packages.squashfs'));
   try {
     onProgress({ phase: 'packages', message: `building ${entry.name} from Debian packages (half a minute or more)` });
-    await bootstrap({ packages: entry.packages, sources, tar, signal, onProgress });
+    await bootstrap({ packages: entry.packages, finish: entry.finish ?? [], sources, tar, signal, onProgress });
     const onPacked = (doneBytes: number, totalBytes: number): void =>
       onProgress({ phase: 'image', message: 'packing the image', doneBytes, totalBytes });
     await squashLayers({ layers: [tar], diffIds: undefined, image, signal, onPacked });
     const fields = {
       version: 1 as const,
       name: entry.name,
-      reference: `packages:${suite}`,
+      reference: packagesReference,
       source: 'packages' as const,
       created_at: new Date().toISOString(),
-      config: { env: [`PATH=${usualPath}`], working_dir: '/', user: '', entrypoint: [], cmd: ['bash'] },
+      config: {
+        env: [`PATH=${usualPath}`, ...(entry.env ?? [])],
+        working_dir: '/',
+        user: '',
+        entrypoint: [],
+        cmd: ['bash'],
+      },
       layers: 1,
       packages: [...entry.packages],
     };
@@ -64,13 +68,14 @@ export async function buildFromPackages(
 
 interface Bootstrap {
   readonly packages: readonly string[];
+  readonly finish: readonly string[];
   readonly sources: readonly string[];
   readonly tar: string;
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
 }
 
-async function bootstrap({ packages, sources, tar, signal, onProgress }: Bootstrap): Promise<void> {
+async function bootstrap({ packages, finish, sources, tar, signal, onProgress }: Bootstrap): Promise<void> {
   const args = [
     '--variant=minbase',
     '--format=tar',
@@ -80,13 +85,14 @@ async function bootstrap({ packages, sources, tar, signal, onProgress }: Bootstr
     // Copies of this machine's own files; a guest gets its own.
     '--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname"',
   ];
+  for (const line of finish) args.push(`--customize-hook=${line}`);
   if (packages.length > 0) args.push(`--include=${packages.join(',')}`);
   // The user of the namespace must be able to pass through here.
   const work = await mkdtemp(join(tmpdir(), 'pyro-packages-'));
   await chmod(work, 0o755);
   try {
     // In namespaces of its own nothing stays mounted, and nothing runs, when the build is ended half-way.
-    await runCommand('mmdebstrap', ['--mode=unshare', ...args, suite, tar, ...sources], {
+    await runCommand('mmdebstrap', ['--mode=unshare', ...args, packageSuite, tar, ...sources], {
       signal,
       // Asked to end, it would tidy up for many seconds, and its children outlive it when it is killed alone.
       endsWholeGroup: true,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { acquireLock } from '../system/lock.ts';
-import { type CatalogueEntry, findEntry } from './catalogue.ts';
+import { type CatalogueEntry, catalogue, findEntry } from './catalogue.ts';
 import { pullImage } from './image.ts';
 import { buildFromPackages } from './packages.ts';
 import { waitForPrune } from './prune.ts';
@@ -70,6 +70,14 @@ async function pullLocked(request: PullRequest): Promise<PullOutcome> {
     return { environment: previous, outcome: 'up_to_date', previousDigest: previous.digest, note: undefined };
   }
   if (source === 'packages') return await build(request, requireBuildable(name, entry), previous, undefined);
+  if (entry !== undefined && entry.reference === undefined) {
+    if (source === 'registry') {
+      throw new PyroError('environment_unknown', `no registry has ${name}: it is built from Debian packages only`, {
+        hint: `get it with: pyro env pull ${name} --source packages`,
+      });
+    }
+    return await build(request, requireBuildable(name, entry), previous, undefined);
+  }
   try {
     return await pull(request, entry?.reference ?? name, previous);
   } catch (error) {
@@ -115,6 +123,6 @@ function isBuildable(entry: CatalogueEntry | undefined): entry is Buildable {
 function requireBuildable(name: string, entry: CatalogueEntry | undefined): Buildable {
   if (isBuildable(entry)) return entry;
   throw new PyroError('environment_unknown', `${name} cannot be built from packages`, {
-    hint: 'debian:12, debian:12-base and debian:12-build can; others come from a registry',
+    hint: `${catalogue.flatMap((each) => (each.packages === undefined ? [] : [each.name])).join(', ')} can; others come from a registry`,
   });
 }

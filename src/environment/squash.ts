@@ -60,9 +60,10 @@ async function* mergedArchive(tree: LayerTree, plan: SquashPlan): AsyncGenerator
     else if (known === undefined) names.set(inode, [path]);
     else known.push(path);
   }
-  const wanted = layers.map(() => new Map<number, string>());
+  const wanted = layers.map(() => new Map<number, TarEntry>());
   for (const [inode, [first]] of names) {
-    if (inode.meta.type === 'file' && first !== undefined) wanted[inode.layer]?.set(inode.entry, first);
+    if (inode.meta.type === 'file' && first !== undefined)
+      wanted[inode.layer]?.set(inode.entry, { ...inode.meta, name: first, linkname: '' });
   }
   const total = [...names.keys()].reduce((sum, { meta }) => sum + meta.size, 0);
   let done = 0;
@@ -70,10 +71,10 @@ async function* mergedArchive(tree: LayerTree, plan: SquashPlan): AsyncGenerator
   for (const [index, path] of layers.entries()) {
     let number = -1;
     if (wanted[index]?.size === 0) continue;
-    for await (const { entry, data } of readLayer({ path, number: index + 1, signal })) {
-      const name = wanted[index]?.get(++number);
-      if (name === undefined) continue;
-      yield writeHeader({ ...entry, name, linkname: '' });
+    for await (const { data } of readLayer({ path, number: index + 1, signal })) {
+      const entry = wanted[index]?.get(++number);
+      if (entry === undefined) continue;
+      yield writeHeader(entry);
       for await (const piece of data()) {
         yield piece;
         done += piece.length;

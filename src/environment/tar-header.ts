@@ -40,6 +40,7 @@ const types: Readonly<Record<string, EntryType>> = {
   '0': 'file',
   '\0': 'file',
   '7': 'file',
+  S: 'file',
   '1': 'link',
   '2': 'symlink',
   '3': 'character-device',
@@ -47,6 +48,7 @@ const types: Readonly<Record<string, EntryType>> = {
   '5': 'directory',
   '6': 'fifo',
 };
+const sparseMap = 'GNU.sparse.map';
 const xattrKey = 'SCHILY.xattr.';
 /** Squashfs knows these families only; access control lists and the like have no place in it. */
 const keptXattrs = /^(?:user|trusted|security)\../s;
@@ -55,9 +57,16 @@ const longestXattr = 65_536;
 /** Header of one block; undefined for a block of zeros, the end of an archive. */
 export function readRawHeader(block: Buffer): RawHeader | undefined {
   let sum = 0;
-  for (let index = 0; index < blockSize; index++) sum += index >= 148 && index < 156 ? 32 : (block[index] ?? 0);
+  let high = 0;
+  for (let index = 0; index < blockSize; index++) {
+    const byte = index >= 148 && index < 156 ? 32 : (block[index] ?? 0);
+    sum += byte;
+    if (byte >= 0x80) high++;
+  }
   if (sum === 8 * 32) return undefined;
-  if (sum !== numberAt(block, 148, 8)) throw bad('has a header whose checksum is wrong');
+  const told = numberAt(block, 148, 8);
+  // Some old tools add the bytes up as signed ones.
+  if (told !== sum && told !== sum - 256 * high) throw bad('has a header whose checksum is wrong');
   return { flag: String.fromCharCode(block[156] ?? 0), size: numberAt(block, 124, 12), block };
 }
 
@@ -67,12 +76,8 @@ export function readEntry({ flag, size, block }: RawHeader, { records, longName,
   const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? textAt(block, 345, 155) : '';
   // An empty value takes an earlier one back.
   const text = (key: string): string | undefined => records.get(key) || undefined;
-  const name = text('path') ?? longName ?? (prefix === '' ? ownName : `${prefix}/${ownName}`);
-  if (flag === 'S' || [...records.keys()].some((key) => key.startsWith('GNU.sparse.'))) {
-    throw new PyroError('image_unsupported', `${shown(name)} is a sparse entry, which pyro does not read`, {
-      hint: 'build the image with another tool, or without sparse files',
-    });
-  }
+  const name =
+    text('GNU.sparse.name') ?? text('path') ?? longName ?? (prefix === '' ? ownName : `${prefix}/${ownName}`);
   const known = types[flag];
   if (known === undefined) throw bad(`has an entry ${shown(name)} of the unknown type ${JSON.stringify(flag)}`);
   // Archives of old tools mark a folder by its trailing slash alone.
@@ -85,6 +90,12 @@ export function readEntry({ flag, size, block }: RawHeader, { records, longName,
       throw bad(`has an entry ${shown(name)} with a broken ${key}`);
     return value;
   };
+  /** Of a file with holes less is stored. */
+  const realSize = (): number => {
+    if (flag === 'S') return number('GNU.sparse.realsize', numberAt(block, 483, 12));
+    return number('GNU.sparse.realsize', number('GNU.sparse.size', number('size', size)));
+  };
+  const isDevice = /^[34]$/.test(flag);
   return {
     name,
     type,
@@ -92,11 +103,12 @@ export function readEntry({ flag, size, block }: RawHeader, { records, longName,
     uid: number('uid', numberAt(block, 108, 8)),
     gid: number('gid', numberAt(block, 116, 8)),
     // Some tools note the target's length on a link, where no data follows.
-    size: type === 'file' ? number('size', size) : 0,
+    size: type === 'file' ? realSize() : 0,
     mtime: clamp(Math.floor(Number(text('mtime') ?? numberAt(block, 136, 12, true))), 0xffffffff),
     linkname: text('linkpath') ?? longLink ?? textAt(block, 157, 100),
-    devmajor: numberAt(block, 329, 8),
-    devminor: numberAt(block, 337, 8),
+    // Old tools leave anything there in entries of other types.
+    devmajor: isDevice ? numberAt(block, 329, 8) : 0,
+    devminor: isDevice ? numberAt(block, 337, 8) : 0,
     xattrs: [...records]
       .filter(([key, value]) => key.startsWith(xattrKey) && value.length <= longestXattr)
       .map(([key, value]) => [key.slice(xattrKey.length), value] as const)
@@ -115,7 +127,13 @@ export function readPax(bytes: Buffer): Map<string, string> {
     if (!/^[1-9]\d{0,8}$/.test(digits) || end > bytes.length || equals < 0 || equals >= end || bytes[end - 1] !== 10) {
       throw bad('has an extended header that does not parse');
     }
-    records.set(bytes.toString('latin1', space + 1, equals), bytes.toString('latin1', equals + 1, end - 1));
+    const key = bytes.toString('latin1', space + 1, equals);
+    const value = bytes.toString('latin1', equals + 1, end - 1);
+    // The one record that may stand there many times; the later form of it has all in one.
+    if (key === 'GNU.sparse.offset' || key === 'GNU.sparse.numbytes') {
+      const known = records.get(sparseMap);
+      records.set(sparseMap, known === undefined ? value : `${known},${value}`);
+    } else records.set(key, value);
     start = end;
   }
   return records;
@@ -182,7 +200,7 @@ function putNumber(bytes: Buffer, value: number, offset: number, length: number)
   bytes[offset] = 0x80;
 }
 
-function numberAt(bytes: Buffer, offset: number, length: number, mayBeNegative = false): number {
+export function numberAt(bytes: Buffer, offset: number, length: number, mayBeNegative = false): number {
   const first = bytes[offset] ?? 0;
   if (first >= 0x80) {
     if (first === 0xff && mayBeNegative) return 0;

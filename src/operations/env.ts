@@ -77,7 +77,7 @@ export const envPull = defineOperation({
   title: 'Pull an environment',
   summary: 'Get an environment into the local cache',
   details:
-    'Takes a name of the catalogue or any OCI reference. With --source auto the three Debian environments are built from Debian packages when the registry does not answer.',
+    'Takes a name of the catalogue or any OCI reference. The Debian environments can be built from Debian packages: with --source auto when the registry does not answer, debian:12-dev always.',
   effect: 'write',
   place: 'front',
   positionals: ['environment'],

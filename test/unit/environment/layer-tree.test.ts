@@ -64,6 +64,89 @@ describe('LayerTree', () => {
     ]);
   });
 
+  const linkTo = (name: string, linkname: string): TarEntry => entry(name, { type: 'symlink', linkname });
+  const below = [entry('real/'), entry('real/keep'), linkTo('link', 'real')];
+  const mark = { type: 'character-device', devmajor: 0, devminor: 0 } as const;
+  const kept = ['link@0', 'real@0', 'real/keep@0'];
+  const folderNow = ['link@1', 'link/new@1', 'real@0', 'real/keep@0'];
+  it.each([
+    ['a whiteout', below, [entry('link/.wh.keep')], kept],
+    ['an opaque mark', below, [entry('link/.wh..wh..opq')], ['link@-1', 'real@0', 'real/keep@0']],
+    ['a mark of an overlay', below, [entry('link/keep', mark)], kept],
+    [
+      'an opaque mark behind a further link',
+      [...below, linkTo('far', 'link')],
+      [entry('far/.wh.keep')],
+      ['far@0', ...kept],
+    ],
+    [
+      'a folder in place of the link',
+      below,
+      [entry('link/'), entry('link/.wh..wh..opq'), entry('link/new')],
+      folderNow,
+    ],
+    ['a folder that is named after its content', below, [entry('link/new'), entry('link/')], folderNow],
+    [
+      'an opaque folder that is named last',
+      below,
+      [entry('link/new'), entry('link/.wh..wh..opq'), entry('link/')],
+      folderNow,
+    ],
+    ['a whiteout of the link itself', below, [entry('.wh.link')], ['real@0', 'real/keep@0']],
+    [
+      'a mark below a link that its own layer has',
+      [entry('real/'), entry('real/keep')],
+      [linkTo('link', 'real'), entry('link/.wh.keep')],
+      ['link@1', 'real@0', 'real/keep@0'],
+    ],
+    ['a mark below a file', [entry('f')], [entry('f/.wh.x')], ['f@0']],
+    ['a mark below nothing', [entry('f')], [entry('no/such/.wh.x'), entry('none/.wh..wh..opq')], ['f@0']],
+  ])('follows no link for %s', (_name, lower, upper, expected) => {
+    expect(merge(lower, upper)).toEqual(expected);
+  });
+
+  it.each([
+    ['a device 0/0 for a whiteout', [entry('a'), entry('d/'), entry('d/x')], [entry('a', mark), entry('d', mark)], []],
+    [
+      'an attribute of an overlay for an opaque folder',
+      [entry('d/'), entry('d/old')],
+      [entry('d/new'), entry('d/', { xattrs: [['trusted.overlay.opaque', 'y']] })],
+      ['d@1', 'd/new@1'],
+    ],
+    ['marks of the tools themselves for none', [entry('a')], [entry('.wh..wh.aufs'), entry('.wh..wh.orph/')], ['a@0']],
+    ['what lies in a reserved folder for nothing', [], [entry('.wh.x/'), entry('.wh.x/y'), entry('a')], ['a@1']],
+  ])('takes %s', (_name, lower, upper, expected) => {
+    expect(merge(lower, upper)).toEqual(expected);
+  });
+
+  it('passes no attribute of an overlay on to the overlay of a guest', () => {
+    const xattrs = ['trusted.overlay.redirect', 'trusted.overlay.metacopy', 'user.kept'].map(
+      (key) => [key, 'x'] as const,
+    );
+    const tree = new LayerTree();
+    tree.apply(0, [entry('a', { xattrs }), entry('d/', { xattrs })]);
+    expect([...tree.walk()].map(({ inode }) => inode.meta.xattrs)).toEqual([
+      [['user.kept', 'x']],
+      [['user.kept', 'x']],
+    ]);
+  });
+
+  it('links to what the same layer removes, before or behind the link, and to files that AUFS keeps', () => {
+    const link = entry('b', { type: 'link', linkname: 'a' });
+    expect(merge([entry('a')], [link, entry('.wh.a')])).toEqual(['b@0']);
+    expect(merge([entry('a')], [entry('.wh.a'), link])).toEqual(['b@0']);
+    const plnk = { type: 'link', linkname: '.wh..wh.plnk/12.34' } as const;
+    expect(merge([entry('.wh..wh.plnk/'), entry('.wh..wh.plnk/12.34'), entry('a', plnk), entry('b', plnk)])).toEqual([
+      'a@0',
+      'b@0',
+    ]);
+  });
+
+  it('takes the last of two entries of one name, and names in all their spellings for one', () => {
+    expect(merge([entry('d/'), entry('./d/x'), entry('/d//x/'), entry('d/x/y')])).toEqual(['d@0', 'd/x@0', 'd/x/y@0']);
+    expect(merge([entry('d/'), entry('d/x'), entry('d'), entry('d/'), entry('d/z')])).toEqual(['d@0', 'd/z@0']);
+  });
+
   it('drops leading slashes', () => {
     expect(merge([entry('/etc/passwd')])).toEqual(['etc@-1', 'etc/passwd@0']);
   });
@@ -157,10 +240,15 @@ function modelOf(layers: readonly (readonly Step[])[]): Map<string, ModelNode> |
     for (const each of [...paths.keys()]) if (path === '' || each.startsWith(`${path}/`)) paths.delete(each);
   };
   for (const [layer, steps] of layers.entries()) {
+    const aside = new Map<string, ModelNode>();
     for (const { kind, path } of steps) {
       if (kind !== 'hide' && kind !== 'opaque') continue;
       removeBelow(path);
+      const known = paths.get(path);
+      if (known !== undefined && !known.isFolder) aside.set(path, known);
       if (kind === 'hide') paths.delete(path);
+      // What has an opaque mark in it is a folder.
+      else if (known?.isFolder === false) paths.set(path, { isFolder: true, layer: -1 });
     }
     for (const step of steps) {
       const { kind, path } = step;
@@ -170,7 +258,7 @@ function modelOf(layers: readonly (readonly Step[])[]): Map<string, ModelNode> |
         const parent = parts.slice(0, index + 1).join('/');
         if (paths.get(parent)?.isFolder !== true) paths.set(parent, { isFolder: true, layer: -1 });
       });
-      const target = kind === 'link' ? paths.get(step.to) : undefined;
+      const target = kind === 'link' ? (paths.get(step.to) ?? aside.get(step.to)) : undefined;
       if (kind === 'link' && (target === undefined || target.isFolder)) return undefined;
       if (kind !== 'folder') removeBelow(path);
       paths.set(path, target ?? { isFolder: kind === 'folder', layer });
