@@ -81,6 +81,18 @@ export const references: readonly Buffer[] = [
   '[::1]:5000/x',
 ].map((text) => Buffer.from(text));
 
+export const envelopes: readonly Buffer[] = [
+  '*** Begin Patch\n*** Update File: a\n*** Move to: d/b\n@@ one\n two\n-three\n+drei\n\n@@ -1,2 +3 @@\n-five\n*** End of File\n*** End Patch\n',
+  "cd d && apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: x/y\n+a\n\n+b\n*** Delete File: z\n*** End Patch\nEOF\n",
+].map((text) => Buffer.from(text));
+
+export const toolInputs: readonly Buffer[] = [
+  { id: '6f1e538c0e71', cmd: ['ls', '-l'], timeout_ms: '5', env: ['A=b'], secret_env: { A: 'B' } },
+  { labels: '{"a":1}', secrets: { A: 'b' }, memory: '512', allow: 'a.org', network: 'OFF' },
+  { id: 'x', name: 'web', command: 'x', ports: ['8080:80', 1, { port: '2' }], restart_policy: 'on_failure' },
+  { file_path: 'a', edits: [{ old_string: 'a', new_string: 'b', replace_all: 'true' }, '{"old_text":"x"}'] },
+].map((input) => Buffer.from(JSON.stringify(input)));
+
 /** The archive behind a GNU header that names its first entry. */
 function longName(rest: Buffer): Buffer {
   const name = Buffer.from(`${'long/'.repeat(50)}name\0`);

@@ -4,6 +4,10 @@ import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { editText } from '../src/changes/envelope-edit.ts';
+import { parseEnvelope } from '../src/changes/envelope-parse.ts';
+import { refusalOfGit } from '../src/changes/git-paths.ts';
 import { entriesOf } from '../src/environment/choose.ts';
 import { readLayer } from '../src/environment/layer-reader.ts';
 import { LayerTree } from '../src/environment/layer-tree.ts';
@@ -18,8 +22,21 @@ import {
   writeHeader,
 } from '../src/environment/tar-header.ts';
 import { unpackZstd } from '../src/environment/zstd.ts';
+import { parseInput } from '../src/operations/check-input.ts';
+import { forgiveInput } from '../src/operations/forgive-input.ts';
+import { operations } from '../src/operations/index.ts';
 import { isPyroError } from '../src/shared/errors.ts';
-import { layers, manifests, paxRecords, references, tarHeaders, withChecksum, zstdFiles } from './examples.ts';
+import {
+  envelopes,
+  layers,
+  manifests,
+  paxRecords,
+  references,
+  tarHeaders,
+  toolInputs,
+  withChecksum,
+  zstdFiles,
+} from './examples.ts';
 
 export interface Target {
   readonly examples: readonly Buffer[];
@@ -105,7 +122,42 @@ export const targets: Readonly<Record<string, Target>> = {
       holds(!/[^\x21-\x7e]/.test(reference.canonical));
     },
   },
+  envelope: {
+    examples: envelopes,
+    run: (input) => {
+      for (const section of parseEnvelope(input.toString('latin1'))) {
+        holds(refusalOfGit(section.path, false) === undefined);
+        if (section.kind !== 'update') continue;
+        const result = editText(edited, section.hunks);
+        holds(typeof result === 'string' || (result.hunk >= 1 && result.hunk <= section.hunks.length));
+      }
+    },
+  },
+  'tool-input': {
+    examples: toolInputs,
+    run: (input) => {
+      let given: unknown;
+      try {
+        given = JSON.parse(input.toString('utf8'));
+      } catch {
+        // The transport reads JSON; what is none never comes here.
+        return;
+      }
+      const parsed = fields.safeParse(given);
+      if (!parsed.success) return;
+      for (const operation of operations) {
+        tolerate(() => {
+          const { input: whole } = forgiveInput(operation, parsed.data);
+          parseInput(operation, whole);
+          same(forgiveInput(operation, whole), { input: whole, notes: [] });
+        });
+      }
+    },
+  },
 };
+
+const fields = z.record(z.string(), z.unknown());
+const edited = 'one\ntwo\r\nthree\n\nfive';
 
 /** Runs a parser that may refuse its input. */
 function tolerate(parse: () => unknown): void {

@@ -2,6 +2,8 @@
 import { Readable } from 'node:stream';
 import type { ChangeSide, GuestFiles } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
+import { applyEnvelope, readEnvelope } from './envelope-apply.ts';
+import { isEnvelope } from './envelope-parse.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
 import { pathKey, workspaceFolder } from './git-paths.ts';
 import { beforeRef, defaultMaxContentBytes, type ImportedTrees, importTrees } from './import-trees.ts';
@@ -39,17 +41,20 @@ export interface PatchResult {
 /** Throws `patch_invalid` for what is no patch or leads out of /workspace, `patch_failed` for what does not fit. */
 export async function applyPatch(files: GuestFiles, request: PatchRequest, context: WorkContext): Promise<PatchResult> {
   await using lab = await GitLab.create(request.workFolder, context);
-  const pieces = await readPieces(lab, request.patch);
-  const touched = touchedKeys(pieces);
+  const text = request.patch.toString('latin1');
+  const envelope = isEnvelope(text) ? readEnvelope(text) : undefined;
+  const pieces = envelope === undefined ? await readPieces(lab, request.patch) : [];
+  const touched = envelope?.touched ?? touchedKeys(pieces);
   const standing = await fetchStanding(files, lab, [...touched.values()], request, context);
+  const before = (path: Buffer): ChangeSide | undefined => standing.paths.get(pathKey(path))?.before;
+  if (envelope !== undefined) await applyEnvelope(lab, envelope, before);
   for (const piece of pieces) await applyPiece(lab, piece);
   const changes = parseRawDiff(
     await lab.runForBytes(['diff-index', '--cached', '-z', '--raw', '--no-abbrev', '--no-renames', beforeRef]),
   );
-  const before = (path: Buffer): ChangeSide | undefined => standing.paths.get(pathKey(path))?.before;
   const extraDeleted = await checkPlaces(files, changes, touched, before, context);
   if (changes.length > 0) {
-    const origins = originsOf(pieces);
+    const origins = envelope?.origins ?? originsOf(pieces);
     const tar = await tarOfChanges(lab, changes, (path) => before(path) ?? before(origins.get(pathKey(path)) ?? path));
     const deletedPaths = changes.filter((change) => change.letter === 'D').map((change) => change.path);
     await files.unpack(

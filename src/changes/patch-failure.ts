@@ -3,9 +3,8 @@ import { open, readFile } from 'node:fs/promises';
 import { PyroError } from '../shared/errors.ts';
 import type { GitLab } from './git-lab.ts';
 import type { PatchPiece } from './patch-pieces.ts';
+import { linesAt } from './shown-lines.ts';
 
-const linesAround = 3;
-const longestLine = 200;
 const readBytes = 16 * 1024 * 1024;
 
 /** Makes the error for a piece that `git apply` refused with this text. */
@@ -88,15 +87,6 @@ async function lineEndsOf(
       };
 }
 
-function linesAt(text: string, path: Buffer, line: number): string {
-  const lines = text.replace(/\n$/, '').split('\n');
-  const first = Math.max(1, Math.min(line, lines.length) - linesAround);
-  const shown = lines
-    .slice(first - 1, first + 2 * linesAround)
-    .map((content, index) => `${String(first + index).padStart(6)}  ${shorten(content.replace(/\r$/, ''))}`);
-  return `\n/workspace/${path.toString('utf8')} has ${lines.length} lines; there it says:\n${shown.join('\n')}`;
-}
-
 /** Content of the guest's file; undefined for one that is no text. */
 async function textOf(lab: GitLab, path: Buffer): Promise<string | undefined> {
   // The name goes in by standard input: an argument could not hold bytes that are no UTF-8.
@@ -121,8 +111,4 @@ async function objectOf(lab: GitLab, path: Buffer): Promise<string | undefined> 
     if (name === path.toString('latin1')) return head.split(' ')[1];
   }
   return undefined;
-}
-
-function shorten(line: string): string {
-  return line.length <= longestLine ? line : `${line.slice(0, longestLine)}…`;
 }

@@ -30,9 +30,9 @@ const includeIgnoredField = z.boolean().default(false).describe('New files that 
 export const workspacePatchApply = defineOperation({
   name: 'workspace.patch.apply',
   title: 'Apply a patch',
-  summary: 'Apply a unified diff to /workspace',
+  summary: 'Apply a patch to /workspace',
   details:
-    'Takes whatever git diff prints: new, deleted, renamed files, modes, binary. All of it or nothing; a failure names the hunk and shows the lines there.',
+    'Takes whatever git diff prints (new, deleted, renamed files, modes, binary), or the *** Begin Patch form. All of it or nothing; a failure names the hunk and shows the lines there.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core },
@@ -40,7 +40,7 @@ export const workspacePatchApply = defineOperation({
   inputField: { field: 'patch', isBase64: false, unless: ['patch'] },
   input: z.strictObject({
     workspace_id: workspaceIdField,
-    patch: z.string().min(1).max(8_388_608).describe('The diff'),
+    patch: z.string().min(1).max(8_388_608).describe('The diff, or *** Begin Patch … *** End Patch'),
   }),
   output: z.object({
     workspace_id: z.string(),

@@ -1,0 +1,199 @@
+// A patch that begins with `*** Begin Patch`, into the lab's index: from there it goes the way of every patch.
+import { writeFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import type { ChangeSide } from '../agent/file-types.ts';
+import { PyroError } from '../shared/errors.ts';
+import { formatBytes, mebibyte } from '../shared/units.ts';
+import { editText } from './envelope-edit.ts';
+import { type EnvelopeSection, parseEnvelope } from './envelope-parse.ts';
+import type { GitLab } from './git-lab.ts';
+import { pathKey, workspaceFolder } from './git-paths.ts';
+import { linesAt } from './shown-lines.ts';
+
+export interface Envelope {
+  readonly sections: readonly EnvelopeSection[];
+  /** Every path that it reads or writes, by its key */
+  readonly touched: ReadonlyMap<string, Buffer>;
+  /** Where moved files come from, by the keys of their new names */
+  readonly origins: ReadonlyMap<string, Buffer>;
+}
+
+interface Entry {
+  readonly path: Buffer;
+  readonly mode: string;
+  /** Object that holds the content, where `content` is absent */
+  readonly object?: string;
+  readonly content?: Buffer;
+}
+
+type State = Map<string, Entry>;
+
+/** Files that are edited, together: they are held in memory */
+const mostEdited = 32 * mebibyte;
+const linkMode = '120000';
+const noObject = '0'.repeat(40);
+
+/** Throws `patch_invalid`. */
+export function readEnvelope(text: string): Envelope {
+  const sections = parseEnvelope(text);
+  const touched = new Map<string, Buffer>();
+  const origins = new Map<string, Buffer>();
+  for (const section of sections) {
+    touched.set(pathKey(section.path), section.path);
+    if (section.kind !== 'update' || section.moveTo === undefined) continue;
+    touched.set(pathKey(section.moveTo), section.moveTo);
+    origins.set(pathKey(section.moveTo), section.path);
+  }
+  return { sections, touched, origins };
+}
+
+/** Throws `patch_failed` for what does not fit; `before` tells what stands in the guest. */
+export async function applyEnvelope(
+  lab: GitLab,
+  { sections }: Envelope,
+  before: (path: Buffer) => ChangeSide | undefined,
+): Promise<void> {
+  const old = await readIndex(lab);
+  const contents = await readContents(lab, sections, old);
+  const state: State = new Map(old);
+  for (const section of sections) applySection(section, state, contents, before);
+  checkRoom(state);
+  await writeIndex(lab, old, state);
+}
+
+function applySection(
+  section: EnvelopeSection,
+  state: State,
+  contents: ReadonlyMap<string, Buffer>,
+  before: (path: Buffer) => ChangeSide | undefined,
+): void {
+  const { path } = section;
+  const key = pathKey(path);
+  const entry = state.get(key);
+  if (section.kind === 'add') {
+    if (entry?.mode === linkMode) throw failed(path, 'is a link; name the file that it leads to');
+    state.set(key, { path, mode: entry?.mode ?? '100644', content: Buffer.from(section.content, 'latin1') });
+    return;
+  }
+  if (entry === undefined) {
+    throw failed(path, before(path)?.type === 'directory' ? 'is a folder, not a file' : 'is not there');
+  }
+  state.delete(key);
+  if (section.kind === 'delete') return;
+  if (entry.mode === linkMode && section.hunks.length > 0)
+    throw failed(path, 'is a link; name the file that it leads to');
+  const edited = section.hunks.length === 0 ? entry : edit(section, entry, contents);
+  const target = section.moveTo ?? path;
+  state.set(pathKey(target), { ...edited, path: target });
+}
+
+function edit(
+  { path, hunks }: Extract<EnvelopeSection, { kind: 'update' }>,
+  entry: Entry,
+  contents: ReadonlyMap<string, Buffer>,
+): Entry {
+  const text = (entry.content ?? contents.get(entry.object ?? '') ?? Buffer.alloc(0)).toString('latin1');
+  const result = editText(text, hunks);
+  if (typeof result === 'string') return { path, mode: entry.mode, content: Buffer.from(result, 'latin1') };
+  const shown = text.includes('\0') ? '' : linesAt(Buffer.from(text, 'latin1').toString('utf8'), path, result.line);
+  const where = `hunk ${result.hunk} of ${hunks.length} (line ${hunks[result.hunk - 1]?.patchLine ?? 0} of the patch)`;
+  throw new PyroError(
+    'patch_failed',
+    `the patch does not apply: ${path.toString('utf8')}, ${where}: ${result.why}${shown}`,
+    {
+      hint: 'read the file again and make the patch against what it holds now; nothing was changed',
+      details: { path: path.toString('utf8'), hunk: result.hunk, line: result.line },
+    },
+  );
+}
+
+/** Throws where a file would need the place of a folder, or a folder that of a file. */
+function checkRoom(state: State): void {
+  for (const [key, { path }] of state) {
+    for (let slash = key.indexOf('/'); slash >= 0; slash = key.indexOf('/', slash + 1)) {
+      const above = state.get(key.slice(0, slash));
+      if (above === undefined) continue;
+      throw failed(path, `needs a folder where ${above.mode === linkMode ? 'a link' : 'a file'} is`);
+    }
+  }
+}
+
+async function readIndex(lab: GitLab): Promise<State> {
+  const listing = (await lab.runForBytes(['ls-files', '-z', '--stage'])).toString('latin1');
+  const state: State = new Map();
+  for (const record of listing.split('\0')) {
+    const match = /^(\d+) ([0-9a-f]+) \d\t(.*)$/s.exec(record);
+    if (match === null) continue;
+    const [, mode = '', object = '', key = ''] = match;
+    state.set(key, { path: Buffer.from(key, 'latin1'), mode, object });
+  }
+  return state;
+}
+
+/** Contents of the files that hunks are for, by their objects. */
+async function readContents(
+  lab: GitLab,
+  sections: readonly EnvelopeSection[],
+  state: State,
+): Promise<ReadonlyMap<string, Buffer>> {
+  const edited = sections.filter((section) => section.kind === 'update' && section.hunks.length > 0);
+  const objects = new Set(edited.flatMap(({ path }) => state.get(pathKey(path))?.object ?? []));
+  const contents = new Map<string, Buffer>();
+  if (objects.size === 0) return contents;
+  const input = [...objects].map((object) => `${object}\n`).join('');
+  const heads = (await lab.runForBytes(['cat-file', '--batch-check'], { input })).toString('latin1');
+  const total = heads.split('\n').reduce((sum, head) => sum + Number(head.split(' ')[2] ?? 0), 0);
+  if (total > mostEdited) {
+    throw new PyroError('patch_failed', `the files that this patch edits have more than ${formatBytes(mostEdited)}`, {
+      hint: 'edit large files by a unified diff, or by a command; nothing was changed',
+      details: { path: null, hunk: null, line: null },
+    });
+  }
+  const bytes = await lab.runForBytes(['cat-file', '--batch'], { input });
+  for (let at = 0; at < bytes.length; ) {
+    const feed = bytes.indexOf(0x0a, at);
+    const [object = '', , size = ''] = bytes.toString('latin1', at, feed).split(' ');
+    const stop = feed + 1 + Number(size);
+    contents.set(object, bytes.subarray(feed + 1, stop));
+    at = stop + 1;
+  }
+  return contents;
+}
+
+async function writeIndex(lab: GitLab, old: State, state: State): Promise<void> {
+  const written = [...state.values()].filter(({ content }) => content !== undefined);
+  const files: string[] = [];
+  for (const [index, { content }] of written.entries()) {
+    const file = lab.file(`edited-${index}`);
+    await writeFile(file, content ?? '', { mode: 0o600 });
+    files.push(`${file}\n`);
+  }
+  const output =
+    files.length === 0
+      ? ''
+      : (
+          await lab.runForBytes(['hash-object', '-w', '--no-filters', '--stdin-paths'], { input: files.join('') })
+        ).toString();
+  const objects = output.split('\n');
+  const records: Buffer[] = [];
+  const record = (mode: string, object: string, path: Buffer): void => {
+    records.push(Buffer.from(`${mode} ${object}\t`), path, Buffer.from([0]));
+  };
+  for (const [key, { path }] of old) if (!state.has(key)) record('0', noObject, path);
+  written.forEach(({ mode, path }, index) => {
+    record(mode, objects[index] ?? '', path);
+  });
+  for (const [key, entry] of state) {
+    if (entry.content === undefined && old.get(key) !== entry) record(entry.mode, entry.object ?? '', entry.path);
+  }
+  if (records.length === 0) return;
+  await lab.run(['update-index', '-z', '--add', '--index-info'], { input: Readable.from([Buffer.concat(records)]) });
+}
+
+function failed(path: Buffer, why: string): PyroError {
+  const name = path.toString('utf8');
+  return new PyroError('patch_failed', `${workspaceFolder}/${name} ${why}`, {
+    hint: 'nothing was changed',
+    details: { path: name, hunk: null, line: null },
+  });
+}
