@@ -152,7 +152,8 @@ function mendToml(text: string, path: EntryPath): string | undefined {
   for (const section of sections.filter((each) => isOurs(each, path))) {
     for (const part of readable(section)) kept = deepMerge(kept, tableSchema.catch({}).parse(valueIn(part, path)));
   }
-  return append(rest, path, kept);
+  // The empty line that parted it from the text before comes anew.
+  return append(rest.replace(/(^|\n)\r?\n$/, '$1'), path, kept);
 }
 
 /** A whole section, or else each line of it that can be read alone. */

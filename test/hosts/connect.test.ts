@@ -67,5 +67,14 @@ describe.each(realHosts)('$host', ({ program, host, connectArguments, listArgume
     const mended = await home.run(program, listArguments);
     expect(stripVTControlCharacters(mended.stdout + mended.stderr)).toMatch(healthy);
     if (config !== undefined) expect(readFileSync(join(home.home, config.file), 'utf8')).toContain('mine');
+
+    const disconnected = await home.run(launcher, ['host', 'disconnect', host, '--json']);
+    expect(disconnected, disconnected.stderr).toMatchObject({ exitCode: 0 });
+    expect(disconnected.stdout).toContain('"removed"');
+    expect(readFileSync(path, 'utf8')).not.toContain(launcher);
+    const gone = await home.run(program, listArguments);
+    expect(stripVTControlCharacters(gone.stdout + gone.stderr)).not.toMatch(healthy);
+    if (config !== undefined && host === 'codex')
+      expect(readFileSync(join(home.home, config.file), 'utf8')).toBe(config.text);
   });
 });
