@@ -1,5 +1,6 @@
 // `mcp serve` and `daemon serve` in the command tree: help, options, and what is wrong with a command line.
 import { Command, Option } from 'commander';
+import { describeFault } from '../operations/input-fault.ts';
 import { PyroError } from '../shared/errors.ts';
 import { serverExamples, serverOptionsSchema } from '../shared/server-options.ts';
 import { optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
@@ -60,7 +61,7 @@ export function addServers(
     }
     const parsed = serverOptionsSchema.safeParse(input);
     if (!parsed.success) {
-      const faults = parsed.error.issues.map(({ path, message }) => [...path.map(String), message].join(': '));
+      const faults = parsed.error.issues.map((issue) => [...issue.path.map(String), describeFault(issue)].join(': '));
       throw new PyroError('usage', faults.join('; '), { hint: 'pyro mcp serve --help shows the options' });
     }
     onExit(await servers.mcp(parsed.data, signal));

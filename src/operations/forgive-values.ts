@@ -16,6 +16,7 @@ export interface Place {
 type Fields = Readonly<Record<string, unknown>>;
 
 const longestJson = mebibyte;
+const commandName = /(?:^|_)command$/;
 const wordsSchema = z.array(z.string()).min(1);
 const namedSchema = z.object({ name: z.string(), value: z.union([z.string(), z.number(), z.boolean()]) });
 
@@ -44,10 +45,23 @@ function toText(value: unknown, node: InputNode, place: Place): unknown {
     return String(value);
   }
   if (typeof value === 'string') return node.enum === undefined ? value : toChoice(value, node.enum, place);
+  const pair = pairOf(value, place.name);
+  if (pair !== undefined) {
+    place.note(`${place.name}: the object was taken as K=V`);
+    return pair;
+  }
   const words = wordsSchema.safeParse(value);
-  if (!words.success || !/(?:^|_)command$/.test(place.name)) return value;
+  if (!words.success || !commandName.test(place.name)) return value;
   place.note(`${place.name}: the list of words was taken as a shell line, each word quoted`);
   return commandLine(words.data);
+}
+
+/** A label to look for is a word, though the labels of a workspace are an object. */
+function pairOf(value: unknown, name: string): string | undefined {
+  const [entry, ...others] = Object.entries(fieldsOf(value) ?? {});
+  if (!name.endsWith('label') || entry === undefined || others.length > 0) return undefined;
+  const [key, text] = entry;
+  return typeof text === 'object' ? undefined : `${key}=${String(text)}`;
 }
 
 /** `SIGINT` is `INT`, `on_failure` is `on-failure`. */
@@ -101,7 +115,15 @@ function listOf(value: unknown, { items }: InputNode, place: Place): unknown[] |
     place.note(`${place.name}: the object was taken as a list of name and value`);
     return Object.entries(fields).map(([name, each]) => ({ name, value: each }));
   }
-  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
+  // Where the words of a command end is not for us to guess.
+  if ((typeof value !== 'string' && typeof value !== 'number') || commandName.test(place.name)) return undefined;
+  const parts = String(value)
+    .split(/\s*,\s*/)
+    .filter((part) => part !== '');
+  if (parts.length > 1 && items?.type === 'string') {
+    place.note(`${place.name}: the text was taken as a list, by its commas`);
+    return parts;
+  }
   place.note(`${place.name}: taken as a list with one item`);
   return [value];
 }
@@ -109,6 +131,10 @@ function listOf(value: unknown, { items }: InputNode, place: Place): unknown[] |
 function toMap(given: unknown, form: WordForm | undefined, place: Place): unknown {
   const value = fromJson(given, place);
   if (Array.isArray(value)) return mapOfList(value, form, place);
+  if (typeof value === 'string' && /^[^=\s,]+=[^\s,]*$/.test(value)) {
+    place.note(`${place.name}: the text was taken as an object with one entry`);
+    return mapOfList([value], form, place);
+  }
   const fields = fieldsOf(value);
   if (fields === undefined || form?.isStrict === true) return value;
   const odd = Object.entries(fields).filter(([, each]) => typeof each === 'number' || typeof each === 'boolean');
@@ -156,7 +182,8 @@ export function forgiveFields(
     const { fields, divisor } = isKnown ? { fields: [name], divisor: 1 } : meaningOf(name, known);
     const [field, ...others] = fields;
     const wanted = field === undefined ? undefined : properties[field];
-    if (field === undefined || wanted === undefined || others.length > 0 || (!isKnown && isOdd(value, wanted))) {
+    const isOpen = field === undefined || others.length > 0;
+    if (isOpen || wanted === undefined || (!isKnown && isOdd(value, wanted, field))) {
       whole.set(name, value);
       continue;
     }
@@ -178,8 +205,9 @@ export function forgiveFields(
 }
 
 /** An object is never meant by a name of something that is none: `env` of a create is not its environment. */
-function isOdd(value: unknown, { type }: InputNode): boolean {
-  return type !== 'object' && type !== 'array' && fieldsOf(value) !== undefined;
+function isOdd(value: unknown, { type }: InputNode, field: string): boolean {
+  if (type === 'object' || type === 'array') return false;
+  return fieldsOf(value) !== undefined && pairOf(value, field) === undefined;
 }
 
 /** The value of a text that is JSON of an object or a list; anything else as it is. */

@@ -48,6 +48,7 @@ function valueFor(field: string, node: InputNode): unknown {
   const known = values[field];
   const { type, enum: choices, default: preset, minimum } = node;
   if (choices !== undefined) return choices[0];
+  if (field === 'command' && type === 'array') return ['make', 'test'];
   if (known !== undefined && (type === 'array') === Array.isArray(known)) return known;
   if (preset !== undefined && !Array.isArray(preset)) return preset;
   switch (type) {

@@ -43,6 +43,7 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
   end_line: ['to_line', 'line_end', 'last_line'],
   recursive: ['recurse'],
   labels: ['tags', 'label'],
+  label: ['labels', 'tag'],
   secrets: ['secret'],
   name: ['key'],
   file_path: ['path', 'file'],

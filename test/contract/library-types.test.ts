@@ -55,6 +55,10 @@ const result: OutputOf<'workspace.exec'> = await pyro.workspace.exec(input);
 const code: number | null = result.exit_code;
 const mode: 'guest' = result.execution_mode;
 const labels: Record<string, string> = (await pyro.workspace.status({ workspace_id: 'x' })).labels;
+await pyro.workspace.create({ labels: { task: '42' }, secrets: [{ name: 'A', value: 'b' }, { name: 'C', file_path: 'd' }] });
+await pyro.workspaces.open('x').exec({ command: 'true', env: { CI: '1' }, secret_env: { A: 'B' } }, { onNote: console.error });
+await pyro.workspaces.open('x').service.start({ service_name: 'web', command: 'x', published_ports: [{ guest_port: 80 }] });
+await pyro.workspaces.open('x').file.write({ path: 'a', edits: [{ old_text: 'a', new_text: 'b', replace_all: true }] });
 await pyro.workspaces.open('x').execSignal({ sequence: 1, signal_name: 'TERM' });
 export { code, mode, labels };
 `;
@@ -65,6 +69,7 @@ it.each([
   ['a field that does not exist', "await pyro.workspace.list({ labels: 'x' });", /labels/],
   ['a field that is missing', 'await pyro.run({ environment: "debian:12" });', /command/],
   ['a value of another kind', "await pyro.workspace.exec({ workspace_id: 'x', command: 1 });", /number/],
+  ['a map as words', "await pyro.workspace.exec({ workspace_id: 'x', command: 'x', env: ['A=b'] });", /string/],
   ['a word that is none of the allowed ones', "await pyro.workspace.list({ state: 'asleep' });", /asleep/],
   ['an id where the workspace is known', "await pyro.workspaces.open('x').status({ workspace_id: 'x' });", /undefined/],
 ])('%s is an error', (_what, line, expected) => {

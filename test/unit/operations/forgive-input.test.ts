@@ -73,6 +73,11 @@ describe('input by habit', () => {
       { published_ports: [{ guest_port: 8000 }, { guest_port: 80, host_port: 8080 }, { guest_port: 443 }] },
       7,
     ],
+    ['workspace.create', { allow: 'a.org, b.org' }, { allow: ['a.org', 'b.org'] }, 1],
+    ['workspace.update', { id, labels: 'a=b' }, { labels: { a: 'b' } }, 2],
+    ['workspace.list', { labels: { task: 42 } }, { label: 'task=42' }, 2],
+    ['run', { environment: 'x', command: '["git","log"]' }, { command: ['git', 'log'] }, 1],
+    ['workspace.file.write', { id, path: 'a', edits: { old: 'x', new: 'y' } }, { edits: [{ old_text: 'x' }] }, 4],
     ['vm.exec', { id, cmd: 'ls' }, { vm_id: id }, 2],
   ])('of %s %j is taken, and told', (name, input, expected, notes) => {
     const forgiven = forgive(name, input);
@@ -101,6 +106,7 @@ describe('input that is ambiguous or unknown', () => {
     ['workspace.create', { env: { A: 'b' } }, /unknown argument env, is it environment\?/, /debian:12/],
     ['workspace.create', { secrets: ['hunter2hunter2'] }, /secrets\.0\.name: it must not be empty/, /"name":"TOKEN"/],
     ['workspace.create', { secrets: [{ name: 'A' }] }, /give value or file_path/, /"name":"TOKEN"/],
+    ['run', { environment: 'x', command: 'git log' }, /command: it must be a list/, /"command":\["make","test"\]/],
     ['workspace.create', { mem_mib: 1.5 }, /mem_mib: it must be a whole number/, /"mem_mib"/],
   ])('of %s %j is refused with the right shape', (name, input, message, hint) => {
     const refused = refusal(name, input);
