@@ -37,6 +37,8 @@ export const startRequestSchema = z.strictObject({
   argv: z.array(z.string().max(131_072)).min(1).max(4096),
   env: z.record(z.string(), z.string()),
   cwd: z.string().optional(),
+  /** Makes that folder, as root's, where it is missing */
+  make_cwd: z.boolean().optional(),
   user: z.string().optional(),
   stdin: z.boolean(),
   terminal: terminalSizeSchema.optional(),

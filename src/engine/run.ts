@@ -1,5 +1,5 @@
 // One command in a fresh guest: started, followed, ended, and the guest thrown away.
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import type { GuestProcess } from '../agent/guest-process.ts';
 import type { ExitEvent, StartRequest } from '../agent/messages.ts';
 import type { Environment } from '../environment/store.ts';
@@ -78,10 +78,15 @@ function startRequest(
     if (at > 0) env[pair.slice(0, at)] = pair.slice(at + 1);
   }
   const user = request.user ?? config.user;
+  const ofImage = posix.resolve('/', config.working_dir);
+  // With a project that is where it lies; else the image's own.
+  const cwd = request.cwd ?? (request.seedPath === undefined ? ofImage : '/workspace');
   return {
     argv: [...request.argv],
     env: { ...env, ...variables, ...request.env },
-    cwd: request.cwd ?? workingFolder(request, config.working_dir),
+    cwd,
+    // Images name folders that none of their layers holds.
+    make_cwd: cwd === ofImage,
     ...(user === '' ? {} : { user }),
     stdin: io?.stdin !== undefined,
     ...(io?.terminal === undefined ? {} : { terminal: { ...io.terminal } }),
@@ -89,12 +94,6 @@ function startRequest(
     buffer_bytes: 4 * 1024 * 1024,
     overflow: 'block',
   };
-}
-
-/** With a project that is where it lies; else the image's own. */
-function workingFolder({ seedPath }: RunRequest, ofImage: string): string {
-  if (seedPath !== undefined) return '/workspace';
-  return ofImage === '' ? '/' : ofImage;
 }
 
 type Streams = Pick<RunResult, 'stdout' | 'stderr' | 'stdout_truncated' | 'stderr_truncated' | 'is_utf8'>;

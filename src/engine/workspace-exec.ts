@@ -125,6 +125,8 @@ function startRequest(
       ...secrets.environment(request.secretEnv),
     },
     cwd: request.cwd,
+    // Images name folders that none of their layers holds.
+    make_cwd: request.cwd === posix.resolve('/', record.image.working_dir),
     ...(request.user === undefined ? {} : { user: request.user }),
     stdin: request.stdin !== undefined,
     ...(request.timeoutMs === 0 ? {} : { timeout_ms: request.timeoutMs }),

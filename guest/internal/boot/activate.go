@@ -3,9 +3,11 @@
 package boot
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,16 +47,16 @@ func Activate(hasProject bool) (*Mounts, error) {
 	if err := mountDisks(hasProject); err != nil {
 		return nil, err
 	}
-	lower, err := mountOverlays(hasProject)
-	if err != nil {
-		return nil, err
-	}
 	// Opened now: no path leads to them once the root is switched.
-	projectDevice := deviceWith(diskPattern, projectSerial)
-	layers, err := openAll(diskFolder, imageFolder, lower)
+	layers, err := openAll(diskFolder, imageFolder)
 	if err != nil {
 		return nil, err
 	}
+	lower, err := mountOverlays(layers[1], hasProject)
+	if err != nil {
+		return nil, err
+	}
+	projectDevice := deviceWith(diskPattern, projectSerial)
 	workspaceTree, err := unix.OpenTree(unix.AT_FDCWD, newWorkspace, unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("open the workspace: %w", err)
@@ -64,7 +66,7 @@ func Activate(hasProject bool) (*Mounts, error) {
 		return nil, err
 	}
 	// From here on links of the image lead where they lead in the guest, and cannot lead out of it.
-	if err := os.MkdirAll(Workspace, 0o755); err != nil {
+	if err := makePlain(Workspace); err != nil {
 		return nil, err
 	}
 	if err := unix.MoveMount(workspaceTree, "", unix.AT_FDCWD, Workspace, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
@@ -77,7 +79,7 @@ func Activate(hasProject bool) (*Mounts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mounts{Disk: layers[0], Image: layers[1], Project: layers[2], HasProject: hasProject,
+	return &Mounts{Disk: layers[0], Image: layers[1], Project: lower, HasProject: hasProject,
 		projectDevice: projectDevice, Names: names}, nil
 }
 
@@ -99,7 +101,8 @@ func mountDisks(hasProject bool) error {
 		at     mount
 	}{
 		{"root", mount{"", imageFolder, "squashfs", unix.MS_RDONLY, ""}},
-		{"disk", mount{"", diskFolder, "ext4", unix.MS_NOATIME, ""}},
+		// What is deleted gives its room back to the host's disk.
+		{"disk", mount{"", diskFolder, "ext4", unix.MS_NOATIME, "discard"}},
 		{projectSerial, mount{"", projectFolder, "squashfs", unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV, ""}},
 	}
 	if !hasProject {
@@ -118,26 +121,87 @@ func mountDisks(hasProject bool) error {
 	return nil
 }
 
-// mountOverlays gives the path of the workspace's lower layer.
-func mountOverlays(hasProject bool) (string, error) {
+// mountOverlays gives the workspace's lower layer: the project, or what the image has there.
+func mountOverlays(image *os.File, hasProject bool) (*os.File, error) {
+	_, err := os.Lstat(filepath.Join(diskFolder, "workspace/upper"))
+	isNew := errors.Is(err, os.ErrNotExist)
 	for _, folder := range []string{"root/upper", "root/work", "workspace/upper", "workspace/work", "workspace/empty"} {
 		if err := os.MkdirAll(filepath.Join(diskFolder, folder), 0o755); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	workspaceLower := diskFolder + "/workspace/empty"
-	if hasProject {
-		workspaceLower = projectFolder
+	lower, err := os.Open(projectFolder)
+	if !hasProject {
+		lower, err = openWorkspaceOf(image)
+		if err == nil && lower == nil {
+			lower, err = os.Open(filepath.Join(diskFolder, "workspace/empty"))
+		} else if err == nil && isNew {
+			err = copyOwner(lower, filepath.Join(diskFolder, "workspace/upper"))
+		}
 	}
-	return workspaceLower, mountAll([]mount{
+	if err != nil {
+		return nil, fmt.Errorf("open the layer below the workspace: %w", err)
+	}
+	return lower, mountAll([]mount{
 		overlay(imageFolder, diskFolder+"/root", newRoot),
-		overlay(workspaceLower, diskFolder+"/workspace", newWorkspace),
+		// By its descriptor: names of an image may hold what separates the options.
+		overlay(descriptorPath(lower), diskFolder+"/workspace", newWorkspace),
 	})
+}
+
+// openWorkspaceOf gives the folder that /workspace of an image is or, inside of it, leads to; nil when there is none.
+func openWorkspaceOf(image *os.File) (*os.File, error) {
+	fd, err := unix.Openat2(int(image.Fd()), strings.TrimPrefix(Workspace, "/"), &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
+	})
+	if err != nil {
+		// Nothing there, a file, a link that leads nowhere or in circles.
+		return nil, nil
+	}
+	var top, found unix.Stat_t
+	if err := errors.Join(unix.Fstat(int(image.Fd()), &top), unix.Fstat(fd, &found)); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	if top.Ino == found.Ino {
+		// The image as a whole is no workspace.
+		unix.Close(fd)
+		return nil, nil
+	}
+	return os.NewFile(uintptr(fd), "workspace"), nil
+}
+
+// copyOwner gives a folder the owner and the mode of another.
+func copyOwner(from *os.File, to string) error {
+	var status unix.Stat_t
+	if err := unix.Fstat(int(from.Fd()), &status); err != nil {
+		return err
+	}
+	return errors.Join(os.Chown(to, int(status.Uid), int(status.Gid)), unix.Chmod(to, status.Mode&0o7777))
 }
 
 func overlay(lower, folder, target string) mount {
 	return mount{"overlay", target, "overlay", unix.MS_NOATIME, fmt.Sprintf(
 		"lowerdir=%s,upperdir=%s/upper,workdir=%s/work,redirect_dir=on,metacopy=off,index=off", lower, folder, folder)}
+}
+
+// makePlain makes a folder in place of whatever else an image has there.
+func makePlain(path string) error {
+	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return os.MkdirAll(path, 0o755)
+}
+
+// clearWay removes a file, or a link that leads to no folder, where a folder is needed.
+func clearWay(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil
+	}
+	return makePlain(path)
 }
 
 func switchRoot() error {
@@ -156,6 +220,11 @@ func switchRoot() error {
 // mountSystem mounts what programs expect of a running system; the image may have none of the folders.
 func mountSystem() error {
 	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	for _, path := range []string{"/proc", "/sys", "/dev", "/run"} {
+		if err := clearWay(path); err != nil {
+			return err
+		}
+	}
 	err := mountAll([]mount{
 		{"proc", "/proc", "proc", plain, ""},
 		{"sysfs", "/sys", "sysfs", plain, ""},
@@ -187,10 +256,10 @@ func mountSystem() error {
 
 // makeFolder leaves a folder of the image as it is.
 func makeFolder(path string, mode os.FileMode) error {
-	if _, err := os.Stat(path); err == nil {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	if err := makePlain(path); err != nil {
 		return err
 	}
 	return os.Chmod(path, mode)

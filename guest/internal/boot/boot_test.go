@@ -3,8 +3,10 @@
 package boot
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -81,5 +83,87 @@ func TestTargetsAreMadeWhereTheImageHasNone(t *testing.T) {
 	}
 	if err := makeTarget(folder + "/loop"); err == nil {
 		t.Error("a loop of links was taken")
+	}
+}
+
+func TestWorkspaceOfAnImageIsAFolderInsideOfIt(t *testing.T) {
+	outside := t.TempDir()
+	for _, c := range []struct {
+		what, target string
+		want         string
+	}{
+		{"nothing", "", ""},
+		{"a file", "file", ""},
+		{"a folder", "folder", "workspace"},
+		{"a link", "srv/a,b:c", "srv/a,b:c"},
+		{"an absolute link", "/srv/a,b:c", "srv/a,b:c"},
+		{"a link that climbs", "../../../srv/a,b:c", "srv/a,b:c"},
+		{"a link to a link", "/other", "srv/a,b:c"},
+		{"a link out of the image", outside, ""},
+		{"a link to the image", "/", ""},
+		{"a link to itself", "workspace", ""},
+		{"a link to a file", "srv/file", ""},
+		{"a link to nothing", "/no/such", ""},
+	} {
+		image := t.TempDir()
+		must := func(err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		must(os.MkdirAll(image+"/srv/a,b:c", 0o755))
+		must(os.WriteFile(image+"/srv/file", nil, 0o600))
+		must(os.Symlink("srv/a,b:c", image+"/other"))
+		switch c.target {
+		case "":
+		case "file":
+			must(os.WriteFile(image+"/workspace", nil, 0o600))
+		case "folder":
+			must(os.Mkdir(image+"/workspace", 0o755))
+		default:
+			must(os.Symlink(c.target, image+"/workspace"))
+		}
+		root, err := os.Open(image)
+		must(err)
+		found, err := openWorkspaceOf(root)
+		must(err)
+		got := ""
+		if found != nil {
+			path, err := os.Readlink(descriptorPath(found))
+			must(err)
+			got, _ = strings.CutPrefix(path, image+"/")
+			must(found.Close())
+		}
+		must(root.Close())
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.what, got, c.want)
+		}
+	}
+}
+
+func TestPlaceIsClearedForAFolder(t *testing.T) {
+	folder := t.TempDir()
+	target := folder + "/target"
+	if err := errors.Join(os.Mkdir(target, 0o755), os.WriteFile(target+"/kept", nil, 0o600), os.Symlink("target", folder+"/link"),
+		os.Symlink("nowhere", folder+"/dangling"), os.WriteFile(folder+"/file", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"link", "dangling", "file", "new", "target"} {
+		if err := clearWay(folder + "/" + name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		info, err := os.Lstat(folder + "/" + name)
+		if err != nil || info.IsDir() == (name == "link") {
+			t.Errorf("%s is %v, %v", name, info, err)
+		}
+	}
+	if err := makePlain(folder + "/link"); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Lstat(folder + "/link"); err != nil || !info.IsDir() {
+		t.Errorf("the link is %v, %v", info, err)
+	}
+	if _, err := os.Stat(target + "/kept"); err != nil {
+		t.Error(err)
 	}
 }

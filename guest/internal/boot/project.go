@@ -45,6 +45,12 @@ func (m *Mounts) MountProject() error {
 	}
 	// Only a mount of this namespace can be a layer, and it is found by the way of its descriptor alone.
 	folder := filepath.Join(descriptorPath(m.Disk), "workspace")
+	// The owner that the image's own workspace has given it is not that of the project.
+	upper := filepath.Join(folder, "upper")
+	if err := errors.Join(os.Chown(upper, 0, 0), os.Chmod(upper, 0o755)); err != nil {
+		_ = project.Close()
+		return err
+	}
 	if err := overlay(descriptorPath(project), folder, Workspace).mount(); err != nil {
 		_ = project.Close()
 		return err

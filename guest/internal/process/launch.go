@@ -82,14 +82,21 @@ func launchRefusal(name string, err error) error {
 	return refuse("command_not_executable", fmt.Sprintf("%.200s cannot be executed in the guest: %v", name, err))
 }
 
-func findFolder(cwd string) (string, error) {
+func findFolder(cwd string, mayMake bool) (string, error) {
 	if cwd == "" {
 		return "/", nil
 	}
 	if cwd[0] != '/' {
 		return "", refuse("invalid_request", "cwd must be absolute")
 	}
-	if info, err := os.Stat(cwd); err != nil || !info.IsDir() {
+	info, err := os.Stat(cwd)
+	if errors.Is(err, os.ErrNotExist) && mayMake {
+		if err := os.MkdirAll(cwd, 0o755); err != nil {
+			return "", refuse("cwd_missing", fmt.Sprintf("the folder %.200s could not be made in the guest: %v", cwd, err))
+		}
+		return cwd, nil
+	}
+	if err != nil || !info.IsDir() {
 		return "", refuse("cwd_missing", fmt.Sprintf("no such folder in the guest: %.200s", cwd))
 	}
 	return cwd, nil

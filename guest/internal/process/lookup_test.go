@@ -92,6 +92,22 @@ func TestWhatCannotStartIsRefusedWithItsReason(t *testing.T) {
 	}
 }
 
+func TestMissingFolderIsMadeWhereThatIsAsked(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(folder+"/file", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _ := run(t, Request{Argv: []string{"pwd"}, Cwd: folder + "/a/b", MakeCwd: true, Overflow: "block"})
+	if got := c.stdout.String(); got != folder+"/a/b\n" {
+		t.Fatalf("pwd says %q", got)
+	}
+	for _, path := range []string{"/file", "/file/x"} {
+		if got := refusal(t, Request{Argv: []string{"pwd"}, Cwd: folder + path, MakeCwd: true, Overflow: "block"}); got != "cwd_missing" {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}
+
 func TestEnvironmentHasDefaultsThatCanBeChanged(t *testing.T) {
 	who := account{home: "/home/someone", name: "someone"}
 	env, path := environment(Request{Env: map[string]string{"HOME": "/elsewhere", "A": "b=c"}}, who)

@@ -56,7 +56,7 @@ func (m *Manager) Start(request Request) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	cwd, err := findFolder(request.Cwd)
+	cwd, err := findFolder(request.Cwd, request.MakeCwd)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,8 @@ type Request struct {
 	Env  map[string]string `json:"env"`
 	// Cwd is absolute; empty is the root folder.
 	Cwd string `json:"cwd,omitempty"`
+	// MakeCwd makes that folder where it is missing, as root's: images name folders that none of their layers holds.
+	MakeCwd bool `json:"make_cwd,omitempty"`
 	// User is NAME or UID, with :GROUP or :GID if wanted; empty is the agent's own.
 	User     string `json:"user,omitempty"`
 	Stdin    bool   `json:"stdin"`

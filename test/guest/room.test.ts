@@ -1,0 +1,72 @@
+// Room on the host's disk: what a guest deletes comes back, over stops, snapshots and their merging.
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+
+let house: TestHouse;
+let id = '';
+
+beforeAll(async () => {
+  house = await openHouse();
+  id = (await house.workspaces().create(createRequest, call())).workspace_id;
+});
+
+afterAll(async () => {
+  await house[Symbol.asyncDispose]();
+});
+
+/** What all layers of the workspace's disk take, `MiB`. */
+function roomTaken(): number {
+  const folder = join(house.paths.state, 'workspaces', id);
+  const layers = readdirSync(folder).filter((name) => name.endsWith('.qcow2'));
+  return layers.reduce((sum, name) => sum + statSync(join(folder, name)).blocks / 2048, 0);
+}
+
+/** What they take once it is at most so much, or after a minute. */
+async function roomOnceBelow(most: number): Promise<number> {
+  for (let turn = 0; turn < 240 && roomTaken() > most; turn++) await sleep(250);
+  return roomTaken();
+}
+
+/** Journal, folders and the like, `MiB` */
+const slack = 24;
+const fileMib = 300;
+const write = async (name: string): Promise<void> => {
+  const { exit_code } = await exec(house, id, `dd if=/dev/zero of=${name} bs=1M count=${fileMib} 2>&1 && sync`);
+  expect(exit_code).toBe(0);
+};
+
+describe('the room of a deleted file', () => {
+  it('comes back by itself, in the workspace and beside it', async () => {
+    const before = roomTaken();
+    await write('/workspace/big');
+    await write('/var/tmp/big');
+    expect(roomTaken()).toBeGreaterThan(before + 2 * fileMib - 1);
+    await exec(house, id, 'rm /workspace/big /var/tmp/big');
+    expect(await roomOnceBelow(before + slack)).toBeLessThanOrEqual(before + slack);
+  });
+
+  it('comes back once the snapshot that holds the file is gone', async () => {
+    const before = roomTaken();
+    await write('big');
+    await house.workspaces().snapshotCreate(id, 'holds', call());
+    await exec(house, id, 'rm big; sync');
+    expect(roomTaken()).toBeLessThan(before + fileMib + slack);
+    await house.workspaces().snapshotDelete(id, 'holds');
+    await house.workspaces().stop(id, call());
+    await house.workspaces().start(id, call());
+    expect(await roomOnceBelow(before + slack)).toBeLessThanOrEqual(before + slack);
+  });
+
+  it('comes back in a guest that was started from its disk', async () => {
+    const before = roomTaken();
+    await write('big');
+    await house.workspaces().stop(id, call());
+    await house.workspaces().start(id, call());
+    expect(roomTaken()).toBeGreaterThan(before + fileMib - 1);
+    await exec(house, id, 'rm big');
+    expect(await roomOnceBelow(before + slack)).toBeLessThanOrEqual(before + slack);
+  });
+});
