@@ -8,7 +8,7 @@ import { GitLab, type WorkContext } from './git-lab.ts';
 import { attributesPattern, pathKey } from './git-paths.ts';
 import { findIgnored } from './ignored.ts';
 import { afterRef, beforeRef, type ImportedTrees, importTrees, isLeaf } from './import-trees.ts';
-import { countIgnored, foldIgnored, type ListedChange, listChanges } from './listed-changes.ts';
+import { countIgnored, foldIgnored, type IgnoredCount, type ListedChange, listChanges } from './listed-changes.ts';
 import { quoteHeaders } from './patch-headers.ts';
 import { isBelow, pathBelow } from './path-filter.ts';
 import { parseRawDiff } from './raw-diff.ts';
@@ -42,28 +42,11 @@ const excludedNames = ['.git'];
 
 /** Compares in a lab below `workFolder`. Throws `diff_too_large` and what reading the guest throws. */
 export async function collectDiff(files: GuestFiles, request: DiffRequest, context: WorkContext): Promise<DiffResult> {
-  const below = pathBelow(request.path);
   await using undo = new AsyncDisposableStack();
   const lab = undo.use(await GitLab.create(request.workFolder, context));
   const isStatOnly = request.isStatOnly === true;
-  const narrowed = { excludedNames, ...(below.length === 0 ? {} : { below }) };
-  const listed = await listChanges(files, narrowed, context);
-  const ignored = request.hasIgnored === true ? new Set<string>() : await findIgnored(lab, files, listed, context);
-  const isWanted = (path: Buffer): boolean => isBelow(path, below) && !ignored.has(pathKey(path));
-  const imported = await importTrees(
-    lab,
-    files.changes(
-      {
-        ...narrowed,
-        scope: 'workspace',
-        hasContent: true,
-        leftOut: foldIgnored(listed, ignored),
-        largestContent: Math.min(request.maxFileBytes ?? largestPatched, isStatOnly ? largestCounted : largestPatched),
-      },
-      { signal: context.signal },
-    ),
-    { sides: 'both', maxContentBytes: request.maxContentBytes ?? (await roomIn(lab.folder)), isWanted },
-  );
+  const largest = Math.min(request.maxFileBytes ?? largestPatched, isStatOnly ? largestCounted : largestPatched);
+  const { imported, ignored } = await importChanges(lab, files, request, largest, context);
   const settings = await describeContents(lab, imported);
   const options = [...treeOptions, hasSwap(imported) ? '--no-renames' : '--find-renames=50%'];
   const raw = parseRawDiff(
@@ -88,10 +71,43 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
     summary: summarize(entries, inPatch),
     entries,
     patch,
-    ignored: countIgnored(wanted(listed, below), ignored),
+    ignored,
     omitted: imported.omitted,
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
+}
+
+export interface ImportedChanges {
+  readonly imported: ImportedTrees;
+  readonly ignored: IgnoredCount;
+}
+
+/** The changes that are wanted in the lab's two trees; a file over `largest` is withheld. */
+export async function importChanges(
+  lab: GitLab,
+  files: GuestFiles,
+  request: Pick<DiffRequest, 'path' | 'hasIgnored' | 'maxContentBytes'>,
+  largest: number | undefined,
+  context: WorkContext,
+): Promise<ImportedChanges> {
+  const below = pathBelow(request.path);
+  const narrowed = { excludedNames, ...(below.length === 0 ? {} : { below }) };
+  const listed = await listChanges(files, narrowed, context);
+  const ignored = request.hasIgnored === true ? new Set<string>() : await findIgnored(lab, files, listed, context);
+  const isWanted = (path: Buffer): boolean => isBelow(path, below) && !ignored.has(pathKey(path));
+  const changes = files.changes(
+    {
+      ...narrowed,
+      scope: 'workspace',
+      hasContent: true,
+      leftOut: foldIgnored(listed, ignored),
+      ...(largest === undefined ? {} : { largestContent: largest }),
+    },
+    { signal: context.signal },
+  );
+  const maxContentBytes = request.maxContentBytes ?? (await roomIn(lab.folder));
+  const imported = await importTrees(lab, changes, { sides: 'both', maxContentBytes, isWanted });
+  return { imported, ignored: countIgnored(wanted(listed, below), ignored) };
 }
 
 /** What is at or below the path, also where a list was made without knowing it. */

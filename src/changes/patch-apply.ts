@@ -55,7 +55,7 @@ export async function applyPatch(files: GuestFiles, request: PatchRequest, conte
   const extraDeleted = await checkPlaces(files, changes, touched, before, context);
   if (changes.length > 0) {
     const origins = envelope?.origins ?? originsOf(pieces);
-    const tar = await tarOfChanges(lab, changes, (path) => before(path) ?? before(origins.get(pathKey(path)) ?? path));
+    const tar = tarOfChanges(lab, changes, (path) => before(path) ?? before(origins.get(pathKey(path)) ?? path));
     const deletedPaths = changes.filter((change) => change.letter === 'D').map((change) => change.path);
     await files.unpack(
       { destination: workspaceFolder, deletedPaths: [...deletedPaths, ...extraDeleted] },

@@ -137,6 +137,30 @@ export interface ExportResult {
   readonly ignored: IgnoredCount;
 }
 
+export interface ApplyRequest {
+  readonly path: string | undefined;
+  /** Absolute folder of the host; undefined for the seed's own */
+  readonly target: string | undefined;
+  readonly hasIgnored: boolean;
+  readonly isCheck: boolean;
+  readonly isThreeWay: boolean;
+}
+
+export interface ApplyResult {
+  readonly workspace_id: string;
+  readonly target_path: string;
+  readonly checked_only: boolean;
+  readonly changes: PatchEntry[];
+  readonly changes_truncated: boolean;
+  readonly changed_count: number;
+  readonly conflict_count: number;
+  readonly already_count: number;
+  readonly additions: number;
+  readonly deletions: number;
+  readonly ignored: IgnoredCount;
+  readonly left_out: { readonly path: string; readonly reason: string }[];
+}
+
 export interface SyncRequest {
   readonly sourcePath: string;
   readonly destination: string;

@@ -10,6 +10,7 @@ const eventSchema = z.object({
     'created',
     'reset',
     'export',
+    'apply',
     'sync',
     'patch',
     'started',

@@ -3,6 +3,8 @@
 import type { CallContext } from '../shared/call-context.ts';
 import type { HostPathPolicy, NetworkCeiling, PackageSourceKind, ProjectSource } from '../shared/policy-types.ts';
 import type {
+  ApplyRequest,
+  ApplyResult,
   DiffEntry,
   DiffRequest,
   DiffResult,
@@ -219,6 +221,7 @@ export interface Workspaces {
   fileWrite(id: string, request: FileWriteRequest, call: WorkspaceCall): Promise<FileWriteResult>;
   patchApply(id: string, patch: string, call: WorkspaceCall): Promise<PatchResult>;
   diff(id: string, request: DiffRequest, call: WorkspaceCall): Promise<DiffResult>;
+  apply(id: string, request: ApplyRequest, call: WorkspaceCall): Promise<ApplyResult>;
   export(id: string, request: ExportRequest, call: WorkspaceCall): Promise<ExportResult>;
   syncPush(id: string, request: SyncRequest, call: WorkspaceCall): Promise<SyncResult>;
   reset(id: string, snapshot: string, call: WorkspaceCall): Promise<WorkspaceView>;

@@ -7,6 +7,7 @@ import { isPyroError } from '../shared/errors.ts';
 import { DiffShelf } from './diff-shelf.ts';
 import type { Preparations } from './preparations.ts';
 import { SeedMemory } from './seed.ts';
+import { Applier } from './workspace-apply.ts';
 import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
 import { createWorkspace } from './workspace-create.ts';
 import { exportDisk } from './workspace-disk.ts';
@@ -30,6 +31,7 @@ import { statusOf, viewOf } from './workspace-view.ts';
 export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations): Workspaces {
   const seeds = new SeedMemory();
   const shelf = new DiffShelf();
+  const applier = new Applier();
   return {
     find: (reference) => findWorkspace(registry, reference),
     create: (request, call) => createWorkspace(registry, preparations, seeds, request, call),
@@ -98,6 +100,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     fileWrite: (id, request, call) => writeFile(registry.get(id), request, call),
     patchApply: (id, patch, call) => applyPatchTo(registry.get(id), patch, call),
     diff: (id, request, call) => diffWorkspace(registry.get(id), shelf, request, call),
+    apply: (id, request, call) => applier.apply(registry.get(id), request, call),
     export: (id, request, call) => exportWorkspace(registry.get(id), request, call),
     syncPush: (id, request, call) => pushFiles(registry.get(id), request, call),
     reset: async (id, snapshot, call) => {

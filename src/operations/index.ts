@@ -22,6 +22,7 @@ import {
   vmStop,
 } from './vm.ts';
 import { vmRun } from './vm-run.ts';
+import { workspaceApply } from './workspace-apply.ts';
 import { workspaceDiff, workspaceExport, workspacePatchApply, workspaceSyncPush } from './workspace-change.ts';
 import { workspaceExec, workspaceExecSignal, workspaceLogs } from './workspace-exec.ts';
 import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from './workspace-file.ts';
@@ -59,6 +60,7 @@ const list = [
   workspaceFileWrite,
   workspacePatchApply,
   workspaceDiff,
+  workspaceApply,
   workspaceExport,
   workspaceSyncPush,
   workspaceSummary,

@@ -71,6 +71,10 @@ export const errorCodes = {
   patch_invalid: { meaning: 'A patch does not parse, or names a path that it may not touch', retryable: false },
   patch_failed: { meaning: 'A patch does not fit the files of the guest; nothing was changed', retryable: false },
   result_gone: { meaning: 'A result whose next part was asked for is no longer kept', retryable: false },
+  apply_conflict: {
+    meaning: 'Files of the host have changed since the workspace was made; nothing was applied',
+    retryable: false,
+  },
   diff_too_large: { meaning: 'What changed is more than a diff can hold', retryable: false },
   export_refused: { meaning: 'An export would write what, or where, it must not', retryable: false },
   network_refused: { meaning: 'The server does not permit this network policy', retryable: false },

@@ -1,0 +1,84 @@
+// The changes of a guest into the folder of the host that it was seeded from: all of them, or none and the reason for each.
+import type { GuestFiles } from '../agent/file-types.ts';
+import { PyroError } from '../shared/errors.ts';
+import { mergeContested } from './apply-merge.ts';
+import { type ApplyStep, type Contested, planApply } from './apply-plan.ts';
+import { recoverApply, writeSteps } from './apply-write.ts';
+import { importChanges } from './diff.ts';
+import { GitLab, type WorkContext } from './git-lab.ts';
+import { afterRef, beforeRef, type OmittedPath } from './import-trees.ts';
+import type { IgnoredCount } from './listed-changes.ts';
+import { parseRawDiff, type RawChange } from './raw-diff.ts';
+
+export interface ApplyRequest {
+  /** Real path of the folder on the host */
+  readonly target: string;
+  /** Private folder of the host for what is thrown away afterwards */
+  readonly workFolder: string;
+  /** File or folder at or below /workspace; relative paths are below it */
+  readonly path?: string;
+  readonly hasIgnored: boolean;
+  /** True to say what would be done, and do nothing */
+  readonly isCheck: boolean;
+  /** True to merge files that both sides have changed, with marks where they changed the same lines */
+  readonly isThreeWay: boolean;
+}
+
+export interface ApplyResult {
+  readonly steps: readonly ApplyStep[];
+  readonly already: readonly Buffer[];
+  /** Files that the host had changed too and that took the changes all the same */
+  readonly merged: readonly Buffer[];
+  /** Those of them that have marks of conflicts now */
+  readonly marked: readonly Buffer[];
+  readonly additions: number;
+  readonly deletions: number;
+  readonly ignored: IgnoredCount;
+  /** Paths that Git, and so this, cannot bring */
+  readonly omitted: readonly OmittedPath[];
+}
+
+const mostNamed = 10;
+
+/** Throws `apply_conflict` with the files that stand against it, `disk_full`, and what reading the guest throws. */
+export async function applyHome(files: GuestFiles, request: ApplyRequest, context: WorkContext): Promise<ApplyResult> {
+  const { target, workFolder, isCheck, isThreeWay } = request;
+  if (!isCheck) await recoverApply(target);
+  await using lab = await GitLab.create(workFolder, context);
+  const { imported, ignored } = await importChanges(lab, files, request, undefined, context);
+  const changes = await rawChanges(lab);
+  const plan = await planApply(target, changes, context.signal);
+  const { merged, marked, refused } = await mergeContested(lab, target, plan.contested, isThreeWay);
+  if (refused.length > 0) throw conflict(refused, isThreeWay);
+  const steps = [...plan.steps, ...merged];
+  if (!isCheck && steps.length > 0) await writeSteps(lab, target, steps, context.signal);
+  const doneKeys = new Set(steps.map(({ path }) => path.toString('latin1')));
+  const done = changes.filter(({ path }) => doneKeys.has(path.toString('latin1')));
+  const sum = (side: 'added' | 'deleted'): number => done.reduce((total, { lines }) => total + (lines?.[side] ?? 0), 0);
+  return {
+    steps,
+    already: plan.already,
+    merged: merged.map(({ path }) => path),
+    marked,
+    additions: sum('added'),
+    deletions: sum('deleted'),
+    ignored,
+    omitted: imported.omitted,
+  };
+}
+
+async function rawChanges(lab: GitLab): Promise<RawChange[]> {
+  const options = ['-r', '--no-renames', '--no-ext-diff', '--no-textconv', '-z', '--raw', '--numstat', '--no-abbrev'];
+  return parseRawDiff(await lab.runForBytes(['diff-tree', ...options, beforeRef, afterRef]));
+}
+
+function conflict(refused: readonly Contested[], isThreeWay: boolean): PyroError {
+  const lines = refused.map(({ change, reason }) => `${change.path.toString('utf8')} ${reason}`);
+  const more = lines.length > mostNamed ? `; and ${lines.length - mostNamed} more` : '';
+  return new PyroError('apply_conflict', `nothing was applied: ${lines.slice(0, mostNamed).join('; ')}${more}`, {
+    hint: isThreeWay
+      ? 'these cannot be merged: put your own versions aside, or apply the rest with --path'
+      : 'merge with --3way, leave these files out with --path, or apply elsewhere with --to',
+    details: { paths: refused.slice(0, 100).map(({ change }) => change.path.toString('utf8')) },
+  });
+}

@@ -1,0 +1,84 @@
+// What applying a guest's changes to a folder of the host would do, path by path, before anything is done.
+import { pathKey } from './git-paths.ts';
+import { type HostState, readHostState } from './host-state.ts';
+import type { RawChange } from './raw-diff.ts';
+
+export interface ApplyStep {
+  readonly path: Buffer;
+  readonly status: 'added' | 'modified' | 'deleted';
+  /** What is written, as a blob of the lab; undefined deletes */
+  readonly content: { readonly blob: string; readonly mode: string } | undefined;
+  /** How the path stood when the plan was made */
+  readonly before: HostState;
+}
+
+export interface Contested {
+  readonly change: RawChange;
+  readonly state: HostState;
+  readonly reason: string;
+}
+
+export interface ApplyPlan {
+  readonly steps: readonly ApplyStep[];
+  /** Stand there already as in the guest */
+  readonly already: readonly Buffer[];
+  /** Have changed on the host since the seed was taken, in a way of their own */
+  readonly contested: readonly Contested[];
+}
+
+/** `changes` are without renames. Reads the host, writes nothing. */
+export async function planApply(root: string, changes: readonly RawChange[], signal: AbortSignal): Promise<ApplyPlan> {
+  const leaving = new Set(changes.filter(({ letter }) => letter === 'D').map(({ path }) => pathKey(path)));
+  const steps: ApplyStep[] = [];
+  const already: Buffer[] = [];
+  const contested: Contested[] = [];
+  for (const change of changes) {
+    signal.throwIfAborted();
+    const state = await readHostState(root, change.path);
+    const isGoing =
+      state.blockedBy !== undefined && !state.blockedBy.isLink && leaving.has(pathKey(state.blockedBy.path));
+    if (stands(state, change.newMode, change.newBlob) || isGone(change, state)) already.push(change.path);
+    else if (stands(state, change.oldMode, change.oldBlob) || isGoing || makesRoom(change, state))
+      steps.push(stepOf(change, isGoing ? { kind: 'missing' } : state));
+    else contested.push({ change, state, reason: reasonOf(change, state) });
+  }
+  return { steps, already, contested };
+}
+
+export function stepOf(change: RawChange, before: HostState): ApplyStep {
+  const isDelete = change.letter === 'D';
+  return {
+    path: change.path,
+    status: isDelete ? 'deleted' : change.letter === 'A' ? 'added' : 'modified',
+    content: isDelete ? undefined : { blob: change.newBlob, mode: change.newMode },
+    before,
+  };
+}
+
+/** A file where the seed had a folder: the folder is empty once its files are gone, or the step fails and is undone. */
+function makesRoom(change: RawChange, state: HostState): boolean {
+  return change.letter === 'A' && state.kind === 'directory';
+}
+
+const noMode = '000000';
+
+/** True where a path stands as one side of the change has it. A folder is nothing to Git: only what is in it counts. */
+function stands(state: HostState, mode: string, blob: string): boolean {
+  return mode === noMode ? state.kind === 'missing' : state.mode === mode && state.blob === blob;
+}
+
+/** True for a file that should go and is not there, whatever has come in its place. */
+function isGone(change: RawChange, { kind, blockedBy }: HostState): boolean {
+  return change.letter === 'D' && (kind === 'directory' || blockedBy?.isLink === false);
+}
+
+function reasonOf(change: RawChange, { kind, blockedBy }: HostState): string {
+  if (blockedBy !== undefined) {
+    const name = JSON.stringify(blockedBy.path.toString('utf8'));
+    return blockedBy.isLink ? `lies behind the link ${name}` : `lies below the file ${name}`;
+  }
+  if (kind === 'directory') return 'is a folder here';
+  if (kind === 'missing') return 'is gone here';
+  if (change.letter === 'A') return 'stands here too, with other content';
+  return 'has changed here since the workspace was made';
+}

@@ -1,0 +1,197 @@
+// Puts a plan into a folder of the host: all new contents first, in a place of their own; then names, and each step can be undone.
+import { chmod, link, mkdir, open, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { readJson, temporaryName, writeJson } from '../system/files.ts';
+import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
+import type { ApplyStep } from './apply-plan.ts';
+import type { GitLab } from './git-lab.ts';
+import { isUntouched, look, placeOf } from './host-state.ts';
+import { gatherBlob, readBlobs } from './lab-blobs.ts';
+
+const stagePrefix = '.pyro-apply';
+const journalName = 'journal.json';
+
+const journalSchema = z.object({
+  version: z.literal(1),
+  owner: processIdentitySchema,
+  /** Paths in base64 */
+  steps: z.array(z.object({ path: z.string(), had: z.boolean(), writes: z.boolean() })),
+});
+type Journal = z.infer<typeof journalSchema>;
+
+/** All steps or none. Throws `apply_conflict` when somebody changes the folder meanwhile, `disk_full`, and what writing throws. */
+export async function writeSteps(
+  lab: GitLab,
+  root: string,
+  steps: readonly ApplyStep[],
+  signal: AbortSignal,
+): Promise<void> {
+  const stage = temporaryName(join(root, stagePrefix));
+  await mkdir(stage, { mode: 0o700 });
+  try {
+    await fill(lab, stage, steps, signal);
+    const journal: Journal = {
+      version: 1,
+      owner: identifySelf(),
+      steps: steps.map(({ path, content, before }) => ({
+        path: path.toString('base64'),
+        had: before.kind === 'file' || before.kind === 'symlink',
+        writes: content !== undefined,
+      })),
+    };
+    await writeJson(join(stage, journalName), journal);
+    // From here on it is done or undone: a call that is given up changes nothing about that.
+    try {
+      await exchange(root, stage, steps);
+    } catch (error) {
+      await undo(root, stage, journal);
+      throw error;
+    }
+    await rm(join(stage, journalName));
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+/** Undoes what an apply that was killed has begun in this folder. Gives true when there was one. */
+export async function recoverApply(root: string): Promise<boolean> {
+  let hasFound = false;
+  for (const name of await readdir(root)) {
+    if (!name.startsWith(`${stagePrefix}.`)) continue;
+    const stage = join(root, name);
+    const journal = await readJson(join(stage, journalName), journalSchema).catch(() => undefined);
+    if (journal !== undefined) {
+      if (isRunning(journal.owner)) continue;
+      await undo(root, stage, journal);
+    }
+    await rm(stage, { recursive: true, force: true });
+    hasFound = true;
+  }
+  return hasFound;
+}
+
+async function fill(lab: GitLab, stage: string, steps: readonly ApplyStep[], signal: AbortSignal): Promise<void> {
+  const wanted = steps.flatMap((step, index) => (step.content === undefined ? [] : [{ ...step.content, step, index }]));
+  for await (const { of, content } of readBlobs(lab, wanted, ({ blob }) => blob)) {
+    signal.throwIfAborted();
+    const place = join(stage, `new-${of.index}`);
+    if (of.mode === '120000') {
+      await symlink(await gatherBlob(content()), place);
+      continue;
+    }
+    const file = await open(place, 'wx', 0o600);
+    try {
+      for await (const chunk of content()) await file.writeFile(chunk);
+    } catch (error) {
+      throw isFull(error) ? full(of.step.path) : error;
+    } finally {
+      await file.close();
+    }
+    await chmod(place, permissions(of.step, of.mode === '100755'));
+  }
+}
+
+/** Git knows one bit of the permissions; the others stay as they are. */
+function permissions({ before }: ApplyStep, isExecutable: boolean): number {
+  if (before.kind !== 'file' || before.status === undefined) return isExecutable ? 0o755 : 0o644;
+  const mode = before.status.mode & 0o7777;
+  return isExecutable ? mode | ((mode & 0o444) >> 2) | 0o100 : mode & ~0o111;
+}
+
+async function exchange(root: string, stage: string, steps: readonly ApplyStep[]): Promise<void> {
+  const all = [...steps.entries()];
+  const linked = new Set<number>();
+  // What goes away goes first, so that a file can take the place of a folder, and a folder that of a file.
+  for (const [index, step] of all) {
+    if (step.before.kind !== 'file' && step.before.kind !== 'symlink') continue;
+    await assertUntouched(root, step);
+    const [place, old] = [placeOf(root, step.path), join(stage, `old-${index}`)];
+    // A second name keeps the place filled until the new content takes it in one step.
+    if (step.content === undefined || !(await tryLink(place, old))) await rename(place, old);
+    else linked.add(index);
+  }
+  for (const [, { path, content }] of all) if (content === undefined) await removeEmptyAbove(root, path);
+  for (const [index, step] of all) {
+    if (step.content === undefined) continue;
+    await makeAbove(root, step.path);
+    const place = placeOf(root, step.path);
+    if (step.before.kind === 'directory') await removeFolder(place, step.path);
+    if (!linked.has(index) && (await look(place)) !== undefined) throwConflict(step.path);
+    await rename(join(stage, `new-${index}`), place);
+  }
+}
+
+async function tryLink(from: Buffer, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch {
+    // A file system without hard links, or a file of somebody else's.
+    return false;
+  }
+}
+
+async function assertUntouched(root: string, step: ApplyStep): Promise<void> {
+  if (!isUntouched(step.before, await look(placeOf(root, step.path)))) throwConflict(step.path);
+}
+
+async function undo(root: string, stage: string, { steps }: Journal): Promise<void> {
+  const all = [...steps.entries()].map(([index, step]) => ({ ...step, index, path: Buffer.from(step.path, 'base64') }));
+  for (const { index, path, writes } of all) {
+    // A new content that is no longer in the stage stands in its place.
+    if (!writes || (await look(Buffer.from(join(stage, `new-${index}`)))) !== undefined) continue;
+    await rm(placeOf(root, path), { force: true });
+    await removeEmptyAbove(root, path);
+  }
+  for (const { index, path, had } of all) {
+    const old = join(stage, `old-${index}`);
+    if (!had || (await look(Buffer.from(old))) === undefined) continue;
+    await makeAbove(root, path);
+    await rename(old, placeOf(root, path));
+  }
+}
+
+/** The folder in a file's place, which its last file may have taken along. */
+async function removeFolder(place: Buffer, path: Buffer): Promise<void> {
+  try {
+    await rmdir(place);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throwConflict(path, error);
+  }
+}
+
+async function makeAbove(root: string, path: Buffer): Promise<void> {
+  const above = path.subarray(0, Math.max(path.lastIndexOf(0x2f), 0));
+  if (above.length > 0) await mkdir(placeOf(root, above), { recursive: true });
+}
+
+/** As Git does with folders that have become empty. */
+async function removeEmptyAbove(root: string, path: Buffer): Promise<void> {
+  for (let at = path.lastIndexOf(0x2f); at > 0; at = path.lastIndexOf(0x2f, at - 1)) {
+    try {
+      await rmdir(placeOf(root, path.subarray(0, at)));
+    } catch {
+      // There is something in it, or it is gone already: then so are those above, or they stay.
+      return;
+    }
+  }
+}
+
+function throwConflict(path: Buffer, cause?: unknown): never {
+  throw new PyroError('apply_conflict', `${path.toString('utf8')} was changed while the changes were applied`, {
+    hint: 'nothing was changed; call again',
+    cause,
+  });
+}
+
+function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error) ?? '');
+}
+
+function full(path: Buffer): PyroError {
+  return new PyroError('disk_full', `no room left for ${path.toString('utf8')}`, {
+    hint: 'nothing was changed; free some space and call again',
+  });
+}

@@ -1,0 +1,54 @@
+// Contents out of the lab, one after the other, from one process of Git.
+import { createReadStream } from 'node:fs';
+import { ByteReader, cutShort } from './byte-reader.ts';
+import type { GitLab } from './git-lab.ts';
+
+const chunkBytes = 256 * 1024;
+const longestHeader = 256;
+
+export interface LabBlob<T> {
+  readonly of: T;
+  /** Length of the content, `bytes` */
+  readonly size: number;
+  /** Must be read to its end before the next one is asked for */
+  readonly content: () => AsyncIterable<Buffer>;
+}
+
+/** The content of each, by the id of its blob. */
+export async function* readBlobs<T>(
+  lab: GitLab,
+  all: readonly T[],
+  blobOf: (each: T) => string,
+): AsyncGenerator<LabBlob<T>> {
+  await lab.run(['cat-file', '--batch'], {
+    input: all.map((each) => `${blobOf(each)}\n`).join(''),
+    outputFile: 'blobs',
+  });
+  const reader = new ByteReader(createReadStream(lab.file('blobs'), { highWaterMark: chunkBytes }));
+  try {
+    for (const each of all) {
+      const header = (await reader.line(longestHeader))?.toString('latin1') ?? '';
+      const size = Number(/ blob (\d+)$/.exec(header)?.[1] ?? Number.NaN);
+      if (Number.isNaN(size)) throw cutShort();
+      yield { of: each, size, content: () => body(reader, size) };
+      await reader.take(1);
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+async function* body(reader: ByteReader, size: number): AsyncGenerator<Buffer> {
+  for (let missing = size; missing > 0; ) {
+    const part = await reader.some(Math.min(missing, chunkBytes));
+    if (part === undefined) throw cutShort();
+    missing -= part.length;
+    yield part;
+  }
+}
+
+export async function gatherBlob(content: AsyncIterable<Buffer>): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of content) parts.push(part);
+  return Buffer.concat(parts);
+}

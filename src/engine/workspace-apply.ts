@@ -1,0 +1,100 @@
+// Bringing the changes of a workspace home, into the checkout that it came from.
+import { realpath, stat } from 'node:fs/promises';
+import { createGuestFiles } from '../agent/guest-files.ts';
+import { type ApplyResult as Applied, applyHome } from '../changes/apply-home.ts';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import type { ApplyRequest, ApplyResult } from './change-types.ts';
+import { recordEvent } from './events.ts';
+import { permitHostPath } from './host-paths.ts';
+import { Mutex } from './mutex.ts';
+import { SecretWatch } from './secret-watch.ts';
+import type { Workspace } from './workspace.ts';
+import { belowWorkspace } from './workspace-files.ts';
+import type { WorkspaceCall } from './workspace-types.ts';
+
+const shownChanges = 1000;
+
+/** Applies one after the other, so that two workspaces cannot mix in one checkout. */
+export class Applier {
+  readonly #turns = new Map<string, { readonly mutex: Mutex; waiting: number }>();
+
+  /** Throws `apply_conflict`, `seed_missing`, `secret_in_output`, `disk_full`. */
+  async apply(workspace: Workspace, request: ApplyRequest, call: WorkspaceCall): Promise<ApplyResult> {
+    const target = await findTarget(workspace, request.target, call);
+    const turn = this.#turns.get(target) ?? { mutex: new Mutex(), waiting: 0 };
+    this.#turns.set(target, turn);
+    turn.waiting++;
+    try {
+      return await turn.mutex.run(() => apply(workspace, target, request, call));
+    } finally {
+      turn.waiting--;
+      if (turn.waiting === 0) this.#turns.delete(target);
+    }
+  }
+}
+
+async function apply(
+  workspace: Workspace,
+  target: string,
+  { path, hasIgnored, isCheck, isThreeWay }: ApplyRequest,
+  call: WorkspaceCall,
+): Promise<ApplyResult> {
+  const below = path === undefined ? '' : belowWorkspace(path);
+  return await workspace.use(call, async ({ guest }) => {
+    call.onProgress({ phase: 'apply', message: 'reading the changes' });
+    const files = createGuestFiles(guest.client);
+    const watch = new SecretWatch(workspace.secrets, below);
+    const plan = { target, workFolder: workspace.files.scratch, hasIgnored, isCheck, isThreeWay };
+    const whole = below === '' ? plan : { ...plan, path: below };
+    const result = await applyHome(workspace.secrets.isEmpty ? files : watch.files(files), whole, call);
+    if (!isCheck && result.steps.length > 0)
+      await recordEvent(workspace.files.events, 'apply', `${target}: ${result.steps.length} files`);
+    return resultOf(workspace, target, isCheck, result);
+  });
+}
+
+function resultOf(workspace: Workspace, target: string, isCheck: boolean, result: Applied): ApplyResult {
+  const marked = new Set(result.marked.map((path) => path.toString('latin1')));
+  const merged = new Set(result.merged.map((path) => path.toString('latin1')));
+  const changes = result.steps.slice(0, shownChanges).map(({ path, status }) => {
+    const key = path.toString('latin1');
+    return { path: path.toString('utf8'), status: marked.has(key) ? 'conflict' : merged.has(key) ? 'merged' : status };
+  });
+  return {
+    workspace_id: workspace.record.id,
+    target_path: target,
+    checked_only: isCheck,
+    changes,
+    changes_truncated: result.steps.length > changes.length,
+    changed_count: result.steps.length,
+    conflict_count: result.marked.length,
+    already_count: result.already.length,
+    additions: result.additions,
+    deletions: result.deletions,
+    ignored: result.ignored,
+    left_out: result.omitted.slice(0, 100).map(({ path, reason }) => ({ path, reason })),
+  };
+}
+
+/** The folder to apply to, with its links resolved. */
+async function findTarget({ record }: Workspace, given: string | undefined, call: WorkspaceCall): Promise<string> {
+  const { seed } = record;
+  const isFolder = seed.mode === 'git' || seed.mode === 'directory';
+  const origin = isFolder && seed.origin_kind !== 'repo_url' ? seed.seed_path : null;
+  const target = given ?? origin;
+  if (target === null) {
+    throw new PyroError('usage', `workspace ${record.id} came from no folder of this machine`, {
+      hint: 'say where the changes go: pyro workspace apply ID --to FOLDER',
+    });
+  }
+  const permitted = await permitHostPath(target, call.hostPaths);
+  try {
+    const real = await realpath(permitted);
+    if ((await stat(real)).isDirectory()) return real;
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT' && systemCodeOf(error) !== 'ENOTDIR') throw error;
+  }
+  throw new PyroError('seed_missing', `${target} is no folder of this machine any more`, {
+    hint: 'say where the changes go: pyro workspace apply ID --to FOLDER',
+  });
+}

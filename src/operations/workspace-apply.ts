@@ -1,0 +1,76 @@
+// workspace.apply: the changes of a workspace into the checkout that it came from.
+import { z } from 'zod';
+import { formatCount, formatIgnored } from '../shared/units.ts';
+import { defineOperation } from './define.ts';
+import { ignoredSchema } from './workspace-change.ts';
+import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+
+export const workspaceApply = defineOperation({
+  name: 'workspace.apply',
+  title: 'Bring the changes home',
+  summary: 'Apply what changed in a workspace to the checkout that it came from',
+  details:
+    'All of it or nothing: a file that was changed on the host meanwhile stands against it and is named, unless the changes fit beside each other as git apply takes them. With --3way both are merged, with conflict marks where they touch the same lines. What stands there already is left alone. New files that Git ignores stay behind unless asked for.',
+  effect: 'destroy',
+  place: 'daemon',
+  hostPathFields: ['to'],
+  positionals: ['workspace_id'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    check: z.boolean().default(false).describe('Say what would be done, and do nothing'),
+    '3way': z.boolean().default(false).describe('Merge files that both sides have changed'),
+    path: z.string().min(1).max(4096).optional().describe('Only this file or folder of /workspace'),
+    to: z.string().min(1).max(4096).optional().describe('Folder to apply to; the checkout of the seed unless given'),
+    include_ignored: z.boolean().default(false).describe('New files that the ignore rules leave out, too'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    target_path: z.string(),
+    checked_only: z.boolean(),
+    changes: z.array(z.object({ path: z.string(), status: z.string() })),
+    changes_truncated: z.boolean(),
+    changed_count: z.number(),
+    conflict_count: z.number().describe('Files with conflict marks in them'),
+    already_count: z.number().describe('Files that stood there as in the workspace'),
+    additions: z.number(),
+    deletions: z.number(),
+    ignored: ignoredSchema,
+    left_out: z.array(z.object({ path: z.string(), reason: z.string() })),
+  }),
+  examples: [
+    { why: 'Bring the work home', command: 'pyro workspace apply 6f1e538c0e71' },
+    { why: 'What would it do?', command: 'pyro workspace apply 6f1e538c0e71 --check' },
+    { why: 'Merge with what I did meanwhile', command: 'pyro workspace apply 6f1e538c0e71 --3way' },
+  ],
+  run: async (context, input) =>
+    await workspacesOf(context).apply(
+      input.workspace_id,
+      {
+        path: input.path,
+        target: input.to,
+        hasIgnored: input.include_ignored,
+        isCheck: input.check,
+        isThreeWay: input['3way'],
+      },
+      context,
+    ),
+  render: (output) => {
+    const { changed_count: count, already_count: already, conflict_count: conflicts, target_path: target } = output;
+    const lines = output.changes.map(({ path, status }) => `${status} ${path}\n`);
+    if (output.changes_truncated) lines.push(`… ${count - output.changes.length} more\n`);
+    const would = output.checked_only ? 'would go into' : 'into';
+    if (count === 0 && already === 0) lines.push('no changes to bring home\n');
+    else
+      lines.push(
+        `${formatCount(count, 'file', 'files')} ${would} ${target}, +${output.additions} -${output.deletions}\n`,
+      );
+    if (already > 0) lines.push(`${formatCount(already, 'file stood', 'files stood')} there already\n`);
+    if (conflicts > 0)
+      lines.push(`${formatCount(conflicts, 'file has', 'files have')} conflict marks: look for <<<<<<<\n`);
+    if (output.ignored.files > 0)
+      lines.push(`ignored: ${formatIgnored(output.ignored)}; --include-ignored brings them\n`);
+    for (const { path, reason } of output.left_out) lines.push(`left out ${path}: ${reason}\n`);
+    return lines.join('');
+  },
+  exitCode: ({ conflict_count: conflicts }) => (conflicts > 0 ? 1 : 0),
+});
