@@ -78,7 +78,7 @@ async function checkCommand(
     return { name, status: 'fail', message: `it starts something else than pyro: ${command.join(' ')}`, fix };
   if (known.isNpx) return { name, status: 'ok', message: `${known.launcher.join(' ')} (${path})`, fix: null };
   const [, ...rest] = known.launcher;
-  const own = rest.length === 0 ? path : ((await programOf(known.launcher)) ?? known.launcher.join(' '));
+  const own = rest.length === 0 ? path : ((await programOf(known.launcher)) ?? known.launcher.at(-1) ?? path);
   const version = await versionOf(path, rest, signal);
   if (version === undefined) {
     const reason = (await exists(own)) ? 'does not run' : 'does not exist';

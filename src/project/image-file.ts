@@ -13,11 +13,12 @@ import { projectDiskBytes } from './project-types.ts';
 export interface PathSet {
   readonly folder: string;
   /** Paths below the folder, parents before children; nothing is added by itself */
-  readonly paths: readonly Buffer[];
+  readonly paths: Iterable<Buffer>;
 }
 
 const zero = Buffer.alloc(1);
 const squashfsBlock = 4096;
+const pathsAtOnce = 1000;
 
 /** A tar stream of these paths, owned by root, links as links; hard links become files of their own. */
 export async function startTar(sets: readonly PathSet[], signal: AbortSignal): Promise<RunningBytes> {
@@ -25,7 +26,7 @@ export async function startTar(sets: readonly PathSet[], signal: AbortSignal): P
   const from: string[] = [];
   for (const [number, { folder, paths }] of sets.entries()) {
     const list = join(lists, String(number));
-    await writeFile(list, Buffer.concat(paths.flatMap((path) => [path, zero])), { mode: 0o600 });
+    await writeFile(list, ended(paths), { mode: 0o600 });
     from.push('-C', folder, '-T', list);
   }
   const names = ['--no-recursion', '--null', '--no-unquote', '--hard-dereference'];
@@ -34,6 +35,18 @@ export async function startTar(sets: readonly PathSet[], signal: AbortSignal): P
   const { stdout, done } = startBytes('tar', args, { signal, env: { LC_ALL: 'C', TAR_OPTIONS: undefined } });
   const cleaned = done.finally(() => rm(lists, { recursive: true, force: true }));
   return { stdout, done: cleaned };
+}
+
+/** In pieces: neither a write for each path nor all of them in memory. */
+function* ended(paths: Iterable<Buffer>): Generator<Buffer> {
+  let piece: Buffer[] = [];
+  for (const path of paths) {
+    piece.push(path, zero);
+    if (piece.length < 2 * pathsAtOnce) continue;
+    yield Buffer.concat(piece);
+    piece = [];
+  }
+  yield Buffer.concat(piece);
 }
 
 /** Throws `seed_changing` when tar met files that changed or vanished under it, `seed_invalid` when it could not read. */

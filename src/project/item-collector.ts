@@ -12,6 +12,39 @@ export interface CollectedItem extends SeedItem {
   readonly proof: Proof;
 }
 
+/** Its paths are made when they are asked for: a monorepo has hundreds of thousands of items. */
+class Item implements CollectedItem {
+  readonly type: ItemType;
+  readonly mode: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+  readonly inode: number;
+  readonly proof: Proof;
+  readonly #root: Buffer;
+  readonly #key: string;
+
+  constructor(root: Buffer, key: string, type: ItemType, stat: Stats, proof: Proof) {
+    this.type = type;
+    this.mode = stat.mode & 0o7777;
+    this.size = type === 'directory' ? 0 : stat.size;
+    this.mtimeMs = stat.mtimeMs;
+    this.ctimeMs = stat.ctimeMs;
+    this.inode = stat.ino;
+    this.proof = proof;
+    this.#root = root;
+    this.#key = key;
+  }
+
+  get path(): Buffer {
+    return Buffer.from(this.#key, 'latin1');
+  }
+
+  get absolute(): Buffer {
+    return Buffer.concat([this.#root, Buffer.from(`/${this.#key}`, 'latin1')]);
+  }
+}
+
 /** Called for a folder that has a `.git`; true when it was taken in as a repository. */
 export type OnRepository = (path: string) => Promise<boolean>;
 
@@ -82,11 +115,10 @@ export class ItemCollector {
   }
 
   #take(path: string, proof: Proof, isFolderOnly = false): CollectedItem | undefined {
-    const absolute = this.absolute(path);
     let stat: Stats | undefined;
     try {
       // Text is looked up quicker than bytes, where both mean the same.
-      const name = plainText.test(path) ? `${this.#rootText}/${path}` : absolute;
+      const name = plainText.test(path) ? `${this.#rootText}/${path}` : this.absolute(path);
       stat = lstatSync(name, { throwIfNoEntry: false });
     } catch (error) {
       if (systemCodeOf(error) === 'ENOTDIR') return undefined;
@@ -100,17 +132,7 @@ export class ItemCollector {
       this.leftOut.special++;
       return undefined;
     }
-    const item: CollectedItem = {
-      path: absolute.subarray(this.#root.length + 1),
-      type,
-      mode: stat.mode & 0o7777,
-      size: type === 'directory' ? 0 : stat.size,
-      absolute,
-      mtimeMs: stat.mtimeMs,
-      ctimeMs: stat.ctimeMs,
-      inode: stat.ino,
-      proof,
-    };
+    const item = new Item(this.#root, path, type, stat, proof);
     this.items.set(path, item);
     return item;
   }

@@ -10,6 +10,7 @@ import { makeFolder } from '../system/folders.ts';
 import { checkArchive, openArchive } from './archive.ts';
 import { writeGitDirectory } from './git-directory.ts';
 import { checkSize, checkTar, startTar, writeImage } from './image-file.ts';
+import type { CollectedItem } from './item-collector.ts';
 import { projectKey, seedStamp } from './project-key.ts';
 import {
   addProjectImage,
@@ -80,11 +81,13 @@ async function tryPrepare(
   try {
     const file = join(draft, 'image');
     const summary = summarize(seed, request);
+    const stamp = seedStamp(seed, key);
     const counts = await build(seed, draft, file, context);
+    // From here on the second reading stands for the first, whose memory a big project needs back.
     const again = await readSeed(request, signal);
-    if (seedStamp(again, await projectKey(again)) !== seedStamp(seed, key)) return undefined;
+    if (seedStamp(again, await projectKey(again)) !== stamp) return undefined;
     await syncFile(file);
-    await untilNextSecond(seed, signal);
+    await untilNextSecond(again, signal);
     return await addProjectImage(store, { key, summary: { ...summary, ...counts.summary } }, file, counts.imageBytes);
   } finally {
     await rm(draft, { recursive: true, force: true });
@@ -129,14 +132,15 @@ interface Built {
 
 async function build(seed: Seed, draft: string, file: string, { signal }: PrepareContext): Promise<Built> {
   if (seed.mode === 'tar_archive') return await buildFromArchive(seed, file, signal);
-  const items = [...seed.items.values()];
-  checkSize(items.reduce((sum, item) => sum + item.size, 0));
+  let size = 0;
+  for (const item of seed.items.values()) size += item.size;
+  checkSize(size);
   const tree = join(draft, 'tree');
   await mkdir(tree);
   const leftOut = { ...seed.leftOut };
   for (const checkout of seed.checkouts) await writeGitDirectory(checkout, seed.items, leftOut, tree, signal);
   const sets = [
-    { folder: seed.root, paths: items.map(({ path }) => path) },
+    { folder: seed.root, paths: pathsOf(seed.items.values()) },
     { folder: tree, paths: await listGitPaths(tree, '') },
   ];
   const tar = await startTar(sets, signal);
@@ -146,6 +150,10 @@ async function build(seed: Seed, draft: string, file: string, { signal }: Prepar
   if (written.status === 'fulfilled' || packed.value.exitCode < 128) checkTar(packed.value);
   if (written.status === 'rejected') throw written.reason;
   return { imageBytes: written.value, summary: { left_out: leftOut } };
+}
+
+function* pathsOf(items: Iterable<CollectedItem>): Generator<Buffer> {
+  for (const { path } of items) yield path;
 }
 
 async function buildFromArchive(seed: Seed, file: string, signal: AbortSignal): Promise<Built> {

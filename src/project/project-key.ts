@@ -60,7 +60,8 @@ function hashCheckout(hash: Hash, checkout: Checkout): void {
   part(hash, [JSON.stringify([...facts, upstream, repository.objectFormat, repository.shallow, checkout.config])]);
   part(hash, repository.packs);
   part(hash, [repository.exclude, repository.attributes, repository.userAttributes, repository.sparse]);
-  part(hash, [Buffer.from((index?.entries ?? []).map(describeEntry).join(''), 'latin1')]);
+  hash.update(`${index?.entries.length ?? 0}:`);
+  for (const entry of index?.entries ?? []) hash.update(describeEntry(entry), 'latin1');
 }
 
 async function proofOf(item: CollectedItem, mode: Seed['mode']): Promise<string | Buffer> {

@@ -79,6 +79,15 @@ describe('a seeded workspace', () => {
     expect(describeTree(await exportTo('fresh'))).toEqual(describeTree(seedCopy('seed-0')));
   });
 
+  it('may be committed to at once, and so may a repository that is made there', async () => {
+    const made = 'git init -q /tmp/made && cd /tmp/made && git commit -q --allow-empty -m x && git log -1 --format=%ce';
+    expect(await exec(house, id, `${made}; rm -rf /tmp/made`)).toMatchObject({
+      stdout: 'pyro@localhost\n',
+      stderr: '',
+    });
+    expect((await exec(house, id, 'git var GIT_AUTHOR_IDENT && git var GIT_COMMITTER_IDENT')).exit_code).toBe(0);
+  });
+
   it('has no changes at first', async () => {
     expect(await house.workspaces().diff(id, diffRequest, call())).toMatchObject({ changed: false, patch: '' });
   });

@@ -1,5 +1,6 @@
 // The commands as a person types them: flags, exit codes, errors as JSON.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseToml } from 'smol-toml';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -44,7 +45,7 @@ describe('pyro host', () => {
   });
 
   it.each([
-    [['host', 'connect', 'vscode'], '"claude-code"|"codex"|"opencode"'],
+    [['host', 'connect', 'vscode'], 'claude-code, codex, opencode'],
     [['host', 'connect', 'codex', '--mode', 'inspect', '--profile', 'vm-run'], 'give a profile or a mode'],
     [['host', 'connect', 'claude-code', '--approve'], '--approve is for codex'],
     [['host', 'print-config', 'codex', '--write'], 'pyro host connect codex'],
@@ -78,5 +79,39 @@ describe('pyro host', () => {
     expect(repaired.exitCode).toBe(0);
     expect(repaired.stdout.toString()).toContain(`+command = "${launcher}"`);
     expect((await pyro(['host', 'doctor', 'codex'])).exitCode).toBe(0);
+  });
+
+  it('takes the entry out again, and says so when there is none', async () => {
+    fake.write('.codex/config.toml', '# mine\n');
+    expect((await pyro(['host', 'connect', 'codex'])).exitCode).toBe(0);
+    const shown = await pyro(['host', 'disconnect', 'codex', '--dry-run']);
+    expect(shown.stdout.toString()).toContain('codex: would be removed (scope user, ');
+    const removed = await pyro(['host', 'disconnect', 'codex']);
+    expect(removed).toMatchObject({ exitCode: 0 });
+    expect(removed.stdout.toString()).toContain('-[mcp_servers.pyro]');
+    expect(fake.read('.codex/config.toml')).toBe('# mine\n');
+    const again = await pyro(['host', 'disconnect', 'codex']);
+    expect(again).toMatchObject({ exitCode: 0 });
+    expect(again.stdout.toString()).toBe('note: Codex has no entry for pyro; nothing was changed\n');
+  });
+
+  it('names the Node as well where an installed package is started by one that only some shells find', async () => {
+    const dist = new URL('../../../dist', import.meta.url).pathname;
+    const folder = join(fake.home, 'lib/node_modules/pyro-mcp');
+    cpSync(dist, join(folder, 'dist'), { recursive: true, filter: (path) => !path.startsWith(join(dist, 'guest')) });
+    cpSync(join(dist, '../package.json'), join(folder, 'package.json'));
+    symlinkSync('../lib/node_modules/pyro-mcp/dist/main.js', join(fake.home, 'bin/pyro'));
+    fake.write('.codex/config.toml', '');
+    const installed = join(fake.home, 'bin/pyro');
+    const run = (...args: string[]) => spawnSync(process.execPath, [installed, 'host', ...args], { encoding: 'utf8' });
+    expect(run('connect', 'codex')).toMatchObject({ status: 0 });
+    expect(parseToml(fake.read('.codex/config.toml'))).toMatchObject({
+      mcp_servers: { pyro: { command: process.execPath, args: [installed, 'mcp', 'serve'] } },
+    });
+    expect(run('doctor', 'codex').stdout).toContain(`ok    command: ${installed}`);
+    rmSync(installed);
+    expect((await pyro(['host', 'doctor', 'codex'])).stdout.toString()).toContain(
+      `FAIL  command: ${installed} does not exist`,
+    );
   });
 });
