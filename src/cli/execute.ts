@@ -40,8 +40,9 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
   const { operation, json } = call;
   const progress = createProgressPrinter();
   try {
-    const isLive = operation.definition.isLive === true && !json;
-    const io = isLive ? createLiveIo(interrupts, call.wantsTerminal, progress.end) : undefined;
+    const { isLive, terminal = 'auto' } = operation.definition;
+    const wish = { ...call, takesTerminal: terminal === 'auto' && !json, isCaptured: json };
+    const io = isLive === true ? createLiveIo(interrupts, wish, progress.end) : undefined;
     const piped = { ...(await readInputField(call)), ...(await readPipedValues(call, interrupts.signal)) };
     const input = checkInput(call, piped);
     const context: FrontContext = {
@@ -71,15 +72,20 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
     return await thenPrint(outcome.exitCode, print);
   } catch (error) {
     progress.end();
-    if (interrupts.wasInterrupted()) {
-      const report = async (): Promise<void> => await printError(new PyroError('cancelled', 'interrupted'), true);
-      return json ? await thenPrint(exitInterrupted, report) : exitInterrupted;
-    }
+    if (interrupts.signal.aborted) return await thenPrint(exitInterrupted, () => printInterrupted(interrupts, json));
     if (isPyroError(error, 'output_closed')) return exitClosed;
     // Told by the streams themselves, at the end.
     if (isPyroError(error, 'output_failed')) return 1;
     return await thenPrint(exitCodeOf(error), () => printError(error, json));
   }
+}
+
+async function printInterrupted(interrupts: Interrupts, json: boolean): Promise<void> {
+  const left = interrupts.leftRunning();
+  if (left !== undefined && !json) printNote(`[detached] the command goes on; follow it with: ${left}\n`);
+  if (!json) return;
+  const hint = left === undefined ? {} : { hint: `the command goes on; follow it with: ${left}` };
+  await printError(new PyroError('cancelled', left === undefined ? 'interrupted' : 'detached', hint), true);
 }
 
 /** A reader that has gone before the result does not change how the command went. */
@@ -95,7 +101,7 @@ async function thenPrint(exitCode: number, print: () => Promise<void>): Promise<
 async function printOutcome(call: CommandCall, outcome: Outcome, signal: AbortSignal): Promise<void> {
   if (call.json) await printJson(outcome.output, signal);
   else if (call.isQuiet) await printCommand({ stdout: outcome.ids.map((id) => `${id}\n`).join('') }, signal);
-  else if (call.operation.definition.isLive === true) printNote(outcome.text);
+  else if (call.operation.definition.isLive === true) printNote(outcome.command.stderr ?? outcome.text);
   else await printCommand(outcome.command, signal);
 }
 

@@ -4,17 +4,31 @@ import type { RunControl, RunIo } from '../engine/engine-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { Interrupts } from './interrupts.ts';
 
-/** Streams for a command; a terminal when both ends are one. Throws `not_a_terminal` when one was demanded. */
-export function createLiveIo(interrupts: Interrupts, wantsTerminal: boolean, endProgress: () => void): RunIo {
+export interface LiveWish {
+  /** `-t` */
+  readonly wantsTerminal: boolean;
+  /** `-i`: standard input is passed on also where it is a terminal */
+  readonly wantsInput: boolean;
+  /** A terminal where both ends are one, also when nobody asks */
+  readonly takesTerminal: boolean;
+  /** `--json`: the output belongs into the result */
+  readonly isCaptured: boolean;
+}
+
+/** Streams for a command. Throws `not_a_terminal` when a terminal was demanded and there is none. */
+export function createLiveIo(interrupts: Interrupts, wish: LiveWish, endProgress: () => void): RunIo {
   const { stdin, stdout, stderr } = process;
-  const isTerminal = stdin.isTTY && stdout.isTTY;
-  if (wantsTerminal && !isTerminal) {
+  const hasTerminal = stdin.isTTY && stdout.isTTY;
+  if (wish.wantsTerminal && (!hasTerminal || wish.isCaptured)) {
     throw new PyroError('not_a_terminal', 'standard input and output are not a terminal', { hint: 'leave -t out' });
   }
+  const isTerminal = hasTerminal && !wish.isCaptured && (wish.wantsTerminal || wish.takesTerminal);
+  // A person at a terminal types for the next command, unless this one is asked to take it.
+  const takesInput = !stdin.isTTY || isTerminal || wish.wantsInput || wish.takesTerminal;
   const size = (): { cols: number; rows: number } => ({ cols: stdout.columns ?? 80, rows: stdout.rows ?? 24 });
   const onStarted = (control: RunControl): (() => void) => {
     endProgress();
-    const release = interrupts.forwardTo(control.signal);
+    const release = interrupts.forwardTo(control.signal, control.followedBy);
     if (!isTerminal) return release;
     const onResize = (): void => control.resize(size());
     stdin.setRawMode(true);
@@ -27,7 +41,13 @@ export function createLiveIo(interrupts: Interrupts, wantsTerminal: boolean, end
       stdin.pause();
     };
   };
-  return { stdin, stdout, stderr, terminal: isTerminal ? size() : undefined, onStarted };
+  return {
+    stdin: takesInput ? stdin : undefined,
+    stdout: wish.isCaptured ? undefined : stdout,
+    stderr: wish.isCaptured ? undefined : stderr,
+    terminal: isTerminal ? size() : undefined,
+    onStarted,
+  };
 }
 
 /** Streams to write to, for what only shows: the terminal stays as it is, and signals end it. */

@@ -4,8 +4,8 @@ import type { CommandText } from '../operations/define.ts';
 import { type ErrorReport, reportError } from '../shared/errors.ts';
 import type { OnProgress, Progress } from '../shared/progress.ts';
 import { formatBytes } from '../shared/units.ts';
+import { writeTo } from '../shared/write-to.ts';
 import { readVariable } from '../system/environment-variables.ts';
-import { writeTo } from '../system/write-to.ts';
 
 /**
  * Writes to standard output and comes back when the system has taken it, so that a slow reader slows down whoever prints.

@@ -15,6 +15,8 @@ export interface CommandCall {
   readonly isQuiet: boolean;
   /** `-t`: a terminal is demanded */
   readonly wantsTerminal: boolean;
+  /** `-i`: standard input is passed on also where it is a terminal */
+  readonly wantsInput: boolean;
   /** `--follow`: what comes is shown live */
   readonly follows: boolean;
 }
@@ -94,8 +96,12 @@ function addCommand(
   if (operation.hasIds) command.addOption(new Option('-q, --quiet', 'print ids alone, for scripts').conflicts('json'));
   if (operation.follow !== undefined) command.option('-f, --follow', 'show what comes, until it is over or Ctrl-C');
   if (definition.isLive === true) {
-    command.option('-i, --interactive', 'keep standard input open (it always is)');
-    command.option('-t, --tty', 'demand a terminal');
+    const isAsked = definition.terminal === 'asked';
+    command.option(
+      '-i, --interactive',
+      isAsked ? 'pass standard input on also where it is a terminal' : 'keep standard input open (it always is)',
+    );
+    command.option('-t, --tty', isAsked ? 'give the command a terminal' : 'demand a terminal');
   }
   const lines = definition.examples.map(({ why, command: line }) => `  ${line}\n      ${why}`);
   command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
@@ -119,6 +125,7 @@ function addCommand(
       isQuiet: isOn('quiet'),
       follows: isOn('follow'),
       wantsTerminal: isOn('tty'),
+      wantsInput: isOn('interactive'),
     });
   });
 }

@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { type PyroError, systemCodeOf } from '../shared/errors.ts';
-import { outputError } from '../system/write-to.ts';
+import { outputError } from '../shared/write-to.ts';
 
 /** A device that takes nothing now is asked again after so long, `ms` */
 const busyMs = 10;

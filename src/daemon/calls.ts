@@ -1,78 +1,125 @@
 // The calls that run now: each is an operation, its frames, and an abort when the caller goes away.
 import type { ServerResponse } from 'node:http';
-import type { Engine } from '../engine/engine-types.ts';
+import type { Engine, RunIo } from '../engine/engine-types.ts';
 import { parseInput } from '../operations/check-input.ts';
-import type { AnyOperation } from '../operations/define.ts';
+import type { AnyOperation, OperationContext } from '../operations/define.ts';
 import { withWorkspaceId } from '../operations/workspace-reference.ts';
 import { type ErrorReport, PyroError, reportError } from '../shared/errors.ts';
+import { noLongerWaiting } from '../shared/leaving.ts';
 import type { Log } from '../system/log.ts';
 import type { CallBody, Frame } from './protocol.ts';
 
 /** A caller that reads slowly misses progress, never its result. */
 const mostUnreadBytes = 1024 * 1024;
 
+/** Who is answered: streams where it has them, and where frames go. */
+export interface Caller {
+  readonly signal: AbortSignal;
+  readonly io: RunIo | undefined;
+  /** True for what the operation does with `--follow` */
+  readonly follows: boolean;
+  /** True while much waits to be read: progress is left out then */
+  readonly isBehind: () => boolean;
+  readonly send: (frame: Frame | { readonly followed: string }) => Promise<void>;
+}
+
 export interface Calls {
   readonly count: () => number;
-  /** Runs an operation and answers in frames; never throws */
-  readonly answer: (operation: AnyOperation, body: CallBody, response: ServerResponse) => Promise<void>;
+  /** Runs an operation and answers in frames, the last of which is sent when it comes back; never throws */
+  readonly perform: (operation: AnyOperation, body: CallBody, caller: Caller) => Promise<void>;
+  /** The same for a plain request; `id` names it for {@link cancel} */
+  readonly answer: (operation: AnyOperation, body: CallBody, response: ServerResponse, id: string) => Promise<void>;
+  /** Counts a connection until what it gives back is called; `cut` ends it without aborting its work */
+  readonly enter: (cut: () => void) => () => void;
+  /** Ends a call because somebody means it; false when there is none */
+  readonly cancel: (id: string) => boolean;
   readonly whenNone: () => Promise<void>;
   /** Lets go of all callers without aborting their work: commands in guests run on and are followed by the next daemon */
   readonly cutOff: () => void;
 }
 
 export function openCalls(engine: Engine, log: Log): Calls {
-  const open = new Set<ServerResponse>();
+  const open = new Set<() => void>();
+  const cancellable = new Map<string, AbortController>();
   let waiters: (() => void)[] = [];
-  let isCut = false;
 
-  const answer: Calls['answer'] = async (operation, body, response) => {
-    const controller = new AbortController();
-    open.add(response);
-    response.once('close', () => {
-      if (!response.writableFinished && !isCut) {
-        controller.abort(new PyroError('cancelled', 'the caller went away'));
-      }
-    });
-    const send = (frame: Frame): boolean => response.writable && response.write(`${JSON.stringify(frame)}\n`);
-    // Before anything happens: a caller that never saw this head knows that its request was not taken.
-    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
-    response.flushHeaders();
+  const enter: Calls['enter'] = (cut) => {
+    open.add(cut);
+    return () => {
+      open.delete(cut);
+      if (open.size > 0) return;
+      for (const wake of waiters.splice(0)) wake();
+    };
+  };
+
+  const perform: Calls['perform'] = async (operation, body, { signal, io, follows, isBehind, send }) => {
     try {
       const { host_paths: hostPaths, project, network } = body.context;
       parseInput(operation, body.input);
       const { workspaces } = engine;
       const input =
         workspaces === undefined ? body.input : withWorkspaceId(operation, body.input, (each) => workspaces.find(each));
-      const outcome = await operation.invoke(
-        {
-          engine,
-          io: undefined,
-          signal: controller.signal,
-          onProgress: (progress) => {
-            if (response.writableLength < mostUnreadBytes) send({ progress });
-          },
-          hostPaths,
-          project: project ?? undefined,
-          network: network ?? undefined,
-          daemon: undefined,
+      const context: OperationContext = {
+        engine,
+        io,
+        signal,
+        onProgress: (progress) => {
+          if (!isBehind()) void send({ progress }).catch(() => undefined);
         },
-        input,
-      );
-      send({ output: outcome.output });
+        hostPaths,
+        project: project ?? undefined,
+        network: network ?? undefined,
+        daemon: undefined,
+      };
+      if (follows && operation.follow !== undefined) await send({ followed: await operation.follow(context, input) });
+      else await send({ output: (await operation.invoke(context, input)).output });
     } catch (error) {
-      send({ error: copy(reportFor(error, operation, log)) });
+      // A caller that has gone is told nothing.
+      await send({ error: copy(reportFor(error, operation, log)) }).catch(() => undefined);
+    }
+  };
+
+  const answer: Calls['answer'] = async (operation, body, response, id) => {
+    const controller = new AbortController();
+    let isCut = false;
+    const leave = enter(() => {
+      isCut = true;
+      response.destroy();
+    });
+    response.once('close', () => {
+      if (!response.writableFinished && !isCut) controller.abort(noLongerWaiting('the caller went away'));
+    });
+    if (id !== '') cancellable.set(id, controller);
+    // Before anything happens: a caller that never saw this head knows that its request was not taken.
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.flushHeaders();
+    try {
+      await perform(operation, body, {
+        signal: controller.signal,
+        io: undefined,
+        follows: false,
+        isBehind: () => response.writableLength >= mostUnreadBytes,
+        send: async (frame) => {
+          if (response.writable) response.write(`${JSON.stringify(frame)}\n`);
+        },
+      });
     } finally {
-      open.delete(response);
+      cancellable.delete(id);
+      leave();
       response.end();
-      if (open.size === 0) {
-        for (const wake of waiters.splice(0)) wake();
-      }
     }
   };
 
   return {
     count: () => open.size,
+    perform,
     answer,
+    enter,
+    cancel: (id) => {
+      const controller = cancellable.get(id);
+      controller?.abort(new PyroError('cancelled', 'the caller cancelled the call'));
+      return controller !== undefined;
+    },
     whenNone: async () => {
       if (open.size === 0) return;
       await new Promise<void>((resolve) => {
@@ -80,8 +127,7 @@ export function openCalls(engine: Engine, log: Log): Calls {
       });
     },
     cutOff: () => {
-      isCut = true;
-      for (const response of open) response.destroy();
+      for (const cut of open) cut();
     },
   };
 }

@@ -1,6 +1,8 @@
 // The way from a front to an operation: in this process, or in the daemon that owns the guests.
 import type { RunIo } from '../engine/engine-types.ts';
 import type { AnyOperation, CallOperation, OperationContext, Outcome } from '../operations/define.ts';
+import { noLongerWaiting } from '../shared/leaving.ts';
+import type { callDaemonLive, LiveCall } from './live-client.ts';
 import type { DaemonProgram } from './program.ts';
 import type { CallerContext } from './protocol.ts';
 
@@ -17,9 +19,15 @@ export async function invokeOperation(
   // Loaded on first use: help, version and a list of tools need neither engine nor HTTP.
   const { defaultProgram } = await import('./program.ts');
   const program = defaultProgram();
-  if (operation.definition.place === 'daemon') {
+  const { name, place, isLive } = operation.definition;
+  if (place === 'daemon' && isLive === true && context.io !== undefined) {
+    const { callDaemonLive } = await import('./live-client.ts');
+    const result = await callDaemonLive(program, { operation: name, input, io: context.io, follows: false }, context);
+    return operation.receive('output' in result ? result.output : {});
+  }
+  if (place === 'daemon') {
     const { callDaemon } = await import('./remote.ts');
-    return operation.receive(await callDaemon(program, operation.definition.name, input, context));
+    return operation.receive(await callDaemon(program, name, input, context));
   }
   return await operation.invoke(await ownContext(program, context), input);
 }
@@ -31,8 +39,36 @@ export async function followOperation(
   context: FrontContext,
 ): Promise<string> {
   const { defaultProgram } = await import('./program.ts');
-  if (operation.follow === undefined) throw new Error(`${operation.definition.name} cannot be followed`);
+  const { name, place, followsInDaemon } = operation.definition;
+  if (operation.follow === undefined) throw new Error(`${name} cannot be followed`);
+  if (place === 'daemon' && followsInDaemon === true && context.io !== undefined) {
+    const { callDaemonLive } = await import('./live-client.ts');
+    return await followLive(callDaemonLive, defaultProgram(), { operation: name, input, io: context.io }, context);
+  }
   return await operation.follow(await ownContext(defaultProgram(), context), input);
+}
+
+/** Leaving is how a follow ends, as a rule, and no failure. */
+async function followLive(
+  callLive: typeof callDaemonLive,
+  program: DaemonProgram,
+  call: Omit<LiveCall, 'follows'>,
+  context: FrontContext,
+): Promise<string> {
+  const leaving = new AbortController();
+  const leave = (): void => leaving.abort(noLongerWaiting('left'));
+  const release = call.io.onStarted({ signal: leave, resize: () => undefined });
+  const io = { ...call.io, onStarted: () => () => undefined };
+  const signal = AbortSignal.any([context.signal, leaving.signal]);
+  try {
+    const result = await callLive(program, { ...call, io, follows: true }, { ...context, signal });
+    return 'followed' in result ? result.followed : '';
+  } catch (error) {
+    if (leaving.signal.aborted && !context.signal.aborted) return '';
+    throw error;
+  } finally {
+    release();
+  }
 }
 
 /** What an operation needs that runs in this process. */

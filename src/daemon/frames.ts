@@ -2,17 +2,21 @@
 import type { IncomingMessage } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
 import { messageOf, PyroError } from '../shared/errors.ts';
+import { isNoLongerWaiting } from '../shared/leaving.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { errorFromReport, frameSchema } from './protocol.ts';
 
-/** The output. Throws what the operation threw, `cancelled`, or `daemon_lost` when the answer ends without either. */
+/** The output; `cancel` tells the daemon that the work is to end. Throws what the operation threw, `cancelled`, or `daemon_lost` when the answer ends without either. */
 export async function readFrames(
   incoming: IncomingMessage,
   onProgress: OnProgress,
   signal: AbortSignal,
+  cancel: () => Promise<void>,
 ): Promise<Readonly<Record<string, unknown>>> {
   const onAbort = (): void => {
-    incoming.destroy();
+    // Whoever only stops waiting closes the connection; what is to end is told so first.
+    const told = isNoLongerWaiting(signal.reason) ? Promise.resolve() : cancel().catch(() => undefined);
+    void told.finally(() => incoming.destroy());
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
@@ -49,9 +53,13 @@ export async function readFrames(
   }
 }
 
-function lost(why: string, cause?: unknown): PyroError {
+/** The end of the daemon in the middle of a call; `followedBy` is the command that shows how the work goes on. */
+export function lost(why: string, cause?: unknown, followedBy?: string): PyroError {
   return new PyroError('daemon_lost', `the daemon ended in the middle of the call: ${why}`, {
-    hint: 'call again: the daemon starts by itself and takes over the guests, whose commands have gone on',
+    hint:
+      followedBy === undefined
+        ? 'call again: the daemon starts by itself and takes over the guests, whose commands have gone on'
+        : `the command goes on; follow it with: ${followedBy}`,
     cause,
   });
 }

@@ -1,5 +1,6 @@
 // One request to the daemon over its socket, each on a connection of its own so that closing it cancels exactly one call.
 import { type IncomingMessage, request } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
 
 export interface DaemonRequest {
@@ -7,6 +8,7 @@ export interface DaemonRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** Longest wait for the answer to begin, `ms` */
   readonly headMs?: number;
@@ -18,9 +20,26 @@ export const notTaken = Symbol('not taken');
 /** An answer begins before the work does, so this covers a daemon that is busy, not one that works. */
 const usualHeadMs = 20_000;
 
+/** A connection that both sides use as they like from now on; `head` came with the answer. */
+export interface Upgraded {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+}
+
 /** The answer's head, its body still to come. Throws `cancelled` or `daemon_unresponsive`. */
 export async function sendRequest(details: DaemonRequest): Promise<IncomingMessage | typeof notTaken> {
-  const { socket, method, path, body, signal, headMs = usualHeadMs } = details;
+  const answer = await send(details);
+  if (typeof answer === 'object' && 'head' in answer) throw new Error('an upgrade that nobody asked for');
+  return answer;
+}
+
+/** The same for a connection that is to be upgraded; a plain answer is a refusal. */
+export async function sendUpgrade(details: DaemonRequest): Promise<Upgraded | IncomingMessage | typeof notTaken> {
+  return await send(details);
+}
+
+async function send(details: DaemonRequest): Promise<Upgraded | IncomingMessage | typeof notTaken> {
+  const { socket, method, path, body, headers = {}, signal, headMs = usualHeadMs } = details;
   signal.throwIfAborted();
   return await new Promise((resolve, reject) => {
     const outgoing = request({
@@ -30,6 +49,7 @@ export async function sendRequest(details: DaemonRequest): Promise<IncomingMessa
       agent: false,
       headers: {
         host: 'pyro',
+        ...headers,
         ...(body === undefined
           ? {}
           : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
@@ -57,6 +77,7 @@ export async function sendRequest(details: DaemonRequest): Promise<IncomingMessa
       const isEnded = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(code);
       finish(() => (isEnded ? resolve(notTaken) : reject(error)));
     });
+    outgoing.once('upgrade', (_incoming, upgraded, head) => finish(() => resolve({ socket: upgraded, head })));
     outgoing.once('response', (incoming) => finish(() => resolve(incoming)));
     outgoing.end(body);
   });

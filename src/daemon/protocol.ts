@@ -18,6 +18,12 @@ export const versionHeader = 'pyro-version';
 export const statusPath = '/v1/status';
 export const stopPath = '/v1/stop';
 export const callPath = `/v${protocolNumber}/call`;
+/** A call with streams: the connection is upgraded */
+export const livePath = `/v${protocolNumber}/live`;
+/** Ends a call that somebody means to end: one whose connection closes may go on */
+export const cancelPath = `/v${protocolNumber}/cancel`;
+/** Name of a call, for its cancel */
+export const callHeader = 'pyro-call';
 
 /** What an operation gets of its caller, on both sides. */
 export interface CallerContext extends CallContext {
@@ -55,6 +61,8 @@ export const callSchema = z.strictObject({
 export type CallBody = z.infer<typeof callSchema>;
 
 export const stopSchema = z.strictObject({ drain: z.boolean() });
+
+export const cancelSchema = z.strictObject({ call: z.string().max(64) });
 
 const reportSchema = z.object({
   code: z.string(),

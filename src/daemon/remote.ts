@@ -1,15 +1,19 @@
 // A call to the daemon: started when none runs, replaced when it is older than this pyro, tried again only when it took nothing.
+import { randomUUID } from 'node:crypto';
+import { IncomingMessage } from 'node:http';
 import { PyroError } from '../shared/errors.ts';
 import { startDaemon } from './autostart.ts';
 import { stopDaemon } from './control.ts';
 import { readFrames } from './frames.ts';
-import { notTaken, readText, sendRequest } from './http.ts';
+import { notTaken, readText, sendRequest, type Upgraded } from './http.ts';
 import { locateDaemon } from './places.ts';
 import type { DaemonProgram } from './program.ts';
 import {
   type CallBody,
   type CallerContext,
+  callHeader,
   callPath,
+  cancelPath,
   errorFromReport,
   longestBody,
   refusalSchema,
@@ -19,6 +23,8 @@ import { isNewer } from './versions.ts';
 
 /** A start and a replacement may both be needed; more than that means that something is wrong. */
 const mostAttempts = 4;
+/** Longest wait for a cancel to be taken; the connection is closed after it in any case */
+const cancelMs = 2000;
 
 /** The raw output of an operation that ran in the daemon. */
 export async function callDaemon(
@@ -27,17 +33,43 @@ export async function callDaemon(
   input: Readonly<Record<string, unknown>>,
   context: CallerContext,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const body = encode(program, operation, input, context);
+  const body = JSON.stringify(encode(program, operation, input, context));
+  const id = randomUUID();
   const { signal } = context;
+  const headers = { [callHeader]: id };
+  const [answer, socket] = await untilTaken(program, context, async (path) => {
+    return await sendRequest({ socket: path, method: 'POST', path: callPath, body, headers, signal });
+  });
+  const cancel = async (): Promise<void> => {
+    await sendRequest({
+      socket,
+      method: 'POST',
+      path: cancelPath,
+      body: JSON.stringify({ call: id }),
+      signal: AbortSignal.timeout(cancelMs),
+    });
+  };
+  return await readFrames(answer, context.onProgress, signal, cancel);
+}
+
+/**
+ * Asks until a daemon takes the request: one is started when none runs, and one that is older is replaced. Gives the
+ * answer and the socket that it came from.
+ */
+export async function untilTaken<A extends IncomingMessage | Upgraded>(
+  program: DaemonProgram,
+  { signal, onProgress }: CallerContext,
+  ask: (socket: string) => Promise<A | typeof notTaken>,
+): Promise<readonly [A, string]> {
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
     const places = await locateDaemon(program.paths);
-    const answer = await sendRequest({ socket: places.socket, method: 'POST', path: callPath, body, signal });
+    const answer = await ask(places.socket);
     if (answer === notTaken) {
-      context.onProgress({ phase: 'daemon', message: 'starting the daemon' });
+      onProgress({ phase: 'daemon', message: 'starting the daemon' });
       await startDaemon(program, places, signal);
       continue;
     }
-    if (answer.statusCode === 200) return await readFrames(answer, context.onProgress, signal);
+    if (!(answer instanceof IncomingMessage) || answer.statusCode === 200) return [answer, places.socket];
     const theirs = String(answer.headers[versionHeader] ?? '');
     const refusal = errorFromReport(refusalSchema.parse(JSON.parse(await readText(answer))).error);
     const isOlder = isNewer(program.version, theirs) && (answer.statusCode === 409 || answer.statusCode === 404);
@@ -51,7 +83,7 @@ export async function callDaemon(
         },
       );
     }
-    context.onProgress({ phase: 'daemon', message: `waiting for the daemon (pyro ${theirs}) to finish its calls` });
+    onProgress({ phase: 'daemon', message: `waiting for the daemon (pyro ${theirs}) to finish its calls` });
     await stopDaemon(places, { isForced: false, signal });
   }
   throw new PyroError('daemon_unresponsive', 'the daemon took no call in several attempts', {
@@ -59,12 +91,13 @@ export async function callDaemon(
   });
 }
 
-function encode(
+/** The body of a call. Throws `usage` for one that no daemon takes. */
+export function encode(
   program: DaemonProgram,
   operation: string,
   input: Readonly<Record<string, unknown>>,
   { hostPaths, project, network }: CallerContext,
-): string {
+): CallBody {
   const call: CallBody = {
     operation,
     input: { ...input },
@@ -78,11 +111,10 @@ function encode(
       front: { version: program.version, pid: process.pid },
     },
   };
-  const body = JSON.stringify(call);
-  if (Buffer.byteLength(body) > longestBody) {
+  if (Buffer.byteLength(JSON.stringify(call)) > longestBody) {
     throw new PyroError('usage', `the input has more than ${longestBody} bytes`, {
       hint: 'send large content in pieces, or as a file by workspace sync push',
     });
   }
-  return body;
+  return call;
 }

@@ -5,7 +5,17 @@ import type { DaemonStatus } from '../shared/daemon-types.ts';
 import { PyroError, reportError } from '../shared/errors.ts';
 import { readBody } from './body.ts';
 import type { Calls } from './calls.ts';
-import { callPath, callSchema, statusPath, stopPath, stopSchema, versionHeader } from './protocol.ts';
+import {
+  callHeader,
+  callPath,
+  callSchema,
+  cancelPath,
+  cancelSchema,
+  statusPath,
+  stopPath,
+  stopSchema,
+  versionHeader,
+} from './protocol.ts';
 import { isNewer } from './versions.ts';
 
 export interface RouteContext {
@@ -36,6 +46,9 @@ export async function route(context: RouteContext, request: IncomingMessage, res
         context.end({ isDraining: drain });
         return;
       }
+      case `POST ${cancelPath}`:
+        sendJson(response, 200, { cancelled: context.calls.cancel((await readBody(request, cancelSchema)).call) });
+        return;
       case `POST ${callPath}`:
         await takeCall(context, request, response);
         return;
@@ -49,26 +62,36 @@ export async function route(context: RouteContext, request: IncomingMessage, res
 
 async function takeCall(context: RouteContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await readBody(request, callSchema);
-  if (context.isEnding()) {
-    refuse(
-      response,
-      503,
-      new PyroError('daemon_draining', 'the daemon is ending', { hint: 'the next one starts soon' }),
-    );
-    return;
-  }
-  if (isNewer(body.context.front.version, context.version)) {
-    const message = `the daemon is pyro ${context.version}, the caller ${body.context.front.version}`;
-    refuse(response, 409, new PyroError('daemon_version', message, { hint: 'end it with: pyro daemon stop' }));
+  const refusal = refusalOf(context, body.context.front.version);
+  if (refusal !== undefined) {
+    refuse(response, refusal.status, refusal.error);
     return;
   }
   const operation = context.operations.get(body.operation);
   if (operation === undefined) {
-    const message = `the daemon, pyro ${context.version}, has no operation ${body.operation}`;
-    refuse(response, 400, new PyroError('daemon_version', message, { hint: 'update this pyro, or: pyro daemon stop' }));
+    refuse(response, 400, operationMissing(context, body.operation));
     return;
   }
-  await context.calls.answer(operation, body, response);
+  await context.calls.answer(operation, body, response, String(request.headers[callHeader] ?? ''));
+}
+
+/** Why no call is taken now, or none of this caller. */
+export function refusalOf(
+  { isEnding, version }: RouteContext,
+  callerVersion: string,
+): { readonly status: number; readonly error: PyroError } | undefined {
+  if (isEnding()) {
+    const error = new PyroError('daemon_draining', 'the daemon is ending', { hint: 'the next one starts soon' });
+    return { status: 503, error };
+  }
+  if (!isNewer(callerVersion, version)) return undefined;
+  const message = `the daemon is pyro ${version}, the caller ${callerVersion}`;
+  return { status: 409, error: new PyroError('daemon_version', message, { hint: 'end it with: pyro daemon stop' }) };
+}
+
+export function operationMissing({ version }: RouteContext, name: string): PyroError {
+  const message = `the daemon, pyro ${version}, has no operation ${name}`;
+  return new PyroError('daemon_version', message, { hint: 'update this pyro, or: pyro daemon stop' });
 }
 
 function refuse(response: ServerResponse, status: number, error: unknown): void {

@@ -9,6 +9,7 @@ import { writeJson } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
 import { openCalls } from './calls.ts';
+import { serveLive } from './live-server.ts';
 import { type DaemonPlaces, recordOf } from './places.ts';
 import { protocolNumber } from './protocol.ts';
 import { route } from './routes.ts';
@@ -70,6 +71,9 @@ export async function serveDaemon(options: DaemonOptions): Promise<void> {
   const routes = { operations, calls, version, status, isEnding, end };
   const server = createServer({ requestTimeout: 30_000 }, (request, response) => {
     void route(routes, request, response);
+  });
+  server.on('upgrade', (request, socket, head) => {
+    void serveLive(routes, request, socket, head);
   });
   const connections = { count: 0 };
   server.on('connection', (socket) => {

@@ -1,12 +1,13 @@
 // A command in a workspace's guest, followed into its files from its start, or again after the daemon was replaced.
 import { type FileHandle, open } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { GuestClient } from '../agent/guest-client.ts';
 import type { GuestProcess } from '../agent/guest-process.ts';
-import type { StartRequest } from '../agent/messages.ts';
-import { isPyroError } from '../shared/errors.ts';
+import type { StartRequest, TerminalSize } from '../agent/messages.ts';
+import { isPyroError, systemCodeOf } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import type { CommandLog, CommandRecord, StreamName } from './command-log.ts';
+import { type LineShell, startLine } from './shell-line.ts';
 
 /** Most output of one stream that is kept; what comes after is counted as cut, the command runs on */
 const keptBytes = 256 * mebibyte;
@@ -17,8 +18,18 @@ export interface CommandRun {
   /** The record at its end; never rejects */
   readonly done: Promise<CommandRecord>;
   readonly signal: (name: string, scope: 'group' | 'all') => Promise<void>;
+  readonly resize: (size: TerminalSize) => void;
   /** Settles at the next output or at the end */
   readonly changed: () => Promise<void>;
+}
+
+/** Streams of somebody who is there while it runs. */
+export interface LiveEnds {
+  readonly stdin: Readable | undefined;
+  /** Takes output at the reader's pace, and the command slows down with it; rejects when the reader has gone */
+  readonly show: ((stream: StreamName, bytes: Buffer) => Promise<void>) | undefined;
+  /** Aborted when they leave: the command goes on without them */
+  readonly left: AbortSignal;
 }
 
 /** Starts a command; the record has its process before the first output is waited for. */
@@ -26,15 +37,16 @@ export async function startCommand(
   client: GuestClient,
   log: CommandLog,
   record: CommandRecord,
-  request: StartRequest,
-  stdin: string | undefined,
+  line: string,
+  request: Omit<StartRequest, 'argv'>,
+  live: LiveEnds,
   signal: AbortSignal,
-): Promise<CommandRun> {
-  const process = await client.start(request, { signal });
+): Promise<{ readonly run: CommandRun; readonly shell: LineShell }> {
+  const { process, shell } = await startLine(client, line, request, signal);
   const started = { ...record, process: process.id };
   await log.save(started);
-  if (stdin !== undefined) void process.feed(Readable.from([Buffer.from(stdin)])).catch(() => undefined);
-  return follow(process, log, started);
+  if (live.stdin !== undefined) void process.feed(live.stdin).catch(() => undefined);
+  return { run: follow(process, log, started, live), shell };
 }
 
 /** Goes on with a command from where its files stand. */
@@ -44,17 +56,19 @@ export async function followAgain(client: GuestClient, log: CommandLog, record: 
   return follow(process, log, record);
 }
 
-function follow(process: GuestProcess, log: CommandLog, record: CommandRecord): CommandRun {
+function follow(process: GuestProcess, log: CommandLog, record: CommandRecord, live?: LiveEnds): CommandRun {
   let wake = Promise.withResolvers<void>();
   const notify = (): void => {
     wake.resolve();
     wake = Promise.withResolvers<void>();
   };
-  const done = copyToFiles(process, log, record, notify).finally(notify);
+  const done = copyToFiles(process, log, record, live, notify).finally(notify);
   return {
     sequence: record.sequence,
     done,
     signal: (name, scope) => process.signal(name, scope),
+    // One that has just ended has no terminal any more, and that is no failure.
+    resize: (size) => void process.resize(size).catch(() => undefined),
     changed: () => wake.promise,
   };
 }
@@ -63,6 +77,7 @@ async function copyToFiles(
   process: GuestProcess,
   log: CommandLog,
   record: CommandRecord,
+  live: LiveEnds | undefined,
   notify: () => void,
 ): Promise<CommandRecord> {
   const files: Record<StreamName, FileHandle> = {
@@ -70,16 +85,25 @@ async function copyToFiles(
     stderr: await open(log.path(record.sequence, 'stderr'), 'a'),
   };
   const sizes = await log.sizes(record.sequence);
+  const gone = Promise.race([process.closed, untilAborted(live?.left)]);
+  let isShown = live?.show !== undefined;
+  const show = async (stream: StreamName, bytes: Buffer): Promise<void> => {
+    if (!isShown || live?.left.aborted === true) return;
+    const shown = live?.show?.(stream, bytes).catch(() => {
+      isShown = false;
+    });
+    await Promise.race([shown, gone]);
+  };
   let isCut = record.cut;
   let ended: CommandRecord;
   try {
     const exit = await process.follow(async (stream, bytes) => {
       const kept = bytes.subarray(0, Math.max(0, keptBytes - sizes[stream]));
-      isCut ||= kept.length < bytes.length;
-      if (kept.length === 0) return;
-      await files[stream].write(kept);
-      sizes[stream] += kept.length;
-      notify();
+      const written = kept.length === 0 ? 0 : await keep(files[stream], kept);
+      isCut ||= written < bytes.length;
+      sizes[stream] += written;
+      if (written > 0) notify();
+      await show(stream, bytes);
     });
     ended = {
       ...record,
@@ -100,4 +124,20 @@ async function copyToFiles(
   }
   await log.save(ended).catch(() => undefined);
   return ended;
+}
+
+/** Count of bytes that were kept: a full disk of the host costs the record, not the command. */
+async function keep(file: FileHandle, bytes: Buffer): Promise<number> {
+  let written = 0;
+  try {
+    while (written < bytes.length) written += (await file.write(bytes, written)).bytesWritten;
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCodeOf(error) ?? '')) throw error;
+  }
+  return written;
+}
+
+async function untilAborted(signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) return;
+  await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
 }

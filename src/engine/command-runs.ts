@@ -3,7 +3,8 @@ import type { GuestClient } from '../agent/guest-client.ts';
 import type { StartRequest } from '../agent/messages.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import type { CommandLog, CommandRecord } from './command-log.ts';
-import { type CommandRun, followAgain, startCommand } from './command-run.ts';
+import { type CommandRun, followAgain, type LiveEnds, startCommand } from './command-run.ts';
+import type { LineShell } from './shell-line.ts';
 
 export class CommandRuns {
   readonly #log: CommandLog;
@@ -29,14 +30,15 @@ export class CommandRuns {
   async start(
     client: GuestClient,
     record: CommandRecord,
-    request: StartRequest,
-    stdin: string | undefined,
+    line: string,
+    request: Omit<StartRequest, 'argv'>,
+    live: LiveEnds,
     signal: AbortSignal,
-  ): Promise<CommandRun> {
+  ): Promise<{ readonly run: CommandRun; readonly shell: LineShell }> {
     try {
-      const run = await startCommand(client, this.#log, record, request, stdin, signal);
-      this.#keep(run);
-      return run;
+      const started = await startCommand(client, this.#log, record, line, request, live, signal);
+      this.#keep(started.run);
+      return started;
     } catch (error) {
       const ended = { ...record, ended_at: Date.now() / 1000 };
       const isRefused = isPyroError(error) && !isPyroError(error, 'guest_unreachable');

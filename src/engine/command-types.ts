@@ -1,5 +1,7 @@
 // Commands of a workspace as operations see them: requests in, plain data out.
 
+import type { RunIo } from './engine-types.ts';
+
 export interface ExecRequest {
   /** Command line for the guest's shell */
   readonly command: string;
@@ -9,7 +11,10 @@ export interface ExecRequest {
   /** Secrets for the environment, each NAME or NAME=VARIABLE */
   readonly secretEnv: readonly string[];
   readonly stdin: string | undefined;
-  readonly timeoutMs: number;
+  /** Streams of a caller who is there while it runs */
+  readonly io: RunIo | undefined;
+  /** Time limit; 0 for none, and absent for what is usual */
+  readonly timeoutMs: number | undefined;
   readonly waitMs: number;
   /** Most output in the result, head and tail together, `bytes` */
   readonly outputBytes: number;
@@ -37,6 +42,8 @@ export interface ExecResult extends ShownOutput {
   readonly exit_code: number | null;
   readonly timed_out: boolean;
   readonly duration_ms: number;
+  /** What read the command line: `bash` where the environment has it */
+  readonly shell: 'bash' | 'sh';
   readonly execution_mode: 'guest';
   readonly restarted: boolean;
   /** Connections that were refused while it ran */
@@ -59,6 +66,12 @@ export interface LogsRequest {
   /** Most bytes of one stream, or most entries of the history */
   readonly limit: number;
   readonly waitMs: number;
+}
+
+export interface FollowRequest {
+  readonly sequence: number | undefined;
+  readonly stream: 'stdout' | 'stderr' | 'both';
+  readonly io: RunIo;
 }
 
 export interface LogEntry {

@@ -6,11 +6,11 @@ import type { NetworkCeiling, PackageSourceKind } from '../shared/policy-types.t
 import type { DeniedConnection } from './command-types.ts';
 import type { Workspaces } from './workspace-types.ts';
 
-/** Live streams of a front that shows output as it comes. */
+/** Live streams of a front: output is shown as it comes, or belongs into the result where there is no stream for it. */
 export interface RunIo {
   readonly stdin: Readable | undefined;
-  readonly stdout: Writable;
-  readonly stderr: Writable;
+  readonly stdout: Writable | undefined;
+  readonly stderr: Writable | undefined;
   /** Size of the terminal when both ends are one */
   readonly terminal: { readonly cols: number; readonly rows: number } | undefined;
   /** Called when the command runs; gives back what undoes it */
@@ -20,6 +20,8 @@ export interface RunIo {
 export interface RunControl {
   readonly signal: (name: string) => void;
   readonly resize: (size: { cols: number; rows: number }) => void;
+  /** Command that follows it on for somebody who leaves; absent where it ends with its caller */
+  readonly followedBy?: string | undefined;
 }
 
 export interface RunRequest {

@@ -34,8 +34,9 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
     context.signal.addEventListener('abort', kill, { once: true });
     const captures = { stdout: new Capture(8 << 20), stderr: new Capture(8 << 20) };
     for (const name of ['stdout', 'stderr'] as const) {
-      if (io === undefined) child[name]?.on('data', (chunk: Buffer) => captures[name].add(chunk));
-      else child[name]?.pipe(io[name], { end: false });
+      const sink = io?.[name];
+      if (sink === undefined) child[name]?.on('data', (chunk: Buffer) => captures[name].add(chunk));
+      else child[name]?.pipe(sink, { end: false });
     }
     if (child.stdin !== null) {
       child.stdin.on('error', () => undefined);

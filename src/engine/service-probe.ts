@@ -3,6 +3,7 @@ import type { GuestClient } from '../agent/guest-client.ts';
 import { isPyroError, messageOf } from '../shared/errors.ts';
 import { readinessOf, type ServiceRecord } from './service-record.ts';
 import type { ReadinessView } from './service-types.ts';
+import { startLine } from './shell-line.ts';
 import { waitForAny } from './waiting.ts';
 
 const commandMs = 10_000;
@@ -65,17 +66,8 @@ async function runProbe(
   command: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const process = await client.start(
-    {
-      argv: ['/bin/sh', '-c', command],
-      env: record.env,
-      cwd: record.cwd,
-      stdin: false,
-      timeout_ms: commandMs,
-      overflow: 'drop',
-    },
-    { signal },
-  );
+  const wanted = { env: record.env, cwd: record.cwd, stdin: false, timeout_ms: commandMs, overflow: 'drop' as const };
+  const { process } = await startLine(client, command, wanted, signal);
   try {
     const exit = await process.follow(() => undefined);
     if (exit.timed_out) return `no end within ${commandMs} ms`;

@@ -11,6 +11,7 @@ import { ServicePorts } from './service-ports.ts';
 import { waitUntilReady } from './service-probe.ts';
 import { isAlive, type ServiceRecord, viewOfService } from './service-record.ts';
 import type { ServiceView } from './service-types.ts';
+import { startLine } from './shell-line.ts';
 import { StreamLog } from './stream-log.ts';
 import type { LossReason } from './tenant-types.ts';
 import { waitForAny } from './waiting.ts';
@@ -74,14 +75,8 @@ export class Service {
     const base = { stdout: this.logs.stdout.end, stderr: this.logs.stderr.end };
     let process: GuestProcess;
     try {
-      process = await client.start({
-        argv: ['/bin/sh', '-c', command],
-        env,
-        cwd,
-        stdin: false,
-        buffer_bytes: bufferBytes,
-        overflow: 'drop',
-      });
+      const wanted = { env, cwd, stdin: false, buffer_bytes: bufferBytes, overflow: 'drop' as const };
+      ({ process } = await startLine(client, command, wanted));
     } catch (error) {
       await this.#ports.close();
       throw error;

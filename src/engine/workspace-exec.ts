@@ -1,14 +1,18 @@
 // Commands in a workspace: started, waited for a while, signalled, and their output paged.
 import { posix } from 'node:path';
+import { Readable } from 'node:stream';
 import type { GuestClient } from '../agent/guest-client.ts';
 import type { StartRequest } from '../agent/messages.ts';
-import { isPyroError, PyroError } from '../shared/errors.ts';
+import { PyroError } from '../shared/errors.ts';
+import { isNoLongerWaiting } from '../shared/leaving.ts';
 import { formatBytes, mebibyte } from '../shared/units.ts';
+import { writeTo } from '../shared/write-to.ts';
 import type { CommandRecord } from './command-log.ts';
 import { showOutput } from './command-output.ts';
-import type { CommandRun } from './command-run.ts';
+import type { CommandRun, LiveEnds } from './command-run.ts';
 import type { ExecRequest, ExecResult } from './command-types.ts';
 import { noteOnNetwork } from './network-note.ts';
+import type { LineShell } from './shell-line.ts';
 import { waitForAny } from './waiting.ts';
 import type { Workspace } from './workspace.ts';
 import type { HeldGuest } from './workspace-house.ts';
@@ -19,50 +23,81 @@ import type { WorkspaceCall } from './workspace-types.ts';
 export const workspacePath = '/workspace';
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const progressMs = 1000;
+const usualTimeoutMs = 600_000;
+/** Of output that was shown already so much is looked at for what to note, `bytes` */
+const notedBytes = 8000;
 
-/** Runs a command line; one that outlasts `waitMs` goes on and is told by `running`. A cancelled one is killed. */
+/**
+ * Runs a command line; one that outlasts `waitMs` goes on and is told by `running`, and so does one whose caller only no
+ * longer waits. One that is cancelled is killed.
+ */
 export async function execute(workspace: Workspace, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult> {
+  const deadline = Date.now() + request.waitMs;
   return await workspace.use(call, async ({ guest, restarted }: HeldGuest) => {
+    const { io } = request;
     const cwd = guestPath(request.cwd ?? workspacePath);
     const command = workspace.secrets.maskText(request.command);
     const shownCwd = workspace.secrets.maskText(cwd);
     const record = await workspace.log.begin(command, shownCwd, request.user);
+    const { sequence } = record;
     const started = performance.now();
     const mark = await workspace.network.mark();
-    const run = await start(workspace, guest.client, record, { ...request, cwd }, call.signal);
+    const leaving = new AbortController();
+    const { run, shell } = await start(
+      workspace,
+      guest.client,
+      record,
+      { ...request, cwd },
+      leaving.signal,
+      call.signal,
+    );
+    const undo = io?.onStarted({
+      signal: (name) => void run.signal(name, 'group').catch(() => undefined),
+      resize: run.resize,
+      followedBy: `pyro workspace logs ${workspace.record.id} --sequence ${sequence} --follow`,
+    });
     try {
-      await waitWithProgress(run, workspace, request.waitMs, call);
+      await waitWithProgress(run, workspace, deadline, call, io?.stdout !== undefined);
     } catch (error) {
-      // Whoever cancels wants the command gone, with all that it has started.
-      await run.signal('KILL', 'all').catch(() => undefined);
-      await Promise.race([run.done, waitForAny([], 2000)]);
+      if (!isNoLongerWaiting(call.signal.reason)) {
+        // Whoever cancels wants the command gone, with all that it has started.
+        await run.signal('KILL', 'all').catch(() => undefined);
+        leaving.abort();
+        await Promise.race([run.done, waitForAny([], 2000)]);
+      }
       throw error;
+    } finally {
+      leaving.abort();
+      undo?.();
     }
-    const now = workspace.log.get(record.sequence);
+    const now = workspace.log.get(sequence);
     if (now.lost)
       throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
-        hint: `its output so far: workspace_logs sequence=${record.sequence}`,
+        hint: `its output so far: workspace_logs sequence=${sequence}`,
       });
-    const output = await showOutput(workspace.log, record.sequence, request.outputBytes);
-    const result: ExecResult = {
+    const isShown = io?.stdout !== undefined;
+    const output = await showOutput(workspace.log, sequence, isShown ? notedBytes : request.outputBytes);
+    return {
       workspace_id: workspace.record.id,
       environment: workspace.record.environment,
       environment_version: workspace.record.environment_digest,
       command,
       cwd: shownCwd,
-      sequence: record.sequence,
+      sequence,
       running: now.ended_at === null,
       ...output,
+      // What was shown as it came is not told again.
+      ...(isShown ? { stdout: '', stderr: '', truncated: false } : {}),
       exit_code: now.exit_code,
       timed_out: now.timed_out,
       duration_ms: Math.round(performance.now() - started),
+      shell,
       execution_mode: 'guest',
       restarted,
       // Other commands that run at the same time may be meant: the guest only hints at who asked.
       denied_connections: deniedConnections(await workspace.network.refusedSince(mark)),
       network_note: noteOnNetwork(workspace.network.isOn, now.exit_code, output),
     };
-    return result;
   });
 }
 
@@ -71,24 +106,31 @@ async function start(
   client: GuestClient,
   record: CommandRecord,
   request: ExecRequest & { readonly cwd: string },
+  left: AbortSignal,
   signal: AbortSignal,
-): Promise<CommandRun> {
-  let run: CommandRun;
-  try {
-    run = await workspace.runs.start(client, record, startRequest(workspace, request), request.stdin, signal);
-  } catch (error) {
-    if (!isPyroError(error, 'command_not_found')) throw error;
-    throw new PyroError('command_not_found', 'the environment has no shell (/bin/sh) to run the command line', {
-      hint: 'use an environment with a shell; pyro run starts programs without one',
-    });
-  }
+): Promise<{ readonly run: CommandRun; readonly shell: LineShell }> {
+  const { io, stdin } = request;
+  const sinks = { stdout: io?.stdout, stderr: io?.stderr };
+  const live: LiveEnds = {
+    stdin: stdin === undefined ? io?.stdin : Readable.from([Buffer.from(stdin)]),
+    show:
+      io?.stdout === undefined
+        ? undefined
+        : async (stream, bytes) => {
+            const sink = sinks[stream];
+            if (sink !== undefined) await writeTo(sink, bytes, left);
+          },
+    left,
+  };
+  const wanted = startRequest(workspace, request, live.stdin !== undefined);
+  const started = await workspace.runs.start(client, record, request.command, wanted, live, signal);
   await note(workspace, record, null, 0);
-  void run.done.then(async (ended) => {
+  void started.run.done.then(async (ended) => {
     const seconds = (ended.ended_at ?? record.started_at) - record.started_at;
     await note(workspace, record, ended.exit_code, Math.round(seconds * 1000));
     await workspace.touch();
   });
-  return run;
+  return started;
 }
 
 async function note(
@@ -115,9 +157,12 @@ async function note(
 function startRequest(
   { record, secrets, network }: Workspace,
   request: ExecRequest & { readonly cwd: string },
-): StartRequest {
+  hasInput: boolean,
+): Omit<StartRequest, 'argv'> {
+  const terminal = request.io?.terminal;
+  // Nobody wants the terminal that they sit at to end by itself.
+  const timeoutMs = request.timeoutMs ?? (terminal === undefined ? usualTimeoutMs : 0);
   return {
-    argv: ['/bin/sh', '-c', request.command],
     env: {
       ...baseEnvironment(record),
       ...network.variables,
@@ -128,8 +173,9 @@ function startRequest(
     // Images name folders that none of their layers holds.
     make_cwd: request.cwd === posix.resolve('/', record.image.working_dir),
     ...(request.user === undefined ? {} : { user: request.user }),
-    stdin: request.stdin !== undefined,
-    ...(request.timeoutMs === 0 ? {} : { timeout_ms: request.timeoutMs }),
+    stdin: hasInput,
+    ...(terminal === undefined ? {} : { terminal: { ...terminal } }),
+    ...(timeoutMs === 0 ? {} : { timeout_ms: timeoutMs }),
     buffer_bytes: 4 * mebibyte,
     overflow: 'block',
   };
@@ -155,8 +201,9 @@ export function baseEnvironment(record: WorkspaceRecord): Record<string, string>
 async function waitWithProgress(
   run: CommandRun,
   workspace: Workspace,
-  waitMs: number,
+  deadline: number,
   call: WorkspaceCall,
+  isShown: boolean,
 ): Promise<void> {
   const started = Date.now();
   let isOver = false;
@@ -164,10 +211,11 @@ async function waitWithProgress(
     isOver = true;
   });
   while (!isOver) {
-    const left = started + waitMs - Date.now();
+    const left = deadline - Date.now();
     if (left <= 0) return;
     await waitForAny([over], Math.min(progressMs, left), call.signal);
     if (isOver) return;
+    if (isShown) continue;
     const { stdout, stderr } = await workspace.log.sizes(run.sequence);
     const seconds = Math.round((Date.now() - started) / 1000);
     call.onProgress({ phase: 'exec', message: `running for ${seconds} s, ${formatBytes(stdout + stderr)} of output` });

@@ -13,12 +13,18 @@ const mostEntries = 200;
 
 export async function readLogs(workspace: Workspace, request: LogsRequest, call: WorkspaceCall): Promise<LogsResult> {
   return request.sequence === undefined
-    ? await readHistory(workspace, request)
+    ? await readHistory(workspace, request, call)
     : await readCommand(workspace, request.sequence, request, call);
 }
 
-/** Newest commands last; the cursor is the sequence after which to go on. */
-async function readHistory(workspace: Workspace, { cursor, limit }: LogsRequest): Promise<LogsResult> {
+/** Newest commands last; waits for those that run. The cursor is the sequence after which to go on. */
+async function readHistory(
+  workspace: Workspace,
+  { cursor, limit, waitMs }: LogsRequest,
+  call: WorkspaceCall,
+): Promise<LogsResult> {
+  const running = workspace.runs.sequences.flatMap((sequence) => workspace.runs.get(sequence)?.done ?? []);
+  if (waitMs > 0 && running.length > 0) await waitForAny([Promise.all(running)], waitMs, call.signal);
   const all = workspace.log.all();
   const count = Math.min(limit, mostEntries);
   const page =

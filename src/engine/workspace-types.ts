@@ -20,7 +20,7 @@ import type {
   SyncRequest,
   SyncResult,
 } from './change-types.ts';
-import type { ExecRequest, ExecResult, LogsRequest, LogsResult } from './command-types.ts';
+import type { ExecRequest, ExecResult, FollowRequest, LogsRequest, LogsResult } from './command-types.ts';
 
 import type { WorkspaceServices } from './service-types.ts';
 import type { WorkspaceShells } from './shell-types.ts';
@@ -212,6 +212,8 @@ export interface Workspaces {
   exec(id: string, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult>;
   signal(id: string, sequence: number, name: string, call: WorkspaceCall): Promise<void>;
   logs(id: string, request: LogsRequest, call: WorkspaceCall): Promise<LogsResult>;
+  /** Shows a command's output live; gives the last line for the person */
+  follow(id: string, request: FollowRequest, call: WorkspaceCall): Promise<string>;
   fileList(
     id: string,
     request: { path: string; depth: number; glob: string | undefined; limit: number; cursor: string | undefined },

@@ -4,6 +4,7 @@ import { createGuestFiles } from '../agent/guest-files.ts';
 import { sizeOf } from '../environment/store.ts';
 import { readConnectionLog } from '../network/connection-log.ts';
 import { isPyroError } from '../shared/errors.ts';
+import { followCommand } from './command-follow.ts';
 import { DiffShelf } from './diff-shelf.ts';
 import type { Preparations } from './preparations.ts';
 import { SeedMemory } from './seed.ts';
@@ -85,6 +86,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     exec: (id, request, call) => execute(registry.get(id), request, call),
     signal: (id, sequence, name) => signalCommand(registry.get(id), sequence, name),
     logs: (id, request, call) => readLogs(registry.get(id), request, call),
+    follow: (id, request, call) => followCommand(registry.get(id), request, call),
     fileList: (id, request, call) => {
       const workspace = registry.get(id);
       return workspace.use(call, async ({ guest }) =>

@@ -69,6 +69,10 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly rest?: string;
   /** True when output is shown live, so that nothing is left to render */
   readonly isLive?: boolean;
+  /** When the command gets a terminal: where both ends are one, or with `-t` alone; `auto` unless given */
+  readonly terminal?: 'auto' | 'asked';
+  /** True when `follow` runs in the daemon, which sends bytes as they are; else it is made of calls */
+  readonly followsInDaemon?: boolean;
   /** `daemon`: runs in the process that owns the guests. `front`: in the caller's own */
   readonly place: 'front' | 'daemon';
   /** Absent for what is a command only */

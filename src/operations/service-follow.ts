@@ -1,7 +1,10 @@
 // Following a service: its newest lines, then what comes, until it is over or the reader leaves.
+
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { writeTo } from '../shared/write-to.ts';
 import type { OperationContext } from './define.ts';
 import { describeService, serviceLogsOutput } from './service-shapes.ts';
 
@@ -31,7 +34,10 @@ export async function followService(
   { io, call, signal: outer }: OperationContext,
   request: FollowRequest,
 ): Promise<string> {
-  if (call === undefined || io === undefined) throw new Error('following needs a front with streams');
+  if (call === undefined || io?.stdout === undefined || io.stderr === undefined) {
+    throw new Error('following needs a front with streams');
+  }
+  const sinks = { stdout: io.stdout, stderr: io.stderr };
   const leaving = new AbortController();
   const leave = (): void => leaving.abort(new PyroError('cancelled', 'left'));
   const signal = AbortSignal.any([outer, leaving.signal]);
@@ -44,37 +50,43 @@ export async function followService(
     );
   const release = io.onStarted({ signal: leave, resize: () => undefined });
   // A reader such as `head` that has seen enough.
-  io.stdout.once('error', leave);
-  io.stdout.once('close', leave);
+  sinks.stdout.once('error', leave);
+  sinks.stdout.once('close', leave);
   try {
     const { tail_lines, all, limit } = request;
     const first = cursor === undefined ? await read({ tail_lines, all, limit, stream }) : undefined;
-    io.stdout.write(first?.stdout ?? '');
-    io.stderr.write(first?.stderr ?? '');
+    await writeTo(sinks.stdout, first?.stdout ?? '', signal);
+    await writeTo(sinks.stderr, first?.stderr ?? '', signal);
     const begins = { stdout: first?.stdout_bytes ?? cursor ?? 0, stderr: first?.stderr_bytes ?? cursor ?? 0 };
     // A cursor counts the bytes of one stream; the daemon says so when both are asked for.
     if (cursor !== undefined) await read({ stream, cursor, limit: 1 });
     const streams = stream === 'both' ? (['stdout', 'stderr'] as const) : ([stream] as const);
-    const [last] = await Promise.all(streams.map((each) => copy(each, begins[each], io[each], read)));
+    const [last] = await Promise.all(streams.map((each) => copy(each, begins[each], sinks[each], read, signal)));
     return last === undefined ? '' : `[service] ${describeService(last)}\n`;
   } catch (error) {
     outer.throwIfAborted();
-    if (!leaving.signal.aborted) throw error;
+    if (!leaving.signal.aborted && !isPyroError(error, 'output_closed')) throw error;
     return '';
   } finally {
     // Where one stream failed, nobody waits for the other.
     leave();
-    io.stdout.off('error', leave);
-    io.stdout.off('close', leave);
+    sinks.stdout.off('error', leave);
+    sinks.stdout.off('close', leave);
     release();
   }
 }
 
 /** Copies one stream from a byte on; gives the page at its end. */
-async function copy(stream: StreamName, begin: number, sink: NodeJS.WritableStream, read: ReadPage): Promise<Page> {
+async function copy(
+  stream: StreamName,
+  begin: number,
+  sink: Writable,
+  read: ReadPage,
+  signal: AbortSignal,
+): Promise<Page> {
   for (let cursor = begin; ; ) {
     const page = await read({ stream, cursor, limit: pageBytes, wait_seconds: pollSeconds });
-    sink.write(page[stream]);
+    await writeTo(sink, page[stream], signal);
     if (page.next_cursor === null) return page;
     cursor = page.next_cursor;
   }

@@ -1,8 +1,10 @@
 // workspace.shell.attach: the terminal of a person on a shell, until one of them leaves.
+import type { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
 import type { RunIo } from '../engine/engine-types.ts';
 import { PyroError } from '../shared/errors.ts';
+import { writeTo } from '../shared/write-to.ts';
 import { type CallOperation, defineOperation } from './define.ts';
 import { shellReadOutput } from './shell-read.ts';
 import { shellIdField, shellSchema } from './shell-shapes.ts';
@@ -49,10 +51,10 @@ export const shellAttach = defineOperation({
   ],
   run: async ({ io, call, signal }, { workspace_id: id, shell_id: given, detach_key: key }) => {
     if (call === undefined) throw new Error('attach needs a front');
-    if (io === undefined) throw new PyroError('not_a_terminal', 'attach shows a terminal, not JSON');
+    if (io?.stdout === undefined) throw new PyroError('not_a_terminal', 'attach shows a terminal, not JSON');
     const shell = given ?? (await findShell(id, io, call, signal));
     const exitCode = await attach(
-      { id: { workspace_id: id, shell_id: shell }, io, call, detach: codeOfKey(key) },
+      { id: { workspace_id: id, shell_id: shell }, io, stdout: io.stdout, call, detach: codeOfKey(key) },
       signal,
     );
     const left = exitCode === undefined ? ('detached' as const) : ('ended' as const);
@@ -87,12 +89,16 @@ async function findShell(id: string, { terminal }: RunIo, call: CallOperation, s
 interface Attachment {
   readonly id: { readonly workspace_id: string; readonly shell_id: string };
   readonly io: RunIo;
+  readonly stdout: Writable;
   readonly call: CallOperation;
   readonly detach: number;
 }
 
 /** The exit code of the shell; undefined when it goes on. */
-async function attach({ id, io, call, detach }: Attachment, outer: AbortSignal): Promise<number | null | undefined> {
+async function attach(
+  { id, io, stdout, call, detach }: Attachment,
+  outer: AbortSignal,
+): Promise<number | null | undefined> {
   const leaving = new AbortController();
   const signal = AbortSignal.any([outer, leaving.signal]);
   const leave = (): void => leaving.abort(new PyroError('cancelled', 'detached'));
@@ -109,14 +115,18 @@ async function attach({ id, io, call, detach }: Attachment, outer: AbortSignal):
     signal: leave,
     resize: (size) => void resize(size).catch(() => undefined),
   });
-  io.stdout.write(io.terminal === undefined ? first.output : `${escapeKey}[2J${escapeKey}[H${first.output}`);
-  const typing = typeInto({ id, io, call, detach }, signal, leave);
+  await writeTo(
+    stdout,
+    io.terminal === undefined ? first.output : `${escapeKey}[2J${escapeKey}[H${first.output}`,
+    signal,
+  );
+  const typing = typeInto({ id, io, stdout, call, detach }, signal, leave);
   try {
     if (first.state === 'stopped') return first.exit_code;
     for (let cursor = first.next_cursor; ; ) {
       const quiet = typing.isOver() ? { wait_for_idle_ms: silenceMs, wait_seconds: 1 } : { wait_seconds: pollSeconds };
       const page = await read({ cursor, max_chars: 65_536, ...quiet });
-      io.stdout.write(page.output);
+      await writeTo(stdout, page.output, signal);
       if (page.state === 'stopped' && !page.truncated) return page.exit_code;
       if (typing.isOver() && page.next_cursor === cursor) return undefined;
       cursor = page.next_cursor;
@@ -128,7 +138,7 @@ async function attach({ id, io, call, detach }: Attachment, outer: AbortSignal):
   } finally {
     typing.stop();
     release();
-    if (io.terminal !== undefined) io.stdout.write(restoreTerminal);
+    if (io.terminal !== undefined) stdout.write(restoreTerminal);
   }
 }
 

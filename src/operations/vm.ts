@@ -205,6 +205,7 @@ export const vmExec = defineOperation({
       env: {},
       secretEnv: [],
       stdin: undefined,
+      io: undefined,
       timeoutMs,
       waitMs: timeoutMs + 5000,
     };

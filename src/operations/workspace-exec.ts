@@ -15,9 +15,11 @@ export const workspaceExec = defineOperation({
   title: 'Run a command in a workspace',
   summary: 'Run a shell command line in a workspace',
   details:
-    'It runs as root in /workspace unless told otherwise, by /bin/sh. A command that outlasts wait_seconds goes on: running is true, and workspace_logs with its sequence follows it. A timeout keeps the output and kills the whole process tree, exit_code 124. Long output comes as head and tail; workspace_logs pages through all of it.',
+    'It runs as root in /workspace unless told otherwise, by bash where the environment has it, else by sh. A command that outlasts wait_seconds goes on: running is true, and workspace_logs with its sequence follows it. A timeout keeps the output and kills the whole process tree, exit_code 124. Long output comes as head and tail; workspace_logs pages through all of it.',
   effect: 'write',
   place: 'daemon',
+  isLive: true,
+  terminal: 'asked',
   tool: { profiles: core, isAlwaysLoaded: true, opensWorld: true },
   commandDefaults: { wait_seconds: 86_400, output_bytes: 16_777_216 },
   positionals: ['workspace_id'],
@@ -34,8 +36,8 @@ export const workspaceExec = defineOperation({
       .number()
       .min(0)
       .max(86_400)
-      .default(600)
-      .describe('Time limit of the command, seconds; 0 for none'),
+      .optional()
+      .describe('Time limit of the command, seconds, 0 for none; 600 unless given'),
     wait_seconds: z
       .number()
       .min(0)
@@ -67,6 +69,7 @@ export const workspaceExec = defineOperation({
     exit_code: z.number().nullable(),
     timed_out: z.boolean(),
     duration_ms: z.number(),
+    shell: z.enum(['bash', 'sh']).describe('What read the command line'),
     execution_mode: z.literal('guest'),
     restarted: restartedField,
     denied_connections: z
@@ -80,6 +83,8 @@ export const workspaceExec = defineOperation({
       why: 'One word is a shell line, several are quoted',
       command: 'pyro workspace exec 6f1e538c0e71 -- ls -la "a b"',
     },
+    { why: 'Through a pipe', command: 'tar c src | pyro workspace exec 6f1e538c0e71 -- tar x -C /tmp' },
+    { why: 'A terminal', command: 'pyro workspace exec -it 6f1e538c0e71 -- bash' },
   ],
   run: async (context, input) =>
     await workspacesOf(context).exec(
@@ -91,7 +96,8 @@ export const workspaceExec = defineOperation({
         env: input.env,
         secretEnv: secretWords(input.secret_env),
         stdin: input.stdin,
-        timeoutMs: Math.round(input.timeout_seconds * 1000),
+        io: context.io,
+        timeoutMs: input.timeout_seconds === undefined ? undefined : Math.round(input.timeout_seconds * 1000),
         waitMs: input.wait_seconds * 1000,
         outputBytes: input.output_bytes,
       },
@@ -102,7 +108,7 @@ export const workspaceExec = defineOperation({
     const parts = [
       output.running
         ? `still running after ${output.duration_ms} ms; follow it: workspace_logs sequence=${sequence} stream=stdout cursor=${output.stdout_bytes} wait_seconds=30`
-        : `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${output.duration_ms} ms`,
+        : `exit_code ${output.exit_code}${endNote(output)}, ${output.duration_ms} ms`,
       `sequence ${sequence}, cwd ${output.cwd}`,
       ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
       ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
@@ -116,7 +122,7 @@ export const workspaceExec = defineOperation({
   },
   renderCommand: (output) => ({
     stdout: output.stdout,
-    stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.network_note === null ? '' : `[network] ${output.network_note}\n`}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence}\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
+    stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.network_note === null ? '' : `[network] ${output.network_note}\n`}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence} --follow\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
   }),
   exitCode: (output) => output.exit_code ?? 0,
 });
@@ -152,10 +158,11 @@ export const workspaceLogs = defineOperation({
   title: 'Commands and their output',
   summary: 'List the commands of a workspace, or page through the output of one',
   details:
-    'Without a sequence: the last commands with the beginning of their output. With one: the output of a stream from byte offset cursor on; next_cursor is where to go on, null at the end. wait_seconds follows a running command.',
+    'Without a sequence: the last commands with the beginning of their output. With one: the output of a stream from byte offset cursor on; next_cursor is where to go on, null at the end. wait_seconds waits for more output of a running command, without a sequence for the end of what runs.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: core, resultChars: 100_000 },
+  followsInDaemon: true,
   positionals: ['workspace_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -201,7 +208,11 @@ export const workspaceLogs = defineOperation({
   }),
   examples: [
     { why: 'What was run', command: 'pyro workspace logs 6f1e538c0e71' },
-    { why: 'All output of command 3', command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --stream stdout' },
+    { why: 'The output of command 3', command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --stream stdout' },
+    {
+      why: 'All of it, and what comes, as it was written',
+      command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --follow',
+    },
   ],
   run: async (context, input) =>
     await workspacesOf(context).logs(
@@ -215,6 +226,10 @@ export const workspaceLogs = defineOperation({
       },
       context,
     ),
+  follow: async (context, { workspace_id: id, sequence, stream }) => {
+    if (context.io === undefined) throw new Error('following needs a front with streams');
+    return await workspacesOf(context).follow(id, { sequence, stream, io: context.io }, context);
+  },
   render: ({ entries, count, next_cursor }) => {
     if (entries.length === 0) return 'no commands\n';
     const rows = entries.map((entry) => [
@@ -234,6 +249,20 @@ export const workspaceLogs = defineOperation({
     return `${formatTable([head, ...rows])}\n${count > entries.length ? `${count} commands in all\n` : ''}${outputs.join('')}${more}`;
   },
 });
+
+/** Which shell a failed line was read by explains some failures. */
+function endNote({
+  exit_code: code,
+  timed_out: timedOut,
+  shell,
+}: {
+  exit_code: number | null;
+  timed_out: boolean;
+  shell: string;
+}): string {
+  if (timedOut) return ' (timed out)';
+  return code === 0 ? '' : ` (by ${shell})`;
+}
 
 function section(name: string, text: string): string {
   if (text === '') return '';

@@ -83,6 +83,7 @@ export const execRequest: ExecRequest = {
   env: {},
   secretEnv: [],
   stdin: undefined,
+  io: undefined,
   timeoutMs: 120_000,
   waitMs: 120_000,
   outputBytes: 8000,

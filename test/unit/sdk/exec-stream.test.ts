@@ -61,6 +61,7 @@ const execOutput: OutputOf<'workspace.exec'> = {
   environment_version: '',
   sequence: 7,
   truncated: false,
+  shell: 'bash',
   exit_code: null,
   restarted: false,
   denied_connections: [],

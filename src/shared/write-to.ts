@@ -1,6 +1,6 @@
 // Writing to an output of ours at the pace of its reader, and what went wrong when that fails.
 import type { Writable } from 'node:stream';
-import { isPyroError, messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isPyroError, messageOf, PyroError, systemCodeOf } from './errors.ts';
 
 /** Longest piece that is turned into bytes at once: a long text is never there twice */
 const pieceCharacters = 65_536;
