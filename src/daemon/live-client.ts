@@ -105,6 +105,7 @@ export async function callDaemonLive(
     for await (const frame of readLiveFrames(socket, head, longestFrame)) {
       if (frame.kind === frameKind.stdout || frame.kind === frameKind.stderr)
         await output.take(frame.kind, frame.payload);
+      else if (hasLeft) throw signal.reason;
       else {
         const result = onMessage(parseMessage(frame, liveMessageSchema));
         if (result === undefined) continue;

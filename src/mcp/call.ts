@@ -12,6 +12,7 @@ import type { House } from './house.ts';
 import type { Project } from './project.ts';
 import { errorResult, successResult } from './result.ts';
 import type { ToolEntry } from './tools.ts';
+import { capWait, waitingSignal } from './waits.ts';
 
 export interface CallRequest {
   readonly entry: ToolEntry;
@@ -46,10 +47,11 @@ async function run(house: House, { entry, args, signal, onProgress, roots }: Cal
   const operation = await house.operation(entry.facts.operation);
   // First of all: what the server refuses or decides is known by its right name and value only.
   const forgiven = forgiveInput(operation, args);
-  const { input, notes } = complete(house, entry, forgiven.input, project);
+  const capped = capWait(operation, forgiven.input, house.guardMs);
+  const { input, notes } = complete(house, entry, capped.input, project);
   const outcome = await house.invoke(operation, parse(entry, operation, input), {
     io: undefined,
-    signal,
+    signal: waitingSignal(signal),
     onProgress,
     hostPaths: hostPathsOf(house, project),
     project: project?.source,
@@ -59,7 +61,7 @@ async function run(house: House, { entry, args, signal, onProgress, roots }: Cal
       packageSources: options.package_sources,
     },
   });
-  return successResult(outcome, [...forgiven.notes, ...notes]);
+  return successResult(outcome, [...forgiven.notes, ...capped.notes, ...notes]);
 }
 
 /** The arguments with what the server gives: fixed ones, its defaults, absolute paths. */

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type AnyOperation, defineOperation } from '../../src/operations/define.ts';
 import { PyroError } from '../../src/shared/errors.ts';
+import { isNoLongerWaiting } from '../../src/shared/leaving.ts';
+import { writeTo } from '../../src/shared/write-to.ts';
 
 const profiles = ['workspace-core', 'workspace-full'] as const;
 const common = {
@@ -116,4 +118,56 @@ const fail = defineOperation({
   render: () => '',
 });
 
-export const fakeOperations: readonly AnyOperation[] = [echo, wait, seeded, fail];
+/** Writes so many bytes, or copies its input, to the live output; tells in the file `mark` how it ended and by which signal. */
+const live = defineOperation({
+  ...common,
+  name: 'fake.live',
+  effect: 'write',
+  isLive: true,
+  terminal: 'asked',
+  input: z.strictObject({
+    bytes: z.number().int().min(0).default(0).describe('How many to write'),
+    copy: z.boolean().default(false).describe('Copy the input'),
+    hang: z.boolean().default(false).describe('End by a signal only'),
+    mark: z.string().default('/dev/null').describe('File that gets a word for each event'),
+  }),
+  output: z.object({ received: z.number(), signal: z.string().nullable() }),
+  run: async ({ io, signal }, { bytes, copy, hang, mark }) => {
+    const ended = Promise.withResolvers<string>();
+    ended.promise.catch(() => undefined);
+    const onAbort = (): void => {
+      appendFileSync(mark, isNoLongerWaiting(signal.reason) ? 'left\n' : 'cancelled\n');
+      ended.reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    const undo = io?.onStarted({
+      signal: (name) => {
+        appendFileSync(mark, `${name}\n`);
+        ended.resolve(name);
+      },
+      resize: () => undefined,
+      followedBy: 'pyro fake follow',
+    });
+    appendFileSync(mark, 'started\n');
+    let received = 0;
+    try {
+      for (let left = bytes; left > 0 && io?.stdout !== undefined; left -= 65_536) {
+        await Promise.race([writeTo(io.stdout, Buffer.alloc(Math.min(left, 65_536), 0x61), signal), ended.promise]);
+      }
+      if (copy && io?.stdin !== undefined) {
+        for await (const chunk of io.stdin) {
+          received += Buffer.from(chunk).length;
+          if (io.stdout !== undefined) await writeTo(io.stdout, Buffer.from(chunk), signal);
+        }
+      }
+      const by = hang ? await ended.promise : null;
+      return { received, signal: by };
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      undo?.();
+    }
+  },
+  render: ({ received }) => `${received}\n`,
+});
+
+export const fakeOperations: readonly AnyOperation[] = [echo, wait, seeded, fail, live];

@@ -1,7 +1,11 @@
 // An executable as pyro is one, with the fake operations: `daemon serve`, `mcp serve`, `call OPERATION JSON`, `status`, `stop`.
 import { parseArgs } from 'node:util';
+import { installInterrupts } from '../../src/cli/interrupts.ts';
+import { createLiveIo } from '../../src/cli/live-io.ts';
 import { executeServer, type Servers } from '../../src/cli/servers.ts';
+import { openStandardStreams } from '../../src/cli/standard-streams.ts';
 import { createControl } from '../../src/daemon/control.ts';
+import { callDaemonLive } from '../../src/daemon/live-client.ts';
 import type { DaemonProgram } from '../../src/daemon/program.ts';
 import { callDaemon } from '../../src/daemon/remote.ts';
 import type { DaemonEngine } from '../../src/engine/daemon-engine.ts';
@@ -52,9 +56,34 @@ async function call(name: string, input: string): Promise<unknown> {
   });
 }
 
+/** `live OPERATION JSON`: the streams of this process as those of the call; signals as at the command line. */
+async function live(name: string, input: string): Promise<number> {
+  const streams = openStandardStreams();
+  const interrupts = installInterrupts();
+  const wish = { wantsTerminal: false, wantsInput: false, takesTerminal: false, isCaptured: false };
+  const io = createLiveIo(interrupts, wish, () => undefined);
+  let exitCode = 0;
+  try {
+    const context = {
+      signal: interrupts.signal,
+      onProgress: () => undefined,
+      hostPaths: 'any' as const,
+      project: undefined,
+      network: undefined,
+    };
+    const call = { operation: name, input: JSON.parse(input), io, follows: false };
+    process.stderr.write(`${JSON.stringify(await callDaemonLive(program, call, context))}\n`);
+  } catch (error) {
+    process.stderr.write(`${JSON.stringify({ error: reportError(error), left: interrupts.leftRunning() ?? null })}\n`);
+    exitCode = 1;
+  }
+  return await streams.finish(exitCode);
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const [first, second = '', third = '{}'] = argv;
   if (first === 'mcp' || first === 'daemon') return await executeServer(argv, servers);
+  if (first === 'live') return await live(second, third);
   try {
     const control = createControl(program);
     const result =
