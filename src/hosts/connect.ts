@@ -33,16 +33,25 @@ export async function connect(request: ConnectRequest, folder: string, context: 
     diff: plan.diff,
     backup: null,
   };
-  if (request.isDryRun) return { host: adapter.name, dry_run: true, changes: [change], verification: null, notes: [] };
+  if (request.isDryRun)
+    return {
+      host: adapter.name,
+      dry_run: true,
+      changes: [change],
+      verification: null,
+      notes: sharedNotes(place, wish),
+    };
   const isChanged = change.action !== 'unchanged';
   const backup = isChanged ? await carryOut(plan, replan) : null;
   const written: HostChange = { ...change, written: isChanged, method: isChanged ? 'file' : 'none', backup };
-  return {
-    host: adapter.name,
-    dry_run: false,
-    changes: [written],
-    ...(await ask(adapter, place, program, folder, context)),
-  };
+  const answer = await ask(adapter, place, program, folder, context);
+  const notes = [...sharedNotes(place, wish), ...answer.notes];
+  return { host: adapter.name, dry_run: false, changes: [written], verification: answer.verification, notes };
+}
+
+function sharedNotes({ scope, path }: ConfigPlace, { isNpx }: EntryWish): string[] {
+  if (scope !== 'project' || isNpx) return [];
+  return [`${path} is shared, and the path in it is of this machine: --npx writes a command for everybody`];
 }
 
 /** Throws `usage` for a scope that the host does not have. */
