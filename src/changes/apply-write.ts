@@ -2,7 +2,7 @@
 import { chmod, link, mkdir, open, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isNoRoom, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { readJson, temporaryName, writeJson } from '../system/files.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
 import type { ApplyStep } from './apply-plan.ts';
@@ -85,7 +85,7 @@ async function fill(lab: GitLab, stage: string, steps: readonly ApplyStep[], sig
     try {
       for await (const chunk of content()) await file.writeFile(chunk);
     } catch (error) {
-      throw isFull(error) ? full(of.step.path) : error;
+      throw isNoRoom(error) ? full(of.step.path) : error;
     } finally {
       await file.close();
     }
@@ -184,10 +184,6 @@ function throwConflict(path: Buffer, cause?: unknown): never {
     hint: 'nothing was changed; call again',
     cause,
   });
-}
-
-function isFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error) ?? '');
 }
 
 function full(path: Buffer): PyroError {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { copyFile, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { GuestFiles } from '../agent/file-types.ts';
-import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isNoRoom, PyroError } from '../shared/errors.ts';
 import { formatBytes } from '../shared/units.ts';
 import { collectDiff } from './diff.ts';
 import { checkedEntries } from './export-entries.ts';
@@ -76,7 +76,7 @@ export async function exportTree(
     };
   } catch (error) {
     await discard(place);
-    if (!['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error) ?? '')) throw error;
+    if (!isNoRoom(error)) throw error;
     throw new PyroError('disk_full', `no room left while exporting to ${request.outputPath}`, {
       hint: 'nothing was left behind; free some space or export a smaller path',
       cause: error,

@@ -1,4 +1,5 @@
 // Keeps the record of one workspace: changes hold at once and are written one after the other, activity now and then.
+import { isNoRoom } from '../shared/errors.ts';
 import { Mutex } from './mutex.ts';
 import { nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
 
@@ -39,7 +40,14 @@ export class RecordKeeper {
     const isDue = now - this.#record.last_activity_at >= activitySeconds;
     this.#record = { ...this.#record, last_activity_at: now };
     this.#isStale = true;
-    if (isDue) await this.update({});
+    if (!isDue) return;
+    try {
+      await this.update({});
+    } catch (error) {
+      // That somebody was here can be written down when there is room again.
+      if (!isNoRoom(error)) throw error;
+      this.#isStale = true;
+    }
   }
 
   /** Writes what was put off. */

@@ -197,12 +197,13 @@ async function launch(place: GuestPlace, source: Source, mount: Mount): Promise<
 /** Takes over a guest that runs already. Throws `guest_unreachable`. */
 export async function takeOver(
   room: MachineRoom,
-  id: string,
+  { id, diskFolder }: { readonly id: string; readonly diskFolder: string },
   record: GuestRecord,
   signal: AbortSignal,
 ): Promise<Guest> {
   const magic = Buffer.from(record.magic, 'hex');
-  const guest = await Guest.adopt(room.host, { process: record.process, folderName: record.folder, magic }, signal);
+  const running = { process: record.process, folderName: record.folder, magic, diskFolder };
+  const guest = await Guest.adopt(room.host, running, signal);
   try {
     await guest.client.resume({ hostname: hostName(id), machineId: record.machine_id }, undefined, { signal });
     return guest;

@@ -73,7 +73,7 @@ export class Workspace {
     return this.isBusy ? 0 : Math.max(0, nowSeconds() - this.record.last_activity_at);
   }
 
-  /** Changes the record and writes it; the new one holds for everybody at once. */
+  /** The new record holds for everybody at once. */
   async update(changes: Partial<WorkspaceRecord>): Promise<void> {
     await this.#keeper.update(changes);
   }
@@ -90,7 +90,7 @@ export class Workspace {
     this.#busy++;
     try {
       const held = await this.#life.run(() => this.#ensureGuest(context, false));
-      return await work(held);
+      return await (held.guest.room?.guard(() => work(held)) ?? work(held));
     } catch (error) {
       if (!isPyroError(error, 'guest_unreachable')) throw maskError(error, this.secrets);
       const hint = 'make the call again: a guest that has ended starts again from its disk, with all that was synced';
@@ -132,8 +132,7 @@ export class Workspace {
     if (old.guest !== undefined) await this.network.close(old.guest.client);
     this.hold(started);
     await this.update(changes);
-    if (old.guest !== undefined && old.noted !== null)
-      await endGuest(await this.#house.room(context), old.guest, old.noted);
+    if (old.guest && old.noted !== null) await endGuest(await this.#house.room(context), old.guest, old.noted);
     // One that was killed meanwhile has left its sockets.
     else if (old.noted !== null) await this.#house.removeSockets(old.noted);
     await this.tenants.loseAll('workspace_reset');
@@ -226,7 +225,8 @@ export class Workspace {
   }
 
   async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest> {
-    const guest = await takeOver(await this.#house.room(context), this.record.id, noted, context.signal);
+    const place = { id: this.record.id, diskFolder: this.files.folder };
+    const guest = await takeOver(await this.#house.room(context), place, noted, context.signal);
     this.hold({ guest, record: noted });
     await this.arrive(guest, noted.folder, context);
     await this.tenants.resume(guest.client);

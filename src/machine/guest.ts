@@ -1,7 +1,7 @@
 // A running guest: its QEMU process, its QMP connection and its agent's session, started by booting or by restoring.
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
 import { messageOf, PyroError } from '../shared/errors.ts';
 import { makeFolder } from '../system/folders.ts';
@@ -16,6 +16,7 @@ import { limitsOf } from './limits.ts';
 import { bootError, type MachineProcess } from './machine-process.ts';
 import { startQemu } from './qemu-process.ts';
 import { Qmp } from './qmp.ts';
+import { RoomWatch } from './room-watch.ts';
 
 /** What all guests of one machine share. */
 export interface MachineHost {
@@ -53,6 +54,8 @@ export interface RunningGuest {
   readonly process: ProcessIdentity;
   readonly folderName: string;
   readonly magic: Buffer;
+  /** Folder of the host that its disk lies in */
+  readonly diskFolder: string;
 }
 
 const bootDeadlineMs = { kvm: 30_000, tcg: 90_000 } as const;
@@ -66,11 +69,14 @@ export class Guest implements AsyncDisposable {
   readonly process: MachineProcess;
   readonly qmp: Qmp;
   readonly client: GuestClient;
+  /** Absent for a guest without a disk */
+  readonly room: RoomWatch | undefined;
 
-  private constructor(process: MachineProcess, qmp: Qmp, client: GuestClient) {
+  private constructor(process: MachineProcess, qmp: Qmp, client: GuestClient, diskFolder: string | undefined) {
     this.process = process;
     this.qmp = qmp;
     this.client = client;
+    this.room = diskFolder === undefined ? undefined : new RoomWatch(qmp, diskFolder);
   }
 
   /** Starts QEMU and waits until the agent has answered; on any failure nothing is left running. */
@@ -121,7 +127,7 @@ export class Guest implements AsyncDisposable {
         signal: alive,
       });
       undo.move();
-      return new Guest(process, qmp, client);
+      return new Guest(process, qmp, client, start.storage === undefined ? undefined : dirname(start.storage.disk));
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PyroError && error.code === 'guest_boot_failed') throw error;
@@ -137,9 +143,15 @@ export class Guest implements AsyncDisposable {
     const process = new AdoptedProcess(running.process);
     await using undo = new AsyncDisposableStack();
     const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 5000, signal }));
-    const client = await GuestClient.connect(sockets.agent, running.magic, { timeoutMs: 30_000, signal });
+    const room = new RoomWatch(qmp, running.diskFolder);
+    // One that is paused does not answer.
+    await room.lookOnce();
+    const client = await room.guard(() =>
+      GuestClient.connect(sockets.agent, running.magic, { timeoutMs: 30_000, signal }),
+    );
+    room[Symbol.dispose]();
     undo.move();
-    return new Guest(process, qmp, client);
+    return new Guest(process, qmp, client, running.diskFolder);
   }
 
   /** Process id and start time, for who takes the guest over later. */
@@ -152,12 +164,14 @@ export class Guest implements AsyncDisposable {
 
   /** Lets go of the guest, which runs on. */
   async release(): Promise<void> {
+    this.room?.[Symbol.dispose]();
     await this.client[Symbol.asyncDispose]();
     await this.qmp[Symbol.asyncDispose]();
   }
 
   /** Ends the guest at once and waits for it. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.room?.[Symbol.dispose]();
     await this.client[Symbol.asyncDispose]();
     await this.qmp[Symbol.asyncDispose]();
     await this.process.kill();

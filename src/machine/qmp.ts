@@ -30,6 +30,7 @@ export class Qmp implements AsyncDisposable {
   readonly #pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
   readonly #events: QmpEvent[] = [];
   readonly #waiters = new Set<Waiter>();
+  readonly #listeners = new Set<(event: QmpEvent) => void>();
   #nextId = 1;
   #end: PyroError | undefined;
 
@@ -116,6 +117,12 @@ export class Qmp implements AsyncDisposable {
     }
   }
 
+  /** Tells of each event from now on, whoever else waits for it; gives the way to stop that. */
+  listen(listener: (event: QmpEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   #onLine(line: string): void {
     let parsed: z.infer<typeof lineSchema>;
     try {
@@ -131,6 +138,7 @@ export class Qmp implements AsyncDisposable {
   }
 
   #onEvent(event: QmpEvent): void {
+    for (const listener of this.#listeners) listener(event);
     for (const waiter of this.#waiters) {
       if (!waiter.wants(event)) continue;
       this.#waiters.delete(waiter);

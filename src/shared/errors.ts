@@ -94,3 +94,8 @@ function fromSystemError(error: unknown): PyroError | undefined {
       return undefined;
   }
 }
+
+/** True for a write that failed since the disk, or the user's share of it, is full. */
+export function isNoRoom(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error) ?? '');
+}
