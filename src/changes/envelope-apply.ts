@@ -1,5 +1,4 @@
 // A patch that begins with `*** Begin Patch`, into the lab's index: from there it goes the way of every patch.
-import { writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ChangeSide } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
@@ -7,7 +6,8 @@ import { formatBytes, mebibyte } from '../shared/units.ts';
 import { editText } from './envelope-edit.ts';
 import { type EnvelopeSection, parseEnvelope } from './envelope-parse.ts';
 import type { GitLab } from './git-lab.ts';
-import { pathKey, workspaceFolder } from './git-paths.ts';
+import { pathKey, quotePath, workspaceFolder } from './git-paths.ts';
+import { afterRef, beforeRef } from './import-trees.ts';
 import { linesAt } from './shown-lines.ts';
 
 export interface Envelope {
@@ -31,7 +31,6 @@ type State = Map<string, Entry>;
 /** Files that are edited, together: they are held in memory */
 const mostEdited = 32 * mebibyte;
 const linkMode = '120000';
-const noObject = '0'.repeat(40);
 
 /** Throws `patch_invalid`. */
 export function readEnvelope(text: string): Envelope {
@@ -160,34 +159,26 @@ async function readContents(
   return contents;
 }
 
+/** One stream for all files: as many objects and files of their own would take a thousand times as long. */
 async function writeIndex(lab: GitLab, old: State, state: State): Promise<void> {
-  const written = [...state.values()].filter(({ content }) => content !== undefined);
-  const files: string[] = [];
-  for (const [index, { content }] of written.entries()) {
-    const file = lab.file(`edited-${index}`);
-    await writeFile(file, content ?? '', { mode: 0o600 });
-    files.push(`${file}\n`);
-  }
-  const output =
-    files.length === 0
-      ? ''
-      : (
-          await lab.runForBytes(['hash-object', '-w', '--no-filters', '--stdin-paths'], { input: files.join('') })
-        ).toString();
-  const objects = output.split('\n');
-  const records: Buffer[] = [];
-  const record = (mode: string, object: string, path: Buffer): void => {
-    records.push(Buffer.from(`${mode} ${object}\t`), path, Buffer.from([0]));
-  };
-  for (const [key, { path }] of old) if (!state.has(key)) record('0', noObject, path);
-  written.forEach(({ mode, path }, index) => {
-    record(mode, objects[index] ?? '', path);
-  });
+  const args = ['fast-import', '--quiet', '--done', '--force', '--depth=0', '--big-file-threshold=16m'];
+  await lab.run(args, { input: Readable.from(commitOf(old, state)) });
+  await lab.run(['read-tree', afterRef]);
+}
+
+function* commitOf(old: State, state: State): Generator<Buffer> {
+  yield Buffer.from(`commit ${afterRef}\ncommitter pyro <> 0 +0000\ndata 0\nfrom ${beforeRef}\n`);
+  for (const [key, { path }] of old) if (!state.has(key)) yield Buffer.from(`D ${quotePath(path)}\n`);
   for (const [key, entry] of state) {
-    if (entry.content === undefined && old.get(key) !== entry) record(entry.mode, entry.object ?? '', entry.path);
+    if (old.get(key) === entry) continue;
+    const { mode, path, content, object = '' } = entry;
+    yield Buffer.from(`M ${mode} ${content === undefined ? object : 'inline'} ${quotePath(path)}\n`);
+    if (content === undefined) continue;
+    yield Buffer.from(`data ${content.length}\n`);
+    yield content;
+    yield Buffer.from('\n');
   }
-  if (records.length === 0) return;
-  await lab.run(['update-index', '-z', '--add', '--index-info'], { input: Readable.from([Buffer.concat(records)]) });
+  yield Buffer.from('done\n');
 }
 
 function failed(path: Buffer, why: string): PyroError {
