@@ -25,7 +25,8 @@ export function createLiveIo(interrupts: Interrupts, wish: LiveWish, endProgress
   const isTerminal = hasTerminal && !wish.isCaptured && (wish.wantsTerminal || wish.takesTerminal);
   // A person at a terminal types for the next command, unless this one is asked to take it.
   const takesInput = !stdin.isTTY || isTerminal || wish.wantsInput || wish.takesTerminal;
-  const size = (): { cols: number; rows: number } => ({ cols: stdout.columns ?? 80, rows: stdout.rows ?? 24 });
+  // Some terminals do not know their size and say 0.
+  const size = (): { cols: number; rows: number } => ({ cols: stdout.columns || 80, rows: stdout.rows || 24 });
   const onStarted = (control: RunControl): (() => void) => {
     endProgress();
     const release = interrupts.forwardTo(control.signal, control.followedBy);

@@ -58,7 +58,12 @@ async function talk(context: RouteContext, socket: Duplex, head: Buffer): Promis
   const frames = readLiveFrames(socket, head, longestBody + pieceBytes);
   const first = await frames.next();
   if (first.done === true) return;
-  const opening = parseMessage(first.value, openingSchema);
+  const opening = openingOf(first.value);
+  if (opening === undefined) {
+    const error = new PyroError('usage', 'the beginning of a call with streams does not fit');
+    await writeMessage(socket, { error: { ...reportError(error), details: {} } });
+    return;
+  }
   const operation = context.operations.get(opening.call.operation);
   if (operation === undefined) {
     await writeMessage(socket, {
@@ -94,6 +99,15 @@ async function talk(context: RouteContext, socket: Duplex, head: Buffer): Promis
     socket.end();
     // The caller closes its side when it has read the last frame.
     await reading;
+  }
+}
+
+function openingOf(frame: LiveFrame): Opening | undefined {
+  try {
+    return parseMessage(frame, openingSchema);
+  } catch {
+    // It is said what does not fit; how it was made is its sender's affair.
+    return undefined;
   }
 }
 

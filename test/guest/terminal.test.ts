@@ -1,0 +1,135 @@
+// Commands in a workspace as one expects them at a terminal: live, interruptible, fed by a pipe, with a terminal of their own.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { readPrinted } from '../support/printed.ts';
+import { pyro } from '../support/pyro.ts';
+
+const executable = new URL('../../bin/pyro', import.meta.url).pathname;
+const statusSchema = z.object({ daemon: z.object({ pid: z.number() }).nullish(), pid: z.number().optional() });
+const execSchema = z.object({ stdout: z.string(), exit_code: z.number(), shell: z.string() });
+let id = '';
+
+beforeAll(async () => {
+  id = (await pyro(['workspace', 'create', '--quiet'])).stdout.toString('utf8').trim();
+});
+afterAll(async () => {
+  await pyro(['workspace', 'delete', id]);
+});
+
+function start(line: string, ...options: readonly string[]): ChildProcess {
+  const child = spawn(executable, ['workspace', 'exec', id, ...options, '--', line], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  child.stdin?.on('error', () => undefined);
+  return child;
+}
+
+/** The first piece of output. */
+async function first(child: ChildProcess): Promise<string> {
+  return await new Promise((resolve) => child.stdout?.once('data', (chunk: Buffer) => resolve(chunk.toString('utf8'))));
+}
+
+describe('workspace exec', () => {
+  it('shows what comes while it comes, both streams apart', async () => {
+    const child = start('echo one; echo two >&2; read line; echo "three $line"; exit 7');
+    expect(await first(child)).toBe('one\n');
+    // It waits for input, so nothing of this could have come at its end.
+    child.stdin?.end('go\n');
+    const printed = await readPrinted(child);
+    expect(printed).toMatchObject({ exitCode: 7, bytes: 'three go\n'.length, stderr: 'two\n' });
+  });
+
+  it('passes piped input on, live and with --json, and so does run', async () => {
+    const bytes = randomBytes(3_000_000);
+    const digest = createHash('sha256').update(bytes).digest('hex');
+    const live = await pyro(['workspace', 'exec', id, '--', 'sha256sum'], { input: bytes });
+    expect(live.stdout.toString('utf8')).toBe(`${digest}  -\n`);
+    const json = await pyro(['workspace', 'exec', id, '--json', '--', 'sha256sum'], { input: bytes });
+    expect(execSchema.parse(JSON.parse(json.stdout.toString('utf8'))).stdout).toBe(`${digest}  -\n`);
+    const ran = await pyro(['run', 'debian:12', '--json', '--', 'sha256sum'], { input: bytes });
+    expect(z.object({ stdout: z.string() }).parse(JSON.parse(ran.stdout.toString('utf8'))).stdout).toBe(
+      `${digest}  -\n`,
+    );
+  });
+
+  it('gives bytes back as they are', async () => {
+    const bytes = randomBytes(1_000_000);
+    const { stdout } = await pyro(['workspace', 'exec', id, '--', 'cat'], { input: bytes });
+    expect(stdout.equals(bytes)).toBe(true);
+  });
+
+  it('interrupts the command at Ctrl-C, keeps what came and ends with 130', async () => {
+    const child = start('echo before; sleep 300; echo after');
+    expect(await first(child)).toBe('before\n');
+    child.kill('SIGINT');
+    expect(await readPrinted(child)).toMatchObject({ exitCode: 130, bytes: 0, stderr: '' });
+    const left = await pyro(['workspace', 'exec', id, '--', 'ps -eo args | grep -c "^sleep 300" || true']);
+    expect(left.stdout.toString('utf8')).toBe('0\n');
+  });
+
+  it('leaves it running at the second Ctrl-C, by a line that follows it on', async () => {
+    const child = start("trap '' INT; echo one; until test -e /tmp/go; do sleep 0.1; done; echo two; exit 5");
+    expect(await first(child)).toBe('one\n');
+    child.kill('SIGINT');
+    await sleep(300);
+    child.kill('SIGINT');
+    const { exitCode, stderr } = await readPrinted(child);
+    expect(exitCode).toBe(130);
+    const [, ...words] = (/follow it with: (.*)$/m.exec(stderr)?.[1] ?? '').split(' ');
+    const following = pyro(words);
+    await pyro(['workspace', 'exec', id, '--', 'touch /tmp/go']);
+    const followed = await following;
+    expect(followed.stdout.toString('utf8')).toBe('one\ntwo\n');
+    expect(followed.stderr).toMatch(/\[logs\] command \d+ ended with exit code 5/);
+  });
+
+  it('goes on when the daemon is killed, and says how to follow it', async () => {
+    const child = start('echo one; until test -e /tmp/on; do sleep 0.1; done; echo two');
+    expect(await first(child)).toBe('one\n');
+    const status = await pyro(['daemon', 'status', '--json']);
+    const { daemon, pid } = statusSchema.parse(JSON.parse(status.stdout.toString('utf8')));
+    process.kill(daemon?.pid ?? pid ?? 0, 'SIGKILL');
+    const { exitCode, stderr } = await readPrinted(child);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('error: the daemon ended in the middle of the call');
+    const [, ...words] = (/follow it with: (.*)$/m.exec(stderr)?.[1] ?? '').split(' ');
+    await pyro(['workspace', 'exec', id, '--', 'touch /tmp/on']);
+    expect((await pyro(words)).stdout.toString('utf8')).toBe('one\ntwo\n');
+  });
+
+  it('ends a command whose reader has gone', async () => {
+    const line = `set -o pipefail; ${executable} workspace exec ${id} -- yes | head -n 1`;
+    const child = spawnSync('bash', ['-c', line], { encoding: 'utf8', input: '' });
+    expect(child).toMatchObject({ stdout: 'y\n', stderr: '', status: 141 });
+    const left = await pyro(['workspace', 'exec', id, '--', 'ps -eo comm | grep -c "^yes" || true']);
+    expect(left.stdout.toString('utf8')).toBe('0\n');
+  });
+
+  it('gives a terminal with -it, and only then', async () => {
+    const command = `${executable} workspace exec -it ${id} -- 'tty; stty size; exit 4'`;
+    const { stdout, status } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
+    expect(stdout).toMatch(/\/dev\/pts\/\d+/);
+    expect(stdout).toMatch(/^\d+ \d+/m);
+    expect(status).toBe(4);
+    const none = await pyro(['workspace', 'exec', id, '--', 'tty']);
+    expect(none.stdout.toString('utf8')).toBe('not a tty\n');
+    expect((await pyro(['workspace', 'exec', '-t', id, '--', 'tty'])).stderr).toContain('not a terminal');
+  });
+
+  it('reads the line by bash, else by sh', async () => {
+    const shellOf = async (line: string): Promise<z.infer<typeof execSchema>> => {
+      const { stdout } = await pyro(['workspace', 'exec', id, '--json', '--', line]);
+      return execSchema.parse(JSON.parse(stdout.toString('utf8')));
+    };
+    expect(await shellOf('set -o pipefail; [[ a == a ]] && echo {1..3}')).toMatchObject({
+      stdout: '1 2 3\n',
+      shell: 'bash',
+    });
+    await shellOf('mv /bin/bash /bin/bash.away');
+    expect(await shellOf('[[ a == a ]]')).toMatchObject({ exit_code: 127, shell: 'sh' });
+    expect(await shellOf('mv /bin/bash.away /bin/bash')).toMatchObject({ exit_code: 0 });
+  });
+});
