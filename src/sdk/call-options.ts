@@ -9,7 +9,7 @@ export interface CallOptions {
   readonly onProgress?: OnProgress | undefined;
   /** Called for each argument that was not as the types have it and was taken all the same */
   readonly onNote?: ((note: string) => void) | undefined;
-  /** Live streams, for `run` and `workspace.shell.attach` */
+  /** Live streams, for `run`, `workspace.exec` and `workspace.shell.attach` */
   readonly streams?: LiveStreams | undefined;
 }
 
