@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import type { CommandText } from '../operations/define.ts';
 import { type ErrorReport, reportError } from '../shared/errors.ts';
+import { commandCall } from '../shared/hint-words.ts';
 import type { OnProgress, Progress } from '../shared/progress.ts';
 import { formatBytes } from '../shared/units.ts';
 import { writeTo } from '../shared/write-to.ts';
@@ -31,7 +32,7 @@ export async function printJson(value: unknown, signal?: AbortSignal): Promise<v
 
 /** Prints a failure the way the caller wants it. */
 export async function printError(error: unknown, json: boolean): Promise<void> {
-  const report: ErrorReport = reportError(error);
+  const report: ErrorReport = reportError(error, commandCall);
   if (json) await printJson({ error: report });
   else {
     const label = process.stderr.isTTY ? styleText('red', 'error') : 'error';

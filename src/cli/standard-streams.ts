@@ -3,7 +3,8 @@ import { fstatSync, writeSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
-import { type PyroError, systemCodeOf } from '../shared/errors.ts';
+import { type PyroError, reportError, systemCodeOf } from '../shared/errors.ts';
+import { commandCall } from '../shared/hint-words.ts';
 import { outputError } from '../shared/write-to.ts';
 
 /** A device that takes nothing now is asked again after so long, `ms` */
@@ -39,7 +40,7 @@ export function openStandardStreams(): StandardStreams {
       await setImmediate();
       const failure = failures.find(({ code }) => code === 'output_failed');
       if (failure === undefined) return exitCode;
-      process.stderr.write(`error: ${failure.message}\nhint: ${failure.hint}\n`);
+      process.stderr.write(`error: ${failure.message}\nhint: ${reportError(failure, commandCall).hint}\n`);
       await Promise.race([drained(process.stderr), signalled.promise]);
       return exitFailed;
     },

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { longestBody } from './protocol.ts';
 
 /** Parsed body. Throws `usage` for one that is too long, no JSON, or of another shape. */
@@ -20,7 +21,7 @@ export async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>
   }
   if (size > longestBody) {
     throw new PyroError('usage', `a request of more than ${longestBody} bytes`, {
-      hint: 'send large content in pieces, or as a file by workspace sync push',
+      hint: `send large content in pieces, or as a file with: ${hintCall('workspace.sync.push')}`,
     });
   }
   let value: unknown;

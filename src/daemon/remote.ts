@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { IncomingMessage } from 'node:http';
 import { PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { startDaemon } from './autostart.ts';
 import { stopDaemon } from './control.ts';
 import { readFrames } from './frames.ts';
@@ -113,7 +114,7 @@ export function encode(
   };
   if (Buffer.byteLength(JSON.stringify(call)) > longestBody) {
     throw new PyroError('usage', `the input has more than ${longestBody} bytes`, {
-      hint: 'send large content in pieces, or as a file by workspace sync push',
+      hint: `send large content in pieces, or as a file with: ${hintCall('workspace.sync.push')}`,
     });
   }
   return call;

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { readJson, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 
@@ -90,7 +91,7 @@ export class CommandLog {
     const record = this.#records.get(sequence);
     if (record === undefined) {
       throw new PyroError('command_unknown', `there is no command ${sequence}`, {
-        hint: 'workspace_logs without a sequence lists the commands',
+        hint: `${hintCall('workspace.logs')} without a sequence lists the commands`,
       });
     }
     return record;

@@ -3,7 +3,8 @@ import { statfs } from 'node:fs/promises';
 import { arch, platform, release } from 'node:os';
 import { type CpuFacts, inspectCpu } from '../machine/host-facts.ts';
 import { type OpenDevice, openReadWrite } from '../machine/probe.ts';
-import { isPyroError, messageOf } from '../shared/errors.ts';
+import { isPyroError, messageOf, reportError } from '../shared/errors.ts';
+import { commandCall } from '../shared/hint-words.ts';
 import { createCgroup, findCgroupHome } from '../system/cgroup.ts';
 import type { DoctorCheck } from './engine-types.ts';
 
@@ -43,7 +44,7 @@ export async function check(name: string, why: string, look: () => Promise<strin
   try {
     return { name, status: 'ok', message: await look(), why, fix: null };
   } catch (error) {
-    const fix = isPyroError(error) ? (error.hint ?? null) : null;
+    const fix = isPyroError(error) ? reportError(error, commandCall).hint : null;
     return { name, status: 'fail', message: messageOf(error), why, fix };
   }
 }

@@ -8,6 +8,7 @@ import { createHosts } from '../hosts/hosts.ts';
 import { openProjectStore, pruneProjectImages } from '../project/project-store.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { runDemo } from './demo.ts';
 import { examine } from './doctor.ts';
@@ -128,7 +129,7 @@ function details(name: string, cached: Environment | undefined): EnvironmentDeta
   if (entry === undefined && cached === undefined) {
     parseReference(name);
     throw new PyroError('environment_not_installed', `${name} is not in the local cache`, {
-      hint: `get it with: pyro env pull ${name}`,
+      hint: `get it with: ${hintCall('env.pull', { environment: name })}`,
     });
   }
   const record = cached?.record;

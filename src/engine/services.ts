@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { GuestClient } from '../agent/guest-client.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { readJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { recordEvent } from './events.ts';
@@ -49,7 +50,7 @@ export class Services {
     const service = this.#services.get(name);
     if (service === undefined) {
       throw new PyroError('service_unknown', `there is no service ${JSON.stringify(name.slice(0, 64))}`, {
-        hint: 'service_list names the services of a workspace',
+        hint: `see the services of a workspace with: ${hintCall('workspace.service.list')}`,
       });
     }
     return service;
@@ -66,7 +67,7 @@ export class Services {
     const earlier = this.#services.get(name);
     if (earlier !== undefined && isAlive(earlier.record)) {
       throw new PyroError('service_running', `the service ${name} runs already`, {
-        hint: `stop it first: service_stop service_name=${name}`,
+        hint: `stop it first: ${hintCall('workspace.service.stop', { service_name: name })}`,
       });
     }
     if (earlier === undefined && this.count >= mostServices) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { GuestClient } from '../agent/guest-client.ts';
 import type { GuestProcess } from '../agent/guest-process.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { mebibyte } from '../shared/units.ts';
 import { readJson, writeJson } from '../system/files.ts';
 import { type ShellRecord, shellRecordSchema } from './shell-record.ts';
@@ -121,7 +122,7 @@ export class Shell {
   #running(): GuestProcess {
     if (!this.isRunning) {
       throw new PyroError('shell_ended', `shell ${this.#record.id} has ended`, {
-        hint: 'open another one with shell_open (pyro workspace shell open)',
+        hint: `open another one with: ${hintCall('workspace.shell.open')}`,
       });
     }
     if (this.#process === undefined) throw new PyroError('guest_unreachable', 'the connection to the guest broke');

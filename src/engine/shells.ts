@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestClient } from '../agent/guest-client.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { mebibyte } from '../shared/units.ts';
 import { makeFolder } from '../system/folders.ts';
 import { startLoginShell } from './login-shell.ts';
@@ -38,7 +39,7 @@ export class Shells {
     const shell = this.#shells.get(id);
     if (shell === undefined) {
       throw new PyroError('shell_unknown', `there is no shell ${id.slice(0, 64)}`, {
-        hint: 'shell_list names the shells of a workspace',
+        hint: `see the shells of a workspace with: ${hintCall('workspace.shell.list')}`,
       });
     }
     return shell;
@@ -57,7 +58,7 @@ export class Shells {
   ): Promise<Shell> {
     if (this.#shells.size >= mostShells) {
       throw new PyroError('limit_reached', `the workspace has ${mostShells} shells already`, {
-        hint: 'close one with shell_close; also those that have ended count',
+        hint: `close one with: ${hintCall('workspace.shell.close')}; also those that have ended count`,
       });
     }
     const { cwd, cols, rows, env } = request;

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { GuestClient } from '../agent/guest-client.ts';
 import type { StartRequest } from '../agent/messages.ts';
 import { PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { isNoLongerWaiting } from '../shared/leaving.ts';
 import { formatBytes, mebibyte } from '../shared/units.ts';
 import { writeTo } from '../shared/write-to.ts';
@@ -73,7 +74,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
     const now = workspace.log.get(sequence);
     if (now.lost)
       throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
-        hint: `its output so far: workspace_logs sequence=${sequence}`,
+        hint: `its output so far: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,
       });
     const isShown = io?.stdout !== undefined;
     const output = await showOutput(workspace.log, sequence, isShown ? notedBytes : request.outputBytes);
@@ -234,7 +235,7 @@ export async function signalCommand(workspace: Workspace, sequence: number, name
   if (run === undefined) {
     const record = workspace.log.get(sequence);
     throw new PyroError('command_ended', `command ${sequence} has ended with ${record.exit_code ?? 'its guest'}`, {
-      hint: `its output: workspace_logs sequence=${sequence}`,
+      hint: `its output: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,
     });
   }
   await run.signal(name, 'group');

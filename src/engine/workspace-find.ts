@@ -1,5 +1,6 @@
 // The workspace that a word means: its id, a unique beginning of it, or its name.
 import { PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
 
 /** So many are named when a word means several */
@@ -29,7 +30,7 @@ export function findIn(all: readonly Findable[], reference: string): string {
   const [first, ...others] = found;
   if (first === undefined) {
     throw new PyroError('workspace_unknown', `there is no workspace ${JSON.stringify(reference.slice(0, 120))}`, {
-      hint: 'list them with: pyro workspace list (workspace_list)',
+      hint: `list them with: ${hintCall('workspace.list')}`,
     });
   }
   if (others.length === 0) return first.id;

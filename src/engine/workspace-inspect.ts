@@ -5,6 +5,7 @@ import type { GuestFiles } from '../agent/file-types.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import type { Workspace } from './workspace.ts';
 import { endGuest, startAbove } from './workspace-guest.ts';
 import { newLayer } from './workspace-record.ts';
@@ -49,6 +50,6 @@ export async function inspectStopped<T>(
 export function assertStopped({ record, guest }: Workspace): void {
   if (guest === undefined && record.guest === null) return;
   throw new PyroError('workspace_running', `workspace ${record.id} runs`, {
-    hint: `stop it first: pyro workspace stop ${record.id}; or use the file tools while it runs`,
+    hint: `stop it first: ${hintCall('workspace.stop', { workspace_id: record.id })}; or use ${hintCall('workspace.file.read')} while it runs`,
   });
 }

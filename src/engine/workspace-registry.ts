@@ -9,6 +9,7 @@ import { SecretSet } from '../secrets/secret-set.ts';
 import { SecretStore } from '../secrets/secret-store.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { noProgress } from '../shared/progress.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
 import { ensureTemplate, type MachineRoom, openMachineRoom } from './machine-room.ts';
@@ -149,11 +150,11 @@ export class WorkspaceRegistry implements AsyncDisposable {
     const why = this.#damaged.get(id);
     if (why !== undefined) {
       throw new PyroError('workspace_damaged', `the record of workspace ${id} cannot be read: ${why}`, {
-        hint: `delete it with: pyro workspace delete ${id}`,
+        hint: `delete it with: ${hintCall('workspace.delete', { workspace_id: id })}`,
       });
     }
     throw new PyroError('workspace_unknown', `there is no workspace ${id.slice(0, 64)}`, {
-      hint: 'list them with: pyro workspace list (workspace_list)',
+      hint: `list them with: ${hintCall('workspace.list')}`,
     });
   }
 

@@ -1,6 +1,7 @@
 // Services of a workspace as operations call them.
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import type { Service } from './service.ts';
 import { readServiceLogs } from './service-logs.ts';
 import { isAlive, type ServiceRecord } from './service-record.ts';
@@ -90,7 +91,7 @@ function draftOf(workspace: Workspace, request: ServiceStartRequest): ServiceRec
   const { network_policy: policy } = workspace.record;
   if (ports.length > 0 && policy !== 'egress+published-ports') {
     throw new PyroError('ports_unavailable', `the network policy ${policy} of the workspace publishes no ports`, {
-      hint: 'create the workspace with network_policy egress+published-ports',
+      hint: `create the workspace with: ${hintCall('workspace.create', { network_policy: 'egress+published-ports' })}`,
     });
   }
   const { command, cwd, readyFile, readyTcp, readyHttp, readyCommand } = request;

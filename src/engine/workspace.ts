@@ -4,6 +4,7 @@ import { type Guest, guestFolder } from '../machine/guest.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { isRunning } from '../system/processes.ts';
 import type { CommandLog } from './command-log.ts';
 import type { CommandRuns } from './command-runs.ts';
@@ -195,7 +196,7 @@ export class Workspace {
     }
     if (this.record.stop_reason === 'explicit' && !isExplicit) {
       throw new PyroError('workspace_stopped', `workspace ${this.record.id} was stopped`, {
-        hint: `start it with: pyro workspace start ${this.record.id} (workspace_start)`,
+        hint: `start it with: ${hintCall('workspace.start', { workspace_id: this.record.id })}`,
       });
     }
     this.#house.admit(this.record.id, this.record.mem_mib);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { acquireLock } from '../system/lock.ts';
 import { type CatalogueEntry, catalogue, findEntry } from './catalogue.ts';
@@ -73,7 +74,7 @@ async function pullLocked(request: PullRequest): Promise<PullOutcome> {
   if (entry !== undefined && entry.reference === undefined) {
     if (source === 'registry') {
       throw new PyroError('environment_unknown', `no registry has ${name}: it is built from Debian packages only`, {
-        hint: `get it with: pyro env pull ${name} --source packages`,
+        hint: `get it with: ${hintCall('env.pull', { environment: name, source: 'packages' })}`,
       });
     }
     return await build(request, requireBuildable(name, entry), previous, undefined);

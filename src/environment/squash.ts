@@ -1,6 +1,7 @@
 // Layers to one read-only image: read once for the tree, once for the data, straight into sqfstar.
 import { Readable } from 'node:stream';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { runCommand } from '../system/command.ts';
 import { readLayer } from './layer-reader.ts';
 import { type Inode, LayerTree } from './layer-tree.ts';
@@ -124,7 +125,7 @@ async function pack(archive: AsyncGenerator<Buffer>, tree: LayerTree, plan: Squa
     if (failures.length > 0) throw failures[0];
     if (isPyroError(error, 'tool_failed') && /No space left|Disk quota/i.test(error.message)) {
       throw new PyroError('disk_full', `no room left while writing ${plan.image}`, {
-        hint: 'free some space, for example with: pyro env prune',
+        hint: `free some space, for example with: ${hintCall('env.prune')}`,
         cause: error,
       });
     }

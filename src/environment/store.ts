@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { readJson, temporaryName, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { findEntry } from './catalogue.ts';
@@ -85,7 +86,7 @@ function pointerName(name: string): string | undefined {
 
 function damaged(name: string, why: string): PyroError {
   return new PyroError('environment_damaged', `environment ${name} is damaged: ${why}`, {
-    hint: `get it again with: pyro env pull ${name}`,
+    hint: `get it again with: ${hintCall('env.pull', { environment: name })}`,
   });
 }
 
@@ -129,7 +130,7 @@ export async function verifyEnvironment(store: Store, name: string): Promise<Env
   const environment = await resolveEnvironment(store, name);
   if (environment === undefined) {
     throw new PyroError('environment_not_installed', `${name} is not in the local cache`, {
-      hint: `get it with: pyro env pull ${name}`,
+      hint: `get it with: ${hintCall('env.pull', { environment: name })}`,
     });
   }
   const expected = environment.record.image_sha256;

@@ -6,6 +6,7 @@ import type { AnyOperation } from '../operations/define.ts';
 import { forgiveInput } from '../operations/forgive-input.ts';
 import { absolutePaths } from '../operations/host-path-input.ts';
 import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import type { HostPathPolicy } from '../shared/policy-types.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import type { House } from './house.ts';
@@ -32,9 +33,9 @@ export function needsProject({ facts, inputSchema }: ToolEntry, house: House): b
 /** Never throws: an error is a result, since that is all that a model sees. */
 export async function callTool(house: House, request: CallRequest): Promise<CallToolResult> {
   try {
-    return await withinGuard(house.guardMs, run(house, request));
+    return await withinGuard(house, run(house, request));
   } catch (error) {
-    const report = reportError(error);
+    const report = reportError(error, house.words);
     if (report.code !== 'internal' || isPyroError(error)) return errorResult(report);
     house.log.fault('tool_failed', error, { tool: request.entry.name });
     return errorResult({ ...report, hint: `this is a fault in pyro; ${house.log.path} says where it happened` });
@@ -133,15 +134,16 @@ function hostPathsOf(house: House, project: Project | undefined): HostPathPolicy
 }
 
 /** Work that takes longer than hosts wait goes on; the caller is told how to follow it. */
-async function withinGuard(ms: number, work: Promise<CallToolResult>): Promise<CallToolResult> {
+async function withinGuard({ guardMs: ms, words }: House, work: Promise<CallToolResult>): Promise<CallToolResult> {
   const late = Promise.withResolvers<CallToolResult>();
   const timer = setTimeout(() => {
     late.resolve(
       errorResult(
         reportError(
           new PyroError('still_running', `the call has not ended within ${Math.round(ms / 1000)} s; the work goes on`, {
-            hint: 'look with workspace_status or workspace_list in a while, then go on or call again',
+            hint: `look with ${hintCall('workspace.list')} in a while, then go on or call again`,
           }),
+          words,
         ),
       ),
     );

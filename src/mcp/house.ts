@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { FrontContext } from '../daemon/client.ts';
 import type { AnyOperation, Outcome } from '../operations/define.ts';
+import { type CallWords, toolCall } from '../shared/hint-words.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import type { ServerOptions } from '../shared/server-options.ts';
 import { type Log, openLog } from '../system/log.ts';
@@ -20,6 +21,8 @@ export interface House {
   readonly version: string;
   readonly options: ServerOptions;
   readonly tools: readonly ToolEntry[];
+  /** Calls in hints, by the tools that the server has */
+  readonly words: CallWords;
   /** Operations are loaded by the first call, so that a mere list need not wait for them */
   readonly operation: (name: string) => Promise<AnyOperation>;
   readonly invoke: Invoke;
@@ -65,10 +68,12 @@ export function openHouse({ options, version, catalogue, operations, invoke, sig
     }
     return await repository.project;
   };
+  const tools = selectTools(catalogue, options);
   return {
     version,
     options,
-    tools: selectTools(catalogue, options),
+    tools,
+    words: toolCall(new Map(tools.map(({ facts, name }) => [facts.operation, name]))),
     operation: async (name) => {
       const found = (await operations()).find(({ definition }) => definition.name === name);
       if (found === undefined) throw new Error(`the catalogue of tools names an operation ${name} that is not there`);

@@ -78,7 +78,7 @@ async function handleCall(
     const error = new PyroError('tool_unknown', `there is no tool ${name}`, {
       hint: `tools of this server: ${house.tools.map((each) => each.name).join(', ')}`,
     });
-    return errorResult(reportError(error));
+    return errorResult(reportError(error, house.words));
   }
   const asked = needsProject(entry, house) && asksForRoots(house) ? await roots.ask(context) : [];
   if (isInputRequiredResult(asked)) return asked;
@@ -112,7 +112,7 @@ async function readResource(house: House, uri: string, context: ServerContext): 
     });
     return call.result(outcome);
   } catch (error) {
-    const { code, message, hint } = reportError(error);
+    const { code, message, hint } = reportError(error, house.words);
     if (code === 'internal') house.log.fault('resource_failed', error, { uri });
     const kind = code === 'internal' ? ProtocolErrorCode.InternalError : ProtocolErrorCode.InvalidParams;
     throw new ProtocolError(kind, `${code}: ${message}${hint === null ? '' : `\nhint: ${hint}`}`);

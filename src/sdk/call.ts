@@ -5,7 +5,8 @@ import type { AnyOperation } from '../operations/define.ts';
 import { forgiveInput } from '../operations/forgive-input.ts';
 import { absolutePaths } from '../operations/host-path-input.ts';
 import { operations } from '../operations/index.ts';
-import { asPyroError, PyroError } from '../shared/errors.ts';
+import { asPyroError, inWords, PyroError } from '../shared/errors.ts';
+import { methodCall } from '../shared/hint-words.ts';
 import { noProgress } from '../shared/progress.ts';
 import type { CallByName, LiveStreams } from './call-options.ts';
 
@@ -34,7 +35,7 @@ export const callByName: CallByName = async (name, input, options = {}) => {
     return output;
   } catch (error) {
     if (signal.aborted) throw new PyroError('cancelled', `${name} was cancelled`, { cause: signal.reason });
-    throw asPyroError(error);
+    throw inWords(asPyroError(error), methodCall);
   }
 };
 

@@ -1,6 +1,7 @@
 // A command in a workspace, followed while it runs: its output as it comes, then how it ended.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asPyroError, isPyroError, PyroError } from '../shared/errors.ts';
+import { asPyroError, inWords, isPyroError, PyroError } from '../shared/errors.ts';
+import { hintCall, methodCall } from '../shared/hint-words.ts';
 import type { CallOptions } from './call-options.ts';
 import type { InputOf, OutputOf, WorkspaceMethods } from './method-types.ts';
 
@@ -95,7 +96,7 @@ export async function* execStream(
     // What has gone wrong first is what is told.
     if (!isOver) await kill(sequence).catch(() => undefined);
     isOver = true;
-    throw asPyroError(error);
+    throw inWords(asPyroError(error), methodCall);
   } finally {
     reading.abort();
     if (!isOver) await killLeft(kill, sequence);
@@ -105,7 +106,7 @@ export async function* execStream(
 function exitOf({ sequence, exit_code, timed_out, duration_ms, stdout_bytes, stderr_bytes }: LogEntry): ExecExit {
   if (exit_code === null) {
     throw new PyroError('guest_unreachable', `the guest ended while command ${sequence} ran`, {
-      hint: `its output so far: workspace.logs({ sequence: ${sequence} })`,
+      hint: `its output so far: ${hintCall('workspace.logs', { sequence })}`,
     });
   }
   return { type: 'exit', sequence, exit_code, timed_out, duration_ms, stdout_bytes, stderr_bytes };

@@ -1,5 +1,6 @@
 // The secrets of a workspace: values that cannot be printed, and what takes them out of everything that is shown.
 import { PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { longestSecret, secretForms, shortestSecret } from './forms.ts';
 import { containsForm, maskForms, StreamRedactor } from './redactor.ts';
 
@@ -63,7 +64,7 @@ export class SecretSet {
     if (found !== undefined) return found.value;
     if (this.#lost.includes(name)) {
       throw new PyroError('secret_lost', `the value of the secret ${name} went with the memory of this machine`, {
-        hint: 'take what is needed home (workspace_export), and create a workspace with the secret again',
+        hint: `take what is needed home (${hintCall('workspace.export')}), and create a workspace with the secret again`,
       });
     }
     throw new PyroError('secret_unknown', `the workspace has no secret ${JSON.stringify(name.slice(0, 80))}`, {

@@ -1,11 +1,13 @@
 // The one error class: a code from the closed table, what failed and why, and the next step.
 import { type ErrorCodeName, errorCodes } from './error-codes.ts';
+import { errorHints } from './error-hints.ts';
+import { type CallWords, hintCall, withCalls } from './hint-words.ts';
 
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 
 export interface PyroErrorOptions {
-  /** Next step for the reader, with a command when there is one */
-  readonly hint?: string;
+  /** Next step for the reader; calls stand in it as `hintCall` writes them. The code's own unless given */
+  readonly hint?: string | undefined;
   readonly details?: ErrorDetails;
   readonly cause?: unknown;
 }
@@ -20,7 +22,7 @@ export class PyroError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'PyroError';
     this.code = code;
-    this.hint = options.hint;
+    this.hint = options.hint ?? errorHints[code] ?? undefined;
     this.details = options.details ?? {};
   }
 
@@ -54,10 +56,23 @@ export function asPyroError(error: unknown): PyroError {
   });
 }
 
-/** Report of any thrown value. */
-export function reportError(error: unknown): ErrorReport {
-  const { code, message, hint, details, retryable } = asPyroError(error);
-  return { code, message, hint: hint ?? null, details, retryable };
+/** Report of any thrown value. Calls in its hint are as written unless a front gives its words for them. */
+export function reportError(error: unknown, words?: CallWords): ErrorReport {
+  const { code, message, hint = null, details, retryable } = asPyroError(error);
+  return {
+    code,
+    message,
+    hint: hint === null || words === undefined ? hint : withCalls(hint, words),
+    details,
+    retryable,
+  };
+}
+
+/** The error with its hint in the words of a front. */
+export function inWords(error: PyroError, words: CallWords): PyroError {
+  const { code, message, hint, details, cause } = error;
+  const told = hint === undefined ? undefined : withCalls(hint, words);
+  return told === hint ? error : new PyroError(code, message, { hint: told, details, cause });
 }
 
 /** Text of any thrown value. */
@@ -78,14 +93,14 @@ function fromSystemError(error: unknown): PyroError | undefined {
     case 'ENOSPC':
     case 'EDQUOT':
       return new PyroError('disk_full', `no room left while writing ${path}`, {
-        hint: 'free some space, for example with: pyro env prune',
+        hint: `free some space, for example with: ${hintCall('env.prune')}`,
         cause: error,
       });
     case 'EROFS':
     case 'EACCES':
     case 'EPERM':
       return new PyroError('path_not_writable', `no permission: ${path}`, {
-        hint: 'run pyro doctor; PYRO_HOME=/some/folder moves everything that pyro writes',
+        hint: 'PYRO_HOME=/some/folder moves everything that pyro writes',
         cause: error,
       });
     case 'ABORT_ERR':
