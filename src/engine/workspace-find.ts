@@ -42,3 +42,10 @@ export function findIn(all: readonly Findable[], reference: string): string {
     { hint: 'give the whole id of one', details: { candidates: found.map(({ id }) => id) } },
   );
 }
+
+/** A workspace that only a start brings back. */
+export function stoppedError(id: string): PyroError {
+  return new PyroError('workspace_stopped', `workspace ${id} was stopped`, {
+    hint: `start it with: ${hintCall('workspace.start', { workspace_id: id })}`,
+  });
+}

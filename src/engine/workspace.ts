@@ -4,7 +4,6 @@ import { type Guest, guestFolder } from '../machine/guest.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
-import { hintCall } from '../shared/hint-words.ts';
 import { isRunning } from '../system/processes.ts';
 import type { CommandLog } from './command-log.ts';
 import type { CommandRuns } from './command-runs.ts';
@@ -14,6 +13,7 @@ import { Mutex } from './mutex.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import type { LossReason } from './tenant-types.ts';
+import { stoppedError } from './workspace-find.ts';
 import { endGuest, endProcess, type GuestPlace, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
 import { WorkspaceNetwork } from './workspace-network.ts';
@@ -195,9 +195,7 @@ export class Workspace {
       if (again !== undefined) return { guest: again, restarted: false };
     }
     if (this.record.stop_reason === 'explicit' && !isExplicit) {
-      throw new PyroError('workspace_stopped', `workspace ${this.record.id} was stopped`, {
-        hint: `start it with: ${hintCall('workspace.start', { workspace_id: this.record.id })}`,
-      });
+      throw stoppedError(this.record.id);
     }
     this.#house.admit(this.record.id, this.record.mem_mib);
     await mergeLayers(this, context.signal);

@@ -74,6 +74,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   result_gone: 'call again without a cursor: it begins anew',
   diff_too_large: 'give a path to compare less, or export the files',
   export_refused: 'choose another output path, or export less; nothing was written',
+  apply_conflict: 'commit or set aside what the message names, or apply with a three-way merge; nothing was changed',
   network_refused: 'ask for less, or let the person who runs the server start it with more',
   secret_invalid: 'give another name or value; the message says what does not fit',
   secret_unknown: 'name a secret that the workspace was created with',
