@@ -103,6 +103,8 @@ async function pack(archive: AsyncGenerator<Buffer>, tree: LayerTree, plan: Squa
   // same layers make the same bytes, whatever the caller's own SOURCE_DATE_EPOCH is, and no file's time is moved.
   const env = { SOURCE_DATE_EPOCH: `${newestIn(tree)}` };
   const options = [
+    // Its search for files of equal content takes minutes where 100,000 small ones have the same size.
+    '-no-duplicates',
     '-root-mode',
     mode.toString(8),
     '-root-uid',

@@ -169,7 +169,8 @@ function block(entry: TarEntry, flag: string): Buffer {
   bytes.write('ustar\u000000', 257, 'latin1');
   putNumber(bytes, entry.devmajor, 329, 8);
   putNumber(bytes, entry.devminor, 337, 8);
-  const sum = bytes.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (const byte of bytes) sum += byte;
   bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return bytes;
 }

@@ -72,7 +72,7 @@ function digestOf(bytes: Buffer): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
-async function pushBlob(host: string, name: string, bytes: Buffer): Promise<{ digest: string; size: number }> {
+export async function pushBlob(host: string, name: string, bytes: Buffer): Promise<{ digest: string; size: number }> {
   const start = await fetch(`http://${host}/v2/${name}/blobs/uploads/`, { method: 'POST' });
   const place = new URL(start.headers.get('location') ?? '', `http://${host}`);
   place.searchParams.set('digest', digestOf(bytes));
