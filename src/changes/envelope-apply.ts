@@ -29,7 +29,7 @@ interface Entry {
 type State = Map<string, Entry>;
 
 /** Files that are edited, together: they are held in memory */
-const mostEdited = 32 * mebibyte;
+const mostEdited = 8 * mebibyte;
 const linkMode = '120000';
 
 /** Throws `patch_invalid`. */
@@ -94,7 +94,8 @@ function edit(
   const text = (entry.content ?? contents.get(entry.object ?? '') ?? Buffer.alloc(0)).toString('latin1');
   const result = editText(text, hunks);
   if (typeof result === 'string') return { path, mode: entry.mode, content: Buffer.from(result, 'latin1') };
-  const shown = text.includes('\0') ? '' : linesAt(Buffer.from(text, 'latin1').toString('utf8'), path, result.line);
+  const isShown = result.isShown !== false && !text.includes('\0');
+  const shown = !isShown ? '' : linesAt(Buffer.from(text, 'latin1').toString('utf8'), path, result.line);
   const where = `hunk ${result.hunk} of ${hunks.length} (line ${hunks[result.hunk - 1]?.patchLine ?? 0} of the patch)`;
   throw new PyroError(
     'patch_failed',

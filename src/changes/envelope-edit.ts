@@ -8,6 +8,8 @@ export interface Misfit {
   /** Nearest place in the text, from 1 */
   readonly line: number;
   readonly why: string;
+  /** False for a file whose lines are too many to show some */
+  readonly isShown?: boolean;
 }
 
 interface Line {
@@ -24,7 +26,8 @@ interface Splice {
 
 /** Comparisons of lines that one file may cost */
 const mostComparisons = 20_000_000;
-const mostLines = 2_000_000;
+/** Each is an object in memory */
+const mostLines = 200_000;
 const longestShown = 200;
 
 const dashes = /[\u2010-\u2015\u2212]/g;
@@ -43,7 +46,8 @@ const likenesses: readonly ((line: string) => string)[] = [
 /** The text after all hunks; text and hunks are latin1. */
 export function editText(text: string, hunks: readonly EnvelopeHunk[]): string | Misfit {
   const lines = linesOf(text);
-  if (lines === undefined) return { hunk: 1, line: 1, why: `the file has more than ${mostLines} lines` };
+  if (lines === undefined)
+    return { hunk: 1, line: 1, why: `the file has more than ${mostLines} lines; use a unified diff`, isShown: false };
   const search = new Search(lines);
   const splices: Splice[] = [];
   const end = usualEnd(lines);
@@ -77,6 +81,8 @@ function behind(at: number): string {
 
 /** Undefined when they are too many. */
 function linesOf(text: string): Line[] | undefined {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) if (++count > mostLines) return undefined;
   const lines: Line[] = [];
   for (let start = 0; start < text.length; ) {
     const feed = text.indexOf('\n', start);
@@ -86,7 +92,6 @@ function linesOf(text: string): Line[] | undefined {
       text: text.slice(start, hasReturn ? stop - 1 : stop),
       end: feed < 0 ? '' : hasReturn ? '\r\n' : '\n',
     });
-    if (lines.length > mostLines) return undefined;
     start = stop + 1;
   }
   return lines;

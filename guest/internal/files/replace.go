@@ -14,6 +14,9 @@ import (
 // mostReplace bounds a file that text is replaced in, in bytes.
 const mostReplace = 64 << 20
 
+// mostEditWork bounds what several edits read of a file, in bytes: each reads all of it.
+const mostEditWork = 1 << 30
+
 // mostNamedEdits bounds the edits that a refusal names.
 const mostNamedEdits = 10
 
@@ -63,6 +66,9 @@ func (r *Room) Replace(request ReplaceRequest) (*Replaced, error) {
 	}
 	if len(old) > mostReplace {
 		return nil, refuse("file_too_large", "%.500q is longer than %d bytes", path, mostReplace)
+	}
+	if len(request.Edits) > 1 && len(request.Edits)*len(old) > mostEditWork {
+		return nil, refuse("file_too_large", "%.500q is too long for %d edits at once", path, len(request.Edits))
 	}
 	content, count, err := applyEdits(old, request.Edits, path)
 	if err != nil {

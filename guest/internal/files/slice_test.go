@@ -337,6 +337,19 @@ func TestSeveralEditsAreAllOrNothing(t *testing.T) {
 	if err := replace(Edit{"d", strings.Repeat("d", mostReplace), 2}); err == nil {
 		t.Error("a text that grows beyond every bound was taken")
 	}
+	if err := os.WriteFile(path, make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replace(make([]Edit, 600)...); err == nil {
+		t.Error("edits without a text were taken")
+	}
+	many := make([]Edit, 600)
+	for index := range many {
+		many[index] = Edit{"\x00\x00", "x", 0}
+	}
+	if err := replace(many...); err == nil || !strings.Contains(err.Error(), "too long for 600 edits") {
+		t.Errorf("more work than there is time for: %v", err)
+	}
 	if err := replace(); err == nil {
 		t.Error("no edits at all were taken")
 	}

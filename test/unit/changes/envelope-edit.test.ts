@@ -75,9 +75,10 @@ describe('a hunk', () => {
   });
 
   it('is not looked for without end', () => {
-    const lines = 'a\n'.repeat(300_000);
+    const lines = 'a\n'.repeat(150_000);
     const hunk = Array.from({ length: 2000 }, () => '-a');
     expect(edited(lines, '@@', ...hunk, '-b')).toMatch(/too long to look for it/);
+    expect(edited('\n'.repeat(200_001), '@@', '-a')).toMatch(/more than 200000 lines/);
   });
 });
 
