@@ -8,7 +8,15 @@ import { GitLab, type WorkContext } from './git-lab.ts';
 import { attributesPattern, pathKey } from './git-paths.ts';
 import { findIgnored } from './ignored.ts';
 import { afterRef, beforeRef, type ImportedTrees, importTrees, isLeaf } from './import-trees.ts';
-import { countIgnored, foldIgnored, type IgnoredCount, type ListedChange, listChanges } from './listed-changes.ts';
+import {
+  type ContentLimits,
+  countIgnored,
+  foldIgnored,
+  type IgnoredCount,
+  type ListedChange,
+  largestWithin,
+  listChanges,
+} from './listed-changes.ts';
 import { quoteHeaders } from './patch-headers.ts';
 import { isBelow, pathBelow } from './path-filter.ts';
 import { parseRawDiff } from './raw-diff.ts';
@@ -33,8 +41,9 @@ export interface DiffRequest {
  * that do not compress takes a quarter more room than they do.
  */
 export const largestPatched: number = 768 * mebibyte;
-/** Size up to which lines are counted where no patch is wanted, `bytes` */
-const largestCounted = mebibyte;
+/** Where no patch is wanted, lines are counted: of files up to this size, and of so much together, the smallest first, `bytes` */
+export const largestCounted: number = mebibyte;
+const mostCounted = 128 * mebibyte;
 
 const treeOptions = ['-r', '-l1000', '--no-ext-diff', '--no-textconv', '--no-color'];
 const patchOptions = ['-p', '--binary', '--full-index', '--unified=3', '--src-prefix=a/', '--dst-prefix=b/'];
@@ -46,7 +55,8 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
   const lab = undo.use(await GitLab.create(request.workFolder, context));
   const isStatOnly = request.isStatOnly === true;
   const largest = Math.min(request.maxFileBytes ?? largestPatched, isStatOnly ? largestCounted : largestPatched);
-  const { imported, ignored } = await importChanges(lab, files, request, largest, context);
+  const limits = { largest, ...(isStatOnly ? { most: mostCounted } : {}) };
+  const { imported, ignored } = await importChanges(lab, files, request, limits, context);
   const settings = await describeContents(lab, imported);
   const options = [...treeOptions, hasSwap(imported) ? '--no-renames' : '--find-renames=50%'];
   const raw = parseRawDiff(
@@ -82,12 +92,12 @@ export interface ImportedChanges {
   readonly ignored: IgnoredCount;
 }
 
-/** The changes that are wanted in the lab's two trees; a file over `largest` is withheld. */
+/** The changes that are wanted in the lab's two trees. */
 export async function importChanges(
   lab: GitLab,
   files: GuestFiles,
   request: Pick<DiffRequest, 'path' | 'hasIgnored' | 'maxContentBytes'>,
-  largest: number | undefined,
+  limits: ContentLimits | undefined,
   context: WorkContext,
 ): Promise<ImportedChanges> {
   const below = pathBelow(request.path);
@@ -95,6 +105,7 @@ export async function importChanges(
   const listed = await listChanges(files, narrowed, context);
   const ignored = request.hasIgnored === true ? new Set<string>() : await findIgnored(lab, files, listed, context);
   const isWanted = (path: Buffer): boolean => isBelow(path, below) && !ignored.has(pathKey(path));
+  const largest = limits === undefined ? undefined : largestWithin(wanted(listed, below), ignored, limits);
   const changes = files.changes(
     {
       ...narrowed,

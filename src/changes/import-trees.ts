@@ -6,7 +6,7 @@ import { formatBytes, gibibyte, mebibyte } from '../shared/units.ts';
 import { failureOf } from '../system/command.ts';
 import type { GitLab } from './git-lab.ts';
 import { pathKey, quotePath, refusalOfGit } from './git-paths.ts';
-import { mostPathBytes, mostPaths } from './listed-changes.ts';
+import { mostPathBytes, mostPaths, tooManyPaths } from './listed-changes.ts';
 import { TextProbe } from './text-probe.ts';
 
 export interface ImportOptions {
@@ -87,8 +87,7 @@ class Importer implements ImportedTrees {
       const { path } = change;
       if (!this.#options.isWanted(path)) continue;
       this.#pathBytes += path.length;
-      if (this.paths.size + this.omitted.length >= mostPaths || this.#pathBytes > mostPathBytes)
-        throw tooLarge(`more than ${mostPaths} paths, or ${formatBytes(mostPathBytes)} of paths, changed`);
+      if (this.paths.size + this.omitted.length >= mostPaths || this.#pathBytes > mostPathBytes) throw tooManyPaths();
       const before = this.#options.sides === 'current' ? change.after : change.before;
       const after = this.#options.sides === 'current' ? undefined : change.after;
       if (!isLeaf(before) && !isLeaf(after)) {

@@ -38,8 +38,7 @@ export async function listChanges(
     { signal },
   )) {
     bytes += path.length;
-    if (listed.length >= mostPaths) throw tooMany(`more than ${mostPaths} paths changed`);
-    if (bytes > mostPathBytes) throw tooMany(`the changed paths have more than ${formatBytes(mostPathBytes)}`);
+    if (listed.length >= mostPaths || bytes > mostPathBytes) throw tooManyPaths();
     const isLeaf = after !== undefined && after.type !== 'directory';
     listed.push({ path: Buffer.from(path), isNew: before === undefined, isLeaf, before, after });
   }
@@ -49,6 +48,33 @@ export async function listChanges(
 export function countIgnored(changes: readonly ListedChange[], ignored: ReadonlySet<string>): IgnoredCount {
   const those = changes.filter(({ path, isLeaf }) => isLeaf && ignored.has(pathKey(path)));
   return { files: those.length, bytes: those.reduce((sum, { after }) => sum + (after?.size ?? 0), 0) };
+}
+
+export interface ContentLimits {
+  /** Size over which a file is withheld, `bytes` */
+  readonly largest: number;
+  /** Size of all contents together over which the largest ones are withheld, `bytes` */
+  readonly most?: number;
+}
+
+/** Size over which contents are withheld so that all of them keep to the limits; at least 1. */
+export function largestWithin(
+  changes: readonly ListedChange[],
+  ignored: ReadonlySet<string>,
+  { largest, most = Number.POSITIVE_INFINITY }: ContentLimits,
+): number {
+  const sizes = changes
+    .filter(({ path }) => !ignored.has(pathKey(path)))
+    .flatMap(({ before, after }) => [before, after])
+    .flatMap((side) => (side?.type === 'file' && side.size <= largest ? [side.size] : []));
+  sizes.sort((a, b) => a - b);
+  let sum = 0;
+  for (const size of sizes) {
+    sum += size;
+    // Those of the same size go together.
+    if (sum > most) return Math.max(size - 1, 1);
+  }
+  return largest;
 }
 
 /** The ignored paths as the guest is told them: a new folder in which all is ignored stands for what is below it. */
@@ -85,8 +111,12 @@ function parentOf(key: string): string {
   return key.slice(0, Math.max(key.lastIndexOf('/'), 0));
 }
 
-function tooMany(why: string): PyroError {
-  return new PyroError('diff_too_large', why, {
-    hint: 'give a path to compare less, or export the files in place of a diff',
-  });
+export function tooManyPaths(): PyroError {
+  return new PyroError(
+    'diff_too_large',
+    `more than ${mostPaths} paths, or ${formatBytes(mostPathBytes)} of paths, changed`,
+    {
+      hint: 'give a path to compare less, or export the files in place of a diff',
+    },
+  );
 }

@@ -5,6 +5,8 @@ import { quotePath } from './git-paths.ts';
 import type { RawChange } from './raw-diff.ts';
 
 const longestHeader = 64 * 1024;
+/** Read and written at once, `bytes` */
+const writtenBytes = 256 * 1024;
 const start = Buffer.from('diff --git ');
 
 /** Rewrites the file where there is such a name; `git apply` needs the header where a patch has no lines of its own. */
@@ -19,7 +21,17 @@ export async function quoteHeaders(file: string, changes: readonly RawChange[]):
   const written = `${file}.quoted`;
   const output = await open(written, 'wx', 0o600);
   try {
-    for await (const piece of rewrite(createReadStream(file), quoted)) await output.writeFile(piece);
+    let pieces: Buffer[] = [];
+    let bytes = 0;
+    for await (const piece of rewrite(createReadStream(file, { highWaterMark: writtenBytes }), quoted)) {
+      pieces.push(piece);
+      bytes += piece.length;
+      if (bytes < writtenBytes) continue;
+      await output.writeFile(Buffer.concat(pieces));
+      pieces = [];
+      bytes = 0;
+    }
+    await output.writeFile(Buffer.concat(pieces));
   } finally {
     await output.close();
   }

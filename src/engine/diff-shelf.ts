@@ -105,6 +105,7 @@ export class DiffShelf {
       const now = Date.now();
       this.#kept.set(id, { diff: kept, key, madeAt: now, usedAt: now, isLate: now - startedAt > lateMs });
       await this.#sweep(id);
+      setTimeout(() => void this.#sweep(undefined), keptMs + 1000).unref();
       return kept;
     };
     const promise = work().finally(() => this.#making.delete(key));
@@ -115,9 +116,9 @@ export class DiffShelf {
     return making;
   }
 
-  async #sweep(latest: string): Promise<void> {
+  async #sweep(latest: string | undefined): Promise<void> {
     const all = [...this.#kept.values()].filter(({ diff }) => diff.id !== latest).sort((a, b) => b.usedAt - a.usedAt);
-    let bytes = this.#kept.get(latest)?.diff.patch?.bytes ?? 0;
+    let bytes = latest === undefined ? 0 : (this.#kept.get(latest)?.diff.patch?.bytes ?? 0);
     for (const [index, { diff, usedAt }] of all.entries()) {
       bytes += diff.patch?.bytes ?? 0;
       const isKept = index + 1 < mostKept && bytes <= mostKeptBytes && Date.now() - usedAt < keptMs;

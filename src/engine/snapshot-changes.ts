@@ -1,11 +1,12 @@
 // Changes since a snapshot, put together from what the snapshot and the present each changed of the seed.
-
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Change, ChangeSide, ChangesRequest, GuestFiles } from '../agent/file-types.ts';
+import { mostPathBytes, mostPaths, tooManyPaths } from '../changes/listed-changes.ts';
 import type { CallContext } from '../shared/call-context.ts';
+import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
 import type { Workspace } from './workspace.ts';
 import { inspectLayer } from './workspace-inspect.ts';
 
@@ -40,7 +41,9 @@ export async function changesSince(
 ): Promise<ChangesSince> {
   const request = { ...whole, ...narrowed };
   await using undo = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(workspace.files.folder, 'compare-'));
+  const { scratch } = workspace.files;
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  const folder = await mkdtemp(join(scratch, 'compare-'));
   undo.defer(() => rm(folder, { recursive: true, force: true }));
   const earlier = new ChangeFile(join(folder, 'earlier'));
   await inspectLayer(workspace, layer, context, (files) => earlier.fill(files.changes(request, context)));
@@ -73,6 +76,7 @@ class ChangeFile {
   readonly changes = new Map<string, StoredChange>();
   readonly #path: string;
   #offset = 0;
+  #pathBytes = 0;
 
   constructor(path: string) {
     this.#path = path;
@@ -80,6 +84,13 @@ class ChangeFile {
 
   async fill(changes: AsyncIterable<Change>): Promise<void> {
     const sink = createWriteStream(this.#path, { mode: 0o600, flags: 'wx' });
+    let failure: unknown;
+    sink.on('error', (error) => {
+      failure = error;
+    });
+    const checkSink = (): void => {
+      if (failure !== undefined) throw storeFailure(failure);
+    };
     const store = async (
       side: ChangeSide | undefined,
       content: () => AsyncIterable<Buffer>,
@@ -88,20 +99,25 @@ class ChangeFile {
       const offset = this.#offset;
       for await (const chunk of content()) {
         this.#offset += chunk.length;
-        if (!sink.write(chunk)) await once(sink, 'drain');
+        checkSink();
+        if (!sink.write(chunk)) await once(sink, 'drain').catch(ignoreHere);
       }
       return { side, offset };
     };
     try {
       for await (const change of changes) {
+        this.#pathBytes += change.path.length;
+        if (this.changes.size >= mostPaths || this.#pathBytes > mostPathBytes) throw tooManyPaths();
         const before = await store(change.before, change.contentBefore);
         const after = await store(change.after, change.contentAfter);
         this.changes.set(change.path.toString('latin1'), { path: change.path, before, after });
       }
     } finally {
+      const closed = sink.closed ? undefined : once(sink, 'close').catch(ignoreHere);
       sink.end();
-      await once(sink, 'close');
+      await closed;
     }
+    checkSink();
   }
 
   async *read(stored: StoredSide | undefined): AsyncGenerator<Buffer> {
@@ -119,4 +135,17 @@ class ChangeFile {
       await file.close();
     }
   }
+}
+
+/** The stream tells its failure to whoever waits for it, and it is kept by who listens for it. */
+function ignoreHere(): void {}
+
+function storeFailure(cause: unknown): PyroError {
+  if (!['ENOSPC', 'EDQUOT'].includes(systemCodeOf(cause) ?? '')) {
+    return new PyroError('internal', `changes could not be kept: ${messageOf(cause)}`, { cause });
+  }
+  return new PyroError('disk_full', 'no room left on the host while states were compared', {
+    hint: 'free some space, or give a path to compare less',
+    cause,
+  });
 }

@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import type { GuestFiles } from '../agent/file-types.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
-import { collectDiff, largestPatched } from '../changes/diff.ts';
+import { collectDiff, largestCounted, largestPatched } from '../changes/diff.ts';
 import type { DiffResult as CollectedDiff } from '../changes/diff-types.ts';
 import { exportTree } from '../changes/export.ts';
 import { applyPatch } from '../changes/patch-apply.ts';
@@ -120,7 +120,10 @@ async function collect(
   if (request.base !== 'baseline') {
     const narrowed = {
       ...(path === '' ? {} : { below: Buffer.from(path) }),
-      largestContent: Math.min(request.maxFileBytes ?? largestPatched, largestPatched),
+      largestContent: Math.min(
+        request.maxFileBytes ?? largestPatched,
+        request.isStatOnly ? largestCounted : largestPatched,
+      ),
     };
     const layer = layerOf(workspace.record, request.base);
     const earlier = undo.use(await changesSince(workspace, layer, files, narrowed, call));

@@ -187,6 +187,8 @@ export class WorkspaceRegistry implements AsyncDisposable {
       return;
     }
     try {
+      // Diffs that were kept, and what a comparison had not thrown away yet, belonged to the daemon before.
+      await rm(files.scratch, { recursive: true, force: true });
       const record = await readRecord(files);
       // Without a record it was never finished: nobody was told of it.
       if (record === undefined) await rm(files.folder, { recursive: true, force: true });

@@ -5,6 +5,7 @@ import type { DiffEntry } from '../changes/diff-types.ts';
 import { readConnectionLog } from '../network/connection-log.ts';
 import { formatBytes, formatIgnored } from '../shared/units.ts';
 import type { CommandRecord } from './command-log.ts';
+import type { DiffShelf } from './diff-shelf.ts';
 import { readEvents } from './events.ts';
 import type { Workspace } from './workspace.ts';
 import { maskEntries } from './workspace-masks.ts';
@@ -15,13 +16,16 @@ const shownCommands = 30;
 const shownFiles = 50;
 const shownTargets = 20;
 
-export async function summarize(workspace: Workspace, call: WorkspaceCall): Promise<SummaryResult> {
+export async function summarize(workspace: Workspace, shelf: DiffShelf, call: WorkspaceCall): Promise<SummaryResult> {
   const { record, files, log } = workspace;
   const since = record.last_reset_at ?? record.created_at;
   const { entries, ignored } = await workspace.use(call, async ({ guest }) => {
     const options = { workFolder: files.scratch, isStatOnly: true };
-    await using diff = await collectDiff(createGuestFiles(guest.client), options, call);
-    return { entries: maskEntries(diff.entries, workspace.secrets), ignored: diff.ignored };
+    const place = { workspaceId: record.id, folder: files.scratch, key: 'summary' };
+    const { facts } = await shelf.make(place, call, ({ signal }) =>
+      collectDiff(createGuestFiles(guest.client), options, { signal }),
+    );
+    return { entries: maskEntries(facts.entries, workspace.secrets), ignored: facts.ignored };
   });
   const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
   const commands = log.all().filter(({ started_at: at }) => at >= since);

@@ -138,7 +138,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
         next_cursor: page.nextCursor,
       };
     },
-    summary: (id, call) => summarize(registry.get(id), call),
+    summary: (id, call) => summarize(registry.get(id), shelf, call),
     shells: createShellCalls(registry),
     services: createServiceCalls(registry),
   };
