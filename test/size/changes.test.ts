@@ -1,0 +1,80 @@
+// Changes at full size, without a guest: a list, a patch that Git applies whole, and ignored files that stay out of both.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { collectDiff } from '../../src/changes/diff.ts';
+import { FakeGuestFiles, type FakeTree, file, folder } from '../support/fake-guest-files.ts';
+import { git } from '../support/host-tree.ts';
+import { isFullSize } from '../support/size.ts';
+
+const count = isFullSize ? 100_000 : 10_000;
+const largeBytes = isFullSize ? 256 * 1024 * 1024 : 24 * 1024 * 1024;
+const context = { signal: new AbortController().signal };
+let work = '';
+
+beforeAll(() => {
+  work = mkdtempSync(join(tmpdir(), 'changes-size-'));
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+function seed(): FakeTree {
+  return new Map([
+    ['.git', folder],
+    ['.git/HEAD', file('ref: refs/heads/main\n')],
+    ['.gitignore', file('node_modules\n')],
+  ]);
+}
+
+/** A folder on the host to which the patch is applied. */
+function applied(name: string, patch: string): string {
+  const target = join(work, name);
+  mkdirSync(target);
+  git(target, 'init', '-q');
+  git(target, 'apply', '--binary', patch);
+  return target;
+}
+
+it(`brings ${count} new files home, and leaves out half as many that are ignored`, async () => {
+  const before = seed();
+  const now = seed();
+  now.set('n', folder);
+  for (let number = 0; number < count; number++) now.set(`n/f${number}`, file(`${number}\n`));
+  now.set('node_modules', folder);
+  for (let number = 0; number < count / 2; number++) now.set(`node_modules/f${number}`, file('x'));
+  const files = new FakeGuestFiles(before, now);
+  const folderOf = { workFolder: join(work, 'lab') };
+  {
+    await using list = await collectDiff(files, { ...folderOf, isStatOnly: true }, context);
+    expect(list.summary).toMatchObject({ total: count, added: count });
+    expect(list.ignored).toEqual({ files: count / 2, bytes: count / 2 });
+  }
+  await using diff = await collectDiff(files, folderOf, context);
+  const target = applied('many', diff.patch?.file ?? '');
+  expect(readdirSync(target).sort()).toEqual(['.git', 'n']);
+  expect(readdirSync(join(target, 'n'))).toHaveLength(count);
+  expect(readFileSync(join(target, 'n', `f${count - 1}`), 'utf8')).toBe(`${count - 1}\n`);
+});
+
+it(`brings a text and a binary of ${largeBytes} bytes home, and counts neither in a list`, async () => {
+  const before = seed();
+  const now = seed();
+  const text = Buffer.alloc(largeBytes, `${'line of a large text '.repeat(3)}\n`);
+  const binary = Buffer.alloc(largeBytes);
+  for (let at = 0; at < largeBytes; at += 4096) binary.writeUInt32LE(Math.imul(at, 2_654_435_761) >>> 0, at);
+  now.set('large.txt', file(text));
+  now.set('large.bin', file(binary));
+  const files = new FakeGuestFiles(before, now);
+  const folderOf = { workFolder: join(work, 'lab') };
+  {
+    await using list = await collectDiff(files, { ...folderOf, isStatOnly: true }, context);
+    expect(list.entries.map(({ path, left_out_bytes: bytes, additions }) => [path, bytes, additions])).toEqual([
+      ['large.bin', largeBytes, null],
+      ['large.txt', largeBytes, null],
+    ]);
+  }
+  await using diff = await collectDiff(files, folderOf, context);
+  const target = applied('large', diff.patch?.file ?? '');
+  expect(readFileSync(join(target, 'large.txt')).equals(text)).toBe(true);
+  expect(readFileSync(join(target, 'large.bin')).equals(binary)).toBe(true);
+});
