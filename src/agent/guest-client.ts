@@ -48,10 +48,14 @@ export class GuestClient implements AsyncDisposable {
   /** Makes a filter for each output that is followed from now on */
   newOutputFilter: () => OutputFilter | undefined = () => undefined;
 
+  /** Settles when the session has ended */
+  readonly closed: Promise<void>;
+
   readonly #session: ClientHttp2Session;
 
   private constructor(session: ClientHttp2Session) {
     this.#session = session;
+    this.closed = new Promise((resolve) => session.once('close', () => resolve()));
   }
 
   /** Opens a session on a guest's socket. Throws `guest_unreachable`. */

@@ -14,24 +14,15 @@ export class GuestProcess {
   readonly pid: number | undefined;
   readonly #client: GuestClient;
   readonly #frames: AsyncGenerator<Frame>;
-  /** Settles when no more frames can come: a sink that waits for something else then waits in vain */
+  /** Settles when its session has ended: a sink that waits for a reader then holds up whoever lets go of the guest */
   readonly closed: Promise<void>;
 
-  private constructor(
-    client: GuestClient,
-    id: string,
-    stream: ClientHttp2Stream,
-    frames: AsyncGenerator<Frame>,
-    pid?: number,
-  ) {
+  private constructor(client: GuestClient, id: string, frames: AsyncGenerator<Frame>, pid?: number) {
     this.#client = client;
     this.id = id;
     this.pid = pid;
     this.#frames = frames;
-    const closed = Promise.withResolvers<void>();
-    if (stream.closed || stream.destroyed) closed.resolve();
-    else stream.once('close', () => closed.resolve());
-    this.closed = closed.promise;
+    this.closed = client.closed;
   }
 
   /** Takes over the frame stream of a process that has just been started. */
@@ -41,12 +32,12 @@ export class GuestProcess {
     if (first.done === true || first.value.kind !== 'event' || first.value.event.event !== 'started') {
       throw new PyroError('guest_protocol', 'the guest did not report the start of the process');
     }
-    return new GuestProcess(client, first.value.event.id, stream, frames, first.value.event.pid);
+    return new GuestProcess(client, first.value.event.id, frames, first.value.event.pid);
   }
 
   /** Takes over the frame stream of a process that has been attached to again. */
   static again(client: GuestClient, id: string, stream: ClientHttp2Stream, options: CallOptions): GuestProcess {
-    return new GuestProcess(client, id, stream, readFrames(stream, options.signal));
+    return new GuestProcess(client, id, readFrames(stream, options.signal));
   }
 
   /** Drops the process and its kept output; what of it still runs may end by itself for `graceMs` and is killed then. */

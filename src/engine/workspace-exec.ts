@@ -59,6 +59,12 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
     });
     try {
       await waitWithProgress(run, workspace, deadline, call, io?.stdout !== undefined);
+      // The result must not overtake output that still waits for its reader.
+      for (const sink of [io?.stdout, io?.stderr]) {
+        // A reader that has gone changes nothing of how the command went.
+        if (sink !== undefined && !sink.destroyed)
+          await writeTo(sink, Buffer.alloc(0), call.signal).catch(() => undefined);
+      }
     } catch (error) {
       if (!isNoLongerWaiting(call.signal.reason)) {
         // Whoever cancels wants the command gone, with all that it has started.

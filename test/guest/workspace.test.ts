@@ -110,7 +110,7 @@ describe('commands', () => {
   });
 
   it('take signals by their sequence', async () => {
-    const result = await exec(house, id, "trap 'echo got; exit 7' INT; while :; do sleep 0.1; done", { waitMs: 500 });
+    const result = await exec(house, id, "trap 'echo got; exit 7' INT; while :; do sleep 0.1; done", { waitMs: 3000 });
     await house.workspaces().signal(id, result.sequence, 'INT', call());
     const logs = await house
       .workspaces()
