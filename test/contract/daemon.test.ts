@@ -158,7 +158,7 @@ describe('living', () => {
 
   it('names the arguments that an operation takes', async () => {
     const error = await failure(['call', 'fake.echo', '{"txt":"hi"}']);
-    expect(error).toMatchObject({ code: 'usage', hint: 'arguments: text, count' });
+    expect(error).toMatchObject({ code: 'usage', hint: expect.stringContaining('arguments: text, count') });
     expect(error.message).toContain('unknown argument txt');
     expect(error.message).toContain('text is missing');
   });
