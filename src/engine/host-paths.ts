@@ -1,5 +1,6 @@
 // Which paths of the host a call may read or write: decided on the path as the file system resolves it.
 import { lstat, realpath } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
 import type { HostPathPolicy } from '../shared/policy-types.ts';
@@ -19,9 +20,17 @@ export async function permitHostPath(path: string, policy: HostPathPolicy): Prom
     if (below === '' || (below !== '..' && !below.startsWith('../') && !isAbsolute(below))) return real;
   }
   throw new PyroError('path_refused', `${path} is outside of the folders that this server may use`, {
-    hint: `choose a path below ${policy.folders.join(' or ')}, or let the person who runs the server add: --allow-path ${dirname(path)}`,
+    hint: `choose a path below ${policy.folders.join(' or ')}${allowance(real)}`,
     details: { folders: [...policy.folders] },
   });
+}
+
+/** What the person could allow: a folder of somebody's own, never the root, a folder below it, or a whole home. */
+function allowance(path: string): string {
+  const folder = dirname(path);
+  const home = homedir();
+  const isBroad = folder.split('/').filter(Boolean).length < 2 || `${home}/`.startsWith(`${folder}/`);
+  return isBroad ? '' : `, or let the person who runs the server add: --allow-path ${folder}`;
 }
 
 /** Real path of the longest part that exists, with the rest behind it. */

@@ -1,14 +1,16 @@
 // One call of a tool: arguments completed and checked, the operation run, the outcome or the error as a result.
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { CallToolResult } from '@modelcontextprotocol/server';
+import type { FrontContext } from '../daemon/client.ts';
 import { parseInput } from '../operations/check-input.ts';
 import type { AnyOperation } from '../operations/define.ts';
 import { forgiveInput } from '../operations/forgive-input.ts';
-import { absolutePaths } from '../operations/host-path-input.ts';
+import { absolutePath, absolutePaths } from '../operations/host-path-input.ts';
 import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
 import type { HostPathPolicy } from '../shared/policy-types.ts';
 import type { OnProgress } from '../shared/progress.ts';
+import type { Audience } from './audience.ts';
 import type { House } from './house.ts';
 import type { Project } from './project.ts';
 import { errorResult, successResult } from './result.ts';
@@ -18,6 +20,7 @@ import { capWait, waitingSignal } from './waits.ts';
 export interface CallRequest {
   readonly entry: ToolEntry;
   readonly args: Readonly<Record<string, unknown>>;
+  readonly audience: Audience;
   readonly signal: AbortSignal;
   readonly onProgress: OnProgress;
   /** Folders that the host names; asked only when needed */
@@ -42,7 +45,8 @@ export async function callTool(house: House, request: CallRequest): Promise<Call
   }
 }
 
-async function run(house: House, { entry, args, signal, onProgress, roots }: CallRequest): Promise<CallToolResult> {
+async function run(house: House, request: CallRequest): Promise<CallToolResult> {
+  const { entry, args, signal, onProgress, roots } = request;
   const { options } = house;
   const project = needsProject(entry, house) ? await house.project(roots, onProgress) : undefined;
   const operation = await house.operation(entry.facts.operation);
@@ -50,7 +54,7 @@ async function run(house: House, { entry, args, signal, onProgress, roots }: Cal
   const forgiven = forgiveInput(operation, args);
   const capped = capWait(operation, forgiven.input, house.guardMs);
   const { input, notes } = complete(house, entry, capped.input, project);
-  const outcome = await house.invoke(operation, parse(entry, operation, input), {
+  const context: FrontContext = {
     io: undefined,
     signal: waitingSignal(signal),
     onProgress,
@@ -61,8 +65,34 @@ async function run(house: House, { entry, args, signal, onProgress, roots }: Cal
       allow: options.allow,
       packageSources: options.package_sources,
     },
+  };
+  const checked = parse(entry, operation, input);
+  const started: string[] = [];
+  const outcome = await house.invoke(operation, checked, context).catch(async (error: unknown) => {
+    await startStopped(house, error, checked, context);
+    started.push('the workspace was stopped, and has been started for this call');
+    return await house.invoke(operation, checked, context);
   });
-  return successResult(outcome, [...forgiven.notes, ...capped.notes, ...notes]);
+  return successResult(
+    outcome,
+    [...forgiven.notes, ...capped.notes, ...notes, ...started],
+    entry.facts,
+    request.audience,
+  );
+}
+
+const startOperation = 'workspace.start';
+
+/** A model without a tool to start a workspace could do nothing about one that is stopped. Throws every other error again. */
+async function startStopped(
+  house: House,
+  error: unknown,
+  { workspace_id: id }: Readonly<Record<string, unknown>>,
+  context: FrontContext,
+): Promise<void> {
+  const hasTool = house.tools.some(({ facts }) => facts.operation === startOperation);
+  if (!isPyroError(error, 'workspace_stopped') || hasTool || id === undefined) throw error;
+  await house.invoke(await house.operation(startOperation), { workspace_id: id }, context);
 }
 
 /** The arguments with what the server gives: fixed ones, its defaults, absolute paths. */
@@ -128,7 +158,7 @@ function exportsFolder({ paths }: House): string {
 }
 
 function hostPathsOf(house: House, project: Project | undefined): HostPathPolicy {
-  const allowed = house.options.allow_path.map((path) => resolve(house.cwd, path));
+  const allowed = house.options.allow_path.map((path) => absolutePath(path, house.cwd));
   const source = project?.source?.path;
   return { folders: [...(source === undefined ? [] : [source]), ...allowed, exportsFolder(house)] };
 }

@@ -1,8 +1,9 @@
 // Where workspaces of this server come from: flags, roots, CLAUDE_PROJECT_DIR, the checkout of the working directory.
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { absolutePath } from '../operations/host-path-input.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { OriginKind, ProjectSource } from '../shared/policy-types.ts';
 import type { OnProgress } from '../shared/progress.ts';
@@ -69,7 +70,7 @@ async function findProject(options: ServerOptions, context: ProjectContext): Pro
     return { path, originKind: 'repo_url', originRef: origin, note };
   }
   if (options.project_path !== undefined) {
-    const path = await folderAt(resolve(context.cwd, options.project_path));
+    const path = await folderAt(absolutePath(options.project_path, context.cwd));
     if (path === undefined) {
       throw new PyroError('project_missing', `--project-path ${options.project_path} is not a folder`, {
         hint: 'the person who runs the server has to correct the flag',

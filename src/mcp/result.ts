@@ -1,33 +1,34 @@
-// Results of calls as every host shows them: some show only the structure, some only the text, so both say the same.
+// Results of calls: text alone where a model reads what is mostly text, else the text and what is news as structure.
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { Outcome } from '../operations/define.ts';
 import type { ErrorReport } from '../shared/errors.ts';
+import type { Audience } from './audience.ts';
+import type { ToolFacts } from './catalogue.ts';
+import { leanOutput } from './lean.ts';
 import { notesField } from './tools.ts';
 
-export function successResult({ output, text }: Outcome, notes: readonly string[]): CallToolResult {
+/** Where programs find the report of a failed call; hosts show it to no model. */
+export const errorKey = 'pyro/error';
+
+export function successResult(
+  { output, text }: Outcome,
+  notes: readonly string[],
+  facts: ToolFacts,
+  audience: Audience,
+): CallToolResult {
   const remarks = notes.map((note) => `note: ${note}\n`).join('');
-  return {
-    content: [{ type: 'text', text: `${remarks}${text}` }],
-    structuredContent: notes.length === 0 ? { ...output } : { ...output, [notesField]: [...notes] },
-  };
+  const content: CallToolResult['content'] = [{ type: 'text', text: `${remarks}${text}` }];
+  if (audience === 'model' && facts.tool.isData !== true) return { content };
+  const structure = leanOutput(facts, output);
+  return { content, structuredContent: notes.length === 0 ? structure : { ...structure, [notesField]: [...notes] } };
 }
 
 /**
- * A failed call. The report goes into a second block, not into the structure: clients that check the structure against
- * the output schema also when a call has failed would show their own complaint in place of this error.
+ * A failed call, said once. Not in the structure: clients that check it against the output schema also when a call has
+ * failed would show their own complaint in place of this error.
  */
 export function errorResult(report: ErrorReport): CallToolResult {
-  const { code, message, hint, retryable } = report;
-  const lines = [
-    `error ${code}: ${message}`,
-    ...(hint === null ? [] : [`hint: ${hint}`]),
-    ...(retryable ? ['the same call may succeed later'] : []),
-  ];
-  return {
-    isError: true,
-    content: [
-      { type: 'text', text: lines.join('\n') },
-      { type: 'text', text: JSON.stringify({ error: report }) },
-    ],
-  };
+  const { code, message, hint } = report;
+  const text = `error ${code}: ${message}${hint === null ? '' : `\nhint: ${hint}`}`;
+  return { isError: true, content: [{ type: 'text', text }], _meta: { [errorKey]: { ...report } } };
 }

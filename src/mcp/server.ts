@@ -11,6 +11,7 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import { PyroError, reportError } from '../shared/errors.ts';
+import { type Audience, audienceOf } from './audience.ts';
 import { callTool, needsProject } from './call.ts';
 import type { House } from './house.ts';
 import { instructionsFor } from './instructions.ts';
@@ -19,7 +20,7 @@ import { getPrompt, listPrompts } from './recipes.ts';
 import { resourceCall, resourceTemplates } from './resources.ts';
 import { errorResult } from './result.ts';
 import { createRoots, type Roots } from './roots.ts';
-import { metaOf } from './tools.ts';
+import { shownTool } from './tools.ts';
 
 /** Builds the server of one connection, without touching anything. */
 export function createServer(house: House): Server {
@@ -37,18 +38,10 @@ export function createServer(house: House): Server {
   );
   const roots = createRoots(server);
   server.setNotificationHandler('notifications/roots/list_changed', () => roots.forget());
-  const list = tools.map(({ name, facts, description, inputSchema, outputSchema, annotations }) => ({
-    name,
-    title: facts.title,
-    description,
-    inputSchema: { ...inputSchema },
-    outputSchema: { ...outputSchema },
-    annotations,
-    _meta: metaOf(facts),
-  }));
-  server.setRequestHandler('tools/list', () => ({ tools: list }));
+  const audience = (): Audience => audienceOf(options, server.getClientVersion()?.name);
+  server.setRequestHandler('tools/list', () => ({ tools: tools.map((entry) => shownTool(entry, audience())) }));
   server.setRequestHandler('tools/call', ({ params }, context) =>
-    handleCall(house, roots, params.name, params.arguments ?? {}, context),
+    handleCall(house, roots, params.name, params.arguments ?? {}, audience(), context),
   );
   server.setRequestHandler('prompts/list', () => ({ prompts: listPrompts() }));
   server.setRequestHandler('prompts/get', ({ params }) => {
@@ -71,6 +64,7 @@ async function handleCall(
   roots: Roots,
   name: string,
   args: Readonly<Record<string, unknown>>,
+  audience: Audience,
   context: ServerContext,
 ): Promise<CallToolResult | InputRequiredResult> {
   const entry = house.tools.find((each) => each.name === name);
@@ -90,7 +84,7 @@ async function handleCall(
       : (progress, message) =>
           notify({ method: 'notifications/progress', params: { progressToken: token, progress, message } }),
   );
-  return await callTool(house, { entry, args, signal, onProgress: ticker.onProgress, roots: asked });
+  return await callTool(house, { entry, args, audience, signal, onProgress: ticker.onProgress, roots: asked });
 }
 
 /** What a flag decides is not asked of the host. */

@@ -1,20 +1,21 @@
 // The tools of one server: chosen by profile or mode, with schemas, annotations and what is fixed.
 import type { ServerOptions } from '../shared/server-options.ts';
+import type { Audience } from './audience.ts';
 import type { ObjectSchema, PropertySchema, ToolFacts } from './catalogue.ts';
+import { leanSchema } from './lean.ts';
 import { type Mode, modes } from './modes.ts';
 
 export interface ToolEntry {
   readonly name: string;
   readonly facts: ToolFacts;
   readonly inputSchema: ObjectSchema;
-  readonly outputSchema: ObjectSchema;
   readonly description: string;
   /** Arguments that the server decides */
   readonly fixed: Readonly<Record<string, unknown>>;
   /** Arguments that the person who runs the server has not allowed */
   readonly refused: ReadonlySet<string>;
   /** Hints for hosts, as honest as the definition and the server's flags */
-  readonly annotations: Readonly<Record<string, string | boolean>>;
+  readonly annotations: Readonly<Record<string, boolean>>;
 }
 
 const defaultProfile = 'workspace-core';
@@ -32,7 +33,7 @@ export function selectTools(catalogue: readonly ToolFacts[], options: ServerOpti
 }
 
 function describeTool(facts: ToolFacts, mode: Mode | undefined, options: ServerOptions): ToolEntry {
-  const { name, summary, details, inputSchema, outputSchema } = facts;
+  const { name, summary, details, inputSchema } = facts;
   const fixed = mode?.fixed[name] ?? {};
   const refused = new Set(options.allow_host_compat ? [] : [hostCompatField]);
   return {
@@ -42,13 +43,6 @@ function describeTool(facts: ToolFacts, mode: Mode | undefined, options: ServerO
     refused,
     annotations: annotationsOf(facts, canReachNetwork(mode, options)),
     inputSchema: withDefaults(without(inputSchema, [...Object.keys(fixed), ...refused]), options),
-    outputSchema: {
-      ...outputSchema,
-      properties: {
-        ...outputSchema.properties,
-        [notesField]: { type: 'array', items: { type: 'string' }, description: 'Remarks of the server' },
-      },
-    },
     description: [`${summary}.`, details, mode?.notes[name]].filter(Boolean).join(' '),
   };
 }
@@ -59,12 +53,8 @@ function canReachNetwork(mode: Mode | undefined, options: ServerOptions): boolea
   return options.network_policy !== 'off' || options.package_sources !== 'none';
 }
 
-export function annotationsOf(
-  { title, effect, tool }: ToolFacts,
-  hasNetwork: boolean,
-): Readonly<Record<string, string | boolean>> {
+export function annotationsOf({ effect, tool }: ToolFacts, hasNetwork: boolean): Readonly<Record<string, boolean>> {
   return {
-    title,
     readOnlyHint: effect === 'read',
     destructiveHint: effect === 'destroy',
     idempotentHint: tool.isIdempotent ?? effect === 'read',
@@ -72,8 +62,27 @@ export function annotationsOf(
   };
 }
 
+/** A tool as it stands in the list. A schema of the output is a promise of structure, which a model does not get of texts. */
+export function shownTool({ name, facts, description, inputSchema, annotations }: ToolEntry, audience: Audience) {
+  const hasStructure = audience === 'program' || facts.tool.isData === true;
+  const meta = metaOf(facts);
+  return {
+    name,
+    title: facts.title,
+    description,
+    inputSchema: { ...inputSchema },
+    ...(hasStructure ? { outputSchema: withNotes(leanSchema(facts)) } : {}),
+    annotations,
+    ...(meta === undefined ? {} : { _meta: meta }),
+  };
+}
+
+function withNotes({ properties, ...schema }: ObjectSchema): ObjectSchema {
+  return { ...schema, properties: { ...properties, [notesField]: { type: 'array' } } };
+}
+
 /** What known hosts read beside the standard. */
-export function metaOf({ tool }: ToolFacts): Record<string, string | number | boolean> | undefined {
+function metaOf({ tool }: ToolFacts): Record<string, string | number | boolean> | undefined {
   const meta = {
     ...(tool.isAlwaysLoaded === true ? { 'anthropic/alwaysLoad': true } : {}),
     ...(tool.resultChars === undefined ? {} : { 'anthropic/maxResultSizeChars': tool.resultChars }),

@@ -48,6 +48,10 @@ export interface ToolSurface {
   readonly opensWorld?: boolean;
   /** True when a second same call changes nothing more */
   readonly isIdempotent?: boolean;
+  /** True where the answer is data; all others are mostly text, which is what a model is shown of them */
+  readonly isData?: boolean;
+  /** Fields of the output that tell whoever called nothing new */
+  readonly silentFields?: readonly string[];
   /** True for the few tools that a host should always show to its model */
   readonly isAlwaysLoaded?: boolean;
   /** Result sizes that hosts are asked to show whole, `characters` */

@@ -1,5 +1,6 @@
 // Paths of the host in an input, made absolute by the front that knows what they are relative to.
-import { resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 
 /** Where an item of a list has its path */
 const itemField = 'file_path';
@@ -13,14 +14,19 @@ export function absolutePaths(
   return Object.fromEntries(
     fields.flatMap((field): [string, unknown][] => {
       const value = input[field];
-      if (typeof value === 'string') return [[field, resolve(base, value)]];
+      if (typeof value === 'string') return [[field, absolutePath(value, base)]];
       return Array.isArray(value) ? [[field, value.map((item) => absoluteItem(item, base))]] : [];
     }),
   );
 }
 
+/** `~` is the home folder, as a shell would have it; nobody means a folder of that name. */
+export function absolutePath(path: string, base: string): string {
+  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : resolve(base, path);
+}
+
 function absoluteItem(item: unknown, base: string): unknown {
   if (typeof item !== 'object' || item === null || !(itemField in item)) return item;
   const path = item[itemField];
-  return typeof path === 'string' ? { ...item, [itemField]: resolve(base, path) } : item;
+  return typeof path === 'string' ? { ...item, [itemField]: absolutePath(path, base) } : item;
 }

@@ -75,7 +75,7 @@ export const shellResize = defineOperation({
   details: 'The program in it is told, as by a window that changes.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles, name: 'shell_resize', isIdempotent: true },
+  tool: { profiles, name: 'shell_resize', isIdempotent: true, isData: true },
   positionals: ['workspace_id', 'shell_id'],
   input: z.strictObject({
     ...shellInput,
@@ -140,7 +140,7 @@ export const shellList = defineOperation({
   details: 'Oldest first.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles, name: 'shell_list', isIdempotent: true },
+  tool: { profiles, name: 'shell_list', isIdempotent: true, isData: true },
   positionals: ['workspace_id'],
   input: z.strictObject({ workspace_id: workspaceIdField }),
   output: z.object({ workspace_id: z.string(), count: z.number(), shells: z.array(shellSchema) }),

@@ -35,7 +35,7 @@ export const workspacePatchApply = defineOperation({
     'Takes whatever git diff prints (new, deleted, renamed files, modes, binary), or the *** Begin Patch form. All of it or nothing; a failure names the hunk and shows the lines there.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles: core },
+  tool: { profiles: core, silentFields: ['workspace_id'] },
   positionals: ['workspace_id'],
   inputField: { field: 'patch', isBase64: false, unless: ['patch'] },
   input: z.strictObject({
@@ -69,7 +69,7 @@ export const workspaceDiff = defineOperation({
     'Costs what changed, not what is there. .git, empty folders and new files that Git ignores are left out, the last ones counted. A file over max_file_bytes is named, and not in the patch. next_cursor is where a long patch goes on; stat_only gives the list alone; system also lists what changed outside of /workspace.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles: core, isIdempotent: true, resultChars: 200_000 },
+  tool: { profiles: core, isIdempotent: true, resultChars: 200_000, silentFields: ['workspace_id', 'base'] },
   commandDefaults: { max_bytes: 4_194_304, entry_limit: 100_000, max_file_bytes: 0 },
   pages: { text: 'patch', cursor: 'cursor', next: 'next_cursor', single: ['cursor', 'max_bytes'] },
   positionals: ['workspace_id', 'path'],
@@ -184,7 +184,7 @@ export const workspaceExport = defineOperation({
     'As files, as a tar archive, or as the patch against the seed. It appears whole; an existing path is refused unless overwrite is given. Modes and links are kept, .git is left out unless asked for.',
   effect: 'destroy',
   place: 'daemon',
-  tool: { profiles: core },
+  tool: { profiles: core, silentFields: ['workspace_id'] },
   hostPathFields: ['output_path'],
   positionals: ['workspace_id', 'path'],
   input: z.strictObject({
@@ -236,7 +236,7 @@ export const workspaceSyncPush = defineOperation({
     'Only differences travel, and all of a call or nothing of it. With delete, files of the guest that the source no longer has go away. The diff shows what was pushed as changes.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles: core },
+  tool: { profiles: core, silentFields: ['workspace_id'] },
   hostPathFields: ['source_path'],
   positionals: ['workspace_id', 'source_path'],
   input: z.strictObject({

@@ -20,7 +20,21 @@ export const workspaceExec = defineOperation({
   place: 'daemon',
   isLive: true,
   terminal: 'asked',
-  tool: { profiles: core, isAlwaysLoaded: true, opensWorld: true },
+  tool: {
+    profiles: core,
+    isAlwaysLoaded: true,
+    opensWorld: true,
+    silentFields: [
+      'workspace_id',
+      'environment',
+      'environment_version',
+      'command',
+      'cwd',
+      'stdout_bytes',
+      'stderr_bytes',
+      'shell',
+    ],
+  },
   commandDefaults: { wait_seconds: 86_400, output_bytes: 16_777_216 },
   positionals: ['workspace_id'],
   rest: 'command',
@@ -109,7 +123,7 @@ export const workspaceExec = defineOperation({
       output.running
         ? `still running after ${output.duration_ms} ms; follow it: workspace_logs sequence=${sequence} stream=stdout cursor=${output.stdout_bytes} wait_seconds=30`
         : `exit_code ${output.exit_code}${endNote(output)}, ${output.duration_ms} ms`,
-      `sequence ${sequence}, cwd ${output.cwd}`,
+      `sequence ${sequence}${output.cwd === '/workspace' ? '' : `, cwd ${output.cwd}`}`,
       ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
       ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
       ...(output.restarted ? ['the guest was started again from its disk'] : []),
@@ -161,7 +175,7 @@ export const workspaceLogs = defineOperation({
     'Without a sequence: the last commands with the beginning of their output. With one: the output of a stream from byte offset cursor on; next_cursor is where to go on, null at the end. wait_seconds waits for more output of a running command, without a sequence for the end of what runs.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles: core, resultChars: 100_000 },
+  tool: { profiles: core, resultChars: 100_000, silentFields: ['workspace_id'] },
   followsInDaemon: true,
   positionals: ['workspace_id'],
   input: z.strictObject({

@@ -21,7 +21,7 @@ export const workspaceFileList = defineOperation({
   details: 'Folders are listed without their contents unless recursive or a depth is given.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles: core, isIdempotent: true },
+  tool: { profiles: core, isIdempotent: true, silentFields: ['workspace_id', 'path', 'recursive'] },
   positionals: ['workspace_id', 'path'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -54,7 +54,13 @@ export const workspaceFileRead = defineOperation({
     'By byte offset, or by lines. A file that is no text comes as base64. next_offset is where to go on, null at the end.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles: core, isIdempotent: true, isAlwaysLoaded: true, resultChars: 100_000 },
+  tool: {
+    profiles: core,
+    isIdempotent: true,
+    isAlwaysLoaded: true,
+    resultChars: 100_000,
+    silentFields: ['workspace_id', 'path', 'max_bytes'],
+  },
   commandDefaults: { max_bytes: 1_048_576 },
   positionals: ['workspace_id', 'path'],
   input: z.strictObject({
@@ -93,7 +99,7 @@ export const workspaceFileWrite = defineOperation({
     'Give text or content_base64 for the whole content; or old_text with new_text, or edits, to replace text. The file appears whole, keeps its mode, and missing folders are made.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles: core, isAlwaysLoaded: true },
+  tool: { profiles: core, isAlwaysLoaded: true, silentFields: ['workspace_id', 'path', 'bytes_written'] },
   positionals: ['workspace_id', 'path'],
   inputField: { field: 'content_base64', isBase64: true, unless: ['text', 'content_base64', 'old_text', 'edits'] },
   input: z.strictObject({

@@ -8,6 +8,7 @@ import { mapField, secretsField } from './word-forms.ts';
 import {
   checkLabels,
   core,
+  toldFields,
   type WorkspaceOutput,
   workspaceIdField,
   workspaceSchema,
@@ -57,7 +58,19 @@ export const workspaceCreate = defineOperation({
     'Without seed_path the project of the server goes in, where there is one. What goes in: tracked files and untracked ones that Git does not ignore, as they stand on disk, with the last 50 commits; never ignored files or credentials. It lives until it is deleted; idle ones are stopped and start again by themselves.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles: core, isAlwaysLoaded: true },
+  tool: {
+    profiles: core,
+    isAlwaysLoaded: true,
+    isData: true,
+    silentFields: [
+      'created_at',
+      'last_activity_at',
+      'command_count',
+      'reset_count',
+      'service_count',
+      'running_service_count',
+    ],
+  },
   hostPathFields: ['seed_path', 'secrets'],
   pipedFields: ['secrets'],
   commandDefaults: { wait_seconds: 3600 },
@@ -142,7 +155,7 @@ export const workspaceStatus = defineOperation({
   details: 'Starts nothing: a stopped workspace stays stopped.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles: core, isIdempotent: true },
+  tool: { profiles: core, isIdempotent: true, isData: true },
   positionals: ['workspace_id'],
   input: z.strictObject({ workspace_id: workspaceIdField }),
   output: workspaceSchema.extend({
@@ -172,7 +185,7 @@ export const workspaceUpdate = defineOperation({
   details: 'Labels that are given are set, others stay.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles: core, isIdempotent: true },
+  tool: { profiles: core, isIdempotent: true, isData: true, silentFields: toldFields },
   positionals: ['workspace_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -205,7 +218,7 @@ export const workspaceReset = defineOperation({
     'The new state is prepared first and takes the place of the old one, so a failure leaves the workspace as it was. Running commands end; the history stays.',
   effect: 'destroy',
   place: 'daemon',
-  tool: { profiles: core },
+  tool: { profiles: core, isData: true, silentFields: toldFields },
   positionals: ['workspace_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,

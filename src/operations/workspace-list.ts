@@ -11,7 +11,7 @@ export const workspaceList = defineOperation({
   details: 'A damaged one, whose record cannot be read, is shown and can be deleted.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles: core, isIdempotent: true },
+  tool: { profiles: core, isIdempotent: true, isData: true },
   positionals: [],
   input: z.strictObject({
     label: z.string().optional().describe('Only those with this label, K or K=V'),

@@ -13,7 +13,7 @@ export const workspaceNetwork = defineOperation({
     'Names are resolved and judged by the host, outside of the guest. The process is a hint of the guest, no proof.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles: ['workspace-full'], isIdempotent: true },
+  tool: { profiles: ['workspace-full'], isIdempotent: true, isData: true },
   positionals: ['workspace_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { formatBytes } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
-import { workspaceIdField, workspaceSchema, workspacesOf } from './workspace-scalars.ts';
+import { toldFields, workspaceIdField, workspaceSchema, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceStart = defineOperation({
   name: 'workspace.start',
@@ -11,7 +11,7 @@ export const workspaceStart = defineOperation({
   details: 'One that runs already stays as it is. After an idle stop any call starts it by itself.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles: ['workspace-full'], isIdempotent: true },
+  tool: { profiles: ['workspace-full'], isIdempotent: true, isData: true, silentFields: toldFields },
   positionals: ['workspace_id'],
   input: z.strictObject({ workspace_id: workspaceIdField }),
   output: workspaceSchema,
@@ -27,7 +27,7 @@ export const workspaceStop = defineOperation({
   details: 'Its disk stays, its processes end. Only start brings it back after that.',
   effect: 'write',
   place: 'daemon',
-  tool: { profiles: ['workspace-full'], isIdempotent: true },
+  tool: { profiles: ['workspace-full'], isIdempotent: true, isData: true, silentFields: toldFields },
   positionals: ['workspace_id'],
   input: z.strictObject({ workspace_id: workspaceIdField }),
   output: workspaceSchema,

@@ -63,6 +63,24 @@ export const workspaceSchema = z.object({
 });
 export type WorkspaceOutput = z.infer<typeof workspaceSchema>;
 
+/** Of a workspace, what its caller has asked for or been told when it was made */
+export const toldFields = [
+  'environment',
+  'environment_version',
+  'vcpu_count',
+  'mem_mib',
+  'disk_mib',
+  'ttl_seconds',
+  'created_at',
+  'last_activity_at',
+  'expires_at',
+  'network_policy',
+  'secrets',
+  'workspace_seed',
+  'last_command',
+  'service_count',
+] as const;
+
 export const restartedField = z.boolean().describe('True when this call had to start the guest from its disk');
 
 export const envField = mapField('Environment variables', { CI: '1' });

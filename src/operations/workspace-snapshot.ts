@@ -55,7 +55,7 @@ export const snapshotList = defineOperation({
   details: 'baseline is the seed.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles: full, name: 'snapshot_list', isIdempotent: true },
+  tool: { profiles: full, name: 'snapshot_list', isIdempotent: true, isData: true },
   positionals: ['workspace_id'],
   input: z.strictObject({ workspace_id: workspaceIdField }),
   output: z.object({ workspace_id: z.string(), count: z.number(), snapshots: z.array(snapshotSchema) }),

@@ -52,6 +52,12 @@ export const serverOptionsSchema = z
       .array(z.string().min(1))
       .default([])
       .describe('Further folder of this host that tools may read from and export into; repeatable'),
+    results: z
+      .enum(['auto', 'text', 'structured'])
+      .default('auto')
+      .describe(
+        'What is mostly text as text alone, as models read it, or as structure too; auto goes by the name of the host',
+      ),
     allow_host_compat: z
       .boolean()
       .default(false)

@@ -75,7 +75,7 @@ describe('a call', () => {
   it('fails with the code and the hint of the operation', async () => {
     const failure = pyro.workspace.delete({ workspace_id: '0123456789ab' });
     await expect(failure).rejects.toMatchObject({ code: 'workspace_unknown', retryable: false });
-    await expect(failure).rejects.toHaveProperty('hint', expect.stringContaining('workspace list'));
+    await expect(failure).rejects.toHaveProperty('hint', expect.stringContaining('workspace.list()'));
   });
 
   it('is cancelled by its own signal and by that of the client', async () => {

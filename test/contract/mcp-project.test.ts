@@ -46,7 +46,7 @@ describe('the project', () => {
   it('is refused with the flag to correct when --project-path is not there', async () => {
     await using open = await openClient(fakeServer(home, ['--project-path', '/nonexistent']));
     const result = await open.client.callTool({ name: 'fake_seeded', arguments: {} });
-    expect(errorOf(result.content).report).toMatchObject({
+    expect(errorOf(result).report).toMatchObject({
       code: 'project_missing',
       message: expect.stringContaining('--project-path /nonexistent'),
     });

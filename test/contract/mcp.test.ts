@@ -162,7 +162,7 @@ describe('a tool', () => {
     await using open = await openClient(fakeServer(home, ['--no-project-source']));
     const result = await open.client.callTool({ name, arguments: args });
     expect(result.isError).toBe(true);
-    const { text, report } = errorOf(result.content);
+    const { text, report } = errorOf(result);
     expect(report.message).toMatch(message);
     expect(report.hint).toMatch(hint);
     expect(text).toContain(report.message);
@@ -172,15 +172,15 @@ describe('a tool', () => {
   it('tells a failure with code and hint, and a fault without its stack', async () => {
     await using open = await openClient(fakeServer(home, ['--no-project-source']));
     const known = await open.client.callTool({ name: 'fake_fail', arguments: { how: 'known' } });
-    expect(errorOf(known.content).report).toMatchObject({ code: 'disk_full', hint: 'make some' });
+    expect(errorOf(known).report).toMatchObject({ code: 'disk_full', hint: 'make some' });
     const bug = await open.client.callTool({ name: 'fake_fail', arguments: { how: 'bug' } });
-    expect(errorOf(bug.content).report).toMatchObject({
+    expect(errorOf(bug).report).toMatchObject({
       code: 'internal',
       hint: expect.stringContaining('daemon.log'),
     });
     expect(JSON.stringify(bug)).not.toContain('    at ');
     const lost = await open.client.callTool({ name: 'fake_fail', arguments: { how: 'crash' } });
-    expect(errorOf(lost.content).report).toMatchObject({ code: 'daemon_lost', retryable: true });
+    expect(errorOf(lost).report).toMatchObject({ code: 'daemon_lost', retryable: true });
     expect((await open.client.callTool({ name: 'fake_echo', arguments: { text: 'a' } })).isError).toBeUndefined();
   });
 
@@ -191,7 +191,7 @@ describe('a tool', () => {
     // The daemon is started first, so that the wait is the operation's alone.
     await home.run(['call', 'fake.echo', '{"text":"a"}']);
     const result = await open.client.callTool({ name: 'fake_wait', arguments: { ms: 2500, mark } });
-    expect(errorOf(result.content).report).toMatchObject({ code: 'still_running', retryable: true });
+    expect(errorOf(result).report).toMatchObject({ code: 'still_running', retryable: true });
     await until(() => contentOf(mark).includes('done'));
     expect(contentOf(mark)).toBe('started\ndone\n');
   });

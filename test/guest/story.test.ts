@@ -205,7 +205,14 @@ async function cancels({ call }: Host, id: string): Promise<void> {
   while ((await count()) !== '2\n') await sleep(100);
   stop.abort('enough');
   await expect(doomed).rejects.toThrow();
-  // The cancel is a notification: nothing tells when the guest has done it.
+  // A host cancels when it has lost patience, too: the command goes on until a call ends it.
+  expect(await count()).toBe('2\n');
+  const { entries } = z
+    .object({ entries: z.array(z.object({ sequence: z.number(), running: z.boolean() })) })
+    .parse(await call('workspace_logs', { workspace_id: id }));
+  for (const { sequence, running } of entries) {
+    if (running) await call('workspace_exec_signal', { workspace_id: id, sequence, signal_name: 'KILL' });
+  }
   for (let turn = 0; turn < 50 && (await count()) !== '0\n'; turn++) await sleep(100);
   expect(await count()).toBe('0\n');
 }

@@ -8,7 +8,7 @@ import { type CommandOptions, runCommand } from './command.ts';
 const settleMs = 1500;
 
 const listSchema = z.object({
-  workspaces: z.array(z.object({ workspace_id: z.string(), name: z.string().nullable() })),
+  workspaces: z.array(z.object({ workspace_id: z.string(), name: z.string().nullable().default(null) })),
 });
 
 /** Gives the names of those that were still there. */

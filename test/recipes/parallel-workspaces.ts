@@ -7,7 +7,9 @@ import { type Recipe, textIn } from './recipe.ts';
 const head = '#!/bin/sh\n# Says its words in lower case.\n';
 const alphaText = `${head}echo "$*" | tr A-Z a-z\n`;
 const betaText = `${head}echo "$*" | sed 's/M/m/'\n`;
-const listSchema = z.array(z.looseObject({ workspace_id: z.string(), labels: z.record(z.string(), z.string()) }));
+const listSchema = z.array(
+  z.looseObject({ workspace_id: z.string(), labels: z.record(z.string(), z.string()).default({}) }),
+);
 
 export const parallelWorkspaces: Recipe = {
   name: 'parallel-workspaces',

@@ -38,12 +38,10 @@ export const reproFixLoop: Recipe = {
         path: 'message.txt',
         status: 'modified',
         artifact_type: 'file',
-        old_path: null,
         old_mode: '100644',
         new_mode: '100644',
         additions: 1,
         deletions: 1,
-        is_binary: false,
       },
     ]);
     stage.check('the host is as it was', readFileSync(join(project, 'message.txt'), 'utf8'), 'broken\n');

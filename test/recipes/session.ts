@@ -45,7 +45,7 @@ export async function openSession(command: ServerCommand, record: RunRecord, sig
       await client.callTool({ name, arguments: { ...args } }, { timeout: callMs, signal }),
     );
     if (result.isError === true) {
-      const { text, report } = errorOf(result.content);
+      const { text, report } = errorOf(result);
       return { isError: true, code: report.code, text };
     }
     return { isError: false, structure: result.structuredContent ?? {}, text: result.content[0]?.text ?? '' };

@@ -10,24 +10,28 @@ function say<T>(schema: z.ZodType<T>, words: (value: T) => string): Describe {
 
 const workspace = z.object({
   workspace_id: z.string(),
-  labels: z.record(z.string(), z.string()),
   state: z.string(),
   network_policy: z.string(),
-  reset_count: z.number(),
   workspace_seed: z.object({
     mode: z.string(),
-    dirty: z.boolean().nullable(),
+    dirty: z.boolean().default(false),
     entry_count: z.number(),
-    left_out: z.record(z.string(), z.number()),
+    left_out: z.record(z.string(), z.number()).default({}),
   }),
+});
+/** What a reset and a change of the labels tell of it */
+const changed = z.object({
+  labels: z.record(z.string(), z.string()).default({}),
+  state: z.string(),
+  reset_count: z.number(),
 });
 const diff = z.object({
   entries: z.array(
     z.object({
       path: z.string(),
       status: z.string(),
-      additions: z.number().nullable(),
-      deletions: z.number().nullable(),
+      additions: z.number().nullable().default(null),
+      deletions: z.number().nullable().default(null),
     }),
   ),
 });
@@ -42,14 +46,15 @@ const describers: Readonly<Record<string, Describe>> = {
     ].join(', ');
   }),
   workspace_status: say(workspace, ({ state, network_policy: network }) => `${state}, network ${network}`),
-  workspace_reset: say(workspace, ({ state, reset_count: count }) => `${state}, reset_count ${count}`),
-  workspace_update: say(workspace, ({ labels }) =>
+  workspace_reset: say(changed, ({ state, reset_count: count }) => `${state}, reset_count ${count}`),
+  workspace_update: say(changed, ({ labels }) =>
     Object.entries(labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(' '),
   ),
-  workspace_list: say(z.object({ workspaces: z.array(z.object({ name: z.string().nullable() })) }), (list) =>
-    list.workspaces.map(({ name }) => name ?? '-').join(', '),
+  workspace_list: say(
+    z.object({ workspaces: z.array(z.object({ name: z.string().nullable().default(null) })) }),
+    (list) => list.workspaces.map(({ name }) => name ?? '-').join(', '),
   ),
   workspace_exec: say(
     z.object({ running: z.boolean(), exit_code: z.number().nullable(), stdout: z.string(), stderr: z.string() }),

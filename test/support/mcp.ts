@@ -108,27 +108,31 @@ export async function handshake(client: RawClient, capabilities: object = {}): P
 
 /** What the fake operation with a seed gives back of its caller. */
 export const seededSchema = z.looseObject({
-  environment: z.string().nullable(),
-  seed_path: z.string().nullable(),
+  environment: z.string().nullable().default(null),
+  seed_path: z.string().nullable().default(null),
   network_policy: z.string(),
-  project: z.string().nullable(),
-  origin_kind: z.string().nullable(),
-  folders: z.array(z.string()),
+  project: z.string().nullable().default(null),
+  origin_kind: z.string().nullable().default(null),
+  folders: z.array(z.string()).default([]),
   ceiling: z.string(),
-  allow: z.array(z.string()),
+  package_sources: z.string().default('none'),
+  allow: z.array(z.string()).default([]),
   server_notes: z.array(z.string()).default([]),
 });
 
-const errorBlocks = z.tuple([
-  z.object({ type: z.literal('text'), text: z.string() }),
-  z.object({ type: z.literal('text'), text: z.string() }),
-]);
+const failureSchema = z.looseObject({
+  isError: z.literal(true),
+  content: z.tuple([z.object({ type: z.literal('text'), text: z.string() })]),
+  _meta: z.looseObject({
+    'pyro/error': z.looseObject({ code: z.string(), message: z.string(), hint: z.string().nullable() }),
+  }),
+});
 
-/** Both blocks of a failed call: for people, and as data. */
-export function errorOf(content: unknown): {
+/** A failed call: its only text, and what programs are given beside it. */
+export function errorOf(result: unknown): {
   text: string;
   report: { code: string; message: string; hint: string | null };
 } {
-  const [human, machine] = errorBlocks.parse(content);
-  return { text: human.text, report: JSON.parse(machine.text).error };
+  const { content, _meta: meta } = failureSchema.parse(result);
+  return { text: content[0].text, report: meta['pyro/error'] };
 }

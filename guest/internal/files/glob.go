@@ -1,4 +1,4 @@
-// Globs: patterns of paths, where ** stands for any number of folders.
+// Globs: patterns of paths, where ** stands for any number of folders and {a,b} for either.
 
 package files
 
@@ -11,22 +11,103 @@ const (
 	longestGlob = 4096
 	// mostGlobParts bounds the work of a pattern with many **.
 	mostGlobParts = 64
+	// mostAlternatives bounds what the braces of a pattern make of it.
+	mostAlternatives = 64
 )
 
-// glob is a parsed pattern. One without a slash is about names; an empty one takes everything.
-type glob struct {
-	parts      []string
-	isOnName   bool
-	isAnything bool
+// glob is a parsed pattern: what any of its alternatives takes. One without alternatives takes everything.
+type glob []alternative
+
+// alternative is a pattern without braces. One without a slash is about names.
+type alternative struct {
+	parts    []string
+	isOnName bool
 }
 
 func parseGlob(pattern string) (glob, error) {
 	if pattern == "" {
-		return glob{isAnything: true}, nil
+		return nil, nil
 	}
+	if len(pattern) > longestGlob {
+		return nil, refuse("invalid_request", "the glob is too long")
+	}
+	plain, isWhole := withoutBraces(pattern, mostAlternatives)
+	if !isWhole {
+		return nil, refuse("invalid_request", "the braces of the glob make more than %d patterns", mostAlternatives)
+	}
+	var g glob
+	for _, each := range plain {
+		parsed, err := parseAlternative(each)
+		if err != nil {
+			return nil, err
+		}
+		g = append(g, parsed)
+	}
+	return g, nil
+}
+
+// withoutBraces gives the patterns that a pattern with braces stands for, and false when they are more than limit.
+// Braces that are not closed, or have no comma, stand for themselves.
+func withoutBraces(pattern string, limit int) ([]string, bool) {
+	start, end, commas := findBraces(pattern)
+	if start < 0 {
+		return []string{pattern}, true
+	}
+	var all []string
+	from := start + 1
+	for _, to := range append(commas, end) {
+		some, isWhole := withoutBraces(pattern[:start]+pattern[from:to]+pattern[end+1:], limit-len(all))
+		all = append(all, some...)
+		if !isWhole || len(all) > limit {
+			return nil, false
+		}
+		from = to + 1
+	}
+	return all, true
+}
+
+// findBraces gives the places of the first pair of braces with a comma of their own, and of these commas.
+func findBraces(pattern string) (start, end int, commas []int) {
+	for start = 0; start < len(pattern); start++ {
+		if pattern[start] == '\\' {
+			start++
+			continue
+		}
+		if pattern[start] != '{' {
+			continue
+		}
+		if end, commas = closeBraces(pattern, start); end > 0 && len(commas) > 0 {
+			return start, end, commas
+		}
+	}
+	return -1, -1, nil
+}
+
+func closeBraces(pattern string, start int) (end int, commas []int) {
+	depth := 0
+	for i := start; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\':
+			i++
+		case '{':
+			depth++
+		case ',':
+			if depth == 1 {
+				commas = append(commas, i)
+			}
+		case '}':
+			if depth--; depth == 0 {
+				return i, commas
+			}
+		}
+	}
+	return -1, nil
+}
+
+func parseAlternative(pattern string) (alternative, error) {
 	parts := strings.Split(strings.Trim(pattern, "/"), "/")
-	if len(pattern) > longestGlob || len(parts) > mostGlobParts {
-		return glob{}, refuse("invalid_request", "the glob is too long")
+	if len(parts) > mostGlobParts {
+		return alternative{}, refuse("invalid_request", "the glob is too long")
 	}
 	// Repeated ** mean what one does, and cost more.
 	kept := parts[:1]
@@ -37,22 +118,28 @@ func parseGlob(pattern string) (glob, error) {
 	}
 	for _, part := range kept {
 		if _, err := path.Match(part, ""); err != nil {
-			return glob{}, refuse("invalid_request", "the glob %.200q does not parse", pattern)
+			return alternative{}, refuse("invalid_request", "the glob %.200q does not parse", pattern)
 		}
 	}
-	return glob{parts: kept, isOnName: !strings.Contains(pattern, "/") && pattern != "**"}, nil
+	return alternative{parts: kept, isOnName: !strings.Contains(pattern, "/") && pattern != "**"}, nil
 }
 
 // matches takes a path relative to the listed folder.
 func (g glob) matches(relative string) bool {
-	if g.isAnything {
+	if len(g) == 0 {
 		return true
 	}
 	names := strings.Split(relative, "/")
-	if g.isOnName {
-		return matchesParts(g.parts, names[len(names)-1:])
+	for _, each := range g {
+		some := names
+		if each.isOnName {
+			some = names[len(names)-1:]
+		}
+		if matchesParts(each.parts, some) {
+			return true
+		}
 	}
-	return matchesParts(g.parts, names)
+	return false
 }
 
 // matchesParts goes back to the last ** only, so that its work is the product of the lengths at most.

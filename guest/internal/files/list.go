@@ -99,7 +99,8 @@ func (l *lister) walk(path, relative string, depth int) error {
 			continue
 		}
 		keys = append(keys, entry.Name())
-		if entry.IsDir() && depth > 1 {
+		// What Git keeps for itself is listed when it is asked for by its own path.
+		if entry.IsDir() && depth > 1 && entry.Name() != ".git" {
 			keys = append(keys, entry.Name()+"/")
 		}
 	}
