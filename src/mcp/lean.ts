@@ -24,6 +24,7 @@ const steady = new Set([
 const usual: Readonly<Record<string, unknown>> = {
   execution_mode: 'guest',
   workspace_path: '/workspace',
+  destination: '/workspace',
   is_utf8: true,
   package_sources: 'none',
 };
@@ -45,7 +46,11 @@ function leanEntry(name: string, value: unknown): [string, unknown][] {
 function leanValue(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(leanValue);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).flatMap(([name, inner]) => leanEntry(name, inner)));
+  const entries = Object.entries(value);
+  // Of a map of counts, those that count something.
+  if (entries.every(([, count]) => typeof count === 'number'))
+    return Object.fromEntries(entries.filter(([, count]) => count !== 0));
+  return Object.fromEntries(entries.flatMap(([name, inner]) => leanEntry(name, inner)));
 }
 
 function isNothing(value: unknown): boolean {

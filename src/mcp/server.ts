@@ -1,6 +1,7 @@
 // The MCP server: which request is answered by what. Everything about operations comes from their definitions.
 import {
   type CallToolResult,
+  CLIENT_INFO_META_KEY,
   type InputRequiredResult,
   isInputRequiredResult,
   ProtocolError,
@@ -10,6 +11,7 @@ import {
   Server,
   type ServerContext,
 } from '@modelcontextprotocol/server';
+import { z } from 'zod';
 import { PyroError, reportError } from '../shared/errors.ts';
 import { type Audience, audienceOf } from './audience.ts';
 import { callTool, needsProject } from './call.ts';
@@ -38,10 +40,13 @@ export function createServer(house: House): Server {
   );
   const roots = createRoots(server);
   server.setNotificationHandler('notifications/roots/list_changed', () => roots.forget());
-  const audience = (): Audience => audienceOf(options, server.getClientVersion()?.name);
-  server.setRequestHandler('tools/list', () => ({ tools: tools.map((entry) => shownTool(entry, audience())) }));
+  const audience = (context: ServerContext): Audience => audienceOf(options, clientName(server, context));
+  server.setRequestHandler('tools/list', (_request, context) => {
+    const reader = audience(context);
+    return { tools: tools.map((entry) => shownTool(entry, reader)) };
+  });
   server.setRequestHandler('tools/call', ({ params }, context) =>
-    handleCall(house, roots, params.name, params.arguments ?? {}, audience(), context),
+    handleCall(house, roots, params.name, params.arguments ?? {}, audience(context), context),
   );
   server.setRequestHandler('prompts/list', () => ({ prompts: listPrompts() }));
   server.setRequestHandler('prompts/get', ({ params }) => {
@@ -85,6 +90,14 @@ async function handleCall(
           notify({ method: 'notifications/progress', params: { progressToken: token, progress, message } }),
   );
   return await callTool(house, { entry, args, audience, signal, onProgress: ticker.onProgress, roots: asked });
+}
+
+const envelopeSchema = z.looseObject({ [CLIENT_INFO_META_KEY]: z.looseObject({ name: z.string() }) });
+
+/** By the handshake, or since revision 2026-07-28 by what comes with each request. */
+function clientName(server: Server, { mcpReq }: ServerContext): string | undefined {
+  const sent = envelopeSchema.safeParse(mcpReq.envelope);
+  return sent.success ? sent.data[CLIENT_INFO_META_KEY].name : server.getClientVersion()?.name;
 }
 
 /** What a flag decides is not asked of the host. */
