@@ -67,7 +67,7 @@ function objectType({ properties = {}, required, additionalProperties: others }:
   const fields = Object.entries(properties).map(([name, node]) => {
     const isNeeded = required.includes(name);
     const type = typeOf(node, inner);
-    return `${docOf(node, inner)}${inner}${name}${isNeeded ? '' : '?'}: ${type}${isNeeded ? '' : ' | undefined'};\n`;
+    return `${docOf(node, inner)}${inner}${propertyName(name)}${isNeeded ? '' : '?'}: ${type}${isNeeded ? '' : ' | undefined'};\n`;
   });
   const open = typeof others === 'object' ? [`${inner}[key: string]: ${typeOf(others, inner)};\n`] : [];
   return fields.length + open.length === 0 ? 'Record<string, never>' : `{\n${[...fields, ...open].join('')}${indent}}`;
@@ -81,4 +81,9 @@ function docOf({ description, default: preset }: Node, indent: string): string {
 
 function comment(text: string): string {
   return text.replaceAll('*/', '* /');
+}
+
+/** As TypeScript takes it: what begins with a digit stands in quotes. */
+function propertyName(name: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : `'${name}'`;
 }

@@ -50,6 +50,7 @@ export interface ExecResult extends ShownOutput {
   readonly denied_connections: DeniedConnection[];
   /** Why it could reach nothing, when its output shows that it tried without a network */
   readonly network_note: string | null;
+  readonly program_note: string | null;
 }
 
 export interface DeniedConnection {

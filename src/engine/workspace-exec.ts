@@ -12,6 +12,7 @@ import type { CommandRecord } from './command-log.ts';
 import { showOutput } from './command-output.ts';
 import type { CommandRun, LiveEnds } from './command-run.ts';
 import type { ExecRequest, ExecResult } from './command-types.ts';
+import { noteOnProgram } from './missing-program.ts';
 import { noteOnNetwork } from './network-note.ts';
 import type { LineShell } from './shell-line.ts';
 import { waitForAny } from './waiting.ts';
@@ -104,6 +105,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       // Other commands that run at the same time may be meant: the guest only hints at who asked.
       denied_connections: deniedConnections(await workspace.network.refusedSince(mark)),
       network_note: noteOnNetwork(workspace.network.isOn, now.exit_code, output),
+      program_note: noteOnProgram(workspace.record, now.exit_code, output),
     };
   });
 }

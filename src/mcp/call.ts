@@ -14,6 +14,7 @@ import type { Audience } from './audience.ts';
 import type { House } from './house.ts';
 import type { Project } from './project.ts';
 import { errorResult, successResult } from './result.ts';
+import { invokeTwice } from './second-try.ts';
 import type { ToolEntry } from './tools.ts';
 import { capWait, waitingSignal } from './waits.ts';
 
@@ -66,33 +67,11 @@ async function run(house: House, request: CallRequest): Promise<CallToolResult> 
       packageSources: options.package_sources,
     },
   };
+  const isChosen = options.environment === 'auto' && forgiven.input['environment'] === undefined;
   const checked = parse(entry, operation, input);
-  const started: string[] = [];
-  const outcome = await house.invoke(operation, checked, context).catch(async (error: unknown) => {
-    await startStopped(house, error, checked, context);
-    started.push('the workspace was stopped, and has been started for this call');
-    return await house.invoke(operation, checked, context);
-  });
-  return successResult(
-    outcome,
-    [...forgiven.notes, ...capped.notes, ...notes, ...started],
-    entry.facts,
-    request.audience,
-  );
-}
-
-const startOperation = 'workspace.start';
-
-/** A model without a tool to start a workspace could do nothing about one that is stopped. Throws every other error again. */
-async function startStopped(
-  house: House,
-  error: unknown,
-  { workspace_id: id }: Readonly<Record<string, unknown>>,
-  context: FrontContext,
-): Promise<void> {
-  const hasTool = house.tools.some(({ facts }) => facts.operation === startOperation);
-  if (!isPyroError(error, 'workspace_stopped') || hasTool || id === undefined) throw error;
-  await house.invoke(await house.operation(startOperation), { workspace_id: id }, context);
+  const { outcome, notes: later } = await invokeTwice(house, { operation, input: checked, context, isChosen });
+  const all = [...forgiven.notes, ...capped.notes, ...notes, ...later];
+  return successResult(outcome, all, entry.facts, request.audience);
 }
 
 /** The arguments with what the server gives: fixed ones, its defaults, absolute paths. */

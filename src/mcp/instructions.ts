@@ -23,13 +23,18 @@ const oneShotRules = [
   'pyro runs a command in a fresh disposable Linux computer (microVM), which is deleted afterwards. Nothing stays, nothing reaches this machine.',
 ];
 
-export function instructionsFor(options: ServerOptions, tools: readonly ToolEntry[]): string {
+/** `cached` are the environments that need not be fetched first. */
+export function instructionsFor(
+  options: ServerOptions,
+  tools: readonly ToolEntry[],
+  cached: readonly string[] = [],
+): string {
   const hasWorkspaces = tools.some(({ name }) => name === 'workspace_create');
   const lines = [
     ...(hasWorkspaces ? rules : oneShotRules),
     ...(options.mode === undefined ? [] : [modes[options.mode].purpose]),
     ...(hasWorkspaces ? [`Project: ${projectLine(options)}`] : []),
-    `Environment unless a call names one: ${options.environment === 'auto' ? 'chosen by the project’s lock files; the result says which and why' : options.environment}.`,
+    `Environment unless a call names one: ${options.environment === 'auto' ? 'chosen by the project’s lock files; the result says which and why' : options.environment}.${cached.length === 0 ? '' : ` Cached: ${cached.join(', ').slice(0, 300)}; others are fetched first.`}`,
     `Network: ${networkLine(options)}`,
   ];
   return lines.join('\n').slice(0, longestInstructions);

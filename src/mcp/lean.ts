@@ -58,11 +58,11 @@ function isNothing(value: unknown): boolean {
   return typeof value === 'object' && Object.keys(value).length === 0;
 }
 
-/** What {@link leanOutput} may give: names and types. No host shows more of it to its model, and any field may be absent. */
+/** What {@link leanOutput} may give: names and types of what it usually gives. No host shows more of it to its model; any field may be absent, and others come. */
 export function leanSchema({ tool, outputSchema }: ToolFacts): ObjectSchema {
   const silent = new Set(tool.silentFields);
   const properties = Object.entries(outputSchema.properties).flatMap(([name, property]) =>
-    silent.has(name) ? [] : [[name, leanProperty(property)]],
+    silent.has(name) || name in usual ? [] : [[name, leanProperty(property)]],
   );
   return { type: 'object', properties: Object.fromEntries(properties) };
 }

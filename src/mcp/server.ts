@@ -14,6 +14,7 @@ import {
 import { z } from 'zod';
 import { PyroError, reportError } from '../shared/errors.ts';
 import { type Audience, audienceOf } from './audience.ts';
+import { cachedEnvironments } from './cached-environments.ts';
 import { callTool, needsProject } from './call.ts';
 import type { House } from './house.ts';
 import { instructionsFor } from './instructions.ts';
@@ -31,7 +32,7 @@ export function createServer(house: House): Server {
     { name: 'pyro', title: 'pyro: disposable Linux computers', version },
     {
       capabilities: { tools: {}, prompts: {}, resources: {} },
-      instructions: instructionsFor(options, tools),
+      instructions: instructionsFor(options, tools, cachedEnvironments(house.paths.cache)),
       // Only for elicitation, which this server does not use: the default would build a compiler of schemas at each start.
       jsonSchemaValidator: {
         getValidator: () => () => ({ valid: false, data: undefined, errorMessage: 'no elicitation here' }),

@@ -57,7 +57,7 @@ export function annotationsOf({ effect, tool }: ToolFacts, hasNetwork: boolean):
   return {
     readOnlyHint: effect === 'read',
     destructiveHint: effect === 'destroy',
-    idempotentHint: tool.isIdempotent ?? effect === 'read',
+    ...((tool.isIdempotent ?? effect === 'read') ? { idempotentHint: true } : {}),
     openWorldHint: hasNetwork && tool.opensWorld === true,
   };
 }
@@ -71,14 +71,10 @@ export function shownTool({ name, facts, description, inputSchema, annotations }
     title: facts.title,
     description,
     inputSchema: { ...inputSchema },
-    ...(hasStructure ? { outputSchema: withNotes(leanSchema(facts)) } : {}),
+    ...(hasStructure ? { outputSchema: leanSchema(facts) } : {}),
     annotations,
     ...(meta === undefined ? {} : { _meta: meta }),
   };
-}
-
-function withNotes({ properties, ...schema }: ObjectSchema): ObjectSchema {
-  return { ...schema, properties: { ...properties, [notesField]: { type: 'array' } } };
 }
 
 /** What known hosts read beside the standard. */

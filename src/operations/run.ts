@@ -69,7 +69,7 @@ export const run = defineOperation({
   examples: [
     { why: 'The version of git in Debian 12', command: 'pyro run debian:12 -- git --version' },
     { why: 'A shell in a guest', command: 'pyro run -it debian:12 -- bash' },
-    { why: 'The tests of the checkout in this folder', command: 'pyro run debian:12 --seed-path . -- make test' },
+    { why: 'The tests of the checkout in this folder', command: 'pyro run debian:12-build --seed-path . -- make test' },
     {
       why: 'With the package sources of this machine',
       command: 'pyro run node:24 --package-sources host --seed-path . --timeout-seconds 300 -- npm ci',

@@ -90,6 +90,7 @@ export const workspaceExec = defineOperation({
       .array(z.object({ target: z.string(), rule: z.string(), reason: z.string() }))
       .describe('Refused while it ran'),
     network_note: z.string().nullable(),
+    program_note: z.string().nullable().describe('Where a program is that was not found'),
   }),
   examples: [
     { why: 'Run the tests', command: "pyro workspace exec 6f1e538c0e71 -- 'make test 2>&1 | tail'" },
@@ -126,6 +127,7 @@ export const workspaceExec = defineOperation({
       `sequence ${sequence}${output.cwd === '/workspace' ? '' : `, cwd ${output.cwd}`}`,
       ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
       ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
+      ...(output.program_note === null ? [] : [output.program_note]),
       ...(output.restarted ? ['the guest was started again from its disk'] : []),
       ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
       ...(output.truncated
@@ -136,7 +138,7 @@ export const workspaceExec = defineOperation({
   },
   renderCommand: (output) => ({
     stdout: output.stdout,
-    stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.network_note === null ? '' : `[network] ${output.network_note}\n`}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence} --follow\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
+    stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.network_note === null ? '' : `[network] ${output.network_note}\n`}${output.program_note === null ? '' : `[exec] ${output.program_note}\n`}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence} --follow\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
   }),
   exitCode: (output) => output.exit_code ?? 0,
 });

@@ -113,7 +113,8 @@ describe('a tool', () => {
       _meta: { 'anthropic/alwaysLoad': true, 'anthropic/maxResultSizeChars': 50_000 },
       inputSchema: { required: ['text'], additionalProperties: false },
     });
-    expect(wait?.annotations).toMatchObject({ readOnlyHint: false, destructiveHint: false, idempotentHint: false });
+    expect(wait?.annotations).toMatchObject({ readOnlyHint: false, destructiveHint: false });
+    expect(wait?.annotations).not.toHaveProperty('idempotentHint');
     expect(seeded?.annotations).toMatchObject({ destructiveHint: true, idempotentHint: true, openWorldHint: false });
     expect(Object.keys(seeded?.inputSchema.properties ?? {})).toEqual([
       'environment',

@@ -36,6 +36,7 @@ const exec = {
   restarted: false,
   denied_connections: [],
   network_note: null,
+  program_note: null,
 };
 const written = {
   workspace_id: '6f1e538c0e71',

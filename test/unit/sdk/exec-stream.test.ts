@@ -66,6 +66,7 @@ const execOutput: OutputOf<'workspace.exec'> = {
   restarted: false,
   denied_connections: [],
   network_note: null,
+  program_note: null,
 };
 
 async function collect(parts: ExecParts, signal?: AbortSignal): Promise<ExecEvent[]> {

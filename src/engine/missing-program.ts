@@ -1,0 +1,59 @@
+// The line that helps where a command ended with 127: which environments have the program, and what would install it.
+
+const build = ['debian:12-build', 'debian:12-dev'] as const;
+const dev = ['debian:12-dev'] as const;
+
+interface Program {
+  readonly environments: readonly string[];
+  /** Package of Debian that brings it */
+  readonly package: string;
+}
+
+const programs = new Map<string, Program>([
+  ...['make', 'cmake', 'gcc', 'g++', 'python3', 'pkg-config'].map((name): [string, Program] => [
+    name,
+    { environments: build, package: name },
+  ]),
+  ['cc', { environments: build, package: 'gcc' }],
+  ['c++', { environments: build, package: 'g++' }],
+  ['pip', { environments: [...build, 'python:3.13'], package: 'python3-pip' }],
+  ['pip3', { environments: [...build, 'python:3.13'], package: 'python3-pip' }],
+  ['python', { environments: ['python:3.13'], package: 'python-is-python3' }],
+  ['node', { environments: ['node:24', ...dev], package: 'nodejs' }],
+  ['npm', { environments: ['node:24', ...dev], package: 'npm' }],
+  ['npx', { environments: ['node:24', ...dev], package: 'npm' }],
+  ['go', { environments: ['golang:1'], package: 'golang' }],
+  ['cargo', { environments: ['rust:1'], package: 'cargo' }],
+  ['rustc', { environments: ['rust:1'], package: 'rustc' }],
+  ['rg', { environments: dev, package: 'ripgrep' }],
+  ['fd', { environments: dev, package: 'fd-find' }],
+  ...['jq', 'tree', 'strace', 'gdb', 'lsof', 'sqlite3', 'unzip', 'zip', 'rsync', 'file', 'less', 'pipx'].map(
+    (name): [string, Program] => [name, { environments: dev, package: name }],
+  ),
+  ...['git', 'curl', 'ssh'].map((name): [string, Program] => [
+    name,
+    { environments: ['debian:12', ...build], package: name === 'ssh' ? 'openssh-client' : name },
+  ]),
+]);
+
+const notFound = 127;
+/** As bash, dash and busybox say it: `bash: line 1: make: command not found`, `sh: 1: make: not found` */
+const sign = /(?:^|[\s:])([A-Za-z0-9][\w.+-]{0,40}): (?:command )?not found\s*$/m;
+
+/** Null unless the command ended because a program is missing that is known here. */
+export function noteOnProgram(
+  { environment, package_sources: sources }: { readonly environment: string; readonly package_sources: string },
+  exitCode: number | null,
+  { stderr, stdout }: { readonly stderr: string; readonly stdout: string },
+): string | null {
+  const name = exitCode === notFound ? (sign.exec(stderr) ?? sign.exec(stdout))?.[1] : undefined;
+  const program = name === undefined ? undefined : programs.get(name);
+  if (program === undefined) return null;
+  const others = program.environments.filter((each) => each !== environment);
+  const install = `apt-get update && apt-get install -y ${program.package}`;
+  const way =
+    sources === 'none'
+      ? `or, in a workspace created with package_sources host: ${install}`
+      : `or, where the environment has apt: ${install}`;
+  return `${name} is not in ${environment}; create the workspace with environment ${others.join(' or ')}, ${way}`;
+}
