@@ -1,8 +1,8 @@
 // Puts a plan into a folder of the host: all new contents first, in a place of their own; then names, and each step can be undone.
-import { chmod, link, mkdir, open, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, link, mkdir, open, readdir, rename, rm, rmdir, stat, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isNoRoom, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isNoRoom, isPyroError, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { readJson, temporaryName, writeJson } from '../system/files.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
 import type { ApplyStep } from './apply-plan.ts';
@@ -12,10 +12,10 @@ import { gatherBlob, readBlobs } from './lab-blobs.ts';
 
 const stagePrefix = '.pyro-apply';
 const journalName = 'journal.json';
+const ownerName = 'owner.json';
 
 const journalSchema = z.object({
   version: z.literal(1),
-  owner: processIdentitySchema,
   /** Paths in base64 */
   steps: z.array(z.object({ path: z.string(), had: z.boolean(), writes: z.boolean() })),
 });
@@ -29,12 +29,11 @@ export async function writeSteps(
   signal: AbortSignal,
 ): Promise<void> {
   const stage = temporaryName(join(root, stagePrefix));
-  await mkdir(stage, { mode: 0o700 });
+  await makeStage(stage);
   try {
     await fill(lab, stage, steps, signal);
     const journal: Journal = {
       version: 1,
-      owner: identifySelf(),
       steps: steps.map(({ path, content, before }) => ({
         path: path.toString('base64'),
         had: before.kind === 'file' || before.kind === 'symlink',
@@ -43,33 +42,56 @@ export async function writeSteps(
     };
     await writeJson(join(stage, journalName), journal);
     // From here on it is done or undone: a call that is given up changes nothing about that.
-    try {
-      await exchange(root, stage, steps);
-    } catch (error) {
+    await exchange(root, stage, steps).catch(async (error) => {
       await undo(root, stage, journal);
-      throw error;
-    }
-    await rm(join(stage, journalName));
-  } finally {
+      throw (await hasOriginals(stage)) ? damaged(stage) : error;
+    });
+  } catch (error) {
+    if (!isPyroError(error, 'state_damaged')) await rm(stage, { recursive: true, force: true });
+    throw error;
+  }
+  await rm(join(stage, journalName));
+  await rm(stage, { recursive: true, force: true });
+}
+
+async function hasOriginals(stage: string): Promise<boolean> {
+  return (await readdir(stage)).some((name) => name.startsWith('old-'));
+}
+
+/** Undoes what an apply that was killed has begun in this folder. Throws `state_damaged` where that cannot be done. */
+export async function recoverApply(root: string): Promise<void> {
+  for (const name of await readdir(root)) {
+    if (!name.startsWith(`${stagePrefix}.`)) continue;
+    const stage = join(root, name);
+    const owner = await readJson(join(stage, ownerName), processIdentitySchema).catch(() => undefined);
+    // Somebody else's, of another daemon, who is at it now.
+    if (owner !== undefined && isRunning(owner)) continue;
+    const journal = await readJson(join(stage, journalName), journalSchema).catch(() => undefined);
+    if (journal !== undefined) await undo(root, stage, journal);
+    if (await hasOriginals(stage)) throw damaged(stage);
     await rm(stage, { recursive: true, force: true });
   }
 }
 
-/** Undoes what an apply that was killed has begun in this folder. Gives true when there was one. */
-export async function recoverApply(root: string): Promise<boolean> {
-  let hasFound = false;
-  for (const name of await readdir(root)) {
-    if (!name.startsWith(`${stagePrefix}.`)) continue;
-    const stage = join(root, name);
-    const journal = await readJson(join(stage, journalName), journalSchema).catch(() => undefined);
-    if (journal !== undefined) {
-      if (isRunning(journal.owner)) continue;
-      await undo(root, stage, journal);
-    }
-    await rm(stage, { recursive: true, force: true });
-    hasFound = true;
+function damaged(stage: string): PyroError {
+  return new PyroError('state_damaged', `an apply was killed half-way, and ${stage} cannot be put back by itself`, {
+    hint: `it holds what stood in the folder before, as old-N; journal.json names the paths in base64. Put back what you need, remove ${stage}, and call again`,
+  });
+}
+
+/** With its owner in it before anything else, so that nobody takes it for left behind. */
+async function makeStage(stage: string): Promise<void> {
+  try {
+    await mkdir(stage, { mode: 0o700 });
+    await writeJson(join(stage, ownerName), identifySelf());
+  } catch (error) {
+    await rm(stage, { recursive: true, force: true }).catch(() => undefined);
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(systemCodeOf(error) ?? '')) throw error;
+    throw new PyroError('path_not_writable', `${dirname(stage)} cannot be written`, {
+      hint: 'apply elsewhere with --to, or let this user write there',
+      cause: error,
+    });
   }
-  return hasFound;
 }
 
 async function fill(lab: GitLab, stage: string, steps: readonly ApplyStep[], signal: AbortSignal): Promise<void> {
@@ -140,16 +162,23 @@ async function assertUntouched(root: string, step: ApplyStep): Promise<void> {
 async function undo(root: string, stage: string, { steps }: Journal): Promise<void> {
   const all = [...steps.entries()].map(([index, step]) => ({ ...step, index, path: Buffer.from(step.path, 'base64') }));
   for (const { index, path, writes } of all) {
-    // A new content that is no longer in the stage stands in its place.
+    // A new content that is no longer in the stage stands in its place, unless somebody has worked on it since.
     if (!writes || (await look(Buffer.from(join(stage, `new-${index}`)))) !== undefined) continue;
+    const standing = await look(placeOf(root, path));
+    if (standing !== undefined && standing.mtimeMs > (await stat(join(stage, journalName))).mtimeMs) continue;
     await rm(placeOf(root, path), { force: true });
     await removeEmptyAbove(root, path);
   }
   for (const { index, path, had } of all) {
     const old = join(stage, `old-${index}`);
     if (!had || (await look(Buffer.from(old))) === undefined) continue;
+    const standing = await look(placeOf(root, path));
+    // Nothing stands over it but what was written before the exchange began, or its own second name.
+    if (standing !== undefined && standing.mtimeMs > (await stat(join(stage, journalName))).mtimeMs) continue;
     await makeAbove(root, path);
     await rename(old, placeOf(root, path));
+    // Two names of one file stay as they are.
+    await rm(old, { force: true });
   }
 }
 

@@ -5,6 +5,7 @@ import { type ErrorReport, reportError } from '../shared/errors.ts';
 import { commandCall } from '../shared/hint-words.ts';
 import type { OnProgress, Progress } from '../shared/progress.ts';
 import { formatBytes } from '../shared/units.ts';
+import { visibleLines } from '../shared/visible.ts';
 import { writeTo } from '../shared/write-to.ts';
 import { readVariable } from '../system/environment-variables.ts';
 
@@ -36,7 +37,8 @@ export async function printError(error: unknown, json: boolean): Promise<void> {
   if (json) await printJson({ error: report });
   else {
     const label = process.stderr.isTTY ? styleText('red', 'error') : 'error';
-    process.stderr.write(`${label}: ${report.message}\n${report.hint === null ? '' : `hint: ${report.hint}\n`}`);
+    const hint = report.hint === null ? '' : `hint: ${visibleLines(report.hint)}\n`;
+    process.stderr.write(`${label}: ${visibleLines(report.message)}\n${hint}`);
   }
   if (report.code === 'internal' && readVariable('PYRO_DEBUG') === '1' && error instanceof Error) {
     process.stderr.write(`${error.stack}\n`);

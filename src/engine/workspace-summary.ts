@@ -4,6 +4,7 @@ import { collectDiff } from '../changes/diff.ts';
 import type { DiffEntry } from '../changes/diff-types.ts';
 import { readConnectionLog } from '../network/connection-log.ts';
 import { formatBytes, formatIgnored } from '../shared/units.ts';
+import { visible } from '../shared/visible.ts';
 import type { CommandRecord } from './command-log.ts';
 import type { DiffShelf } from './diff-shelf.ts';
 import { readEvents } from './events.ts';
@@ -138,7 +139,7 @@ function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
 
 /** Text as code, whatever stands in it. */
 function code(text: string): string {
-  const flat = text.replaceAll(/[\r\n]+/g, ' ');
+  const flat = visible(text.replaceAll(/[\r\n]+/g, ' '));
   const ticks = '`'.repeat(Math.max(0, ...[...flat.matchAll(/`+/g)].map(([run]) => run.length)) + 1);
   return ticks.length === 1 ? `\`${flat}\`` : `${ticks} ${flat} ${ticks}`;
 }

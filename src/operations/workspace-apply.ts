@@ -1,6 +1,7 @@
 // workspace.apply: the changes of a workspace into the checkout that it came from.
 import { z } from 'zod';
 import { formatCount, formatIgnored } from '../shared/units.ts';
+import { visible } from '../shared/visible.ts';
 import { defineOperation } from './define.ts';
 import { ignoredSchema } from './workspace-change.ts';
 import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
@@ -56,7 +57,7 @@ export const workspaceApply = defineOperation({
     ),
   render: (output) => {
     const { changed_count: count, already_count: already, conflict_count: conflicts, target_path: target } = output;
-    const lines = output.changes.map(({ path, status }) => `${status} ${path}\n`);
+    const lines = output.changes.map(({ path, status }) => `${status} ${visible(path)}\n`);
     if (output.changes_truncated) lines.push(`… ${count - output.changes.length} more\n`);
     const would = output.checked_only ? 'would go into' : 'into';
     if (count === 0 && already === 0) lines.push('no changes to bring home\n');
@@ -69,7 +70,7 @@ export const workspaceApply = defineOperation({
       lines.push(`${formatCount(conflicts, 'file has', 'files have')} conflict marks: look for <<<<<<<\n`);
     if (output.ignored.files > 0)
       lines.push(`ignored: ${formatIgnored(output.ignored)}; --include-ignored brings them\n`);
-    for (const { path, reason } of output.left_out) lines.push(`left out ${path}: ${reason}\n`);
+    for (const { path, reason } of output.left_out) lines.push(`left out ${visible(path)}: ${reason}\n`);
     return lines.join('');
   },
   exitCode: ({ conflict_count: conflicts }) => (conflicts > 0 ? 1 : 0),

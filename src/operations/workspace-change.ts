@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes, formatCount, formatIgnored } from '../shared/units.ts';
+import { visible } from '../shared/visible.ts';
 import { defineOperation } from './define.ts';
 import { core, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
@@ -58,7 +59,9 @@ export const workspacePatchApply = defineOperation({
     execution_mode: 'guest' as const,
   }),
   render: ({ entries }) =>
-    entries.length === 0 ? 'nothing changed\n' : entries.map(({ path, status }) => `${status} ${path}\n`).join(''),
+    entries.length === 0
+      ? 'nothing changed\n'
+      : entries.map(({ path, status }) => `${status} ${visible(path)}\n`).join(''),
 });
 
 export const workspaceDiff = defineOperation({
@@ -148,7 +151,7 @@ function leftOutLines(output: {
   readonly left_out: readonly { readonly path: string; readonly reason: string }[];
   readonly left_out_count: number;
 }): string {
-  const lines = output.left_out.map(({ path, reason }) => `[left out of the patch: ${path}: ${reason}]\n`);
+  const lines = output.left_out.map(({ path, reason }) => `[left out of the patch: ${visible(path)}: ${reason}]\n`);
   const more = output.left_out_count - output.left_out.length;
   if (more > 0) lines.push(`[and ${more} more]\n`);
   return `${lines.join('')}${ignoredLine(output.ignored)}`;
@@ -159,7 +162,7 @@ function ignoredLine(ignored: z.infer<typeof ignoredSchema>): string {
 }
 
 function diffList(output: DiffList): string {
-  const system = (output.system_changes ?? []).map(({ path, status }) => `${status} ${path}\n`).join('');
+  const system = (output.system_changes ?? []).map(({ path, status }) => `${status} ${visible(path)}\n`).join('');
   if (!output.changed) return `no changes in /workspace\n${system}`;
   const rows = output.entries.map((entry) => [
     entry.status,
@@ -225,7 +228,7 @@ export const workspaceExport = defineOperation({
     execution_mode: 'guest' as const,
   }),
   render: (output) =>
-    `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${formatCount(output.entry_count, 'entry', 'entries')}, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${path}: ${status}\n`).join('')}${ignoredLine(output.ignored)}`,
+    `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${formatCount(output.entry_count, 'entry', 'entries')}, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${visible(path)}: ${status}\n`).join('')}${ignoredLine(output.ignored)}`,
 });
 
 export const workspaceSyncPush = defineOperation({
@@ -277,5 +280,5 @@ export const workspaceSyncPush = defineOperation({
     execution_mode: 'guest' as const,
   }),
   render: ({ workspace_sync: sync }) =>
-    `${sync.dry_run ? 'would write' : 'wrote'} ${sync.written_count} of ${formatCount(sync.entry_count, 'entry', 'entries')} (${formatBytes(sync.bytes_written)}), deleted ${sync.deleted_count}\n${sync.changes.map(({ path, status }) => `${status} ${path}\n`).join('')}${sync.changes_truncated ? '…\n' : ''}`,
+    `${sync.dry_run ? 'would write' : 'wrote'} ${sync.written_count} of ${formatCount(sync.entry_count, 'entry', 'entries')} (${formatBytes(sync.bytes_written)}), deleted ${sync.deleted_count}\n${sync.changes.map(({ path, status }) => `${status} ${visible(path)}\n`).join('')}${sync.changes_truncated ? '…\n' : ''}`,
 });

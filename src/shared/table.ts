@@ -1,8 +1,10 @@
 // Columns of text for a terminal.
 import { stripVTControlCharacters } from 'node:util';
+import { visibleCell } from './visible.ts';
 
 /** Lines with each column padded to its widest cell; the last column is left as it is. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+export function formatTable(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(visibleCell));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, index) => {

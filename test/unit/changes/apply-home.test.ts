@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +19,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApplyRequest, applyHome } from '../../../src/changes/apply-home.ts';
 import { recoverApply } from '../../../src/changes/apply-write.ts';
+import { identifySelf } from '../../../src/system/processes.ts';
 import {
   FakeGuestFiles,
   type FakeNode,
@@ -185,18 +187,36 @@ describe('applyHome', () => {
       had: path !== 'fresh/new',
       writes: true,
     }));
-    writeFileSync(
-      join(stage, 'journal.json'),
-      JSON.stringify({ version: 1, owner: { pid: 1, start_ticks: 1 }, steps }),
-    );
+    writeFileSync(join(stage, 'journal.json'), JSON.stringify({ version: 1, steps }));
     renameSync(join(home, 'a.txt'), join(stage, 'old-0'));
     writeFileSync(join(home, 'a.txt'), 'half done');
     mkdirSync(dirname(join(home, 'fresh/new')));
     writeFileSync(join(home, 'fresh/new'), 'half done');
+    for (const name of ['a.txt', 'fresh/new']) utimesSync(join(home, name), 1000, 1000);
     renameSync(join(home, 'b.bin'), join(stage, 'old-2'));
     writeFileSync(join(stage, 'new-2'), 'not yet');
-    expect(await recoverApply(home)).toBe(true);
+    await recoverApply(home);
     expect(describeFolder(home)).toEqual(before);
+  });
+
+  it('keeps the originals of one whose journal cannot be read, and says where they are', async () => {
+    const guest = guestWith(everything);
+    const stage = join(home, '.pyro-apply.partial-0123456789ab');
+    mkdirSync(stage);
+    renameSync(join(home, 'a.txt'), join(stage, 'old-0'));
+    writeFileSync(join(stage, 'journal.json'), '{"half');
+    await expect(apply(guest)).rejects.toMatchObject({ code: 'state_damaged', hint: expect.stringContaining(stage) });
+    expect(readFileSync(join(stage, 'old-0'), 'utf8')).toBe(lines(40));
+  });
+
+  it('leaves what another one is filling just now', async () => {
+    const guest = guestWith(everything);
+    const stage = join(home, '.pyro-apply.partial-0123456789ab');
+    mkdirSync(stage);
+    writeFileSync(join(stage, 'owner.json'), JSON.stringify(identifySelf()));
+    writeFileSync(join(stage, 'new-0'), 'in the making');
+    await apply(guest);
+    expect(readFileSync(join(stage, 'new-0'), 'utf8')).toBe('in the making');
   });
 
   it('leaves nothing when it is given up', async () => {
