@@ -36,7 +36,7 @@ export async function openBenchHouse(): Promise<BenchHouse> {
     workspaces,
     call,
     [Symbol.asyncDispose]: async () => {
-      await workspaces.prune(['started', 'stopped', 'damaged'], call);
+      await workspaces.prune({ states: ['started', 'stopped', 'damaged'], isForced: true, isDryRun: false }, call);
       await registry[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
     },

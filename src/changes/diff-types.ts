@@ -39,6 +39,8 @@ export interface DiffSummary {
 /** Disposing removes the patch file. */
 export interface DiffResult extends AsyncDisposable {
   readonly changed: boolean;
+  /** Stands for all that changed: names, modes and contents, of files too large to look into their sizes */
+  readonly digest: string;
   readonly summary: DiffSummary;
   readonly entries: readonly DiffEntry[];
   /** Always UTF-8 and always valid for `git apply --binary`; absent when only statistics were asked for */

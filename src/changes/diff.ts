@@ -1,4 +1,5 @@
 // What changed in /workspace since the seed, as entries and as a patch that `git apply --binary` always takes.
+import { createHash } from 'node:crypto';
 import { stat, statfs } from 'node:fs/promises';
 import type { GuestFiles } from '../agent/file-types.ts';
 import { mebibyte } from '../shared/units.ts';
@@ -19,7 +20,7 @@ import {
 } from './listed-changes.ts';
 import { quoteHeaders } from './patch-headers.ts';
 import { isBelow, pathBelow } from './path-filter.ts';
-import { parseRawDiff } from './raw-diff.ts';
+import { parseRawDiff, type RawChange } from './raw-diff.ts';
 
 export interface DiffRequest {
   /** Private folder of the host for what is thrown away afterwards */
@@ -78,6 +79,7 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
   const parts = undo.move();
   return {
     changed: entries.length > 0,
+    digest: digestOf(raw, imported),
     summary: summarize(entries, inPatch),
     entries,
     patch,
@@ -85,6 +87,14 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
     omitted: imported.omitted,
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
+}
+
+function digestOf(raw: readonly RawChange[], { withheld, paths }: ImportedTrees): string {
+  const hash = createHash('sha256');
+  for (const { path, oldPath, letter, newMode, newBlob } of raw)
+    hash.update(`${letter} ${newMode} ${newBlob} ${pathKey(oldPath)}\0${pathKey(path)}\0`);
+  for (const key of [...withheld].sort()) hash.update(`${JSON.stringify(paths.get(key)?.after)} ${key}\0`);
+  return hash.digest('hex');
 }
 
 export interface ImportedChanges {

@@ -1,7 +1,13 @@
 // Keeps the record of one workspace: changes hold at once and are written one after the other, activity now and then.
 import { isNoRoom } from '../shared/errors.ts';
 import { Mutex } from './mutex.ts';
-import { nowSeconds, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
+import {
+  type GuestRecord,
+  nowSeconds,
+  type WorkspaceFiles,
+  type WorkspaceRecord,
+  writeRecord,
+} from './workspace-record.ts';
 
 /** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
 const activitySeconds = 10;
@@ -33,6 +39,11 @@ export class RecordKeeper {
     await this.#writing.run(async () => {
       if (!this.#isClosed) await writeRecord(this.#files, this.#record);
     });
+  }
+
+  /** A guest has been started: nobody knows any more what it changes. */
+  async noteStart(guest: GuestRecord): Promise<void> {
+    await this.update({ state: 'started', stop_reason: null, changes: null, guest, last_activity_at: nowSeconds() });
   }
 
   async touch(): Promise<void> {

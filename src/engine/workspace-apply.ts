@@ -8,6 +8,7 @@ import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
 import { Mutex } from './mutex.ts';
 import { SecretWatch } from './secret-watch.ts';
+import { noteBroughtHome } from './unsaved-work.ts';
 import type { Workspace } from './workspace.ts';
 import { belowWorkspace } from './workspace-files.ts';
 import type { WorkspaceCall } from './workspace-types.ts';
@@ -49,6 +50,7 @@ async function apply(
     const result = await applyHome(workspace.secrets.isEmpty ? files : watch.files(files), whole, call);
     if (!isCheck && result.steps.length > 0)
       await recordEvent(workspace.files.events, 'apply', `${target}: ${result.steps.length} files`);
+    if (!isCheck && below === '' && result.marked.length === 0) await noteBroughtHome(workspace, guest.client, call);
     return resultOf(workspace, target, isCheck, result);
   });
 }

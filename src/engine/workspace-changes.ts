@@ -17,8 +17,9 @@ import { trailingRest } from './output-text.ts';
 import { SecretWatch } from './secret-watch.ts';
 import { changesSince } from './snapshot-changes.ts';
 import { layerOf } from './snapshots.ts';
+import { noteBroughtHome } from './unsaved-work.ts';
 import type { Workspace } from './workspace.ts';
-import { guestPath } from './workspace-exec.ts';
+import { guestPath, workspacePath } from './workspace-exec.ts';
 import { belowWorkspace } from './workspace-files.ts';
 import { maskEntries } from './workspace-masks.ts';
 import type { WorkspaceCall } from './workspace-types.ts';
@@ -200,6 +201,7 @@ export async function exportWorkspace(
     };
     const written = await exportTree(source, plan, call);
     await recordEvent(workspace.files.events, 'export', outputPath);
+    if (path === workspacePath) await noteBroughtHome(workspace, guest.client, call);
     return {
       workspace_id: workspace.record.id,
       workspace_path: path,

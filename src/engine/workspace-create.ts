@@ -82,6 +82,8 @@ export async function createWorkspace(
     last_command: null,
     reset_count: 0,
     last_reset_at: null,
+    changes: null,
+    brought_digest: null,
   };
   const workspace = await Workspace.open(house, files, draft, secrets);
   const running = Promise.withResolvers<void>();

@@ -10,6 +10,14 @@ import type { LayerUse } from './layers.ts';
 
 export const workspaceIdSchema = z.string().regex(/^[0-9a-f]{12}$/);
 
+const changeCountsSchema = z.object({
+  files: z.number(),
+  additions: z.number(),
+  deletions: z.number(),
+  digest: z.string(),
+});
+export type ChangeCounts = z.infer<typeof changeCountsSchema>;
+
 const seedSchema = z.object({
   mode: z.enum(['empty', 'git', 'directory', 'tar_archive']),
   seed_path: z.string().nullable(),
@@ -85,6 +93,10 @@ export const workspaceRecordSchema = z.object({
   last_command: lastCommandSchema.nullable(),
   reset_count: z.number(),
   last_reset_at: z.number().nullable(),
+  /** What had changed since the seed when it was stopped; null while it runs, and where nobody could tell */
+  changes: changeCountsSchema.nullable().default(null),
+  /** Digest of the changes that were brought home whole, by apply or export */
+  brought_digest: z.string().nullable().default(null),
 });
 export type WorkspaceRecord = z.infer<typeof workspaceRecordSchema>;
 export type GuestRecord = z.infer<typeof guestSchema>;

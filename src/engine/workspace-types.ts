@@ -198,6 +198,34 @@ export interface SummaryResult {
   readonly markdown: string;
 }
 
+export interface PruneRequest {
+  readonly states: readonly WorkspaceState[];
+  /** True to delete also what was not brought home */
+  readonly isForced: boolean;
+  readonly isDryRun: boolean;
+}
+
+export interface PruneResult {
+  readonly deleted: string[];
+  /** Left alone, since their work is nowhere else, or nobody knows */
+  readonly kept: {
+    readonly workspace_id: string;
+    readonly name: string | null;
+    readonly is_known: boolean;
+    readonly files: number;
+    readonly additions: number;
+    readonly deletions: number;
+  }[];
+  readonly freed_bytes: number;
+  readonly dry_run: boolean;
+}
+
+export interface UnsavedWork {
+  readonly files: number;
+  readonly additions: number;
+  readonly deletions: number;
+}
+
 export interface Workspaces {
   /** The id for an id, a unique beginning of one, or a name. Throws `workspace_unknown` or `workspace_ambiguous`. */
   find(reference: string): string;
@@ -207,8 +235,9 @@ export interface Workspaces {
   update(id: string, request: UpdateRequest, call: WorkspaceCall): Promise<WorkspaceView>;
   start(id: string, call: WorkspaceCall): Promise<WorkspaceView>;
   stop(id: string, call: WorkspaceCall): Promise<WorkspaceView>;
-  delete(id: string, call: WorkspaceCall): Promise<void>;
-  prune(states: readonly WorkspaceState[], call: WorkspaceCall): Promise<{ deleted: string[]; freed_bytes: number }>;
+  /** Gives what was not brought home; undefined where that is not known. */
+  delete(id: string, call: WorkspaceCall): Promise<UnsavedWork | undefined>;
+  prune(request: PruneRequest, call: WorkspaceCall): Promise<PruneResult>;
   exec(id: string, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult>;
   signal(id: string, sequence: number, name: string, call: WorkspaceCall): Promise<void>;
   logs(id: string, request: LogsRequest, call: WorkspaceCall): Promise<LogsResult>;

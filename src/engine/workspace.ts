@@ -13,6 +13,7 @@ import { Mutex } from './mutex.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import type { LossReason } from './tenant-types.ts';
+import { settleAndCount } from './unsaved-work.ts';
 import { stoppedError } from './workspace-find.ts';
 import { endGuest, endProcess, type GuestPlace, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
@@ -116,7 +117,7 @@ export class Workspace {
     await this.#life.run(async () => {
       const guest = this.#guest;
       if (guest !== undefined) {
-        await this.tenants.quiesce(context.signal);
+        await settleAndCount(this, guest.client, context);
         // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
         await guest.client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
         await this.#end(guest, context, 'workspace_stopped');
@@ -201,7 +202,7 @@ export class Workspace {
     await mergeLayers(this, context.signal);
     const started = await startOnDisk(await this.place(context, this.record));
     this.hold(started);
-    await this.update({ state: 'started', stop_reason: null, guest: started.record, last_activity_at: nowSeconds() });
+    await this.#keeper.noteStart(started.record);
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
     await this.tenants.restart(started.guest.client);
     return { guest: started.guest, restarted: !isExplicit };

@@ -1,13 +1,12 @@
 // The workspaces as operations call them: each call finds its workspace and hands over to the file for its job.
 
 import { createGuestFiles } from '../agent/guest-files.ts';
-import { sizeOf } from '../environment/store.ts';
 import { readConnectionLog } from '../network/connection-log.ts';
-import { isPyroError } from '../shared/errors.ts';
 import { followCommand } from './command-follow.ts';
 import { DiffShelf } from './diff-shelf.ts';
 import type { Preparations } from './preparations.ts';
 import { SeedMemory } from './seed.ts';
+import { findUnsaved } from './unsaved-work.ts';
 import { Applier } from './workspace-apply.ts';
 import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
 import { createWorkspace } from './workspace-create.ts';
@@ -19,6 +18,7 @@ import { inspectStopped } from './workspace-inspect.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
 import { maskContent, maskListing } from './workspace-masks.ts';
+import { pruneWorkspaces } from './workspace-prune.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
 import { resetWorkspace } from './workspace-reset.ts';
 import { createServiceCalls } from './workspace-services.ts';
@@ -58,31 +58,13 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
       return viewOf(workspace);
     },
     delete: async (id, call) => {
+      // One whose record cannot be read has nobody to ask.
+      const unsaved = registry.damaged().has(id) ? undefined : await findUnsaved(registry.get(id), call);
       await shelf.forget(id);
       await registry.remove(id, call);
+      return unsaved;
     },
-    prune: async (states, call) => {
-      const { workspaces } = listWorkspaces(registry, {
-        label: undefined,
-        state: undefined,
-        limit: Number.POSITIVE_INFINITY,
-        cursor: undefined,
-      });
-      const deleted: string[] = [];
-      let freed = 0;
-      for (const { workspace_id: id, state } of workspaces) {
-        if (!states.includes(state)) continue;
-        freed += await sizeOf(registry.filesOf(id).folder);
-        try {
-          await registry.remove(id, call);
-          deleted.push(id);
-        } catch (error) {
-          // Somebody else has deleted it meanwhile.
-          if (!isPyroError(error, 'workspace_unknown')) throw error;
-        }
-      }
-      return { deleted, freed_bytes: freed };
-    },
+    prune: (request, call) => pruneWorkspaces(registry, request, call),
     exec: (id, request, call) => execute(registry.get(id), request, call),
     signal: (id, sequence, name) => signalCommand(registry.get(id), sequence, name),
     logs: (id, request, call) => readLogs(registry.get(id), request, call),

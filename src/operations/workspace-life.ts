@@ -8,7 +8,9 @@ import { mapField, secretsField } from './word-forms.ts';
 import {
   checkLabels,
   core,
+  formatWork,
   toldFields,
+  unsavedSchema,
   type WorkspaceOutput,
   workspaceIdField,
   workspaceSchema,
@@ -240,11 +242,17 @@ export const workspaceDelete = defineOperation({
   tool: { profiles: core },
   positionals: ['workspace_id'],
   input: z.strictObject({ workspace_id: workspaceIdField }),
-  output: z.object({ workspace_id: z.string(), deleted: z.boolean(), reason: z.string() }),
+  output: z.object({
+    workspace_id: z.string(),
+    deleted: z.boolean(),
+    reason: z.string(),
+    not_brought_home: unsavedSchema.nullable().describe('What went with it; null where nobody knows'),
+  }),
   examples: [{ why: 'Away with it', command: 'pyro workspace delete 6f1e538c0e71' }],
   run: async (context, { workspace_id: id }) => {
-    await workspacesOf(context).delete(id, context);
-    return { workspace_id: id, deleted: true, reason: 'explicit_delete' };
+    const unsaved = await workspacesOf(context).delete(id, context);
+    return { workspace_id: id, deleted: true, reason: 'explicit_delete', not_brought_home: unsaved ?? null };
   },
-  render: ({ workspace_id: id }) => `deleted ${id}\n`,
+  render: ({ workspace_id: id, not_brought_home: work }) =>
+    `deleted ${id}${work === null || work.files === 0 ? '' : `; ${formatWork(work)} had not been brought home`}\n`,
 });

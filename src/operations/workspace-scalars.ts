@@ -1,6 +1,7 @@
 // Fields that the workspace operations share.
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { formatCount } from '../shared/units.ts';
 import { mapField } from './word-forms.ts';
 
 /** Profiles of what agents do most */
@@ -115,4 +116,12 @@ export function workspacesOf<T>({ engine }: { engine: { workspaces: T | undefine
 
 export function formatTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('T', ' ').slice(0, 19);
+}
+
+/** Work of a workspace that is nowhere else. */
+export const unsavedSchema = z.object({ files: z.number(), additions: z.number(), deletions: z.number() });
+
+/** `3 files, +10 -2`. */
+export function formatWork({ files, additions, deletions }: z.infer<typeof unsavedSchema>): string {
+  return `${formatCount(files, 'file', 'files')}, +${additions} -${deletions}`;
 }

@@ -42,7 +42,7 @@ export async function openHouse({ hasOwnCache = false } = {}): Promise<TestHouse
       engine = await createDaemonEngine(paths);
     },
     [Symbol.asyncDispose]: async () => {
-      await workspaces().prune(['started', 'stopped', 'damaged'], call());
+      await workspaces().prune({ states: ['started', 'stopped', 'damaged'], isForced: true, isDryRun: false }, call());
       await engine[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
     },

@@ -1,0 +1,53 @@
+// Deleting many workspaces: those with work that nobody has stay, unless that is what is wanted.
+import { sizeOf } from '../environment/store.ts';
+import { isPyroError } from '../shared/errors.ts';
+import { findUnsaved } from './unsaved-work.ts';
+import { listWorkspaces } from './workspace-list.ts';
+import type { WorkspaceRegistry } from './workspace-registry.ts';
+import type { PruneRequest, PruneResult, UnsavedWork, WorkspaceCall } from './workspace-types.ts';
+
+export async function pruneWorkspaces(
+  registry: WorkspaceRegistry,
+  { states, isForced, isDryRun }: PruneRequest,
+  call: WorkspaceCall,
+): Promise<PruneResult> {
+  const { workspaces } = listWorkspaces(registry, {
+    label: undefined,
+    state: undefined,
+    limit: Number.POSITIVE_INFINITY,
+    cursor: undefined,
+  });
+  const deleted: string[] = [];
+  const kept: PruneResult['kept'] = [];
+  let freed = 0;
+  for (const { workspace_id: id, name, state } of workspaces) {
+    if (!states.includes(state)) continue;
+    const unsaved = isForced ? nothing : await unsavedOf(registry, id, state, call);
+    if (unsaved === undefined || unsaved.files > 0) {
+      kept.push({ workspace_id: id, name, is_known: unsaved !== undefined, ...(unsaved ?? nothing) });
+      continue;
+    }
+    freed += await sizeOf(registry.filesOf(id).folder);
+    try {
+      if (!isDryRun) await registry.remove(id, call);
+      deleted.push(id);
+    } catch (error) {
+      // Somebody else has deleted it meanwhile.
+      if (!isPyroError(error, 'workspace_unknown')) throw error;
+    }
+  }
+  return { deleted, kept, freed_bytes: freed, dry_run: isDryRun };
+}
+
+const nothing: UnsavedWork = { files: 0, additions: 0, deletions: 0 };
+
+async function unsavedOf(
+  registry: WorkspaceRegistry,
+  id: string,
+  state: string,
+  call: WorkspaceCall,
+): Promise<UnsavedWork | undefined> {
+  // The disk of a damaged one may hold anything.
+  if (state === 'damaged') return undefined;
+  return await findUnsaved(registry.get(id), call);
+}

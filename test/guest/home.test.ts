@@ -1,0 +1,57 @@
+// Work on its way home: applied to the checkout it came from, and never thrown away before that unless it is told.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { git } from '../support/host-tree.ts';
+
+let house: TestHouse;
+let checkout = '';
+const prune = { states: ['stopped'], isForced: false, isDryRun: false } as const;
+const apply = { path: undefined, target: undefined, hasIgnored: false, isCheck: false, isThreeWay: false };
+
+beforeAll(async () => {
+  house = await openHouse();
+  checkout = mkdtempSync(join(tmpdir(), 'pyro-home-'));
+  git(checkout, 'init', '-q');
+  writeFileSync(join(checkout, 'a.txt'), 'one\ntwo\n');
+  writeFileSync(join(checkout, '.gitignore'), '*.log\n');
+  git(checkout, 'add', '-A');
+  git(checkout, '-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-qm', 'seed');
+});
+afterAll(async () => {
+  await house[Symbol.asyncDispose]();
+  rmSync(checkout, { recursive: true, force: true });
+});
+
+it('stays until it was brought home, and goes then', async () => {
+  const workspaces = house.workspaces();
+  const { workspace_id: id } = await workspaces.create({ ...createRequest, seedPath: checkout }, call());
+  await exec(house, id, 'sed -i s/two/TWO/ a.txt; echo new > b.txt; echo noise > c.log');
+  await workspaces.stop(id, call());
+  const kept = [{ workspace_id: id, name: null, is_known: true, files: 2, additions: 2, deletions: 1 }];
+  expect(await workspaces.prune({ ...prune, isDryRun: true }, call())).toMatchObject({ deleted: [], kept });
+  expect(await workspaces.prune(prune, call())).toMatchObject({ deleted: [], kept, freed_bytes: 0 });
+
+  await workspaces.start(id, call());
+  const applied = await workspaces.apply(id, apply, call());
+  expect(applied).toMatchObject({ changed_count: 2, additions: 2, deletions: 1, ignored: { files: 1 } });
+  expect(readFileSync(join(checkout, 'a.txt'), 'utf8')).toBe('one\nTWO\n');
+  expect(await workspaces.apply(id, apply, call())).toMatchObject({ changed_count: 0, already_count: 2 });
+  // What is done afterwards is not home.
+  await exec(house, id, 'echo more >> b.txt');
+  await workspaces.stop(id, call());
+  expect((await workspaces.prune(prune, call())).kept).toHaveLength(1);
+  await workspaces.start(id, call());
+  await workspaces.apply(id, apply, call());
+  await workspaces.stop(id, call());
+  expect(await workspaces.prune(prune, call())).toMatchObject({ deleted: [id], kept: [] });
+});
+
+it('is told when it goes with the workspace', async () => {
+  const workspaces = house.workspaces();
+  const { workspace_id: id } = await workspaces.create({ ...createRequest, seedPath: checkout }, call());
+  await exec(house, id, 'echo lost > lost.txt');
+  expect(await workspaces.delete(id, call())).toEqual({ files: 1, additions: 1, deletions: 0 });
+});
