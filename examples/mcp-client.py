@@ -45,9 +45,9 @@ class Server:
             result = self.request("tools/call", {"name": tool, "arguments": arguments})
             if not result.get("isError"):
                 return result["structuredContent"]
-            error = json.loads(result["content"][-1]["text"])["error"]
+            error = result["_meta"]["pyro/error"]
             if error["code"] != "environment_preparing":
-                raise RuntimeError(f"{tool}: {error['message']} ({error['hint']})")
+                raise RuntimeError(f"{tool}: {error['message']} ({error.get('hint')})")
             print(error["message"], file=sys.stderr)
             time.sleep(2)
 
@@ -57,17 +57,17 @@ class Server:
 
 
 def run_and_follow(server, workspace_id, command):
-    """Runs a command, however long it takes, prints its output and gives its exit code."""
+    """Runs a command, however long it takes, prints its output and gives its exit code. What is empty or false is not there."""
     result = server.call("workspace_exec", workspace_id=workspace_id, command=command, timeout_seconds=3600)
-    print(result["stdout"], end="")
-    print(result["stderr"], end="", file=sys.stderr)
-    cursor = result["stdout_bytes"]
-    while result["running"]:
+    print(result.get("stdout", ""), end="")
+    print(result.get("stderr", ""), end="", file=sys.stderr)
+    cursor = result.get("stdout_bytes", len(result.get("stdout", "").encode()))
+    while result.get("running"):
         page = server.call("workspace_logs", workspace_id=workspace_id, sequence=result["sequence"],
                            stream="stdout", cursor=cursor, wait_seconds=30)
         entry = page["entries"][0]
-        print(entry["stdout"], end="")
-        if page["next_cursor"] is None:
+        print(entry.get("stdout", ""), end="")
+        if page.get("next_cursor") is None:
             return entry["exit_code"]
         cursor = page["next_cursor"]
     return result["exit_code"]
@@ -96,7 +96,7 @@ def main():
         workspace_id = server.call("workspace_create", name="example")["workspace_id"]
         try:
             exit_code = run_and_follow(server, workspace_id, options.command)
-            print(server.call("workspace_diff", workspace_id=workspace_id)["patch"], end="")
+            print(server.call("workspace_diff", workspace_id=workspace_id).get("patch", ""), end="")
             return exit_code
         finally:
             server.call("workspace_delete", workspace_id=workspace_id)

@@ -2,10 +2,11 @@
 import type { GuestFiles } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { mergeContested } from './apply-merge.ts';
-import { type ApplyStep, type Contested, planApply } from './apply-plan.ts';
+import { type AppliedStates, type ApplyStep, appliedState, type Contested, planApply } from './apply-plan.ts';
 import { recoverApply, writeSteps } from './apply-write.ts';
 import { importChanges } from './diff.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
+import { pathKey } from './git-paths.ts';
 import { afterRef, beforeRef, type OmittedPath } from './import-trees.ts';
 import type { IgnoredCount } from './listed-changes.ts';
 import { parseRawDiff, type RawChange } from './raw-diff.ts';
@@ -22,10 +23,14 @@ export interface ApplyRequest {
   readonly isCheck: boolean;
   /** True to merge files that both sides have changed, with marks where they changed the same lines */
   readonly isThreeWay: boolean;
+  /** What earlier ones have put into this folder */
+  readonly applied: AppliedStates;
 }
 
 export interface ApplyResult {
   readonly steps: readonly ApplyStep[];
+  /** What stands there now as in the guest, of this and of earlier ones */
+  readonly applied: AppliedStates;
   readonly already: readonly Buffer[];
   /** Files that the host had changed too and that took the changes all the same */
   readonly merged: readonly Buffer[];
@@ -47,16 +52,20 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   await using lab = await GitLab.create(workFolder, context);
   const { imported, ignored } = await importChanges(lab, files, request, undefined, context);
   const changes = await rawChanges(lab);
-  const plan = await planApply(target, changes, context.signal);
+  const plan = await planApply(target, changes, request.applied, context.signal);
   const { merged, marked, refused } = await mergeContested(lab, target, plan.contested, isThreeWay);
   if (refused.length > 0) throw conflict(refused, isThreeWay);
   const steps = [...plan.steps, ...merged];
   if (!isCheck && steps.length > 0) await writeSteps(lab, target, steps, context.signal);
-  const doneKeys = new Set(steps.map(({ path }) => path.toString('latin1')));
-  const done = changes.filter(({ path }) => doneKeys.has(path.toString('latin1')));
+  const doneKeys = new Set(steps.map(({ path }) => pathKey(path)));
+  const done = changes.filter(({ path }) => doneKeys.has(pathKey(path)));
   const sum = (side: 'added' | 'deleted'): number => done.reduce((total, { lines }) => total + (lines?.[side] ?? 0), 0);
   return {
     steps,
+    applied: new Map([
+      ...request.applied,
+      ...changes.map((change): [string, string] => [pathKey(change.path), appliedState(change)]),
+    ]),
     already: plan.already,
     merged: merged.map(({ path }) => path),
     marked,

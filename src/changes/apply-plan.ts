@@ -26,8 +26,19 @@ export interface ApplyPlan {
   readonly contested: readonly Contested[];
 }
 
-/** `changes` are without renames. Reads the host, writes nothing. */
-export async function planApply(root: string, changes: readonly RawChange[], signal: AbortSignal): Promise<ApplyPlan> {
+/** What an apply has put where, by the keys of the paths: mode and blob, of what went the mode of nothing. */
+export type AppliedStates = ReadonlyMap<string, string>;
+
+/**
+ * `changes` are without renames; what stands as the last apply has put it is not the host's own. Reads the host, writes
+ * nothing.
+ */
+export async function planApply(
+  root: string,
+  changes: readonly RawChange[],
+  applied: AppliedStates,
+  signal: AbortSignal,
+): Promise<ApplyPlan> {
   const leaving = new Set(changes.filter(({ letter }) => letter === 'D').map(({ path }) => pathKey(path)));
   const steps: ApplyStep[] = [];
   const already: Buffer[] = [];
@@ -38,7 +49,12 @@ export async function planApply(root: string, changes: readonly RawChange[], sig
     const isGoing =
       state.blockedBy !== undefined && !state.blockedBy.isLink && leaving.has(pathKey(state.blockedBy.path));
     if (stands(state, change.newMode, change.newBlob) || isGone(change, state)) already.push(change.path);
-    else if (stands(state, change.oldMode, change.oldBlob) || isGoing || makesRoom(change, state))
+    else if (
+      stands(state, change.oldMode, change.oldBlob) ||
+      isOurs(state, applied.get(pathKey(change.path))) ||
+      isGoing ||
+      makesRoom(change, state)
+    )
       steps.push(stepOf(change, isGoing ? { kind: 'missing' } : state));
     else contested.push({ change, state, reason: reasonOf(change, state) });
   }
@@ -65,6 +81,16 @@ const noMode = '000000';
 /** True where a path stands as one side of the change has it. A folder is nothing to Git: only what is in it counts. */
 function stands(state: HostState, mode: string, blob: string): boolean {
   return mode === noMode ? state.kind === 'missing' : state.mode === mode && state.blob === blob;
+}
+
+function isOurs(state: HostState, applied: string | undefined): boolean {
+  const [mode = '', blob = ''] = applied?.split(' ') ?? [];
+  return mode !== '' && stands(state, mode, blob);
+}
+
+/** How a path stands once a change is applied. */
+export function appliedState({ newMode, newBlob }: RawChange): string {
+  return `${newMode} ${newBlob}`;
 }
 
 /** True for a file that should go and is not there, whatever has come in its place. */

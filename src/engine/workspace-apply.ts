@@ -3,6 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { type ApplyResult as Applied, applyHome } from '../changes/apply-home.ts';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { readApplied, writeApplied } from './applied-record.ts';
 import type { ApplyRequest, ApplyResult } from './change-types.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
@@ -45,9 +46,12 @@ async function apply(
     call.onProgress({ phase: 'apply', message: 'reading the changes' });
     const files = createGuestFiles(guest.client);
     const watch = new SecretWatch(workspace.secrets, below);
-    const plan = { target, workFolder: workspace.files.scratch, hasIgnored, isCheck, isThreeWay };
+    const { folder, scratch } = workspace.files;
+    const applied = await readApplied(folder, target);
+    const plan = { target, workFolder: scratch, hasIgnored, isCheck, isThreeWay, applied };
     const whole = below === '' ? plan : { ...plan, path: below };
     const result = await applyHome(workspace.secrets.isEmpty ? files : watch.files(files), whole, call);
+    if (!isCheck) await writeApplied(folder, target, result.applied);
     if (!isCheck && result.steps.length > 0)
       await recordEvent(workspace.files.events, 'apply', `${target}: ${result.steps.length} files`);
     if (!isCheck && below === '' && result.marked.length === 0) await noteBroughtHome(workspace, guest.client, call);

@@ -64,7 +64,14 @@ function guestWith(change: (tree: FakeTree) => void): FakeGuestFiles {
 }
 
 async function apply(guest: FakeGuestFiles, request: Partial<ApplyRequest> = {}) {
-  const whole = { target: home, workFolder: join(work, 'lab'), hasIgnored: false, isCheck: false, isThreeWay: false };
+  const whole = {
+    target: home,
+    workFolder: join(work, 'lab'),
+    hasIgnored: false,
+    isCheck: false,
+    isThreeWay: false,
+    applied: new Map(),
+  };
   return await applyHome(guest, { ...whole, ...request }, context);
 }
 
@@ -96,6 +103,19 @@ describe('applyHome', () => {
     const again = await apply(guest);
     expect(again.steps).toEqual([]);
     expect(again.already.length).toBe(result.steps.length);
+  });
+
+  it('goes on where the last one stopped, and still knows what is not its own', async () => {
+    const guest = guestWith(everything);
+    const { applied } = await apply(guest);
+    put(guest.current, 'empty', file('no longer\n'));
+    remove(guest.current, 'new');
+    put(guest.current, 'gone/x', file('back again\n'));
+    const second = await apply(guest, { applied });
+    expect(second.steps.map(({ path }) => String(path)).sort()).toEqual(['empty', 'gone/x']);
+    writeFileSync(join(home, 'empty'), 'mine');
+    put(guest.current, 'empty', file('and on\n'));
+    await expect(apply(guest, { applied: second.applied })).rejects.toMatchObject({ code: 'apply_conflict' });
   });
 
   it('only says what it would do with check', async () => {
@@ -228,6 +248,7 @@ describe('applyHome', () => {
       hasIgnored: false,
       isCheck: false,
       isThreeWay: false,
+      applied: new Map(),
     };
     await expect(applyHome(guest, request, { signal: AbortSignal.abort() })).rejects.toThrow();
     expect(describeFolder(home)).toEqual(before);
