@@ -183,7 +183,7 @@ try {
   process.exitCode = 1;
 } finally {
   if (existsSync(program)) {
-    await place.run(program, ['workspace', 'prune', '--all']).catch(() => undefined);
+    await place.run(program, ['workspace', 'prune', '--all', '--force']).catch(() => undefined);
     await place.run(program, ['daemon', 'stop', '--force']).catch(() => undefined);
   }
   place.remove();

@@ -68,7 +68,7 @@ export function openRealHome(): RealHome {
     list,
     daemonPid,
     close: async () => {
-      await json(z.unknown(), 'workspace', 'prune', '--all', '--json');
+      await json(z.unknown(), 'workspace', 'prune', '--all', '--force', '--json');
       await json(z.unknown(), 'daemon', 'stop', '--json');
       const remains: Remains = {
         processes: processesOf(folder),
