@@ -4,15 +4,27 @@ import { type FrontContext, followOperation, invokeOperation } from '../daemon/c
 import type { Outcome } from '../operations/define.ts';
 import { absolutePaths } from '../operations/host-path-input.ts';
 import { describeFault } from '../operations/input-fault.ts';
-import { isPyroError, PyroError } from '../shared/errors.ts';
+import { workspaceFieldOf } from '../operations/workspace-reference.ts';
+import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
+import { commandCall } from '../shared/hint-words.ts';
+import type { CommandCall } from './command.ts';
+import { projectOf, withWorkspaceHere } from './front.ts';
 import { readInputField } from './input-field.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo, createOutputIo } from './live-io.ts';
+import { optionNames, withOptionNames } from './option-names.ts';
 import { type NextPage, printPages, wantsAllPages } from './pages.ts';
 import { exitUsage, parseArguments } from './parse.ts';
 import { readPipedValues } from './piped-values.ts';
-import { createProgressPrinter, printCommand, printError, printJson, printNote } from './print.ts';
-import { type CommandCall, createProgram } from './program.ts';
+import {
+  createProgressPrinter,
+  type ProgressPrinter,
+  printCommand,
+  printError,
+  printJson,
+  printNote,
+} from './print.ts';
+import { createProgram } from './program.ts';
 import { addServers } from './server-program.ts';
 import type { Servers } from './servers.ts';
 
@@ -37,41 +49,14 @@ export async function execute(argv: readonly string[], version: string, servers:
 }
 
 async function callOperation(call: CommandCall, interrupts: Interrupts): Promise<number> {
-  const { operation, json } = call;
   const progress = createProgressPrinter();
   try {
-    const { isLive, terminal = 'auto' } = operation.definition;
-    const wish = { ...call, takesTerminal: terminal === 'auto' && !json, isCaptured: json };
-    const io = isLive === true ? createLiveIo(interrupts, wish, progress.end) : undefined;
-    const piped = { ...(await readInputField(call)), ...(await readPipedValues(call, interrupts.signal)) };
-    const input = checkInput(call, piped);
-    const context: FrontContext = {
-      io,
-      signal: interrupts.signal,
-      onProgress: progress.onProgress,
-      // A person at the command line may name any path that the system lets them.
-      hostPaths: 'any',
-      project: undefined,
-      network: undefined,
-    };
-    if (call.follows) {
-      if (json) throw new PyroError('usage', '--follow shows output as it comes, not JSON');
-      printNote(await followOperation(operation, input, { ...context, io: createOutputIo(interrupts, progress.end) }));
-      return 0;
-    }
-    const outcome = await invokeOperation(operation, input, context);
-    progress.end();
-    const nextPage = (field: string): NextPage => {
-      return async (cursor) => await invokeOperation(operation, { ...input, [field]: cursor }, context);
-    };
-    const { pages } = operation.definition;
-    const print = async (): Promise<void> =>
-      pages !== undefined && wantsAllPages(call)
-        ? await printPages(call, outcome, nextPage(pages.cursor), interrupts.signal)
-        : await printOutcome(call, outcome, interrupts.signal);
-    return await thenPrint(outcome.exitCode, print);
+    if (call.several.length > 0) return await callEach(call, interrupts, progress);
+    const { exitCode, print } = await callOnce(call, interrupts, progress);
+    return await thenPrint(exitCode, print);
   } catch (error) {
     progress.end();
+    const { json } = call;
     if (interrupts.signal.aborted) return await thenPrint(exitInterrupted, () => printInterrupted(interrupts, json));
     if (isPyroError(error, 'output_closed')) return exitClosed;
     // Told by the streams themselves, at the end.
@@ -86,6 +71,70 @@ async function printInterrupted(interrupts: Interrupts, json: boolean): Promise<
   if (!json) return;
   const hint = left === undefined ? {} : { hint: `the command goes on; follow it with: ${left}` };
   await printError(new PyroError('cancelled', left === undefined ? 'interrupted' : 'detached', hint), true);
+}
+
+interface Finished {
+  readonly exitCode: number;
+  readonly output: unknown;
+  readonly print: () => Promise<void>;
+}
+
+/** One call to its end; what it has to print is still to be printed. */
+async function callOnce(given: CommandCall, interrupts: Interrupts, progress: ProgressPrinter): Promise<Finished> {
+  const { operation, json } = given;
+  const { signal } = interrupts;
+  const { isLive, terminal = 'auto', pages } = operation.definition;
+  const wish = { ...given, takesTerminal: terminal === 'auto' && !json, isCaptured: json };
+  const context: FrontContext = {
+    io: isLive === true ? createLiveIo(interrupts, wish, progress.end) : undefined,
+    signal,
+    onProgress: progress.onProgress,
+    // A person at the command line may name any path that the system lets them.
+    hostPaths: 'any',
+    project: await projectOf(given),
+    network: undefined,
+  };
+  const call = await withWorkspaceHere(given, context);
+  const piped = { ...(await readInputField(call)), ...(await readPipedValues(call, signal)) };
+  const input = checkInput(call, piped);
+  if (call.follows) {
+    if (json) throw new PyroError('usage', '--follow shows output as it comes, not JSON');
+    const last = await followOperation(operation, input, { ...context, io: createOutputIo(interrupts, progress.end) });
+    return { exitCode: 0, output: undefined, print: async () => printNote(last) };
+  }
+  const outcome = await invokeOperation(operation, input, context);
+  progress.end();
+  const nextPage = (field: string): NextPage => {
+    return async (cursor) => await invokeOperation(operation, { ...input, [field]: cursor }, context);
+  };
+  const print = async (): Promise<void> =>
+    pages !== undefined && wantsAllPages(call)
+      ? await printPages(call, outcome, nextPage(pages.cursor), signal)
+      : await printOutcome(call, outcome, signal);
+  return { exitCode: outcome.exitCode, output: outcome.output, print };
+}
+
+/** Each workspace by itself: what goes wrong with one is told and hides nothing of the others. */
+async function callEach(call: CommandCall, interrupts: Interrupts, progress: ProgressPrinter): Promise<number> {
+  const field = workspaceFieldOf(call.operation) ?? '';
+  const results: unknown[] = [];
+  let exitCode = 0;
+  for (const word of call.several) {
+    try {
+      const one = { ...call, several: [], input: { ...call.input, [field]: word } };
+      const finished = await callOnce(one, interrupts, progress);
+      results.push(finished.output);
+      if (finished.exitCode !== 0) exitCode = 1;
+      if (!call.json) await thenPrint(exitCode, finished.print);
+    } catch (error) {
+      progress.end();
+      if (interrupts.signal.aborted) throw error;
+      results.push({ [field]: word, error: reportError(error, commandCall) });
+      if (!call.json) await printError(error, false);
+      exitCode = 1;
+    }
+  }
+  return call.json ? await thenPrint(exitCode, () => printJson({ results }, interrupts.signal)) : exitCode;
 }
 
 /** A reader that has gone before the result does not change how the command went. */
@@ -121,9 +170,14 @@ function checkInput(
   const input = { ...whole, ...absolutePaths(whole, operation.definition.hostPathFields ?? [], process.cwd()) };
   const parsed = operation.definition.input.safeParse(input);
   if (parsed.success) return input;
+  const nameOf = optionNames(operation);
   const faults = parsed.error.issues.map((issue) => {
-    const field = issue.path.map(String).join('.').replaceAll('_', '-');
-    return `${field === '' ? '' : `${field}: `}${describeFault(issue)}`;
+    const [field = '', ...below] = issue.path;
+    const name = [nameOf(String(field)), ...below.filter((part) => typeof part === 'string')].join(' ').trim();
+    if (issue.code === 'invalid_type' && below.length === 0 && input[String(field)] === undefined)
+      return `${name} is missing`;
+    const fault = withOptionNames(operation, describeFault(issue));
+    return name === '' ? fault : `${name}: ${fault}`;
   });
   throw new PyroError('usage', faults.join('; '), {
     hint: `pyro ${operation.definition.name.replaceAll('.', ' ')} --help shows the options; example: ${operation.definition.examples[0]?.command ?? ''}`,

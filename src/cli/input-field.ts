@@ -1,6 +1,6 @@
 // The one field of an operation that a command takes from standard input when no option gives it.
 import { buffer } from 'node:stream/consumers';
-import type { CommandCall } from './program.ts';
+import type { CommandCall } from './command.ts';
 
 /** Empty when the command takes nothing this way, when an option gave it, and on a terminal, where nothing is piped in. */
 export async function readInputField({ operation, input }: CommandCall): Promise<Readonly<Record<string, string>>> {

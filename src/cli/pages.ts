@@ -1,8 +1,8 @@
 // A result whose text comes in pages: all of them are printed one after the other, and never held together.
 import type { Outcome } from '../operations/define.ts';
 import { PyroError } from '../shared/errors.ts';
+import type { CommandCall } from './command.ts';
 import { printCommand, write } from './print.ts';
-import type { CommandCall } from './program.ts';
 
 /** Gives the page at a cursor. */
 export type NextPage = (cursor: string) => Promise<Outcome>;

@@ -3,8 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
+import type { CommandCall } from './command.ts';
 import { flagOf } from './options.ts';
-import type { CommandCall } from './program.ts';
 
 /** More than any field takes */
 const mostBytes = mebibyte;

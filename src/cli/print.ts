@@ -45,8 +45,13 @@ export async function printError(error: unknown, json: boolean): Promise<void> {
   }
 }
 
+export interface ProgressPrinter {
+  readonly onProgress: OnProgress;
+  readonly end: () => void;
+}
+
 /** Progress on standard error: one line that changes on a terminal, a line for each new step elsewhere. */
-export function createProgressPrinter(): { onProgress: OnProgress; end: () => void } {
+export function createProgressPrinter(): ProgressPrinter {
   const isLive = process.stderr.isTTY;
   let last = '';
   let isOpen = false;

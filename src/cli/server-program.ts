@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { describeFault } from '../operations/input-fault.ts';
 import { PyroError } from '../shared/errors.ts';
 import { serverExamples, serverOptionsSchema } from '../shared/server-options.ts';
-import { optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
+import { flagOf, optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
 import { parseArguments } from './parse.ts';
 import type { Servers } from './servers.ts';
 
@@ -14,7 +14,7 @@ export async function runServerProgram(
   signal: AbortSignal,
 ): Promise<number> {
   let exitCode = 0;
-  const program = new Command('pyro').showHelpAfterError('(add --help for the options)');
+  const program = new Command('pyro');
   addServers(program, servers, signal, (code) => {
     exitCode = code;
   });
@@ -61,7 +61,10 @@ export function addServers(
     }
     const parsed = serverOptionsSchema.safeParse(input);
     if (!parsed.success) {
-      const faults = parsed.error.issues.map((issue) => [...issue.path.map(String), describeFault(issue)].join(': '));
+      const faults = parsed.error.issues.map((issue) => {
+        const field = String(issue.path[0] ?? '');
+        return `${flagOf(field, properties[field] ?? {})}: ${describeFault(issue)}`;
+      });
       throw new PyroError('usage', faults.join('; '), { hint: 'pyro mcp serve --help shows the options' });
     }
     onExit(await servers.mcp(parsed.data, signal));

@@ -8,9 +8,11 @@ import { viewOf } from './workspace-view.ts';
 export function listWorkspaces(
   registry: WorkspaceRegistry,
   { label, state, limit, cursor }: ListRequest,
+  hasSeed?: (seedPath: string | null) => boolean,
 ): { workspaces: WorkspaceView[]; next_cursor: string | null } {
   const all = [...registry.all().map((each) => viewOf(each)), ...[...registry.damaged().keys()].map(damagedView)]
     .filter((each) => state === undefined || each.state === state)
+    .filter((each) => hasSeed === undefined || hasSeed(each.workspace_seed.seed_path))
     .filter((each) => label === undefined || hasLabel(each.labels, label))
     .sort(
       (a, b) =>

@@ -130,6 +130,8 @@ export interface CreateRequest {
 export interface ListRequest {
   readonly label: string | undefined;
   readonly state: WorkspaceState | undefined;
+  /** Folder of the host that they came from */
+  readonly folder?: string | undefined;
   readonly limit: number;
   readonly cursor: string | undefined;
 }

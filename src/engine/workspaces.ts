@@ -18,6 +18,7 @@ import { inspectStopped } from './workspace-inspect.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
 import { maskContent, maskListing } from './workspace-masks.ts';
+import { seedsAround } from './workspace-origin.ts';
 import { pruneWorkspaces } from './workspace-prune.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
 import { resetWorkspace } from './workspace-reset.ts';
@@ -36,7 +37,10 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
   return {
     find: (reference) => findWorkspace(registry, reference),
     create: (request, call) => createWorkspace(registry, preparations, seeds, request, call),
-    list: async (request) => listWorkspaces(registry, request),
+    list: async (request) => {
+      const { folder } = request;
+      return listWorkspaces(registry, request, folder === undefined ? undefined : await seedsAround(folder));
+    },
     status: (id, call) => statusOf(registry.get(id), call),
     update: async (id, { name, clearName, labels, clearLabels }) => {
       const workspace = registry.get(id);

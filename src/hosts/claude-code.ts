@@ -2,9 +2,9 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { checkoutAround } from '../system/checkout.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import type { HostAdapter, HostVerdict } from './adapter.ts';
-import { checkoutAround } from './checkout.ts';
 import { stripColours } from './strip-colours.ts';
 
 const entrySchema = z.object({

@@ -2,10 +2,10 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { checkoutAround } from '../system/checkout.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { exists } from '../system/files.ts';
 import { type HostAdapter, leastCallTimeoutMs } from './adapter.ts';
-import { checkoutAround } from './checkout.ts';
 import { stripColours } from './strip-colours.ts';
 
 const entrySchema = z.object({

@@ -46,7 +46,7 @@ export function factsOf(operations: readonly AnyOperation[]): ToolFacts[] {
       effect,
       tool,
       hostPathFields,
-      inputSchema: briefInput(schemaOf(input, 'input')),
+      inputSchema: briefInput(withoutFields(schemaOf(input, 'input'), tool.hiddenFields ?? [])),
       outputSchema: objectSchema.parse(withoutNoise(schemaOf(output, 'output'))),
     };
     return [facts];
@@ -56,6 +56,11 @@ export function factsOf(operations: readonly AnyOperation[]): ToolFacts[] {
 function schemaOf(schema: z.ZodType, io: 'input' | 'output'): ObjectSchema {
   const { $schema: _dialect, ...parsed } = objectSchema.parse(z.toJSONSchema(schema, { io }));
   return parsed;
+}
+
+function withoutFields({ properties, ...rest }: ObjectSchema, names: readonly string[]): ObjectSchema {
+  const shown = Object.entries(properties).filter(([name]) => !names.includes(name));
+  return objectSchema.parse({ ...rest, properties: Object.fromEntries(shown) });
 }
 
 /** Arguments without what says nothing: names that are texts, texts that are not empty, numbers up to the largest of all. */

@@ -1,13 +1,14 @@
 // Where workspaces of this server come from: flags, roots, CLAUDE_PROJECT_DIR, the checkout of the working directory.
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { absolutePath } from '../operations/host-path-input.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { OriginKind, ProjectSource } from '../shared/policy-types.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import type { ServerOptions } from '../shared/server-options.ts';
+import { checkoutAround } from '../system/checkout.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { chooseEnvironment } from './auto-environment.ts';
 import { obtainRepository } from './repository.ts';
@@ -83,7 +84,8 @@ async function findProject(options: ServerOptions, context: ProjectContext): Pro
   const named = readVariable('CLAUDE_PROJECT_DIR');
   const fromVariable = named !== undefined && isAbsolute(named) ? await firstUsable([named]) : undefined;
   if (fromVariable !== undefined) return { path: fromVariable, originKind: 'cwd', originRef: fromVariable };
-  const checkout = await checkoutAround(context.cwd);
+  const folder = await folderAt(context.cwd);
+  const checkout = folder === undefined ? undefined : await checkoutAround(folder);
   return checkout === undefined ? undefined : { path: checkout, originKind: 'cwd', originRef: checkout };
 }
 
@@ -123,13 +125,4 @@ async function folderAt(path: string): Promise<string | undefined> {
 /** A worktree and a submodule have a file of that name. */
 async function isCheckout(path: string): Promise<boolean> {
   return (await lstat(join(path, '.git')).catch(() => undefined)) !== undefined;
-}
-
-async function checkoutAround(start: string): Promise<string | undefined> {
-  let path = await folderAt(start);
-  while (path !== undefined) {
-    if (await isCheckout(path)) return path;
-    path = dirname(path) === path ? undefined : dirname(path);
-  }
-  return undefined;
 }

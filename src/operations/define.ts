@@ -54,6 +54,8 @@ export interface ToolSurface {
   readonly silentFields?: readonly string[];
   /** True for the few tools that a host should always show to its model */
   readonly isAlwaysLoaded?: boolean;
+  /** Input fields that the command line alone has */
+  readonly hiddenFields?: readonly string[];
   /** Result sizes that hosts are asked to show whole, `characters` */
   readonly resultChars?: number;
 }
@@ -89,6 +91,14 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly pipedFields?: readonly string[];
   /** Input field that the command line takes from standard input when none of `unless` is given */
   readonly inputField?: { readonly field: string; readonly isBase64: boolean; readonly unless: readonly string[] };
+  /** A second, short name of the command, for what is typed daily: `pyro ps` */
+  readonly short?: string;
+  /** True when the command takes several workspaces, each as a call of its own */
+  readonly takesSeveral?: boolean;
+  /** True when the command without a workspace means the one that came from the folder it is called in */
+  readonly findsWorkspace?: boolean;
+  /** True when the command takes the Git checkout that it is called in as the project */
+  readonly takesCheckout?: boolean;
   /** Input that the command line has instead of the schema's defaults, which fit a model */
   readonly commandDefaults?: Readonly<Record<string, unknown>>;
   /** For a result whose text comes in pages: fields of the text, of the cursor to give and of the one that goes on */

@@ -29,6 +29,8 @@ export const shellAttach = defineOperation({
   effect: 'write',
   place: 'front',
   isLive: true,
+  short: 'sh',
+  findsWorkspace: true,
   positionals: ['workspace_id', 'shell_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,

@@ -15,6 +15,8 @@ export const workspaceApply = defineOperation({
   effect: 'destroy',
   place: 'daemon',
   hostPathFields: ['to'],
+  short: 'apply',
+  findsWorkspace: true,
   positionals: ['workspace_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,

@@ -37,6 +37,7 @@ export const workspacePatchApply = defineOperation({
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core, silentFields: ['workspace_id'] },
+  findsWorkspace: true,
   positionals: ['workspace_id'],
   inputField: { field: 'patch', isBase64: false, unless: ['patch'] },
   input: z.strictObject({
@@ -75,6 +76,8 @@ export const workspaceDiff = defineOperation({
   tool: { profiles: core, isIdempotent: true, resultChars: 200_000, silentFields: ['workspace_id', 'base'] },
   commandDefaults: { max_bytes: 4_194_304, entry_limit: 100_000, max_file_bytes: 0 },
   pages: { text: 'patch', cursor: 'cursor', next: 'next_cursor', single: ['cursor', 'max_bytes'] },
+  short: 'diff',
+  findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -189,6 +192,7 @@ export const workspaceExport = defineOperation({
   place: 'daemon',
   tool: { profiles: core, silentFields: ['workspace_id'] },
   hostPathFields: ['output_path'],
+  findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -241,6 +245,7 @@ export const workspaceSyncPush = defineOperation({
   place: 'daemon',
   tool: { profiles: core, silentFields: ['workspace_id'] },
   hostPathFields: ['source_path'],
+  findsWorkspace: true,
   positionals: ['workspace_id', 'source_path'],
   input: z.strictObject({
     workspace_id: workspaceIdField,

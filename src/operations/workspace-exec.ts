@@ -36,6 +36,8 @@ export const workspaceExec = defineOperation({
     ],
   },
   commandDefaults: { wait_seconds: 86_400, output_bytes: 16_777_216 },
+  short: 'exec',
+  findsWorkspace: true,
   positionals: ['workspace_id'],
   rest: 'command',
   input: z.strictObject({
@@ -151,6 +153,7 @@ export const workspaceExecSignal = defineOperation({
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core },
+  findsWorkspace: true,
   positionals: ['workspace_id', 'sequence'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -179,6 +182,8 @@ export const workspaceLogs = defineOperation({
   place: 'daemon',
   tool: { profiles: core, resultChars: 100_000, silentFields: ['workspace_id'] },
   followsInDaemon: true,
+  short: 'logs',
+  findsWorkspace: true,
   positionals: ['workspace_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,

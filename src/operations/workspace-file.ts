@@ -22,6 +22,7 @@ export const workspaceFileList = defineOperation({
   effect: 'read',
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, silentFields: ['workspace_id', 'path', 'recursive'] },
+  findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -62,6 +63,7 @@ export const workspaceFileRead = defineOperation({
     silentFields: ['workspace_id', 'path', 'max_bytes'],
   },
   commandDefaults: { max_bytes: 1_048_576 },
+  findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
   input: z.strictObject({
     workspace_id: workspaceIdField,
@@ -100,6 +102,7 @@ export const workspaceFileWrite = defineOperation({
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core, isAlwaysLoaded: true, silentFields: ['workspace_id', 'path', 'bytes_written'] },
+  findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
   inputField: { field: 'content_base64', isBase64: true, unless: ['text', 'content_base64', 'old_text', 'edits'] },
   input: z.strictObject({

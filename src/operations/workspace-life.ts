@@ -1,5 +1,6 @@
 // workspace.create, status, update, start, stop, reset, delete, prune: the life of a workspace.
 import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
@@ -64,6 +65,7 @@ export const workspaceCreate = defineOperation({
     profiles: core,
     isAlwaysLoaded: true,
     isData: true,
+    hiddenFields: ['empty'],
     silentFields: [
       'created_at',
       'last_activity_at',
@@ -76,6 +78,8 @@ export const workspaceCreate = defineOperation({
   hostPathFields: ['seed_path', 'secrets'],
   pipedFields: ['secrets'],
   commandDefaults: { wait_seconds: 3600 },
+  short: 'create',
+  takesCheckout: true,
   positionals: ['environment'],
   input: z.strictObject({
     environment: environmentField.optional().describe('Environment or OCI image reference; debian:12 unless given'),
@@ -83,6 +87,7 @@ export const workspaceCreate = defineOperation({
       .string()
       .optional()
       .describe('Folder, Git checkout or tar archive of the host that goes into /workspace'),
+    empty: z.boolean().default(false).describe('Put no project in, also inside a checkout'),
     name: nameField.optional(),
     labels: labelsField,
     vcpu_count: vcpuCountField,
@@ -94,7 +99,7 @@ export const workspaceCreate = defineOperation({
       .min(0)
       .max(604_800)
       .default(1800)
-      .refine((value) => value === 0 || value >= 60, 'ttl_seconds is 0 (never) or 60 to 604800')
+      .refine((value) => value === 0 || value >= 60, 'it must be 0 (never) or 60 to 604800')
       .describe('Idle time after which it is stopped, seconds; 0 for never'),
     network_policy: z
       .enum(['off', 'egress', 'egress+published-ports'])
@@ -115,8 +120,9 @@ export const workspaceCreate = defineOperation({
   }),
   output: workspaceSchema,
   examples: [
-    { why: 'An empty workspace', command: 'pyro workspace create debian:12' },
-    { why: 'From the checkout in this folder', command: 'pyro workspace create debian:12 --seed-path .' },
+    { why: 'From the checkout that this folder lies in', command: 'pyro workspace create' },
+    { why: 'From another folder', command: 'pyro workspace create debian:12 --seed-path ~/src/app' },
+    { why: 'An empty workspace', command: 'pyro workspace create debian:12 --empty' },
     { why: 'In a script', command: 'id=$(pyro workspace create --seed-path . --quiet)' },
     {
       why: 'npm, pip, apt, Go and Cargo load packages as on this machine, nothing else is reachable',
@@ -127,8 +133,11 @@ export const workspaceCreate = defineOperation({
       command: 'printf %s "$TOKEN" | pyro workspace create debian:12 --secret TOKEN=-',
     },
   ],
-  run: async (context, input) =>
-    await workspacesOf(context).create(
+  run: async (context, input) => {
+    if (input.empty && input.seed_path !== undefined) {
+      throw new PyroError('usage', 'empty and seed_path exclude each other', { hint: 'give one of the two' });
+    }
+    return await workspacesOf(context).create(
       {
         environment: input.environment,
         vcpuCount: input.vcpu_count,
@@ -144,8 +153,9 @@ export const workspaceCreate = defineOperation({
         secrets: input.secrets.map(({ name, value, file_path: path }) => ({ name, value, path })),
         waitMs: input.wait_seconds * 1000,
       },
-      context,
-    ),
+      input.empty ? { ...context, project: undefined } : context,
+    );
+  },
   render: describe,
   ids: ({ workspace_id: id }) => [id],
 });
@@ -158,6 +168,7 @@ export const workspaceStatus = defineOperation({
   effect: 'read',
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, isData: true },
+  findsWorkspace: true,
   positionals: ['workspace_id'],
   input: z.strictObject({ workspace_id: workspaceIdField }),
   output: workspaceSchema.extend({
@@ -240,6 +251,8 @@ export const workspaceDelete = defineOperation({
   effect: 'destroy',
   place: 'daemon',
   tool: { profiles: core },
+  short: 'rm',
+  takesSeveral: true,
   positionals: ['workspace_id'],
   input: z.strictObject({ workspace_id: workspaceIdField }),
   output: z.object({

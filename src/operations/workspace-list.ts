@@ -11,11 +11,19 @@ export const workspaceList = defineOperation({
   details: 'A damaged one, whose record cannot be read, is shown and can be deleted.',
   effect: 'read',
   place: 'daemon',
-  tool: { profiles: core, isIdempotent: true, isData: true },
+  tool: { profiles: core, isIdempotent: true, isData: true, hiddenFields: ['folder'] },
+  hostPathFields: ['folder'],
+  short: 'ps',
   positionals: [],
   input: z.strictObject({
     label: z.string().optional().describe('Only those with this label, K or K=V'),
     state: z.enum(['started', 'stopped', 'damaged']).optional().describe('Only those in this state'),
+    folder: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe('Only those that came from this folder of the host, or the checkout around it'),
     limit: z.number().int().min(1).max(500).default(50).describe('Most workspaces in the result'),
     cursor: z.string().optional().describe('next_cursor of an earlier call'),
   }),
@@ -38,18 +46,19 @@ export const workspaceList = defineOperation({
   }),
   examples: [
     { why: 'What there is', command: 'pyro workspace list' },
+    { why: 'What came from the checkout in this folder', command: 'pyro ps --folder .' },
     {
       why: 'Delete all of one task',
       command: 'pyro workspace list --label task=42 --quiet | xargs -n 1 pyro workspace delete',
     },
   ],
-  run: async (context, { label, state, limit, cursor }) => {
-    const listed = await workspacesOf(context).list({ label, state, limit, cursor }, context);
+  run: async (context, { label, state, folder, limit, cursor }) => {
+    const listed = await workspacesOf(context).list({ label, state, folder, limit, cursor }, context);
     return { count: listed.workspaces.length, ...listed };
   },
   ids: ({ workspaces }) => workspaces.map(({ workspace_id: id }) => id),
   render: ({ workspaces, next_cursor }) => {
-    if (workspaces.length === 0) return 'no workspaces\n';
+    if (workspaces.length === 0) return 'no workspaces; make one with: pyro create (workspace_create)\n';
     const rows = workspaces.map((each) => [
       each.workspace_id,
       each.state,

@@ -14,6 +14,7 @@ export const workspaceNetwork = defineOperation({
   effect: 'read',
   place: 'daemon',
   tool: { profiles: ['workspace-full'], isIdempotent: true, isData: true },
+  findsWorkspace: true,
   positionals: ['workspace_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,

@@ -14,6 +14,7 @@ export const workspaceSummary = defineOperation({
   place: 'daemon',
   tool: { profiles: ['workspace-core', 'workspace-full'], isIdempotent: true },
   commandDefaults: { format: 'markdown' },
+  findsWorkspace: true,
   positionals: ['workspace_id'],
   input: z.strictObject({
     workspace_id: workspaceIdField,

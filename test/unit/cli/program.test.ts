@@ -1,7 +1,8 @@
 // The command tree as a user types it.
 import { describe, expect, it } from 'vitest';
+import type { CommandCall } from '../../../src/cli/command.ts';
 import { parseArguments } from '../../../src/cli/parse.ts';
-import { type CommandCall, createProgram } from '../../../src/cli/program.ts';
+import { createProgram } from '../../../src/cli/program.ts';
 
 async function parse(...argv: string[]): Promise<CommandCall[]> {
   const calls: CommandCall[] = [];

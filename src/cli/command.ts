@@ -1,0 +1,97 @@
+// One command of the tree, made from the definition of its operation: arguments, options, help, and what a line means.
+import { type Command, Option } from 'commander';
+import type { AnyOperation } from '../operations/define.ts';
+import { wordFormOf } from '../operations/word-forms.ts';
+import { commandLine } from '../shared/shell-words.ts';
+import { argumentsOf, readPositionals, usageOf } from './arguments.ts';
+import { type FieldOptions, optionsOf, shapeOf } from './options.ts';
+
+export interface CommandCall {
+  readonly operation: AnyOperation;
+  readonly input: Readonly<Record<string, unknown>>;
+  /** Several workspaces, each for a call of its own; empty for one */
+  readonly several: readonly string[];
+  /** True when no workspace was named and the one of this folder is meant */
+  readonly isWorkspaceOpen: boolean;
+  readonly json: boolean;
+  /** `--quiet`: ids alone */
+  readonly isQuiet: boolean;
+  /** `-t`: a terminal is demanded */
+  readonly wantsTerminal: boolean;
+  /** `-i`: standard input is passed on also where it is a terminal */
+  readonly wantsInput: boolean;
+  /** `--follow`: what comes is shown live */
+  readonly follows: boolean;
+}
+
+export type OnCall = (call: CommandCall) => Promise<void>;
+
+/** Every command has it, and it may stand before the command's name as well. */
+export function jsonOption(): Option {
+  return new Option('--json', 'print the result as JSON');
+}
+
+/** Adds the command by a name of one word. `rest` are the words after `--`. */
+export function addCommand(
+  parent: Command,
+  name: string,
+  operation: AnyOperation,
+  rest: readonly string[],
+  onCall: OnCall,
+): Command {
+  const { definition } = operation;
+  const shape = shapeOf(definition.input);
+  const command = parent
+    .command(name.replaceAll('_', '-'))
+    .summary(definition.summary)
+    .description(`${definition.summary}.\n${definition.details}`)
+    .usage(usageOf(operation, shape));
+  for (const argument of argumentsOf(operation, shape)) command.addArgument(argument);
+  const fields: { field: string; valueIn: FieldOptions['valueIn'] }[] = [];
+  for (const [field, property] of Object.entries(shape.properties)) {
+    if (field === definition.rest || definition.positionals.includes(field)) continue;
+    const shown = { ...property, default: definition.commandDefaults?.[field] ?? property.default };
+    const schema = definition.input.shape[field];
+    const { options, valueIn } = optionsOf(field, shown, schema === undefined ? undefined : wordFormOf(schema));
+    options.forEach((option) => void command.addOption(option));
+    fields.push({ field, valueIn });
+  }
+  command.addOption(jsonOption());
+  if (operation.hasIds) command.addOption(new Option('-q, --quiet', 'print ids alone, for scripts').conflicts('json'));
+  if (operation.follow !== undefined) command.option('-f, --follow', 'show what comes, until it is over or Ctrl-C');
+  if (definition.isLive === true) {
+    const isAsked = definition.terminal === 'asked';
+    command.option(
+      '-i, --interactive',
+      isAsked ? 'pass standard input on also where it is a terminal' : 'keep standard input open (it always is)',
+    );
+    command.option('-t, --tty', isAsked ? 'give the command a terminal' : 'demand a terminal');
+  }
+  const lines = definition.examples.map(({ why, command: line }) => `  ${line}\n      ${why}`);
+  command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+  const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
+  command.action(async () => {
+    const options = command.opts();
+    const { input: positional, several, isWorkspaceOpen } = readPositionals(operation, shape, command.args);
+    const input: Record<string, unknown> = { ...positional };
+    for (const { field, valueIn } of fields) {
+      const value = valueIn(options);
+      if (value !== undefined) input[field] = value;
+    }
+    if (definition.rest !== undefined) input[definition.rest] = takesLine ? commandLine(rest) : [...rest];
+    else if (rest.length > 0) command.error('error: this command takes nothing after --');
+    const isOn = (flag: string): boolean => options[flag] === true;
+    await onCall({
+      operation,
+      input,
+      several,
+      isWorkspaceOpen,
+      json: command.optsWithGlobals()['json'] === true,
+      isQuiet: isOn('quiet'),
+      follows: isOn('follow'),
+      wantsTerminal: isOn('tty'),
+      wantsInput: isOn('interactive'),
+    });
+  });
+  return command;
+}

@@ -1,0 +1,27 @@
+// How the fields of an operation's input are called on the command line.
+import type { AnyOperation } from '../operations/define.ts';
+import { wordFormOf } from '../operations/word-forms.ts';
+import { argumentName } from './arguments.ts';
+import { flagOf, shapeOf } from './options.ts';
+
+/** Gives `--network-policy` for `network_policy`, and `<workspace>` for what stands by position. */
+export function optionNames({ definition }: AnyOperation): (field: string) => string {
+  const { properties } = shapeOf(definition.input);
+  return (field) => {
+    if (definition.positionals.includes(field)) return `<${argumentName(field)}>`;
+    if (field === definition.rest) return 'the command after --';
+    const property = properties[field];
+    const schema = definition.input.shape[field];
+    if (property === undefined || schema === undefined) return field;
+    return flagOf(field, wordFormOf(schema) === undefined ? property : { type: 'array' });
+  };
+}
+
+/** A text that speaks of fields, in the words of the command line. Only names of several words are told from plain words. */
+export function withOptionNames(operation: AnyOperation, text: string): string {
+  const nameOf = optionNames(operation);
+  const fields = Object.keys(operation.definition.input.shape);
+  return text.replaceAll(/(?<![\w-])[a-z]+(?:_[a-z]+)+(?![\w-])/g, (word) =>
+    fields.includes(word) ? nameOf(word) : word,
+  );
+}
