@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { completionShells, completionSummary } from '../src/cli/completion.ts';
 import { flagOf, wordOptions } from '../src/cli/options.ts';
+import type { AnyOperation } from '../src/operations/define.ts';
 import { operations } from '../src/operations/index.ts';
 import { wordFormOf } from '../src/operations/word-forms.ts';
 import { errorCodes } from '../src/shared/error-codes.ts';
@@ -39,9 +40,20 @@ function cliPage(): string {
     const table =
       rows.length === 0 ? '' : `\n| argument | type | default | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`;
     const examples = definition.examples.map(({ why, command }) => `# ${why}\n${command}`).join('\n');
-    return `## pyro ${definition.name.replaceAll('.', ' ')}\n\n${definition.summary}. ${definition.details}\n${table}\n\`\`\`sh\n${examples}\n\`\`\`\n`;
+    return `## pyro ${definition.name.replaceAll('.', ' ')}\n\n${definition.summary}. ${definition.details}\n${habits(definition)}${table}\n\`\`\`sh\n${examples}\n\`\`\`\n`;
   });
   return `# Commands\n\n${mark}\nEvery command takes \`--json\`, which prints exactly the structured result, or \`{"error": …}\`.\n\n${[...parts, serverSection(), completionSection()].join('\n')}`;
+}
+
+/** What the command takes of the habits of a terminal. */
+function habits({ short, findsWorkspace, takesSeveral, takesCheckout }: AnyOperation['definition']): string {
+  const sentences = [
+    ...(short === undefined ? [] : [`Short: \`pyro ${short}\`.`]),
+    ...(findsWorkspace === true ? ['Without a workspace: the one that came from this folder.'] : []),
+    ...(takesSeveral === true ? ['Several workspaces may be named.'] : []),
+    ...(takesCheckout === true ? ['Without a seed: the checkout that it is called in.'] : []),
+  ];
+  return sentences.length === 0 ? '' : `\n${sentences.join(' ')}\n`;
 }
 
 function serverSection(): string {

@@ -4,6 +4,7 @@ import type { AnyOperation } from '../operations/define.ts';
 import { wordFormOf } from '../operations/word-forms.ts';
 import { commandLine } from '../shared/shell-words.ts';
 import { argumentsOf, readPositionals, usageOf } from './arguments.ts';
+import { withOptionNames } from './option-names.ts';
 import { type FieldOptions, optionsOf, shapeOf } from './options.ts';
 
 export interface CommandCall {
@@ -44,7 +45,7 @@ export function addCommand(
   const command = parent
     .command(name.replaceAll('_', '-'))
     .summary(definition.summary)
-    .description(`${definition.summary}.\n${definition.details}`)
+    .description(`${definition.summary}.\n${withOptionNames(operation, definition.details)}`)
     .usage(usageOf(operation, shape));
   for (const argument of argumentsOf(operation, shape)) command.addArgument(argument);
   const fields: { field: string; valueIn: FieldOptions['valueIn'] }[] = [];

@@ -12,7 +12,7 @@ import { projectOf, withWorkspaceHere } from './front.ts';
 import { readInputField } from './input-field.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo, createOutputIo } from './live-io.ts';
-import { optionNames, withOptionNames } from './option-names.ts';
+import { inOptionWords, optionNames, withOptionNames } from './option-names.ts';
 import { type NextPage, printPages, wantsAllPages } from './pages.ts';
 import { exitUsage, parseArguments } from './parse.ts';
 import { readPipedValues } from './piped-values.ts';
@@ -61,7 +61,7 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
     if (isPyroError(error, 'output_closed')) return exitClosed;
     // Told by the streams themselves, at the end.
     if (isPyroError(error, 'output_failed')) return 1;
-    return await thenPrint(exitCodeOf(error), () => printError(error, json));
+    return await thenPrint(exitCodeOf(error), () => printError(inOptionWords(call.operation, error), json));
   }
 }
 
@@ -129,8 +129,9 @@ async function callEach(call: CommandCall, interrupts: Interrupts, progress: Pro
     } catch (error) {
       progress.end();
       if (interrupts.signal.aborted) throw error;
-      results.push({ [field]: word, error: reportError(error, commandCall) });
-      if (!call.json) await printError(error, false);
+      const told = inOptionWords(call.operation, error);
+      results.push({ [field]: word, error: reportError(told, commandCall) });
+      if (!call.json) await printError(told, false);
       exitCode = 1;
     }
   }

@@ -1,6 +1,8 @@
 // How the fields of an operation's input are called on the command line.
 import type { AnyOperation } from '../operations/define.ts';
 import { wordFormOf } from '../operations/word-forms.ts';
+import { inWords, isPyroError, PyroError } from '../shared/errors.ts';
+import { commandCall } from '../shared/hint-words.ts';
 import { argumentName } from './arguments.ts';
 import { flagOf, shapeOf } from './options.ts';
 
@@ -24,4 +26,15 @@ export function withOptionNames(operation: AnyOperation, text: string): string {
   return text.replaceAll(/(?<![\w-])[a-z]+(?:_[a-z]+)+(?![\w-])/g, (word) =>
     fields.includes(word) ? nameOf(word) : word,
   );
+}
+
+/** An error of an input, in the words of the command line; any other as it is. */
+export function inOptionWords(operation: AnyOperation, error: unknown): unknown {
+  if (!isPyroError(error, 'usage')) return error;
+  const { code, message, hint, details } = inWords(error, commandCall);
+  return new PyroError(code, withOptionNames(operation, message), {
+    hint: hint === undefined ? undefined : withOptionNames(operation, hint),
+    details,
+    cause: error,
+  });
 }

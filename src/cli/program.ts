@@ -14,7 +14,7 @@ export function createProgram(version: string, rest: readonly string[], onCall: 
   const commands = operations.filter(({ definition }) => definition.isToolOnly !== true);
   for (const operation of commands) {
     const { short } = operation.definition;
-    if (short !== undefined) addCommand(program, short, operation, rest, onCall);
+    if (short !== undefined) addCommand(program, short, operation, rest, onCall).helpGroup('Daily commands:');
   }
   const parents = new Map<string, Command>();
   for (const operation of commands) {

@@ -135,7 +135,9 @@ export const workspaceCreate = defineOperation({
   ],
   run: async (context, input) => {
     if (input.empty && input.seed_path !== undefined) {
-      throw new PyroError('usage', 'empty and seed_path exclude each other', { hint: 'give one of the two' });
+      throw new PyroError('usage', 'a workspace is empty or has a seed_path, not both', {
+        hint: 'leave one of the two out',
+      });
     }
     return await workspacesOf(context).create(
       {

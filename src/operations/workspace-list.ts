@@ -49,7 +49,7 @@ export const workspaceList = defineOperation({
     { why: 'What came from the checkout in this folder', command: 'pyro ps --folder .' },
     {
       why: 'Delete all of one task',
-      command: 'pyro workspace list --label task=42 --quiet | xargs -n 1 pyro workspace delete',
+      command: 'pyro workspace list --label task=42 --quiet | xargs pyro rm',
     },
   ],
   run: async (context, { label, state, folder, limit, cursor }) => {
@@ -58,7 +58,7 @@ export const workspaceList = defineOperation({
   },
   ids: ({ workspaces }) => workspaces.map(({ workspace_id: id }) => id),
   render: ({ workspaces, next_cursor }) => {
-    if (workspaces.length === 0) return 'no workspaces; make one with: pyro create (workspace_create)\n';
+    if (workspaces.length === 0) return 'no workspaces; make one with: pyro create\n';
     const rows = workspaces.map((each) => [
       each.workspace_id,
       each.state,

@@ -51,6 +51,7 @@ describe('in bash', () => {
     expect(complete('workspace', 'file', '')).toEqual(expect.arrayContaining(['list', 'read', 'write']));
     expect(complete('workspace', 'exec-')).toEqual(['exec-signal']);
     expect(complete('mcp', '')).toContain('serve');
+    expect(complete('')).toEqual(expect.arrayContaining(['ps', 'exec', 'sh', 'apply', 'rm']));
   });
 
   it('options are those of the command', () => {
@@ -58,6 +59,7 @@ describe('in bash', () => {
     expect(complete('workspace', 'create', 'debian', ':', '12', '--seed')).toEqual(['--seed-path']);
     expect(complete('run', '--mem')).toEqual(['--mem-mib']);
     expect(complete('doctor', '--mem')).toEqual([]);
+    expect(complete('diff', '--stat')).toEqual(['--stat-only']);
   });
 
   it('values are offered where they are known', () => {

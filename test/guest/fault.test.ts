@@ -45,7 +45,7 @@ afterAll(async () => {
 });
 
 const create = async (): Promise<string> =>
-  (await home.json(createdSchema, 'workspace', 'create', 'debian:12', '--json')).workspace_id;
+  (await home.json(createdSchema, 'workspace', 'create', 'debian:12', '--empty', '--json')).workspace_id;
 
 const show = async (id: string, command: string): Promise<string> =>
   (await home.json(execSchema, 'workspace', 'exec', id, '--json', '--', command)).stdout;

@@ -143,7 +143,7 @@ describe.skipIf(missing !== undefined)(`small images${missing === undefined ? ''
       { Env: ['PATH=/bin'], WorkingDir: '/made' },
     );
     const env = { PYRO_HOME: home };
-    const created = await pyro(['workspace', 'create', image, '--json'], { env });
+    const created = await pyro(['workspace', 'create', image, '--empty', '--json'], { env });
     const { workspace_id: id } = z
       .object({ workspace_id: z.string() })
       .parse(JSON.parse(created.stdout.toString('utf8')));

@@ -66,7 +66,7 @@ beforeAll(async () => {
   home = openRealHome();
   folder = mkdtempSync(join(tmpdir(), 'pyro-secret-'));
   writeFileSync(join(folder, 'key'), `${fromFile}\n`, { mode: 0o600 });
-  const secrets = ['--secret', 'TOKEN=-', '--secret-file', `KEY=${join(folder, 'key')}`];
+  const secrets = ['--empty', '--secret', 'TOKEN=-', '--secret-file', `KEY=${join(folder, 'key')}`];
   const created = await pyro(['workspace', 'create', 'debian:12', ...secrets, '--json'], `${value}\n`);
   const schema = z.object({ workspace_id: z.string(), secrets: z.array(z.looseObject({ name: z.string() })) });
   const { workspace_id: made, secrets: names } = schema.parse(JSON.parse(created.stdout));

@@ -13,7 +13,7 @@ const execSchema = z.object({ stdout: z.string(), exit_code: z.number(), shell: 
 let id = '';
 
 beforeAll(async () => {
-  id = (await pyro(['workspace', 'create', '--quiet'])).stdout.toString('utf8').trim();
+  id = (await pyro(['workspace', 'create', '--empty', '--quiet'])).stdout.toString('utf8').trim();
 });
 afterAll(async () => {
   await pyro(['workspace', 'delete', id]);

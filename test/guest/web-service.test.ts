@@ -50,7 +50,7 @@ let visits = 0;
 
 beforeAll(async () => {
   home = openRealHome();
-  const options = ['--network-policy', 'egress+published-ports', '--secret', 'KEY=-', '--json'];
+  const options = ['--empty', '--network-policy', 'egress+published-ports', '--secret', 'KEY=-', '--json'];
   const creating = home.start(['workspace', 'create', 'debian:12', ...options]);
   creating.stdin?.end(key);
   id = z.object({ workspace_id: z.string() }).parse(JSON.parse(await outputOf(creating))).workspace_id;

@@ -16,7 +16,7 @@ const mostDaemonMib = 300;
 let id = '';
 
 beforeAll(async () => {
-  id = (await pyro(['workspace', 'create', '--quiet'])).stdout.toString('utf8').trim();
+  id = (await pyro(['workspace', 'create', '--empty', '--quiet'])).stdout.toString('utf8').trim();
 });
 afterAll(async () => {
   await pyro(['workspace', 'delete', id]);

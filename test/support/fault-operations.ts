@@ -51,7 +51,7 @@ function patch({ round }: Before): string {
 export const faultOperations: readonly FaultOperation[] = [
   {
     name: 'create',
-    args: () => ['workspace', 'create', 'debian:12'],
+    args: () => ['workspace', 'create', 'debian:12', '--empty'],
     tool: () => ({ name: 'workspace_create', arguments: { environment: 'debian:12' } }),
     allowed: untouched,
   },
