@@ -1,6 +1,6 @@
 // The examples with a real guest: programs over MCP and with the library, a model, and a step of a CI job.
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,6 +45,25 @@ it('patches and files come from standard input, byte for byte', () => {
     expect(pipe(['workspace', 'file', 'read', id, 'blob.bin'])).toEqual(bytes);
   } finally {
     pipe(['workspace', 'delete', id]);
+  }
+});
+
+it('in a checkout the short commands make, find and bring home its workspace', () => {
+  const run = (folder: string, ...args: string[]) =>
+    spawnSync(pyro, args, { cwd: folder, encoding: 'utf8', input: '', env });
+  mkdirSync(join(project, 'deep'), { recursive: true });
+  const id = run(join(project, 'deep'), 'create', '--quiet').stdout.trim();
+  try {
+    expect(run(project, 'ps', '--folder', '.', '-q').stdout).toBe(`${id}\n`);
+    const done = run(join(project, 'deep'), 'exec', '--', 'cat message.txt; echo fixed > message.txt');
+    expect(done).toMatchObject({ status: 0, stdout: 'broken\n', stderr: expect.stringContaining(`[workspace] ${id}`) });
+    expect(run(project, 'diff', '--stat-only').stdout).toContain('message.txt');
+    expect(run(project, 'apply').status).toBe(0);
+    expect(readFileSync(join(project, 'message.txt'), 'utf8')).toBe('fixed\n');
+  } finally {
+    const removed = run(project, 'rm', 'nobody', id);
+    expect(removed).toMatchObject({ status: 1, stdout: expect.stringContaining(`deleted ${id}`) });
+    expect(removed.stderr).toContain('nobody');
   }
 });
 

@@ -1,0 +1,40 @@
+// Several workspaces on one command line, and none where one is wanted: what is said, and the exit code.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { pyro } from '../support/pyro.ts';
+
+let home = '';
+let env: Readonly<Record<string, string>> = {};
+beforeAll(() => {
+  home = mkdtempSync(join(tmpdir(), 'ph-'));
+  env = { PYRO_HOME: home };
+});
+afterAll(async () => {
+  await pyro(['daemon', 'stop', '--force'], { env });
+  rmSync(home, { recursive: true, force: true });
+});
+
+it('each of several unknown ones is told', async () => {
+  const { exitCode, stderr } = await pyro(['rm', 'one', 'two'], { env });
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/error: .*one[\s\S]*error: .*two/);
+  const json = await pyro(['rm', 'one', 'two', '--json'], { env });
+  expect(json.exitCode).toBe(1);
+  expect(JSON.parse(json.stdout.toString('utf8'))).toMatchObject({
+    results: ['one', 'two'].map((name) => ({ workspace_id: name, error: { code: 'workspace_unknown' } })),
+  });
+});
+
+it('without a workspace of this folder the error says how to make one', async () => {
+  const { exitCode, stderr } = await pyro(['exec', '--', 'true'], { env });
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(/none came from .*\n.*pyro workspace create\n/);
+});
+
+it('empty and a seed exclude each other', async () => {
+  const { exitCode, stderr } = await pyro(['create', '--empty', '--seed-path', '.'], { env });
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain('--seed-path, not both');
+});
