@@ -6,6 +6,7 @@ import { type ErrorReport, PyroError } from '../shared/errors.ts';
 import {
   type HostPathPolicy,
   type NetworkCeiling,
+  networkCeilings,
   type ProjectSource,
   packageSourceKinds,
 } from '../shared/policy-types.ts';
@@ -50,7 +51,7 @@ export const callSchema = z.strictObject({
       .nullable(),
     network: z
       .strictObject({
-        policy: z.enum(['off', 'egress', 'egress+published-ports']),
+        policy: z.enum(networkCeilings),
         allow: z.array(text).max(1024),
         packageSources: z.enum(packageSourceKinds).default('none'),
       })

@@ -2,7 +2,7 @@
 
 /** What programs and libraries say when there is no route, or nobody to ask for a name */
 const signs =
-  /network is unreachable|ENETUNREACH|EAI_AGAIN|could not resolve|temporary failure (?:in name resolution|resolving)|name or service not known|no address associated|failed to (?:resolve|lookup)|nodename nor servname|server misbehaving|connection refused.*:53\b|bad address/i;
+  /network is unreachable|ENETUNREACH|EAI_AGAIN|could not resolve|temporary failure (?:in name resolution|resolving)|name or service not known|no address associated|failed to (?:resolve|lookup)|nodename nor servname|server misbehaving|connection refused.*:53\b|bad address|failed to connect to (?!localhost|127\.|\[?::1)\S+ port/i;
 
 /** Undefined for a guest with a network, a command that succeeded, or output that speaks of something else. */
 export function noteOnNetwork(

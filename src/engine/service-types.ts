@@ -1,6 +1,7 @@
 // Services as operations see them.
 import type { CallContext } from '../shared/call-context.ts';
 import type { PortRequest } from './publish.ts';
+import type { WorkspaceCall } from './workspace-types.ts';
 
 export type RestartPolicy = 'never' | 'on-failure' | 'always';
 export type ServiceState = 'starting' | 'running' | 'restarting' | 'exited' | 'stopped' | 'failed';
@@ -95,7 +96,7 @@ export interface ServiceListResult {
 }
 
 export interface WorkspaceServices {
-  start(id: string, request: ServiceStartRequest, call: CallContext): Promise<ServiceView>;
+  start(id: string, request: ServiceStartRequest, call: WorkspaceCall): Promise<ServiceView>;
   list(id: string): Promise<ServiceListResult>;
   status(id: string, name: string, call: CallContext): Promise<ServiceView>;
   logs(id: string, request: ServiceLogsRequest, call: CallContext): Promise<ServiceLogsResult>;

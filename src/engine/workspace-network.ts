@@ -7,7 +7,7 @@ import { guestVariables } from '../network/guest-variables.ts';
 import type { PackageSources } from '../network/package-sources.ts';
 import { grantOff, intersectGrants, makeGrant, type NetworkGrant, widenGrant } from '../network/policy.ts';
 import { PyroError } from '../shared/errors.ts';
-import { type NetworkCeiling, type PackageSourceKind, packageSourceKinds } from '../shared/policy-types.ts';
+import { type NetworkCeiling, type PackageSourceKind, packageSourceKinds, wayOutOf } from '../shared/policy-types.ts';
 import type { DeniedConnection } from './command-types.ts';
 import { handPackageSources } from './package-hand-over.ts';
 import type { NetworkPolicy } from './workspace-types.ts';
@@ -21,7 +21,7 @@ export function grantFor(
   if (policy === 'off') return grantOff;
   const wish = makeGrant(policy, asList(allow));
   if (ceiling === undefined) return wish;
-  const most = makeGrant(ceiling.policy, asList(ceiling.allow));
+  const most = makeGrant(wayOutOf(ceiling.policy), asList(ceiling.allow));
   const granted = intersectGrants(most, allow.length === 0 ? makeGrant(policy, asList(ceiling.allow)) : wish);
   if (granted.policy !== policy) {
     throw new PyroError('network_refused', `this server permits the network policy ${ceiling.policy}, not ${policy}`, {

@@ -1,7 +1,7 @@
 // Services of a workspace as operations call them.
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
-import { hintCall } from '../shared/hint-words.ts';
+import { type NetworkCeiling, permitsPorts } from '../shared/policy-types.ts';
 import type { Service } from './service.ts';
 import { readServiceLogs } from './service-logs.ts';
 import { isAlive, type ServiceRecord } from './service-record.ts';
@@ -18,6 +18,7 @@ import type { Workspace } from './workspace.ts';
 import { baseEnvironment, guestPath, workspacePath } from './workspace-exec.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
 import { refuseInRecord } from './workspace-secrets.ts';
+import type { WorkspaceCall } from './workspace-types.ts';
 
 const progressMs = 1000;
 
@@ -35,9 +36,9 @@ export function createServiceCalls(registry: WorkspaceRegistry): WorkspaceServic
 async function startService(
   workspace: Workspace,
   request: ServiceStartRequest,
-  call: CallContext,
+  call: WorkspaceCall,
 ): Promise<ServiceView> {
-  const record = draftOf(workspace, request);
+  const record = draftOf(workspace, request, call.network);
   return await workspace.use(call, async ({ guest }) => {
     const service = await workspace.tenants.services.start(guest.client, record);
     try {
@@ -86,14 +87,13 @@ async function stopService(workspace: Workspace, name: string, call: CallContext
 }
 
 /** The record of a new service. What is wrong with the request is told before a guest is started for it. */
-function draftOf(workspace: Workspace, request: ServiceStartRequest): ServiceRecord {
+function draftOf(
+  workspace: Workspace,
+  request: ServiceStartRequest,
+  ceiling: NetworkCeiling | undefined,
+): ServiceRecord {
   const ports = request.publishedPorts;
-  const { network_policy: policy } = workspace.record;
-  if (ports.length > 0 && policy !== 'egress+published-ports') {
-    throw new PyroError('ports_unavailable', `the network policy ${policy} of the workspace publishes no ports`, {
-      hint: `create the workspace with: ${hintCall('workspace.create', { network_policy: 'egress+published-ports' })}`,
-    });
-  }
+  if (ports.length > 0) refuseUnpermittedPorts(workspace, ceiling);
   const { command, cwd, readyFile, readyTcp, readyHttp, readyCommand } = request;
   const texts = [command, cwd, readyFile, readyTcp, readyHttp, readyCommand].filter((text) => text !== undefined);
   const variables = Object.entries(request.env).flat();
@@ -131,6 +131,19 @@ function draftOf(workspace: Workspace, request: ServiceStartRequest): ServiceRec
     restart_count: 0,
     attempts: 0,
   };
+}
+
+/**
+ * A port is a way in, on the loopback of this machine; by it nothing leaves the guest, so that no policy of the
+ * workspace has to open a way out for it. What a server permits holds all the same.
+ */
+function refuseUnpermittedPorts(workspace: Workspace, ceiling: NetworkCeiling | undefined): void {
+  if (ceiling === undefined || permitsPorts(ceiling.policy)) return;
+  // Whoever has made the workspace has granted them.
+  if (permitsPorts(workspace.record.network_policy)) return;
+  throw new PyroError('ports_unavailable', `this server permits the network policy ${ceiling.policy}: no ports`, {
+    hint: `start the service without published_ports, or let the person who runs the server start it with --network-policy ${ceiling.policy === 'off' ? 'published-ports' : 'egress+published-ports'}`,
+  });
 }
 
 /** A port alone is one of the guest itself. */

@@ -15,7 +15,7 @@ import type { House } from './house.ts';
 import type { Project } from './project.ts';
 import { errorResult, successResult } from './result.ts';
 import { invokeTwice } from './second-try.ts';
-import type { ToolEntry } from './tools.ts';
+import { defaultWayOut, type ToolEntry } from './tools.ts';
 import { capWait, waitingSignal } from './waits.ts';
 
 export interface CallRequest {
@@ -91,6 +91,7 @@ function complete(
   const { properties, required = [] } = entry.inputSchema;
   const isOpen = (name: string): boolean =>
     properties[name] !== undefined && !required.includes(name) && args[name] === undefined;
+  const network = properties['network_policy'];
   const takesEnvironment = isOpen('environment');
   const environment = project?.environment ?? house.options.environment;
   const base = project?.source?.path ?? exportsFolder(house);
@@ -98,7 +99,9 @@ function complete(
     input: {
       ...(takesEnvironment ? { environment } : {}),
       ...(isOpen('package_sources') ? { package_sources: house.options.package_sources } : {}),
-      ...(isOpen('network_policy') ? { network_policy: house.options.network_policy } : {}),
+      ...(network !== undefined && isOpen('network_policy')
+        ? { network_policy: defaultWayOut(network, house.options) }
+        : {}),
       ...args,
       ...absolutePaths(args, entry.facts.hostPathFields, base),
     },

@@ -1,4 +1,5 @@
 // What a host tells its model about this server: rules first, within what every host shows.
+import { permitsPorts, wayOutOf } from '../shared/policy-types.ts';
 import type { ServerOptions } from '../shared/server-options.ts';
 import { modes } from './modes.ts';
 import type { ToolEntry } from './tools.ts';
@@ -35,7 +36,7 @@ export function instructionsFor(
     ...(options.mode === undefined ? [] : [modes[options.mode].purpose]),
     ...(hasWorkspaces ? [`Project: ${projectLine(options)}`] : []),
     `Environment unless a call names one: ${options.environment === 'auto' ? 'chosen by the project’s lock files; the result says which and why' : options.environment}.${cached.length === 0 ? '' : ` Cached: ${cached.join(', ').slice(0, 300)}; others are fetched first.`}`,
-    `Network: ${networkLine(options)}`,
+    `Network: ${networkLine(options, tools)}`,
   ];
   return lines.join('\n').slice(0, longestInstructions);
 }
@@ -48,10 +49,16 @@ function projectLine(options: ServerOptions): string {
   return `${source.replace(/\/\/[^/@]*@/, '//').slice(0, 200)}${ref}; workspace_create takes it by itself.`;
 }
 
-function networkLine({ network_policy: policy, allow, package_sources: packages }: ServerOptions): string {
+function networkLine(
+  { network_policy: policy, allow, package_sources: packages }: ServerOptions,
+  tools: readonly ToolEntry[],
+): string {
   const managers = 'npm, pip, apt, Go and Cargo load packages as on the host';
-  if (policy === 'off' && packages !== 'none') return `${managers}; nothing else is reachable.`;
-  if (policy === 'off') return 'off; workspaces reach nothing, so vendor or export what a build needs.';
+  const hasPorts = permitsPorts(policy) && tools.some(({ name }) => name === 'service_start');
+  const ports = hasPorts ? ' Services may have ports here, at 127.0.0.1: published_ports.' : '';
+  if (wayOutOf(policy) === 'off' && packages !== 'none') return `${managers}; nothing else is reachable.${ports}`;
+  if (wayOutOf(policy) === 'off')
+    return `off; workspaces reach nothing, so vendor or export what a build needs.${ports}`;
   const hosts = allow.length === 0 ? 'public addresses' : allow.join(', ').slice(0, 200);
-  return `${policy}, at most: ${hosts}${packages === 'none' ? '' : `; ${managers}`}. Ask for less with network_policy off.`;
+  return `${policy}, at most: ${hosts}${packages === 'none' ? '' : `; ${managers}`}. Ask for less with network_policy off.${ports}`;
 }

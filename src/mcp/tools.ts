@@ -1,4 +1,5 @@
 // The tools of one server: chosen by profile or mode, with schemas, annotations and what is fixed.
+import { wayOutOf } from '../shared/policy-types.ts';
 import type { ServerOptions } from '../shared/server-options.ts';
 import type { Audience } from './audience.ts';
 import type { ObjectSchema, PropertySchema, ToolFacts } from './catalogue.ts';
@@ -50,7 +51,7 @@ function describeTool(facts: ToolFacts, mode: Mode | undefined, options: ServerO
 /** False when no guest of this server can get a way out, whatever a model asks for. */
 function canReachNetwork(mode: Mode | undefined, options: ServerOptions): boolean {
   if (mode?.fixed['workspace_create']?.['network_policy'] === 'off') return false;
-  return options.network_policy !== 'off' || options.package_sources !== 'none';
+  return wayOutOf(options.network_policy) !== 'off' || options.package_sources !== 'none';
 }
 
 export function annotationsOf({ effect, tool }: ToolFacts, hasNetwork: boolean): Readonly<Record<string, boolean>> {
@@ -86,6 +87,12 @@ function metaOf({ tool }: ToolFacts): Record<string, string | number | boolean> 
   return Object.keys(meta).length === 0 ? undefined : meta;
 }
 
+/** What a call gets that names no policy; a tool without ports has no policy of that name. */
+export function defaultWayOut(property: PropertySchema, { network_policy: policy }: ServerOptions): string {
+  const wayOut = wayOutOf(policy);
+  return Array.isArray(property['enum']) && !property['enum'].includes(wayOut) ? 'egress' : wayOut;
+}
+
 function without(schema: ObjectSchema, names: readonly string[]): ObjectSchema {
   const { required, ...rest } = schema;
   const properties = Object.entries(schema.properties).filter(([name]) => !names.includes(name));
@@ -111,6 +118,6 @@ function withDefaults(schema: ObjectSchema, options: ServerOptions): ObjectSchem
         : { ...environment, default: options.environment, description: 'Environment or OCI image reference' };
   }
   if (packages !== undefined) properties['package_sources'] = { ...packages, default: options.package_sources };
-  if (network !== undefined) properties['network_policy'] = { ...network, default: options.network_policy };
+  if (network !== undefined) properties['network_policy'] = { ...network, default: defaultWayOut(network, options) };
   return { ...schema, properties };
 }

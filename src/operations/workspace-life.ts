@@ -104,7 +104,7 @@ export const workspaceCreate = defineOperation({
     network_policy: z
       .enum(['off', 'egress', 'egress+published-ports'])
       .default('off')
-      .describe('Way out of the guest; more than the server allows is refused'),
+      .describe('Way out of the guest, which ports of services do not need; more than the server allows is refused'),
     secrets: secretsField,
     allow: z
       .array(z.string())

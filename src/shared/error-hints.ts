@@ -88,7 +88,8 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   shell_ended: `open another one with: ${hintCall('workspace.shell.open')}`,
   service_unknown: `see which there are with: ${hintCall('workspace.service.list')}`,
   service_running: `stop it first: ${hintCall('workspace.service.stop')}`,
-  ports_unavailable: 'the message says what keeps them: create the workspace with published ports',
+  ports_unavailable:
+    'start the service without published_ports, or let the person who runs the server permit them with --network-policy',
   limit_reached: 'end or delete one of them first',
   path_refused: 'choose a path inside of the project',
   port_taken: 'name another host port, or none to get a free one',

@@ -24,9 +24,23 @@ export interface ProjectSource {
 export const packageSourceKinds = ['none', 'host', 'host+credentials'] as const;
 export type PackageSourceKind = (typeof packageSourceKinds)[number];
 
+/** What a server permits: a way out of its guests, ports of their services on 127.0.0.1 of this machine, both, or neither. */
+export const networkCeilings = ['off', 'published-ports', 'egress', 'egress+published-ports'] as const;
+export type NetworkCeilingPolicy = (typeof networkCeilings)[number];
+
+/** The way out that a workspace has where a call asks for none: a port is a way in, which its service asks for. */
+export function wayOutOf(policy: NetworkCeilingPolicy): Exclude<NetworkCeilingPolicy, 'published-ports'> {
+  return policy === 'published-ports' ? 'off' : policy;
+}
+
+/** True where services may have ports of this machine. */
+export function permitsPorts(policy: NetworkCeilingPolicy): boolean {
+  return policy === 'published-ports' || policy === 'egress+published-ports';
+}
+
 /** The most that a workspace of a server may reach, and what it gets unless it asks for less. */
 export interface NetworkCeiling {
-  readonly policy: 'off' | 'egress' | 'egress+published-ports';
+  readonly policy: NetworkCeilingPolicy;
   /** Hosts that may be reached, `host`, `*.domain` or `host:port`; none given: public addresses */
   readonly allow: readonly string[];
   readonly packageSources: PackageSourceKind;

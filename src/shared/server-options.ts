@@ -1,6 +1,6 @@
 // What `pyro mcp serve` takes: one schema for the command line, the server and the commands that connect chat hosts.
 import { z } from 'zod';
-import { packageSourceKinds } from './policy-types.ts';
+import { networkCeilings, packageSourceKinds, wayOutOf } from './policy-types.ts';
 
 export const modeNames = ['repro-fix', 'inspect', 'cold-start', 'review-eval'] as const;
 
@@ -29,9 +29,11 @@ export const serverOptionsSchema = z
       .default('debian:12')
       .describe('Environment of calls that name none; auto chooses by the lock files of the project'),
     network_policy: z
-      .enum(['off', 'egress', 'egress+published-ports'])
-      .default('off')
-      .describe('The most that a workspace of this server may get, and what it gets by default'),
+      .enum(networkCeilings)
+      .default('published-ports')
+      .describe(
+        'The most that a workspace of this server may get, and the way out that it gets by default; published-ports: none, and services may have ports at 127.0.0.1; off: not even that',
+      ),
     allow: z
       .array(z.string().min(1))
       .default([])
@@ -71,7 +73,7 @@ export const serverOptionsSchema = z
   )
   .refine(({ repo_url: url, repo_ref: ref }) => ref === undefined || url !== undefined, '--repo-ref needs --repo-url')
   .refine(
-    ({ allow, network_policy: policy }) => allow.length === 0 || policy !== 'off',
+    ({ allow, network_policy: policy }) => allow.length === 0 || wayOutOf(policy) !== 'off',
     '--allow needs --network-policy egress',
   );
 export type ServerOptions = z.infer<typeof serverOptionsSchema>;

@@ -135,5 +135,12 @@ describe('the project', () => {
       allow: ['a.org', '*.b.org'],
     });
     expect(await seededBy(flags, undefined, { network_policy: 'off' })).toMatchObject({ network_policy: 'off' });
+    // Nobody has said anything: nothing leaves, and a port is a way in.
+    const silent = { ceiling: 'published-ports', network_policy: 'off' };
+    expect(await seededBy(['--no-project-source'])).toMatchObject(silent);
+    expect(await seededBy(['--no-project-source', '--network-policy', 'off'])).toMatchObject({
+      ...silent,
+      ceiling: 'off',
+    });
   });
 });

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServiceLogsResult, ServiceStartRequest, ServiceView } from '../../src/engine/service-types.ts';
 import type { ShellReadRequest, ShellReadResult } from '../../src/engine/shell-types.ts';
+import type { NetworkCeiling } from '../../src/shared/policy-types.ts';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 
 let house: TestHouse;
@@ -173,7 +174,7 @@ const app = `mkdir -p app; echo 0 > app/count
 ( while :; do n=$(cat app/count); echo $((n+1)) > app/next; mv app/next app/count; sleep 1; done ) &
 exec perl server.pl`;
 
-async function start(request: Partial<ServiceStartRequest>): Promise<ServiceView> {
+async function start(request: Partial<ServiceStartRequest>, network?: NetworkCeiling): Promise<ServiceView> {
   const usual: ServiceStartRequest = {
     name: 'web',
     command: 'sh app.sh',
@@ -190,7 +191,7 @@ async function start(request: Partial<ServiceStartRequest>): Promise<ServiceView
     publishedPorts: [],
     waitMs: 120_000,
   };
-  return await house.workspaces().services.start(id, { ...usual, ...request }, call());
+  return await house.workspaces().services.start(id, { ...usual, ...request }, call({ network }));
 }
 
 async function logs(cursor: number | undefined, waitMs = 0): Promise<ServiceLogsResult> {
@@ -275,11 +276,14 @@ describe('a web application as a service', () => {
     expect(await ask()).toBe('');
   });
 
-  it('that asks for a port of the host says that it cannot have one here', async () => {
-    await expect(
-      start({ name: 'port', publishedPorts: [{ hostPort: undefined, guestPort: 8080 }] }),
-    ).rejects.toMatchObject({
+  it.each([
+    ['off', 'published-ports'],
+    ['egress', 'egress+published-ports'],
+  ] as const)('gets no port of the host from a server that permits %s, and is told of %s', async (policy, needed) => {
+    const request = { name: 'port', publishedPorts: [{ hostPort: undefined, guestPort: 8080 }] };
+    await expect(start(request, { policy, allow: [], packageSources: 'none' })).rejects.toMatchObject({
       code: 'ports_unavailable',
+      hint: expect.stringMatching(new RegExp(` --network-policy ${needed.replace('+', '.')}$`)),
     });
   });
 });

@@ -50,7 +50,7 @@ let visits = 0;
 
 beforeAll(async () => {
   home = openRealHome();
-  const options = ['--empty', '--network-policy', 'egress+published-ports', '--secret', 'KEY=-', '--json'];
+  const options = ['--empty', '--secret', 'KEY=-', '--json'];
   const creating = home.start(['workspace', 'create', 'debian:12', ...options]);
   creating.stdin?.end(key);
   id = z.object({ workspace_id: z.string() }).parse(JSON.parse(await outputOf(creating))).workspace_id;
@@ -108,6 +108,21 @@ it('is up when it answers, and serves many at once from several processes', asyn
   );
   expect(new Set(lines.map(([, worker]) => worker)).size).toBeGreaterThan(1);
   expect(await visit('wrong')).toEqual({ status: 403, text: 'no\n' });
+});
+
+it('is reached from the host alone: nothing leaves the guest because of its port', async () => {
+  const outside = "tail -n +3 /proc/net/dev | grep -v '^ *lo:'; curl -sS -m 20 http://192.0.2.1/";
+  const tried = home.start(['workspace', 'exec', id, '--json', '--', outside]);
+  tried.stdin?.end();
+  const printed: Buffer[] = [];
+  tried.stdout?.on('data', (chunk: Buffer) => printed.push(chunk));
+  expect(await new Promise((resolve) => tried.once('close', resolve))).toBe(7);
+  expect(JSON.parse(Buffer.concat(printed).toString())).toMatchObject({
+    stdout: '',
+    stderr: expect.stringContaining('192.0.2.1'),
+    network_note: expect.stringContaining('network_policy off'),
+  });
+  expect((await visit('wrong')).status).toBe(403);
 });
 
 it('shows its log live, without the secret, until Ctrl-C, which is no failure', async () => {

@@ -118,6 +118,30 @@ describe('a server', () => {
     });
   });
 
+  it.each([
+    ['published-ports', 'off', 'off'],
+    ['off', 'off', 'off'],
+    ['egress', 'egress', 'egress'],
+    ['egress+published-ports', 'egress+published-ports', 'egress'],
+  ])('under the network policy %s gives workspaces %s and single commands %s', (policy, workspace, command) => {
+    const tools = select({ network_policy: policy });
+    const given = ['workspace_create', 'vm_run'].map(
+      (name) => tools.find((tool) => tool.name === name)?.inputSchema.properties['network_policy']?.['default'],
+    );
+    expect(given).toEqual([workspace, command]);
+  });
+
+  it.each([
+    [{ profile: 'workspace-full' }, true],
+    [{ mode: 'cold-start', network_policy: 'egress+published-ports' }, true],
+    [{ profile: 'workspace-full', network_policy: 'off' }, false],
+    [{ profile: 'workspace-full', network_policy: 'egress' }, false],
+    [{}, false],
+  ])('with %j says in its instructions that services may have ports: %s', (flags, may) => {
+    const options = serverOptionsSchema.parse(flags);
+    expect(instructionsFor(options, selectTools(catalogue, options)).includes('published_ports')).toBe(may);
+  });
+
   it('keeps its instructions within what every host shows, whatever the flags', () => {
     const long = { repo_url: `https://x:y@example.org/${'a'.repeat(500)}`, repo_ref: 'b'.repeat(300) };
     for (const mode of [undefined, ...modeNames]) {
