@@ -66,6 +66,8 @@ export interface RunResult {
   readonly denied_connections: DeniedConnection[];
   /** Why it could reach nothing, when its output shows that it tried without a network */
   readonly network_note: string | null;
+  /** Where a program is that was not found */
+  readonly program_note: string | null;
   readonly cleanup: { readonly deleted: boolean; readonly reason: string };
 }
 

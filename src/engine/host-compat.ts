@@ -74,6 +74,7 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
         accelerator: 'none',
         denied_connections: [],
         network_note: null,
+        program_note: null,
         cleanup: { deleted: true, reason: 'post_exec_cleanup' },
       };
     } finally {

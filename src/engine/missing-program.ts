@@ -1,5 +1,8 @@
 // The line that helps where a command ended with 127: which environments have the program, and what would install it.
 
+import { posix } from 'node:path';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+
 const build = ['debian:12-build', 'debian:12-dev'] as const;
 const dev = ['debian:12-dev'] as const;
 
@@ -51,9 +54,17 @@ export function noteOnProgram(
   if (program === undefined) return null;
   const others = program.environments.filter((each) => each !== environment);
   const install = `apt-get update && apt-get install -y ${program.package}`;
-  const way =
-    sources === 'none'
-      ? `or, in a workspace created with package_sources host: ${install}`
-      : `or, where the environment has apt: ${install}`;
-  return `${name} is not in ${environment}; create the workspace with environment ${others.join(' or ')}, ${way}`;
+  const way = sources === 'none' ? 'with package_sources host' : 'where the environment has apt';
+  return `${name} is not in ${environment}; the environment ${others.join(' or ')} has it, or, ${way}: ${install}`;
+}
+
+/** The error of a command that could not be started, with the note as its hint where the program is known. */
+export function withProgramNote(
+  error: unknown,
+  where: { readonly environment: string; readonly package_sources: string },
+  program = '',
+): unknown {
+  if (!isPyroError(error, 'command_not_found')) return error;
+  const hint = noteOnProgram(where, notFound, { stdout: '', stderr: `${posix.basename(program)}: not found` });
+  return hint === null ? error : new PyroError('command_not_found', error.message, { hint, cause: error });
 }

@@ -11,12 +11,15 @@ import type { Paths } from '../system/paths.ts';
 import { Capture } from './capture.ts';
 import type { RunIo, RunRequest, RunResult } from './engine-types.ts';
 import type { MachineRoom } from './machine-room.ts';
+import { noteOnProgram, withProgramNote } from './missing-program.ts';
 import { noteOnNetwork } from './network-note.ts';
 import { prepareRunSeed } from './seed.ts';
 import { runsFolder, startThrowAway, sweepRuns } from './throw-away.ts';
 import { deniedConnections, grantFor, permitPackageSources, WorkspaceNetwork } from './workspace-network.ts';
 
 const capturedBytes = 8 * 1024 * 1024;
+/** Of what is shown live, what notes are made from, `bytes` of each stream */
+const saidBytes = 16 * 1024;
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export async function runInGuest(
@@ -41,8 +44,10 @@ export async function runInGuest(
   secrets.hide(network.secretValues);
   if (!secrets.isEmpty) machine.guest.client.newOutputFilter = () => secrets.redactor();
   const started = performance.now();
-  const process = await machine.guest.client.start(startRequest(request, environment, io, network.variables), {
-    signal: context.signal,
+  const where = { environment: request.environment, package_sources: packageSources };
+  const start = startRequest(request, environment, io, network.variables);
+  const process = await machine.guest.client.start(start, { signal: context.signal }).catch((error: unknown) => {
+    throw withProgramNote(error, where, request.argv[0]);
   });
   const outcome = await followProcess(process, io, context.signal);
   return {
@@ -59,7 +64,8 @@ export async function runInGuest(
     execution_mode: 'guest',
     accelerator: room.host.choice.accelerator,
     denied_connections: deniedConnections(await network.refusedSince(0)),
-    network_note: noteOnNetwork(network.isOn, outcome.exit.exit_code, outcome.streams),
+    network_note: noteOnNetwork(network.isOn, outcome.exit.exit_code, outcome.said),
+    program_note: noteOnProgram(where, outcome.exit.exit_code, outcome.said),
     cleanup: { deleted: true, reason: 'post_exec_cleanup' },
   };
 }
@@ -102,8 +108,10 @@ async function followProcess(
   process: GuestProcess,
   io: RunIo | undefined,
   signal: AbortSignal,
-): Promise<{ exit: ExitEvent; streams: Streams }> {
+): Promise<{ exit: ExitEvent; streams: Streams; said: Streams }> {
   const captures = { stdout: new Capture(capturedBytes), stderr: new Capture(capturedBytes) };
+  // What is shown live is kept as well, as far as a note needs it.
+  const shown = { stdout: new Capture(saidBytes), stderr: new Capture(saidBytes) };
   const sinks = { stdout: io?.stdout, stderr: io?.stderr };
   const inputEnd = new AbortController();
   const undo = io?.onStarted({
@@ -118,9 +126,13 @@ async function followProcess(
     const exit = await process.follow(async (stream, bytes) => {
       const sink = sinks[stream];
       if (sink === undefined) captures[stream].add(bytes);
-      else await writeTo(sink, bytes, signal);
+      else {
+        shown[stream].add(bytes);
+        await writeTo(sink, bytes, signal);
+      }
     });
-    return { exit, streams: streamsOf(captures) };
+    const streams = streamsOf(captures);
+    return { exit, streams, said: io === undefined ? streams : streamsOf(shown) };
   } finally {
     inputEnd.abort();
     undo?.();

@@ -23,6 +23,7 @@ export const runOutput = z.object({
   accelerator: z.enum(['kvm', 'tcg', 'none']),
   denied_connections: z.array(z.object({ target: z.string(), rule: z.string(), reason: z.string() })),
   network_note: z.string().nullable(),
+  program_note: z.string().nullable().describe('Where a program is that was not found'),
   cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
 });
 
@@ -98,7 +99,7 @@ export const run = defineOperation({
     };
     return { ...(await engine.run(request, io, { signal, onProgress })) };
   },
-  render: ({ timed_out: timedOut, denied_connections: denied }) =>
-    `${denied.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${timedOut ? 'timed out; the guest was deleted\n' : ''}`,
+  render: ({ timed_out: timedOut, denied_connections: denied, network_note: network, program_note: program }) =>
+    `${denied.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${network === null ? '' : `[network] ${network}\n`}${program === null ? '' : `[run] ${program}\n`}${timedOut ? 'timed out; the guest was deleted\n' : ''}`,
   exitCode: (output) => output.exit_code,
 });

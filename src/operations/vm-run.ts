@@ -79,6 +79,7 @@ export const vmRun = defineOperation({
       `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${output.duration_ms} ms, ${output.execution_mode}, ${output.accelerator}`,
       ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
       ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
+      ...(output.program_note === null ? [] : [output.program_note]),
       ...(output.stdout === '' ? [] : ['--- stdout', output.stdout]),
       ...(output.stderr === '' ? [] : ['--- stderr', output.stderr]),
       ...(output.stdout_truncated || output.stderr_truncated ? ['output was cut'] : []),

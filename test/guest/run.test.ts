@@ -61,6 +61,15 @@ describe('pyro run', () => {
     expect(stderr).toContain('err\n');
   });
 
+  it.each([
+    ['by a shell', ['sh', '-c', 'make all'], /^sh: .*not found\n\[run\] make is not in debian:12; .*debian:12-build/],
+    ['itself', ['cargo', 'build'], /^error: .*cargo.*\nhint: cargo is not in debian:12; .*rust:1/],
+  ])('says of a program that is not found %s which environments have it', async (_how, command, words) => {
+    const { exitCode, stderr } = await pyro(['run', 'debian:12', '--', ...command]);
+    expect(stderr).toMatch(words);
+    expect(exitCode).toBe(127);
+  });
+
   it('carries bytes in and out unchanged', async () => {
     const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7919) % 256));
     const { stdout } = await pyro(['run', 'debian:12', '--', 'cat'], { input: bytes });

@@ -194,6 +194,28 @@ async function keepsAnswering({ call, ping }: Host, id: string): Promise<void> {
   expect(await long).toMatchObject({ exit_code: 0, stdout: 'slept\n' });
 }
 
+/** Without a sequence the logs wait for all that runs, and no longer than they were asked to. */
+async function waitsForWhatRuns({ call }: Host, id: string): Promise<void> {
+  const start = async (command: string): Promise<number> =>
+    z
+      .object({ sequence: z.number(), running: z.literal(true) })
+      .parse(await call('workspace_exec', { workspace_id: id, command, wait_seconds: 0 })).sequence;
+  const first = await start('sleep 2; echo one');
+  const second = await start('sleep 3; echo two; exit 3');
+  expect(await call('workspace_logs', { workspace_id: id, wait_seconds: 40, limit: 2 })).toMatchObject({
+    entries: [
+      { sequence: first, exit_code: 0, stdout: 'one\n', running: false },
+      { sequence: second, exit_code: 3, stdout: 'two\n', running: false },
+    ],
+  });
+  const endless = await start('sleep 4998');
+  const shown = await call('workspace_logs', { workspace_id: id, wait_seconds: 0.5, limit: 1 });
+  expect(shown).toMatchObject({ entries: [{ sequence: endless, running: true }] });
+  await call('workspace_exec_signal', { workspace_id: id, sequence: endless, signal_name: 'KILL' });
+  const ended = await call('workspace_logs', { workspace_id: id, wait_seconds: 40, limit: 1 });
+  expect(ended).toMatchObject({ entries: [{ sequence: endless, running: false }] });
+}
+
 async function cancels({ call }: Host, id: string): Promise<void> {
   const count = async (): Promise<string> =>
     z
@@ -240,6 +262,7 @@ it.each([
   await workOn(host, id);
   await bringHome(host, id);
   await keepsAnswering(host, id);
+  await waitsForWhatRuns(host, id);
   await cancels(host, id);
   await startsOver(host, id);
   const startedAt = performance.now();

@@ -1,7 +1,8 @@
 // A program that a guest does not have: what the result says of where it is.
 import { describe, expect, it } from 'vitest';
-import { noteOnProgram } from '../../../src/engine/missing-program.ts';
+import { noteOnProgram, withProgramNote } from '../../../src/engine/missing-program.ts';
 import { findEntry } from '../../../src/environment/catalogue.ts';
+import { PyroError } from '../../../src/shared/errors.ts';
 
 const plain = { environment: 'debian:12', package_sources: 'none' };
 const said = (stderr: string) => ({ stdout: '', stderr });
@@ -19,6 +20,18 @@ describe('a program that is not found', () => {
     expect(named.length).toBeGreaterThan(0);
     expect(named.filter((each) => findEntry(each) === undefined)).toEqual([]);
     expect(note).toContain('package_sources');
+  });
+
+  it('that was to be started itself is named in the hint of the error', () => {
+    const refused = new PyroError('command_not_found', 'command not found: make');
+    expect(withProgramNote(refused, plain, '/usr/bin/make')).toMatchObject({
+      code: 'command_not_found',
+      message: refused.message,
+      hint: expect.stringMatching(/^make is not in debian:12; the environment debian:12-build or /),
+    });
+    expect(withProgramNote(refused, plain, 'no-such')).toBe(refused);
+    const other = new PyroError('cwd_missing', 'there is no folder /make');
+    expect(withProgramNote(other, plain, 'make')).toBe(other);
   });
 
   it('goes without a note where nothing is known of it, or another thing failed', () => {
