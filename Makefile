@@ -3,7 +3,8 @@ SHELL := /bin/bash
 NODE_BIN := $(CURDIR)/node_modules/node/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/go/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup build guest guest-verify generate demo check test test-size bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean lock
+IN_ORDER := $(if $(filter random,$(ORDER)),--sequence.shuffle.tests --sequence.shuffle.files)
+.PHONY: help setup build guest guest-verify generate demo check test test-bare test-size bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 30
@@ -26,11 +27,14 @@ generate: build ## write the generated reference pages again
 demo: setup ## set-up, then the main job on real input
 	@bin/pyro demo
 
-check: setup ## set-up, then every gate and test
+check: setup ## set-up, then every gate and test; ORDER=random for the tests in random order
 	@scripts/check.sh
 
 test: build ## unit and contract tests only, no guest
-	@vitest run --project unit --project contract
+	@vitest run --project unit --project contract $(IN_ORDER)
+
+test-bare: ## set-up, demo and make check in a bare Debian 12, made for it and removed (root); TESTS='--project unit' for a part
+	@scripts/test-bare.sh $(TESTS)
 
 test-size: build ## outputs and changes at full size, up to a GiB and 100,000 files (make check has the smaller half)
 	@PYRO_SIZE=full vitest run --project size

@@ -6,6 +6,8 @@ export PATH="$PWD/node_modules/node/bin:$PWD/node_modules/.bin:$PWD/.tools/go/bi
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
 passed=0 failed=0 skipped=0
+in_order=()
+if [ "${ORDER:-}" = random ]; then in_order=(--sequence.shuffle.tests --sequence.shuffle.files); fi
 
 gate() {
   local name=$1
@@ -33,7 +35,7 @@ gate 'fuzz, 300 inputs each' node fuzz/run.ts --runs 300
 
 in_guest go test -json ./... >"$reports/go.json" 2>"$reports/go.err"
 go_status=$?
-vitest run --reporter=default --reporter=json --outputFile.json="$reports/vitest.json"
+vitest run "${in_order[@]}" --reporter=default --reporter=json --outputFile.json="$reports/vitest.json"
 vitest_status=$?
 counts=$(node scripts/count-tests.ts "$reports/go.json" "$reports/vitest.json") || counts='0 1 0'
 read -r p f s <<<"$counts"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Brings Go where the machine has none, or one that cannot build the guest agent: the toolchain module, into .tools/go.
 #
-# Usage: scripts/setup-go.sh     quick when a Go that fits is there; it comes from the Go module proxy ($GOPROXY)
+# Usage: scripts/setup-go.sh     quick when a Go that fits is there; it comes from the Go module proxy ($GOPROXY, or the
+# one that an older Go knows)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,7 +26,7 @@ if [ -n "$own" ] && is_at_least "$own" "$wanted"; then exit 0; fi
 # A Go of 1.21 or later brings the version that go.mod names by itself, unless it was told not to.
 if [ -n "$own" ] && is_at_least "$own" 1.21 && (cd guest && go list -m >/dev/null 2>&1); then exit 0; fi
 
-proxy=${GOPROXY:-}
+proxy=${GOPROXY:-$(GOTOOLCHAIN=local go env GOPROXY 2>/dev/null || true)}
 proxy=${proxy%%[,|]*}
 case $proxy in
   '' | direct) fail "Go ${wanted} or newer is missing: install golang-go, or set GOPROXY to a Go module proxy and run make setup again" ;;

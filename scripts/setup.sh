@@ -25,9 +25,11 @@ as_root() {
 packages=(
   qemu-system-x86 qemu-utils e2fsprogs squashfs-tools mmdebstrap git util-linux # what pyro calls
   cpio kmod zstd curl ca-certificates                                          # what builds the guest kit
-  docker-registry busybox-static attr shellcheck                               # what the tests and gates use
+  docker-registry busybox-static attr shellcheck xz-utils                      # what the tests and gates use
 )
 command -v npm >/dev/null || packages+=(npm)
+# Too old in Debian 12, but it knows a module proxy, which has a newer one: see setup-go.sh.
+[ -n "${GOPROXY:-}" ] || [ -x .tools/go/bin/go ] || command -v go >/dev/null || packages+=(golang-go)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
@@ -39,12 +41,27 @@ if [ ${#missing[@]} -gt 0 ]; then
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-stamp=node_modules/.pyro-setup
-if [ "$(cat "$stamp" 2>/dev/null)" != "$(sha256sum package-lock.json)" ]; then
-  say 'installing npm packages into node_modules (Node among them)'
+install_packages() {
   npm ci --no-audit --no-fund --loglevel=error
   # npm may hold back install scripts; this one brings Node itself.
   [ -x node_modules/node/bin/node ] || (cd node_modules/node && node installArchSpecificPackage)
+}
+stamp=node_modules/.pyro-setup
+if [ "$(cat "$stamp" 2>/dev/null)" != "$(sha256sum package-lock.json)" ]; then
+  say 'installing npm packages into node_modules (Node among them)'
+  machines=$(node --version 2>/dev/null || true)
+  install_packages
+  # npm leaves out what the Node that runs it is too old for, whichever will use it: then npm runs in ours once more.
+  if [ -n "$(node_modules/node/bin/node scripts/left-out.ts)" ]; then
+    own=$(mktemp -d)
+    trap 'rm -rf "$own"' EXIT
+    cp node_modules/node/bin/node "$own"
+    say "installing them again with Node $("$own/node" --version), since npm left some out for $machines"
+    # Where Debian keeps the parts of its npm, which only its own Node knows.
+    NODE_PATH=/usr/share/nodejs:/usr/lib/nodejs NODE_OPTIONS=--no-deprecation PATH=$own:$PATH install_packages
+    left_out=$(node_modules/node/bin/node scripts/left-out.ts)
+    [ -z "$left_out" ] || fail "npm did not install $left_out"
+  fi
   sha256sum package-lock.json >"$stamp"
 fi
 
