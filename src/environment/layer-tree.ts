@@ -203,14 +203,16 @@ function sorted(node: TreeNode): Iterator<[string, TreeNode]> {
   return [...(node.children ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).values();
 }
 
-/** Parts of an entry's name. Leading slashes are dropped; `..` has no place in an image. */
+/** Parts of an entry's name. Leading slashes are dropped; `..` takes the part before it back, as all tools read it, and never leads out. */
 function split(layer: number, name: string): string[] {
   if (name.length > longestPath || name.includes('\0'))
     throw invalid(layer, name, 'has a name that is too long or holds a zero byte');
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  for (const part of parts) {
-    if (part === '..') throw invalid(layer, name, 'leads out of the image');
+  const parts: string[] = [];
+  for (const part of name.split('/')) {
+    if (part === '' || part === '.') continue;
     if (part.length > longestName) throw invalid(layer, name, `has a component longer than ${longestName} bytes`);
+    if (part !== '..') parts.push(part);
+    else if (parts.pop() === undefined) throw invalid(layer, name, 'leads out of the image');
   }
   return parts;
 }
