@@ -12,7 +12,7 @@ const scripts = new Map<string, (tree: readonly CompletionCommand[]) => string>(
 ]);
 
 export const completionShells: readonly string[] = [...scripts.keys()];
-export const completionSummary = 'Print the script that makes a shell complete commands, options and values';
+export const completionSummary = 'Print the script with which your shell completes commands';
 
 /** The script is made from the whole tree, also from what is added to it after this. */
 export function addCompletion(program: Command): void {

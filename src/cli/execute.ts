@@ -7,8 +7,9 @@ import { describeFault } from '../operations/input-fault.ts';
 import { workspaceFieldOf } from '../operations/workspace-reference.ts';
 import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
 import { commandCall } from '../shared/hint-words.ts';
+import { mayGoOn } from './ask.ts';
 import type { CommandCall } from './command.ts';
-import { projectOf, withWorkspaceHere } from './front.ts';
+import { projectOf, userDefaults, withWorkspaceHere } from './front.ts';
 import { readInputField } from './input-field.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo, createOutputIo } from './live-io.ts';
@@ -24,7 +25,7 @@ import {
   printJson,
   printNote,
 } from './print.ts';
-import { createProgram } from './program.ts';
+import { createProgram, groupCommands } from './program.ts';
 import { addServers } from './server-program.ts';
 import type { Servers } from './servers.ts';
 
@@ -45,6 +46,7 @@ export async function execute(argv: readonly string[], version: string, servers:
   addServers(program, servers, interrupts.signal, (code) => {
     exitCode = code;
   });
+  groupCommands(program);
   return (await parseArguments(program, own)) ?? exitCode;
 }
 
@@ -95,13 +97,16 @@ async function callOnce(given: CommandCall, interrupts: Interrupts, progress: Pr
     network: undefined,
   };
   const call = await withWorkspaceHere(given, context);
+  const defaults = await userDefaults(call);
   const piped = { ...(await readInputField(call)), ...(await readPipedValues(call, signal)) };
-  const input = checkInput(call, piped);
+  const input = checkInput(call, defaults, piped);
   if (call.follows) {
     if (json) throw new PyroError('usage', '--follow shows output as it comes, not JSON');
     const last = await followOperation(operation, input, { ...context, io: createOutputIo(interrupts, progress.end) });
     return { exitCode: 0, output: undefined, print: async () => printNote(last) };
   }
+  if (!(await mayGoOn(call, input, context, progress)))
+    return { exitCode: 1, output: undefined, print: async () => printNote('nothing was done\n') };
   const outcome = await invokeOperation(operation, input, context);
   progress.end();
   const nextPage = (field: string): NextPage => {
@@ -151,8 +156,13 @@ async function thenPrint(exitCode: number, print: () => Promise<void>): Promise<
 async function printOutcome(call: CommandCall, outcome: Outcome, signal: AbortSignal): Promise<void> {
   if (call.json) await printJson(outcome.output, signal);
   else if (call.isQuiet) await printCommand({ stdout: outcome.ids.map((id) => `${id}\n`).join('') }, signal);
-  else if (call.operation.definition.isLive === true) printNote(outcome.command.stderr ?? outcome.text);
-  else await printCommand(outcome.command, signal);
+  else if (call.operation.definition.isLive === true) printNote(outcome.command().stderr ?? outcome.text);
+  else await printCommand(outcome.command(terminalWidth()), signal);
+}
+
+/** Columns of the terminal that the result goes to, where it is one. */
+function terminalWidth(): number | undefined {
+  return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : undefined;
 }
 
 function exitCodeOf(error: unknown): number {
@@ -165,9 +175,15 @@ function exitCodeOf(error: unknown): number {
 /** The whole input, with absolute paths; each fault becomes one line that names the option. */
 function checkInput(
   { operation, input: given }: CommandCall,
+  defaults: Readonly<Record<string, unknown>>,
   fromStandardInput: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
-  const whole: Record<string, unknown> = { ...operation.definition.commandDefaults, ...given, ...fromStandardInput };
+  const whole: Record<string, unknown> = {
+    ...operation.definition.commandDefaults,
+    ...defaults,
+    ...given,
+    ...fromStandardInput,
+  };
   const input = { ...whole, ...absolutePaths(whole, operation.definition.hostPathFields ?? [], process.cwd()) };
   const parsed = operation.definition.input.safeParse(input);
   if (parsed.success) return input;

@@ -2,10 +2,12 @@
 import { type FrontContext, invokeOperation } from '../daemon/client.ts';
 import type { CallOperation } from '../operations/define.ts';
 import { operations } from '../operations/index.ts';
+import { settingsFor } from '../operations/settings.ts';
 import { findWorkspaceHere } from '../operations/workspace-here.ts';
 import { workspaceFieldOf } from '../operations/workspace-reference.ts';
 import type { ProjectSource } from '../shared/policy-types.ts';
 import { checkoutAround, withoutLinks } from '../system/checkout.ts';
+import { readSettings, settingsPath } from '../system/settings-file.ts';
 import type { CommandCall } from './command.ts';
 import { printNote } from './print.ts';
 
@@ -15,6 +17,12 @@ export async function projectOf({ operation }: CommandCall): Promise<ProjectSour
   const path = await checkoutAround(await withoutLinks(process.cwd()));
   if (path === undefined) return undefined;
   return { path, originKind: 'cwd', originRef: path, includes: [], environment: null };
+}
+
+/** Defaults that this user has set, as far as the command takes them. */
+export async function userDefaults({ operation }: CommandCall): Promise<Readonly<Record<string, unknown>>> {
+  if (operation.definition.settings === undefined) return {};
+  return settingsFor(operation, await readSettings(), settingsPath());
 }
 
 /** The call with the workspace of this folder where none was named; which one that is, is said. */

@@ -23,7 +23,7 @@ export async function printPages(
   if (pages === undefined) throw new Error(`${call.operation.definition.name} has no pages`);
   const texts = textsOf(first, pages, nextPage);
   if (!call.json) {
-    await printCommand(first.command, signal);
+    await printCommand(first.command(), signal);
     // The first one stands in the command's own text.
     await texts.next();
     for await (const text of texts) await write(text, signal);

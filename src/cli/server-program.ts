@@ -5,6 +5,7 @@ import { PyroError } from '../shared/errors.ts';
 import { serverExamples, serverOptionsSchema } from '../shared/server-options.ts';
 import { flagOf, optionOf, parseNumber, shapeOf, valueOfOption } from './options.ts';
 import { parseArguments } from './parse.ts';
+import { serverDefaults } from './server-defaults.ts';
 import type { Servers } from './servers.ts';
 
 /** Reads the command line with the tree of these commands alone. */
@@ -54,7 +55,7 @@ export function addServers(
   serve.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
   serve.action(async () => {
     const given = serve.opts();
-    const input: Record<string, unknown> = {};
+    const input: Record<string, unknown> = { ...(await serverDefaults()) };
     for (const { field, option } of fields) {
       const value = valueOfOption(option, given);
       if (value !== undefined) input[field] = value;

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { config } from 'zod';
 import { type ServerOptions, serverOptionsSchema } from '../shared/server-options.ts';
 import { installInterrupts } from './interrupts.ts';
+import { serverDefaults } from './server-defaults.ts';
 
 /** What runs the servers; loaded by the executable when one of them is asked for. */
 export interface Servers {
@@ -15,7 +16,7 @@ export interface Servers {
  * without a fault is read without the command tree; the tree tells what is wrong with any other.
  */
 export async function executeServer(argv: readonly string[], servers: Servers): Promise<number> {
-  const options = argv[0] === 'mcp' && argv[1] === 'serve' ? parsePlainly(argv.slice(2)) : undefined;
+  const options = argv[0] === 'mcp' && argv[1] === 'serve' ? await parsePlainly(argv.slice(2)) : undefined;
   // A front parses a few small messages: compiling its schemas first would cost more than it saves.
   if (argv[0] === 'mcp') config({ jitless: true });
   const { signal } = installInterrupts();
@@ -25,7 +26,7 @@ export async function executeServer(argv: readonly string[], servers: Servers): 
 }
 
 /** Undefined for help and for everything that is wrong. */
-function parsePlainly(argv: readonly string[]): ServerOptions | undefined {
+async function parsePlainly(argv: readonly string[]): Promise<ServerOptions | undefined> {
   const kinds = Object.entries(serverOptionsSchema.shape).map(([field, schema]) => {
     const example = schema.safeParse(undefined).data;
     const type: 'boolean' | 'string' = typeof example === 'boolean' ? 'boolean' : 'string';
@@ -37,7 +38,7 @@ function parsePlainly(argv: readonly string[]): ServerOptions | undefined {
       options: Object.fromEntries(kinds.map(({ flag, type, multiple }) => [flag, { type, multiple }])),
     });
     const given = kinds.flatMap(({ field, flag }) => (values[flag] === undefined ? [] : [[field, values[flag]]]));
-    return serverOptionsSchema.safeParse(Object.fromEntries(given)).data;
+    return serverOptionsSchema.safeParse({ ...(await serverDefaults()), ...Object.fromEntries(given) }).data;
   } catch {
     // The command tree reads it again and says what is wrong.
     return undefined;

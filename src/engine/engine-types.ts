@@ -129,8 +129,19 @@ export interface PullResult {
 }
 
 export interface PruneResult {
+  /** What came free, or would come free, `bytes` */
   readonly freed_bytes: number;
   readonly removed: string[];
+}
+
+/** What of one kind lies on the disk of this machine. */
+export interface StorageUse {
+  readonly kind: string;
+  readonly path: string;
+  /** Things of this kind; null where they are not counted */
+  readonly count: number | null;
+  /** Room on the disk, `bytes` */
+  readonly bytes: number;
 }
 
 export interface Engine {
@@ -145,5 +156,14 @@ export interface Engine {
   listEnvironments(): Promise<EnvironmentSummary[]>;
   inspectEnvironment(name: string): Promise<EnvironmentDetails>;
   pullEnvironment(name: string, source: 'auto' | 'registry' | 'packages', context: CallContext): Promise<PullResult>;
-  pruneEnvironments(isAll: boolean, context: CallContext): Promise<PruneResult>;
+  /** With `isDryRun` it only tells */
+  pruneEnvironments(
+    request: { readonly isAll: boolean; readonly isDryRun: boolean },
+    context: CallContext,
+  ): Promise<PruneResult>;
+  /** Defaults of this user, by field, and the file that holds them. Throws `usage` for one that cannot be read. */
+  readSettings(): Promise<{ path: string; stored: Readonly<Record<string, unknown>> }>;
+  writeSettings(settings: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Room that the cache and the state of this user take */
+  storage(context: CallContext): Promise<StorageUse[]>;
 }

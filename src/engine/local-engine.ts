@@ -10,6 +10,7 @@ import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
+import { readSettings, settingsPath, writeSettings } from '../system/settings-file.ts';
 import { runDemo } from './demo.ts';
 import { examine } from './doctor.ts';
 import type { Engine, EnvironmentDetails, EnvironmentSummary } from './engine-types.ts';
@@ -18,6 +19,7 @@ import { runOnHost } from './host-compat.ts';
 import { openMachineRoom } from './machine-room.ts';
 import { prepare } from './prepare.ts';
 import { runInGuest } from './run.ts';
+import { measureStorage } from './storage.ts';
 import { pruneTemplates } from './templates-prune.ts';
 import { sweepRuns } from './throw-away.ts';
 
@@ -72,14 +74,14 @@ export function createLocalEngine(
         note: note ?? null,
       };
     },
-    pruneEnvironments: async (isAll) => {
-      await sweepRuns(paths);
-      const fromStore = await pruneStore(store, isAll);
+    pruneEnvironments: async ({ isAll, isDryRun }) => {
+      if (!isDryRun) await sweepRuns(paths);
+      const fromStore = await pruneStore(store, { isAll, isDryRun });
       const used = new Set((await listEnvironments(store)).map((each) => each.digest));
-      const fromTemplates = await pruneTemplates(paths.cache, used, isAll);
+      const fromTemplates = await pruneTemplates(paths.cache, used, { isAll, isDryRun });
       // A workspace holds its image by a link of its own, so only the next one of the same checkout is slower.
       const graceMs = isAll ? 0 : projectGraceMs;
-      const fromProjects = await pruneProjectImages(openProjectStore(paths.cache), new Set(), { graceMs });
+      const fromProjects = await pruneProjectImages(openProjectStore(paths.cache), new Set(), { graceMs, isDryRun });
       return {
         freed_bytes: fromStore.freed_bytes + fromTemplates.freed_bytes + fromProjects.freed_bytes,
         removed: [
@@ -89,6 +91,9 @@ export function createLocalEngine(
         ],
       };
     },
+    readSettings: async () => ({ path: settingsPath(), stored: await readSettings() }),
+    writeSettings,
+    storage: async ({ signal }) => await measureStorage(paths, signal),
   };
 }
 

@@ -3,6 +3,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { sizeOf } from '../environment/store.ts';
+import { formatBytes } from '../shared/units.ts';
 import { isTemporaryName, readJson } from '../system/files.ts';
 
 const usedBySchema = z.object({ environment_digest: z.string() });
@@ -14,7 +15,7 @@ const longestDraftMs = 3600 * 1000;
 export async function pruneTemplates(
   cacheFolder: string,
   used: ReadonlySet<string>,
-  isAll: boolean,
+  { isAll, isDryRun = false }: { readonly isAll: boolean; readonly isDryRun?: boolean },
   nowMs = Date.now(),
 ): Promise<{ freed_bytes: number; removed: string[] }> {
   const folder = join(cacheFolder, 'templates');
@@ -27,9 +28,10 @@ export async function pruneTemplates(
     // Somebody is making it now, or was killed.
     const isDraft = isTemporaryName(name) && usedMs > nowMs - longestDraftMs;
     if (!isAll && (isOfUse || isDraft)) continue;
-    freed += await sizeOf(join(folder, name));
-    await rm(join(folder, name), { recursive: true, force: true });
-    removed.push(`template ${name.slice(0, 12)}`);
+    const bytes = await sizeOf(join(folder, name));
+    freed += bytes;
+    if (!isDryRun) await rm(join(folder, name), { recursive: true, force: true });
+    removed.push(`template ${name.slice(0, 12)}, ${formatBytes(bytes)}`);
   }
   return { freed_bytes: freed, removed };
 }

@@ -22,7 +22,7 @@ export async function pruneWorkspaces(
   let freed = 0;
   for (const { workspace_id: id, name, state } of workspaces) {
     if (!states.includes(state)) continue;
-    const unsaved = isForced ? nothing : await unsavedOf(registry, id, state, call);
+    const unsaved = isForced ? nothing : await unsavedOf(registry, id, call);
     if (unsaved === undefined || unsaved.files > 0) {
       kept.push({ workspace_id: id, name, is_known: unsaved !== undefined, ...(unsaved ?? nothing) });
       continue;
@@ -41,13 +41,13 @@ export async function pruneWorkspaces(
 
 const nothing: UnsavedWork = { files: 0, additions: 0, deletions: 0 };
 
-async function unsavedOf(
+/** What a workspace holds that was not brought home; undefined where that is not known. */
+export async function unsavedOf(
   registry: WorkspaceRegistry,
   id: string,
-  state: string,
   call: WorkspaceCall,
 ): Promise<UnsavedWork | undefined> {
-  // The disk of a damaged one may hold anything.
-  if (state === 'damaged') return undefined;
+  // One whose record cannot be read has nobody to ask, and its disk may hold anything.
+  if (registry.damaged().has(id)) return undefined;
   return await findUnsaved(registry.get(id), call);
 }

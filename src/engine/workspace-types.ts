@@ -237,7 +237,9 @@ export interface Workspaces {
   update(id: string, request: UpdateRequest, call: WorkspaceCall): Promise<WorkspaceView>;
   start(id: string, call: WorkspaceCall): Promise<WorkspaceView>;
   stop(id: string, call: WorkspaceCall): Promise<WorkspaceView>;
-  /** Gives what was not brought home; undefined where that is not known. */
+  /** What was not brought home; undefined where that is not known. */
+  unsaved(id: string, call: WorkspaceCall): Promise<UnsavedWork | undefined>;
+  /** Gives what was not brought home, as {@link unsaved} does. */
   delete(id: string, call: WorkspaceCall): Promise<UnsavedWork | undefined>;
   prune(request: PruneRequest, call: WorkspaceCall): Promise<PruneResult>;
   exec(id: string, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult>;

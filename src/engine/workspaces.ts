@@ -6,7 +6,6 @@ import { followCommand } from './command-follow.ts';
 import { DiffShelf } from './diff-shelf.ts';
 import type { Preparations } from './preparations.ts';
 import { SeedMemory } from './seed.ts';
-import { findUnsaved } from './unsaved-work.ts';
 import { Applier } from './workspace-apply.ts';
 import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
 import { createWorkspace } from './workspace-create.ts';
@@ -19,7 +18,7 @@ import { listWorkspaces } from './workspace-list.ts';
 import { readLogs } from './workspace-logs.ts';
 import { maskContent, maskListing } from './workspace-masks.ts';
 import { seedsAround } from './workspace-origin.ts';
-import { pruneWorkspaces } from './workspace-prune.ts';
+import { pruneWorkspaces, unsavedOf } from './workspace-prune.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
 import { resetWorkspace } from './workspace-reset.ts';
 import { createServiceCalls } from './workspace-services.ts';
@@ -61,9 +60,9 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
       await workspace.stop('explicit', call);
       return viewOf(workspace);
     },
+    unsaved: (id, call) => unsavedOf(registry, id, call),
     delete: async (id, call) => {
-      // One whose record cannot be read has nobody to ask.
-      const unsaved = registry.damaged().has(id) ? undefined : await findUnsaved(registry.get(id), call);
+      const unsaved = await unsavedOf(registry, id, call);
       await shelf.forget(id);
       await registry.remove(id, call);
       return unsaved;

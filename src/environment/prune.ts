@@ -2,6 +2,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPyroError } from '../shared/errors.ts';
+import { formatBytes } from '../shared/units.ts';
 import { acquireLock } from '../system/lock.ts';
 import { blobsFolder, environmentsFolder, locksFolder, readPointers, refsFolder, type Store, sizeOf } from './store.ts';
 
@@ -12,10 +13,10 @@ interface Pruned {
   readonly removed: string[];
 }
 
-/** Removes leftovers; with `isAll` also the environments whose digest is not in use. A pull that runs keeps its files. */
+/** Removes leftovers, or only tells of them; with `isAll` also the environments whose digest is not in use. A pull that runs keeps its files. */
 export async function pruneStore(
   store: Store,
-  isAll: boolean,
+  { isAll, isDryRun = false }: { readonly isAll: boolean; readonly isDryRun?: boolean },
   inUse: ReadonlySet<string> = new Set(),
 ): Promise<Pruned> {
   // Before a pull touches the store it waits for this lock: either it starts after us, or we see its own lock.
@@ -24,9 +25,10 @@ export async function pruneStore(
   const removed: string[] = [];
   let freed = 0;
   const drop = async (path: string, label: string): Promise<void> => {
-    freed += await sizeOf(path);
-    await rm(path, { recursive: true, force: true });
-    removed.push(label);
+    const bytes = await sizeOf(path);
+    freed += bytes;
+    if (!isDryRun) await rm(path, { recursive: true, force: true });
+    removed.push(`${label}, ${formatBytes(bytes)}`);
   };
   const pointers = await readPointers(store);
   const kept = pointers.filter(({ digest }) => !isAll || inUse.has(digest));
@@ -36,13 +38,14 @@ export async function pruneStore(
   for (const file of await readdir(refsFolder(store)).catch(() => [])) {
     const path = join(refsFolder(store), file);
     const isStray = !pointers.some((pointer) => pointer.file === path);
-    if (keptFiles.has(path) || (isStray && isPulling)) continue;
+    if (keptFiles.has(path) || (isStray && isPulling) || isDryRun) continue;
     await rm(path, { force: true });
   }
   for (const name of await readdir(environmentsFolder(store)).catch(() => [])) {
     const digest = `sha256:${name}`;
     if (keptDigests.has(digest) || (isPulling && !named.has(digest))) continue;
-    await drop(join(environmentsFolder(store), name), `environment ${name.slice(0, 12)}`);
+    const names = pointers.filter((pointer) => pointer.digest === digest).map((pointer) => pointer.name);
+    await drop(join(environmentsFolder(store), name), `environment ${names.join(' ') || name.slice(0, 12)}`);
   }
   if (!isPulling) {
     for (const name of await readdir(blobsFolder(store)).catch(() => []))

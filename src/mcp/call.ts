@@ -10,6 +10,7 @@ import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
 import type { HostPathPolicy } from '../shared/policy-types.ts';
 import type { OnProgress } from '../shared/progress.ts';
+import { readSettings, settingsPath } from '../system/settings-file.ts';
 import type { Audience } from './audience.ts';
 import type { House } from './house.ts';
 import type { Project } from './project.ts';
@@ -17,6 +18,8 @@ import { errorResult, successResult } from './result.ts';
 import { invokeTwice } from './second-try.ts';
 import { defaultWayOut, type ToolEntry } from './tools.ts';
 import { capWait, waitingSignal } from './waits.ts';
+
+const sizeFields: readonly string[] = ['vcpu_count', 'mem_mib', 'disk_mib', 'ttl_seconds'];
 
 export interface CallRequest {
   readonly entry: ToolEntry;
@@ -54,7 +57,8 @@ async function run(house: House, request: CallRequest): Promise<CallToolResult> 
   // First of all: what the server refuses or decides is known by its right name and value only.
   const forgiven = forgiveInput(operation, args);
   const capped = capWait(operation, forgiven.input, house.guardMs);
-  const { input, notes } = complete(house, entry, capped.input, project);
+  const defaults = await sizesOf(operation, entry);
+  const { input, notes } = complete(house, entry, { ...defaults, ...capped.input }, project);
   const context: FrontContext = {
     io: undefined,
     signal: waitingSignal(signal),
@@ -72,6 +76,22 @@ async function run(house: House, request: CallRequest): Promise<CallToolResult> 
   const { outcome, notes: later } = await invokeTwice(house, { operation, input: checked, context, isChosen });
   const all = [...forgiven.notes, ...capped.notes, ...notes, ...later];
   return successResult(outcome, all, entry.facts, request.audience);
+}
+
+/** What the user has set with `pyro config` of what a model may choose; the network is a matter of the server's options. */
+async function sizesOf(
+  operation: AnyOperation,
+  { inputSchema }: ToolEntry,
+): Promise<Readonly<Record<string, unknown>>> {
+  if (operation.definition.settings === undefined) return {};
+  const stored = await readSettings();
+  // Loaded where something is set: a list of tools need not wait for all operations.
+  if (Object.keys(stored).length === 0) return {};
+  const { settingsFor } = await import('../operations/settings.ts');
+  const all = Object.entries(settingsFor(operation, stored, settingsPath()));
+  return Object.fromEntries(
+    all.filter(([field]) => sizeFields.includes(field) && inputSchema.properties[field] !== undefined),
+  );
 }
 
 /** The arguments with what the server gives: fixed ones, its defaults, absolute paths. */

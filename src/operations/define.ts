@@ -99,6 +99,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly findsWorkspace?: boolean;
   /** True when the command takes the Git checkout that it is called in as the project */
   readonly takesCheckout?: boolean;
+  /** Input fields whose default the user may set with `pyro config` */
+  readonly settings?: readonly string[];
   /** Input that the command line has instead of the schema's defaults, which fit a model */
   readonly commandDefaults?: Readonly<Record<string, unknown>>;
   /** For a result whose text comes in pages: fields of the text, of the cursor to give and of the one that goes on */
@@ -107,20 +109,29 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly output: O;
   readonly examples: readonly { readonly why: string; readonly command: string }[];
   readonly run: (context: OperationContext, input: z.output<I>) => Promise<z.output<O>>;
-  /** Text of the result, with all that the structure says */
-  readonly render: (output: z.output<O>) => string;
+  /** Text of the result, with all that the structure says; cut to the `width` of a terminal, in characters, where it is given */
+  readonly render: (output: z.output<O>, width?: number) => string;
   /** What the command prints where that is not `render`: the bytes of a file, the patch itself */
   readonly renderCommand?: (output: z.output<O>) => CommandText;
   readonly exitCode?: (output: z.output<O>) => number;
   /** What the command prints with `--quiet`, a line each, for scripts */
   readonly ids?: (output: z.output<O>) => readonly string[];
+  /**
+   * What a person at a terminal is asked before the command does it, made from the result of a dry run; undefined where
+   * there is nothing to ask. The input has `dry_run` and `force`, which leaves the question out.
+   */
+  readonly question?: (preview: z.output<O>) => string | undefined;
+  /** True where nothing is done as long as neither somebody was asked nor `force` is given */
+  readonly mustAsk?: boolean;
   /** What the command does with `--follow`: it shows what comes, live, and gives a last line for the person */
   readonly follow?: (context: OperationContext, input: z.output<I>) => Promise<string>;
 }
 
 /** An operation whose input and output types are hidden behind parsing, as fronts see it. */
 export interface AnyOperation {
-  readonly definition: Omit<Operation, 'run' | 'render' | 'renderCommand' | 'exitCode' | 'ids' | 'follow'>;
+  readonly definition: Omit<Operation, 'run' | 'render' | 'renderCommand' | 'exitCode' | 'ids' | 'follow' | 'question'>;
+  /** True where a person is asked first */
+  readonly asks: boolean;
   /** Parses the input and runs. Throws a ZodError for input that does not fit. */
   readonly invoke: (context: OperationContext, input: unknown) => Promise<Outcome>;
   /** True where the command knows `--quiet` */
@@ -152,8 +163,11 @@ export interface CommandText {
 export interface Outcome {
   readonly output: Readonly<Record<string, unknown>>;
   readonly text: string;
-  readonly command: CommandText;
+  /** What the command prints, on a terminal of this width in characters, where it is one */
+  readonly command: (width?: number) => CommandText;
   readonly ids: readonly string[];
+  /** Of a dry run: what a person is asked before it is done */
+  readonly question: string | undefined;
   readonly exitCode: number;
 }
 
@@ -169,11 +183,12 @@ export function defineOperation<const N extends string, I extends z.ZodObject, O
       get text() {
         return operation.render(output);
       },
-      get command() {
-        return operation.renderCommand?.(output) ?? { stdout: operation.render(output) };
-      },
+      command: (width) => operation.renderCommand?.(output) ?? { stdout: operation.render(output, width) },
       get ids() {
         return operation.ids?.(output) ?? [];
+      },
+      get question() {
+        return operation.question?.(output);
       },
       exitCode: operation.exitCode?.(output) ?? 0,
     };
@@ -182,6 +197,7 @@ export function defineOperation<const N extends string, I extends z.ZodObject, O
   return {
     definition: operation,
     hasIds: operation.ids !== undefined,
+    asks: operation.question !== undefined,
     follow:
       follow === undefined ? undefined : async (context, input) => await follow(context, operation.input.parse(input)),
     invoke: async (context, input) => receive(await operation.run(context, operation.input.parse(input))),

@@ -28,16 +28,19 @@ export const envList = defineOperation({
   output: z.object({ environments: z.array(summarySchema) }),
   examples: [{ why: 'What there is', command: 'pyro env list' }],
   run: async ({ engine }) => ({ environments: await engine.listEnvironments() }),
-  render: ({ environments }) =>
-    `${formatTable([
-      ['NAME', 'CACHED', 'SIZE', 'DESCRIPTION'],
-      ...environments.map((each) => [
-        each.name,
-        each.source ?? '-',
-        each.image_bytes === null ? '-' : formatBytes(each.image_bytes),
-        each.description,
-      ]),
-    ])}\n`,
+  render: ({ environments }, width) =>
+    `${formatTable(
+      [
+        ['NAME', 'CACHED', 'SIZE', 'DESCRIPTION'],
+        ...environments.map((each) => [
+          each.name,
+          each.source ?? '-',
+          each.image_bytes === null ? '-' : formatBytes(each.image_bytes),
+          each.description,
+        ]),
+      ],
+      width,
+    )}\n`,
 });
 
 export const envInspect = defineOperation({
@@ -123,12 +126,17 @@ export const envPrune = defineOperation({
   positionals: [],
   input: z.strictObject({
     all: z.boolean().default(false).describe('Remove named environments and all templates too'),
+    dry_run: z.boolean().default(false).describe('Say what would be removed, and remove nothing'),
   }),
-  output: z.object({ freed_bytes: z.number(), removed: z.array(z.string()) }),
-  examples: [{ why: 'Free some space', command: 'pyro env prune' }],
-  run: async ({ engine, signal, onProgress }, { all }) => ({
-    ...(await engine.pruneEnvironments(all, { signal, onProgress })),
+  output: z.object({ freed_bytes: z.number(), removed: z.array(z.string()), dry_run: z.boolean() }),
+  examples: [
+    { why: 'Free some space', command: 'pyro env prune' },
+    { why: 'What would it do?', command: 'pyro env prune --dry-run' },
+  ],
+  run: async ({ engine, signal, onProgress }, { all, dry_run: isDryRun }) => ({
+    ...(await engine.pruneEnvironments({ isAll: all, isDryRun }, { signal, onProgress })),
+    dry_run: isDryRun,
   }),
-  render: (output) =>
-    `${output.removed.map((each) => `removed ${each}\n`).join('')}freed ${formatBytes(output.freed_bytes)}\n`,
+  render: ({ removed, freed_bytes: freed, dry_run: isDryRun }) =>
+    `${removed.map((each) => `${isDryRun ? 'would remove' : 'removed'} ${each}\n`).join('')}${isDryRun ? 'would free' : 'freed'} ${formatBytes(freed)}\n`,
 });

@@ -47,7 +47,7 @@ export const doctor = defineOperation({
 export const demo = defineOperation({
   name: 'demo',
   title: 'Show the main job',
-  summary: 'Create, start, exec and delete a guest, with the time of each step',
+  summary: 'Create, start, exec and delete a guest, and time each step',
   details: 'Gets debian:12 first when it is not cached.',
   effect: 'write',
   place: 'front',
@@ -68,7 +68,7 @@ export const demo = defineOperation({
 export const prepare = defineOperation({
   name: 'prepare',
   title: 'Make an environment warm',
-  summary: 'Get an environment, build its templates and prove boot, exec and reset once',
+  summary: 'Get an environment, and prove boot, exec and reset once',
   details: 'Afterwards nothing boots while an agent waits, and doctor says warm. A second call only proves.',
   effect: 'write',
   place: 'front',

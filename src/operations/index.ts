@@ -1,4 +1,5 @@
 // The list of all operations.
+import { config } from './config.ts';
 import { daemonStatus, daemonStop } from './daemon.ts';
 import type { AnyOperation } from './define.ts';
 import { envInspect, envList, envPrune, envPull } from './env.ts';
@@ -10,6 +11,7 @@ import { serviceLogs } from './service-logs.ts';
 import { shellClose, shellList, shellOpen, shellResize, shellSignal, shellWrite } from './shell.ts';
 import { shellAttach } from './shell-attach.ts';
 import { shellRead } from './shell-read.ts';
+import { clean, df } from './storage.ts';
 import {
   vmCreate,
   vmDelete,
@@ -24,18 +26,13 @@ import {
 import { vmRun } from './vm-run.ts';
 import { workspaceApply } from './workspace-apply.ts';
 import { workspaceDiff, workspaceExport, workspacePatchApply, workspaceSyncPush } from './workspace-change.ts';
+import { workspaceDelete, workspacePrune } from './workspace-delete.ts';
 import { workspaceExec, workspaceExecSignal, workspaceLogs } from './workspace-exec.ts';
 import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from './workspace-file.ts';
-import {
-  workspaceCreate,
-  workspaceDelete,
-  workspaceReset,
-  workspaceStatus,
-  workspaceUpdate,
-} from './workspace-life.ts';
+import { workspaceCreate, workspaceReset, workspaceStatus, workspaceUpdate } from './workspace-life.ts';
 import { workspaceList } from './workspace-list.ts';
 import { workspaceNetwork } from './workspace-network.ts';
-import { workspacePrune, workspaceStart, workspaceStop } from './workspace-power.ts';
+import { workspaceStart, workspaceStop } from './workspace-power.ts';
 import { diskExport, diskList, diskRead, snapshotCreate, snapshotDelete, snapshotList } from './workspace-snapshot.ts';
 import { workspaceSummary } from './workspace-summary.ts';
 
@@ -45,6 +42,9 @@ const list = [
   envInspect,
   envPull,
   envPrune,
+  df,
+  clean,
+  config,
   run,
   demo,
   prepare,
@@ -113,10 +113,21 @@ export const operations: readonly AnyOperation[] = list;
 /** Name, input and output of each, as types */
 export type ListedTypes = NonNullable<(typeof list)[number]['types']>;
 
+export const dailyCommands = 'Daily commands:';
+export const restOfCommands = 'More commands:';
+
+/** Which first words stand together in the help, in order; those that no group names are the rest. */
+export const helpGroups: Readonly<Record<string, readonly string[]>> = {
+  'To begin with:': ['doctor', 'env', 'run', 'demo', 'prepare'],
+  'For chat hosts:': ['host', 'mcp'],
+  [dailyCommands]: [],
+  [restOfCommands]: [],
+};
+
 /** What each first word of a command, or first two words, is about. */
 export const groups: Readonly<Record<string, string>> = {
-  env: 'Environments: the catalogue and the local cache',
-  workspace: 'Workspaces: disposable machines that live until they are deleted',
+  env: 'What machines are made from: the catalogue and the cache',
+  workspace: 'Disposable machines that live until they are deleted',
   host: 'Chat hosts: Claude Code, Codex, OpenCode',
   daemon: 'The background process that owns the guests',
   'workspace file': 'Files of a workspace',

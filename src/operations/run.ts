@@ -39,6 +39,7 @@ export const run = defineOperation({
   rest: 'command',
   hostPathFields: ['seed_path'],
   isLive: true,
+  settings: ['vcpu_count', 'mem_mib', 'timeout_seconds', 'network_policy', 'package_sources'],
   input: z.strictObject({
     environment: environmentField,
     command: z.array(z.string()).min(1, 'a command is needed after --').describe('Command and its arguments'),

@@ -101,7 +101,7 @@ export const serviceList = defineOperation({
   }),
   examples: [{ why: 'What is up', command: 'pyro workspace service list 6f1e538c0e71' }],
   run: async (context, { workspace_id: id }) => await workspacesOf(context).services.list(id),
-  render: ({ services }) => `${formatTable([head, ...services.map(rowOf)])}\n`,
+  render: ({ services }, width) => `${formatTable([head, ...services.map(rowOf)], width)}\n`,
 });
 
 export const serviceStatus = defineOperation({

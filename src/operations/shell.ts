@@ -149,7 +149,7 @@ export const shellList = defineOperation({
     const shells = await workspacesOf(context).shells.list(id);
     return { workspace_id: id, count: shells.length, shells };
   },
-  render: ({ shells }) => {
+  render: ({ shells }, width) => {
     const rows = shells.map((shell) => [
       shell.shell_id,
       describeState(shell),
@@ -159,6 +159,6 @@ export const shellList = defineOperation({
       shell.program,
       shell.cwd,
     ]);
-    return `${formatTable([['SHELL', 'STATE', 'SIZE', 'BYTES', 'STARTED', 'PROGRAM', 'CWD'], ...rows])}\n`;
+    return `${formatTable([['SHELL', 'STATE', 'SIZE', 'BYTES', 'STARTED', 'PROGRAM', 'CWD'], ...rows], width)}\n`;
   },
 });

@@ -251,7 +251,7 @@ export const workspaceLogs = defineOperation({
     if (context.io === undefined) throw new Error('following needs a front with streams');
     return await workspacesOf(context).follow(id, { sequence, stream, io: context.io }, context);
   },
-  render: ({ entries, count, next_cursor }) => {
+  render: ({ entries, count, next_cursor }, width) => {
     if (entries.length === 0) return 'no commands\n';
     const rows = entries.map((entry) => [
       String(entry.sequence),
@@ -267,7 +267,7 @@ export const workspaceLogs = defineOperation({
     );
     const head = ['SEQUENCE', 'EXIT', 'TIME', 'CWD', 'BYTES', 'COMMAND'];
     const more = next_cursor === null ? '' : `next_cursor ${next_cursor}\n`;
-    return `${formatTable([head, ...rows])}\n${count > entries.length ? `${count} commands in all\n` : ''}${outputs.join('')}${more}`;
+    return `${formatTable([head, ...rows], width)}\n${count > entries.length ? `${count} commands in all\n` : ''}${outputs.join('')}${more}`;
   },
 });
 

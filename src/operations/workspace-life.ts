@@ -1,4 +1,4 @@
-// workspace.create, status, update, start, stop, reset, delete, prune: the life of a workspace.
+// workspace.create, status, update, reset: the life of a workspace.
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { formatTable } from '../shared/table.ts';
@@ -9,9 +9,7 @@ import { mapField, secretsField } from './word-forms.ts';
 import {
   checkLabels,
   core,
-  formatWork,
   toldFields,
-  unsavedSchema,
   type WorkspaceOutput,
   workspaceIdField,
   workspaceSchema,
@@ -78,6 +76,7 @@ export const workspaceCreate = defineOperation({
   hostPathFields: ['seed_path', 'secrets'],
   pipedFields: ['secrets'],
   commandDefaults: { wait_seconds: 3600 },
+  settings: ['environment', 'vcpu_count', 'mem_mib', 'disk_mib', 'ttl_seconds', 'network_policy', 'package_sources'],
   short: 'create',
   takesCheckout: true,
   positionals: ['environment'],
@@ -158,7 +157,7 @@ export const workspaceCreate = defineOperation({
       input.empty ? { ...context, project: undefined } : context,
     );
   },
-  render: describe,
+  render: (workspace) => describe(workspace),
   ids: ({ workspace_id: id }) => [id],
 });
 
@@ -222,7 +221,7 @@ export const workspaceUpdate = defineOperation({
       },
       context,
     ),
-  render: describe,
+  render: (workspace) => describe(workspace),
 });
 
 export const workspaceReset = defineOperation({
@@ -242,32 +241,5 @@ export const workspaceReset = defineOperation({
   output: workspaceSchema,
   examples: [{ why: 'As at the beginning', command: 'pyro workspace reset 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).reset(input.workspace_id, input.snapshot, context),
-  render: describe,
-});
-
-export const workspaceDelete = defineOperation({
-  name: 'workspace.delete',
-  title: 'Delete a workspace',
-  summary: 'Delete a workspace with everything in it',
-  details: 'There is no way back: export what is wanted first.',
-  effect: 'destroy',
-  place: 'daemon',
-  tool: { profiles: core },
-  short: 'rm',
-  takesSeveral: true,
-  positionals: ['workspace_id'],
-  input: z.strictObject({ workspace_id: workspaceIdField }),
-  output: z.object({
-    workspace_id: z.string(),
-    deleted: z.boolean(),
-    reason: z.string(),
-    not_brought_home: unsavedSchema.nullable().describe('What went with it; null where nobody knows'),
-  }),
-  examples: [{ why: 'Away with it', command: 'pyro workspace delete 6f1e538c0e71' }],
-  run: async (context, { workspace_id: id }) => {
-    const unsaved = await workspacesOf(context).delete(id, context);
-    return { workspace_id: id, deleted: true, reason: 'explicit_delete', not_brought_home: unsaved ?? null };
-  },
-  render: ({ workspace_id: id, not_brought_home: work }) =>
-    `deleted ${id}${work === null || work.files === 0 ? '' : `; ${formatWork(work)} had not been brought home`}\n`,
+  render: (workspace) => describe(workspace),
 });

@@ -57,7 +57,7 @@ export const workspaceList = defineOperation({
     return { count: listed.workspaces.length, ...listed };
   },
   ids: ({ workspaces }) => workspaces.map(({ workspace_id: id }) => id),
-  render: ({ workspaces, next_cursor }) => {
+  render: ({ workspaces, next_cursor }, width) => {
     if (workspaces.length === 0) return 'no workspaces; make one with: pyro create\n';
     const rows = workspaces.map((each) => [
       each.workspace_id,
@@ -72,6 +72,6 @@ export const workspaceList = defineOperation({
     ]);
     const more = next_cursor === null ? '' : `more: cursor ${next_cursor}\n`;
     const head = ['ID', 'STATE', 'ENVIRONMENT', 'NAME', 'LAST ACTIVITY (UTC)', 'COMMANDS', 'LABELS'];
-    return `${formatTable([head, ...rows])}\n${more}`;
+    return `${formatTable([head, ...rows], width)}\n${more}`;
   },
 });

@@ -45,7 +45,7 @@ export const workspaceNetwork = defineOperation({
   examples: [{ why: 'What was refused', command: 'pyro workspace network 6f1e538c0e71 --denied' }],
   run: async (context, { workspace_id: id, denied, limit, cursor }) =>
     await workspacesOf(context).network(id, { isRefusedOnly: denied, limit, cursor }),
-  render: ({ attempts, network_policy: policy, next_cursor }) => {
+  render: ({ attempts, network_policy: policy, next_cursor }, width) => {
     if (attempts.length === 0) return `no connections; network policy ${policy}\n`;
     const rows = attempts.map((each) => [
       each.time.slice(0, 19).replace('T', ' '),
@@ -56,6 +56,6 @@ export const workspaceNetwork = defineOperation({
       each.reason ?? each.rule,
     ]);
     const more = next_cursor === null ? '' : `more: cursor ${next_cursor}\n`;
-    return `${formatTable([['TIME (UTC)', 'VERDICT', 'TARGET', 'ADDRESS', 'BYTES', 'RULE'], ...rows])}\n${more}`;
+    return `${formatTable([['TIME (UTC)', 'VERDICT', 'TARGET', 'ADDRESS', 'BYTES', 'RULE'], ...rows], width)}\n${more}`;
   },
 });

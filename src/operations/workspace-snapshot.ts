@@ -64,11 +64,14 @@ export const snapshotList = defineOperation({
     const snapshots = await workspacesOf(context).snapshotList(id);
     return { workspace_id: id, count: snapshots.length, snapshots };
   },
-  render: ({ snapshots }) =>
-    `${formatTable([
-      ['NAME', 'TAKEN (UTC)', 'CHANGED'],
-      ...snapshots.map((each) => [each.snapshot_name, formatTime(each.created_at), formatBytes(each.changed_bytes)]),
-    ])}\n`,
+  render: ({ snapshots }, width) =>
+    `${formatTable(
+      [
+        ['NAME', 'TAKEN (UTC)', 'CHANGED'],
+        ...snapshots.map((each) => [each.snapshot_name, formatTime(each.created_at), formatBytes(each.changed_bytes)]),
+      ],
+      width,
+    )}\n`,
 });
 
 export const snapshotDelete = defineOperation({

@@ -86,6 +86,8 @@ export async function lockProject(
 export interface PruneOptions {
   /** Images used within this time stay, `ms`: their workspace may be in the making */
   readonly graceMs?: number;
+  /** Nothing is removed, it is only told */
+  readonly isDryRun?: boolean;
 }
 
 /** Removes images and remains of builds that nobody uses; keys that are being built stay. Says how much came free. */
@@ -111,7 +113,7 @@ export async function pruneProjectImages(
       if (isKept && !isTemporaryName(name)) continue;
       const path = join(store.root, name);
       freed += ((await stat(path).catch(() => undefined))?.blocks ?? 0) * 512;
-      await rm(path, { recursive: true, force: true });
+      if (options.isDryRun !== true) await rm(path, { recursive: true, force: true });
       if (name.endsWith('.img')) removed.push(key);
     }
   }

@@ -2,8 +2,14 @@
 import { stripVTControlCharacters } from 'node:util';
 import { visibleCell } from './visible.ts';
 
-/** Lines with each column padded to its widest cell; the last column is left as it is. */
-export function formatTable(cells: readonly (readonly string[])[]): string {
+/** A column is not made narrower than this: ids and numbers stay whole, `characters` */
+const narrowest = 12;
+
+/**
+ * Lines with each column padded to its widest cell; the last column is left as it is. With the `width` of a terminal,
+ * in characters, the widest columns are cut so that a line fits, where that is possible.
+ */
+export function formatTable(cells: readonly (readonly string[])[], width?: number): string {
   const rows = cells.map((row) => row.map(visibleCell));
   const widths: number[] = [];
   for (const row of rows) {
@@ -11,16 +17,29 @@ export function formatTable(cells: readonly (readonly string[])[]): string {
       widths[index] = Math.max(widths[index] ?? 0, widthOf(cell));
     });
   }
+  if (width !== undefined) narrow(widths, width);
   return rows
     .map((row) =>
       row
-        .map((cell, index) =>
-          index === row.length - 1 ? cell : cell + ' '.repeat((widths[index] ?? 0) - widthOf(cell)),
-        )
+        .map((whole, index) => {
+          const most = widths[index] ?? 0;
+          const cell = widthOf(whole) > most ? `${whole.slice(0, most - 1)}…` : whole;
+          return index === row.length - 1 ? cell : cell + ' '.repeat(most - widthOf(cell));
+        })
         .join('  ')
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** Takes from the widest column, again and again, what is too much. */
+function narrow(widths: number[], width: number): void {
+  const gaps = 2 * (widths.length - 1);
+  for (let over = widths.reduce((sum, each) => sum + each, gaps) - width; over > 0; over--) {
+    const widest = Math.max(...widths);
+    if (widest <= narrowest) return;
+    widths[widths.lastIndexOf(widest)] = widest - 1;
+  }
 }
 
 function widthOf(cell: string): number {

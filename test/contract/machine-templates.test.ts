@@ -59,15 +59,19 @@ it.each(['ram', 'state', 'layer.qcow2', 'template.json'])('one without its %s is
 
 it('a prune leaves what is in the making now', async () => {
   mkdirSync(join(folder(), 'p00.partial-01'), { recursive: true });
-  expect((await pruneTemplates(cache, new Set(), false)).removed).toEqual([]);
-  expect((await pruneTemplates(cache, new Set(), false, Date.now() + 2 * 3600 * 1000)).removed).toHaveLength(1);
+  expect((await pruneTemplates(cache, new Set(), { isAll: false })).removed).toEqual([]);
+  expect((await pruneTemplates(cache, new Set(), { isAll: false }, Date.now() + 2 * 3600 * 1000)).removed).toHaveLength(
+    1,
+  );
 });
 
 it('a prune takes those that were not used for a month, as after an update, and those of environments that are gone', async () => {
   const now = Date.now() / 1000;
   const [fresh, old] = [save('a', now - 29 * 86_400), save('b', now - 31 * 86_400)];
-  expect((await pruneTemplates(cache, new Set(['d']), false)).removed).toEqual([`template ${old.slice(0, 12)}`]);
+  expect((await pruneTemplates(cache, new Set(['d']), { isAll: false })).removed).toEqual([
+    `template ${old.slice(0, 12)}`,
+  ]);
   expect(readdirSync(folder())).toEqual([fresh]);
-  expect((await pruneTemplates(cache, new Set(['other']), false)).removed).toHaveLength(1);
+  expect((await pruneTemplates(cache, new Set(['other']), { isAll: false })).removed).toHaveLength(1);
   expect(readdirSync(folder())).toEqual([]);
 });

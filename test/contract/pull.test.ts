@@ -185,7 +185,7 @@ describe.skipIf(registryMissing !== undefined)(
     it('leaves no partial file, and prunes merged layers but not the images', async () => {
       const files = readdirSync(folder, { recursive: true }).map(String);
       expect(files.filter((name) => name.includes('.partial'))).toEqual([]);
-      const { freed_bytes: freed } = await pruneStore(store, false);
+      const { freed_bytes: freed } = await pruneStore(store, { isAll: false });
       expect(freed).toBeGreaterThan(0);
       expect(await resolveEnvironment(store, `${registry.host}/merge`)).toBeDefined();
     });

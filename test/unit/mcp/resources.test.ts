@@ -11,7 +11,14 @@ const id = '6f1e538c0e71';
 
 function read(uri: string, output: Readonly<Record<string, unknown>>) {
   const call = resourceCall(uri, tools);
-  const result = call?.result({ output, text: '', command: { stdout: '' }, ids: [], exitCode: 0 });
+  const result = call?.result({
+    output,
+    text: '',
+    command: () => ({ stdout: '' }),
+    ids: [],
+    question: undefined,
+    exitCode: 0,
+  });
   return { operation: call?.entry.facts.operation, input: call?.input, content: result?.contents[0] };
 }
 

@@ -26,7 +26,14 @@ async function readIn(profile: string): Promise<{ invoked: string[]; text: strin
       invoked.push(operation.definition.name);
       expect(input).toMatchObject({ workspace_id: id });
       if (invoked.length === 1) throw new PyroError('workspace_stopped', `workspace ${id} was stopped`);
-      return { output: {}, text: 'the content\n', command: { stdout: '' }, ids: [], exitCode: 0 };
+      return {
+        output: {},
+        text: 'the content\n',
+        command: () => ({ stdout: '' }),
+        ids: [],
+        question: undefined,
+        exitCode: 0,
+      };
     },
   });
   const entry = house.tools.find(({ name }) => name === 'workspace_file_read');
@@ -84,7 +91,14 @@ describe('an environment that the server has chosen and cannot get', () => {
       invoke: async (_operation, input) => {
         tried.push(input['environment']);
         if (tried.length === 1) throw new PyroError('registry_unreachable', 'no answer');
-        return { output: {}, text: 'made\n', command: { stdout: '' }, ids: [], exitCode: 0 };
+        return {
+          output: {},
+          text: 'made\n',
+          command: () => ({ stdout: '' }),
+          ids: [],
+          question: undefined,
+          exitCode: 0,
+        };
       },
     });
     const entry = house.tools.find(({ name }) => name === 'workspace_create');

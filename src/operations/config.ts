@@ -1,0 +1,70 @@
+// config: the defaults of this user.
+import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+import { formatTable } from '../shared/table.ts';
+import { defineOperation } from './define.ts';
+import { findSetting, parseSetting, type Setting, settingName, settings } from './settings.ts';
+
+const settingSchema = z.object({
+  name: z.string(),
+  value: z.json().describe('What holds'),
+  is_set: z.boolean().describe('False for the default of pyro'),
+  commands: z.array(z.string()),
+});
+
+export const config = defineOperation({
+  name: 'config',
+  title: 'Show and set defaults',
+  summary: 'Show and set defaults of the commands that make machines',
+  details:
+    'Without a name it lists them, without a value it shows one. What a command line says goes before them. Chat hosts get the sizes, the idle limit and the environment as well; their network is a matter of pyro mcp serve.',
+  effect: 'write',
+  place: 'front',
+  positionals: ['name', 'value'],
+  input: z.strictObject({
+    name: z.string().min(1).optional().describe('Setting, as the option is called'),
+    value: z.string().optional().describe('New value'),
+    unset: z.boolean().default(false).describe('Go back to the default of pyro'),
+  }),
+  output: z.object({ path: z.string(), settings: z.array(settingSchema) }),
+  examples: [
+    { why: 'What is set', command: 'pyro config' },
+    { why: 'Workspaces have 4 GiB of memory', command: 'pyro config mem-mib 4096' },
+    { why: 'Workspaces are made from this environment', command: 'pyro config environment debian:12-dev' },
+    { why: 'As it was', command: 'pyro config --unset mem-mib' },
+  ],
+  run: async ({ engine }, { name, value, unset: isUnset }) => {
+    const setting = name === undefined ? undefined : findSetting(name);
+    if (isUnset && (setting === undefined || value !== undefined)) {
+      throw new PyroError('usage', '--unset takes the name of a setting and no value', {
+        hint: 'for example: pyro config --unset mem-mib',
+      });
+    }
+    const { path, stored } = await engine.readSettings();
+    const next = { ...stored };
+    if (setting !== undefined && isUnset) delete next[setting.field];
+    if (setting !== undefined && value !== undefined) next[setting.field] = parseSetting(setting, value);
+    if (isUnset || value !== undefined) await engine.writeSettings(next);
+    const shown = setting === undefined ? [...settings.values()] : [setting];
+    return { path, settings: shown.map((each) => stateOf(each, next)) };
+  },
+  render: ({ path, settings: shown }, width) => {
+    const rows = shown.map(({ name, value, is_set: isSet, commands }) => [
+      name,
+      value === null ? '-' : typeof value === 'string' ? value : JSON.stringify(value),
+      isSet ? 'set' : 'default',
+      commands.map((each) => each.replaceAll('.', ' ')).join(', '),
+    ]);
+    return `${formatTable([['SETTING', 'VALUE', 'FROM', 'COMMANDS'], ...rows], width)}\n${path}\n`;
+  },
+});
+
+function stateOf({ field, schema, operations }: Setting, stored: Readonly<Record<string, unknown>>) {
+  const isSet = stored[field] !== undefined;
+  return {
+    name: settingName(field),
+    value: z.json().parse((isSet ? stored[field] : schema.safeParse(undefined).data) ?? null),
+    is_set: isSet,
+    commands: [...operations],
+  };
+}

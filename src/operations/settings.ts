@@ -1,0 +1,83 @@
+// Defaults that a user sets for the commands that make machines: which there are, and what each command takes of them.
+import type { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+import type { AnyOperation } from './define.ts';
+import { describeFault } from './input-fault.ts';
+import { namesNear } from './input-names.ts';
+import { run } from './run.ts';
+import { workspaceCreate } from './workspace-life.ts';
+
+export interface Setting {
+  readonly field: string;
+  readonly schema: z.ZodType;
+  /** Commands that take it */
+  readonly operations: readonly string[];
+}
+
+const owners: readonly AnyOperation[] = [workspaceCreate, run];
+
+/** By field, in the order of the commands. */
+export const settings: ReadonlyMap<string, Setting> = new Map(
+  owners.flatMap(({ definition }) =>
+    (definition.settings ?? []).flatMap((field): [string, Setting][] => {
+      const schema = owners.find((owner) => owner.definition.settings?.includes(field))?.definition.input.shape[field];
+      const operations = owners.filter((owner) => owner.definition.settings?.includes(field));
+      return schema === undefined
+        ? []
+        : [[field, { field, schema, operations: operations.map((owner) => owner.definition.name) }]];
+    }),
+  ),
+);
+
+/** The setting of a name as it is written here or as an option. Throws `usage`. */
+export function findSetting(name: string): Setting {
+  const field = name.replace(/^--/, '').replaceAll('-', '_');
+  const found = settings.get(field);
+  if (found !== undefined) return found;
+  const names = [...settings.keys()];
+  const near = namesNear(field, names);
+  throw new PyroError('usage', `there is no setting ${name}`, {
+    hint: `${near.length > 0 ? 'did you mean' : 'there are'} ${(near.length > 0 ? near : names).map(settingName).join(', ')}`,
+  });
+}
+
+export function settingName(field: string): string {
+  return field.replaceAll('_', '-');
+}
+
+/** A value as it is typed: a number where one is wanted. Throws `usage`. */
+export function parseSetting({ field, schema }: Setting, text: string): unknown {
+  const isNumber = text.trim() !== '' && Number.isFinite(Number(text));
+  if (!isNumber || schema.safeParse(text).success) return checkSetting({ field, schema }, text, '');
+  return checkSetting({ field, schema }, Number(text), '');
+}
+
+/** Those of the stored values that the operation takes. Throws `usage` for a value that is none. */
+export function settingsFor(
+  { definition }: AnyOperation,
+  stored: Readonly<Record<string, unknown>>,
+  path: string,
+): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const field of definition.settings ?? []) {
+    const setting = settings.get(field);
+    if (setting === undefined || stored[field] === undefined) continue;
+    const value = checkSetting(setting, stored[field], `${path}: `);
+    // A command may take less than another one.
+    if (definition.input.shape[field]?.safeParse(value).success === true) values[field] = value;
+  }
+  return values;
+}
+
+function checkSetting({ field, schema }: Pick<Setting, 'field' | 'schema'>, value: unknown, where: string): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new PyroError(
+    'usage',
+    `${where}${settingName(field)}: ${issue === undefined ? 'wrong' : describeFault(issue)}`,
+    {
+      hint: `pyro config ${settingName(field)} VALUE sets it, pyro config --unset ${settingName(field)} takes it out`,
+    },
+  );
+}

@@ -1,0 +1,114 @@
+// df, clean: what pyro holds on the disk of this machine, and the removal of what nothing needs.
+import { z } from 'zod';
+import { formatTable } from '../shared/table.ts';
+import { formatBytes } from '../shared/units.ts';
+import { type CallOperation, defineOperation, type OperationContext } from './define.ts';
+import { describePruned, pruneOutput } from './workspace-delete.ts';
+
+const useSchema = z.object({
+  kind: z.string(),
+  path: z.string(),
+  count: z.number().nullable().describe('Things of this kind; null where they are not counted'),
+  bytes: z.number().describe('Room on the disk; holes take none'),
+});
+
+export const df = defineOperation({
+  name: 'df',
+  title: 'Show the room that pyro takes',
+  summary: 'Show what pyro holds on the disk, and what could go',
+  details: 'A file that several things share counts once. What could go is what pyro clean would remove.',
+  effect: 'read',
+  place: 'front',
+  positionals: [],
+  input: z.strictObject({}),
+  output: z.object({
+    uses: z.array(useSchema),
+    total_bytes: z.number(),
+    cleanable_bytes: z.number().describe('What clean would free'),
+    cleanable_all_bytes: z.number().describe('What clean --all would free'),
+  }),
+  examples: [{ why: 'Where the room has gone', command: 'pyro df' }],
+  run: async (context) => {
+    const { engine, signal, onProgress } = context;
+    const uses = await engine.storage({ signal, onProgress });
+    const freed = async (isAll: boolean): Promise<number> =>
+      (await sweep(context, { isAll, isDryRun: true })).freed_bytes;
+    return {
+      uses: uses.map((use) => ({ ...use })),
+      total_bytes: uses.reduce((sum, { bytes }) => sum + bytes, 0),
+      cleanable_bytes: await freed(false),
+      cleanable_all_bytes: await freed(true),
+    };
+  },
+  render: ({ uses, total_bytes: total, cleanable_bytes: some, cleanable_all_bytes: all }, width) => {
+    const rows = uses.map(({ kind, count, bytes, path }) => [kind, String(count ?? '-'), formatBytes(bytes), path]);
+    const table = formatTable([['KIND', 'COUNT', 'SIZE', 'PATH'], ...rows, ['all', '', formatBytes(total), '']], width);
+    return `${table}\n${formatBytes(some)} could go: pyro clean\n${formatBytes(all)} with all that can be made again: pyro clean --all\n`;
+  },
+});
+
+const cleanOutput = z.object({
+  removed: z.array(z.string()).describe('Of the cache'),
+  workspaces: pruneOutput.pick({ deleted: true, kept: true }),
+  freed_bytes: z.number(),
+  dry_run: z.boolean(),
+});
+type CleanOutput = z.infer<typeof cleanOutput>;
+
+export const clean = defineOperation({
+  name: 'clean',
+  title: 'Make room on the disk',
+  summary: 'Remove what nothing needs, after asking',
+  details:
+    'That is leftovers of the cache, and stopped workspaces without work. Says what it would remove and asks first. Work that was not brought home is never removed, nor what runs. With --all also cached environments, templates and projects go: they are made again when they are needed, which takes a download or a build.',
+  effect: 'destroy',
+  place: 'front',
+  positionals: [],
+  input: z.strictObject({
+    all: z.boolean().default(false).describe('Remove all that can be made again'),
+    force: z.boolean().default(false).describe('Ask nobody'),
+    dry_run: z.boolean().default(false).describe('Say what would be removed, and remove nothing'),
+  }),
+  output: cleanOutput,
+  examples: [
+    { why: 'Make room', command: 'pyro clean' },
+    { why: 'What would it do?', command: 'pyro clean --all --dry-run' },
+    { why: 'In a script', command: 'pyro clean --force' },
+  ],
+  run: async (context, { all, dry_run: isDryRun }) => await sweep(context, { isAll: all, isDryRun }),
+  question: (preview) => {
+    const isNothing = preview.removed.length === 0 && preview.workspaces.deleted.length === 0;
+    return isNothing ? undefined : `${cleanText(preview)}Remove all that?`;
+  },
+  mustAsk: true,
+  render: (output) => cleanText(output),
+});
+
+function cleanText({ removed, workspaces, freed_bytes: freed, dry_run: isDryRun }: CleanOutput): string {
+  const lines = removed.map((each) => `${isDryRun ? 'would remove' : 'removed'} ${each}\n`);
+  return `${lines.join('')}${describePruned({ ...workspaces, dry_run: isDryRun })}${isDryRun ? 'would free' : 'freed'} ${formatBytes(freed)}\n`;
+}
+
+/** The workspaces first: what they alone have needed goes with them. */
+async function sweep(
+  { engine, call, signal, onProgress }: OperationContext,
+  { isAll, isDryRun }: { readonly isAll: boolean; readonly isDryRun: boolean },
+): Promise<CleanOutput> {
+  const pruned = await pruneWorkspaces(call, isDryRun, signal);
+  const cache = await engine.pruneEnvironments({ isAll, isDryRun }, { signal, onProgress });
+  return {
+    removed: cache.removed,
+    workspaces: { deleted: pruned.deleted, kept: pruned.kept },
+    freed_bytes: pruned.freed_bytes + cache.freed_bytes,
+    dry_run: isDryRun,
+  };
+}
+
+async function pruneWorkspaces(
+  call: CallOperation | undefined,
+  isDryRun: boolean,
+  signal: AbortSignal,
+): Promise<z.infer<typeof pruneOutput>> {
+  if (call === undefined) throw new Error('the workspaces need a front');
+  return pruneOutput.parse(await call('workspace.prune', { dry_run: isDryRun }, signal));
+}

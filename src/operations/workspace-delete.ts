@@ -1,0 +1,111 @@
+// workspace.delete, prune: the end of workspaces, and what goes with them.
+import { z } from 'zod';
+import { formatBytes, formatCount } from '../shared/units.ts';
+import { visible } from '../shared/visible.ts';
+import { defineOperation } from './define.ts';
+import { core, formatWork, unsavedSchema, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+
+export const workspaceDelete = defineOperation({
+  name: 'workspace.delete',
+  title: 'Delete a workspace',
+  summary: 'Delete a workspace with everything in it',
+  details:
+    'There is no way back: bring home what is wanted first. At a terminal you are asked when work would go that was not brought home.',
+  effect: 'destroy',
+  place: 'daemon',
+  tool: { profiles: core, hiddenFields: ['force', 'dry_run'] },
+  short: 'rm',
+  takesSeveral: true,
+  positionals: ['workspace_id'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    force: z.boolean().default(false).describe('Ask nobody, whatever goes with it'),
+    dry_run: z.boolean().default(false).describe('Say what would go with it, and delete nothing'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    deleted: z.boolean(),
+    reason: z.enum(['explicit_delete', 'dry_run']),
+    not_brought_home: unsavedSchema.nullable().describe('What went with it; null where nobody knows'),
+  }),
+  examples: [
+    { why: 'Away with it', command: 'pyro workspace delete 6f1e538c0e71' },
+    { why: 'What would go with it?', command: 'pyro rm --dry-run 6f1e538c0e71' },
+  ],
+  run: async (context, { workspace_id: id, dry_run: isDryRun }) => {
+    const workspaces = workspacesOf(context);
+    const unsaved = await (isDryRun ? workspaces.unsaved(id, context) : workspaces.delete(id, context));
+    return {
+      workspace_id: id,
+      deleted: !isDryRun,
+      reason: isDryRun ? ('dry_run' as const) : ('explicit_delete' as const),
+      not_brought_home: unsaved ?? null,
+    };
+  },
+  question: ({ workspace_id: id, not_brought_home: work }) => {
+    if (work?.files === 0) return undefined;
+    const what = work === null ? 'nobody knows what it holds' : `${formatWork(work)} not brought home`;
+    return `${id}: ${what}\nDelete it?`;
+  },
+  render: ({ workspace_id: id, deleted, not_brought_home: work }) => {
+    if (!deleted) return `would delete ${id}; ${work === null ? 'nobody knows what it holds' : formatWork(work)}\n`;
+    return `deleted ${id}${work === null || work.files === 0 ? '' : `; ${formatWork(work)} had not been brought home`}\n`;
+  },
+});
+
+export const pruneOutput = z.object({
+  deleted: z.array(z.string()),
+  kept: z.array(unsavedSchema.extend({ workspace_id: z.string(), name: z.string().nullable(), is_known: z.boolean() })),
+  freed_bytes: z.number(),
+  dry_run: z.boolean(),
+});
+
+export const workspacePrune = defineOperation({
+  name: 'workspace.prune',
+  title: 'Delete many workspaces',
+  summary: 'Delete the workspaces that are stopped, but for those with work that was not brought home',
+  details:
+    'Work is home when apply, or an export of all of /workspace, has brought it, and nothing has changed since. Those with other work, and those of which nobody knows (damaged, or ended by a crash), stay unless --force is given. At a terminal you are asked first. Nothing else ever deletes a workspace but delete.',
+  effect: 'destroy',
+  place: 'daemon',
+  positionals: [],
+  input: z.strictObject({
+    all: z.boolean().default(false).describe('Delete those that run, too'),
+    force: z.boolean().default(false).describe('Ask nobody, and delete also what was not brought home'),
+    dry_run: z.boolean().default(false).describe('Say what would be deleted, and delete nothing'),
+  }),
+  output: pruneOutput,
+  examples: [
+    { why: 'Make room', command: 'pyro workspace prune' },
+    { why: 'What would it do?', command: 'pyro workspace prune --dry-run' },
+  ],
+  run: async (context, { all, force, dry_run: isDryRun }) =>
+    await workspacesOf(context).prune(
+      { states: all ? ['started', 'stopped', 'damaged'] : ['stopped', 'damaged'], isForced: force, isDryRun },
+      context,
+    ),
+  question: (preview) => {
+    const { length } = preview.deleted;
+    return length === 0 ? undefined : `${pruneText(preview)}Delete ${formatCount(length, 'workspace', 'workspaces')}?`;
+  },
+  render: (output) => pruneText(output),
+});
+
+function pruneText({ freed_bytes: freed, dry_run: isDryRun, ...which }: z.infer<typeof pruneOutput>): string {
+  return `${describePruned({ ...which, dry_run: isDryRun })}${isDryRun ? 'would free' : 'freed'} ${formatBytes(freed)}\n`;
+}
+
+/** A line for each workspace that goes, or stays for the work in it. */
+export function describePruned({
+  deleted,
+  kept,
+  dry_run: isDryRun,
+}: Omit<z.infer<typeof pruneOutput>, 'freed_bytes'>): string {
+  const lines = deleted.map((id) => `${isDryRun ? 'would delete' : 'deleted'} ${id}\n`);
+  for (const { workspace_id: id, name, is_known: isKnown, ...work } of kept)
+    lines.push(
+      `kept ${id}${name === null ? '' : ` (${visible(name)})`}: ${isKnown ? `${formatWork(work)} not brought home` : 'nobody knows what it holds'}\n`,
+    );
+  if (kept.length > 0) lines.push('pyro apply ID brings the work home; pyro workspace prune --force deletes it\n');
+  return lines.join('');
+}

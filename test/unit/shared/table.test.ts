@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { formatTable } from '../../../src/shared/table.ts';
+
+const id = '6f1e538c0e71';
+const rows = [
+  ['ID', 'ENVIRONMENT', 'NAME'],
+  [id, 'registry.example.org/team/image:1.2.3', 'a name that somebody has chosen'],
+];
+
+describe('a table', () => {
+  it('is as wide as its cells without a terminal', () => {
+    expect(formatTable(rows)).toContain('registry.example.org/team/image:1.2.3  a name that somebody has chosen');
+  });
+
+  it('takes from the widest columns until it fits, and leaves ids whole', () => {
+    for (const width of [80, 60, 45]) {
+      const lines = formatTable(rows, width).split('\n');
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
+      expect(lines[1]).toContain(`${id}  registry.e`);
+      expect(lines[1]).toContain('…');
+    }
+  });
+
+  it('is not cut further than its narrowest columns', () => {
+    expect(formatTable(rows, 10).split('\n')[1]).toContain(id);
+  });
+});
