@@ -5,9 +5,11 @@ import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
 import { findSetting, parseSetting, type Setting, settingName, settings } from './settings.ts';
 
+const valueSchema = z.union([z.string(), z.number(), z.null()]);
+
 const settingSchema = z.object({
   name: z.string(),
-  value: z.json().describe('What holds'),
+  value: valueSchema.describe('What holds'),
   is_set: z.boolean().describe('False for the default of pyro'),
   commands: z.array(z.string()),
 });
@@ -51,7 +53,7 @@ export const config = defineOperation({
   render: ({ path, settings: shown }, width) => {
     const rows = shown.map(({ name, value, is_set: isSet, commands }) => [
       name,
-      value === null ? '-' : typeof value === 'string' ? value : JSON.stringify(value),
+      value === null ? '-' : String(value),
       isSet ? 'set' : 'default',
       commands.map((each) => each.replaceAll('.', ' ')).join(', '),
     ]);
@@ -63,7 +65,7 @@ function stateOf({ field, schema, operations }: Setting, stored: Readonly<Record
   const isSet = stored[field] !== undefined;
   return {
     name: settingName(field),
-    value: z.json().parse((isSet ? stored[field] : schema.safeParse(undefined).data) ?? null),
+    value: valueSchema.parse((isSet ? stored[field] : schema.safeParse(undefined).data) ?? null),
     is_set: isSet,
     commands: [...operations],
   };

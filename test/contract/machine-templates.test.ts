@@ -69,7 +69,7 @@ it('a prune takes those that were not used for a month, as after an update, and 
   const now = Date.now() / 1000;
   const [fresh, old] = [save('a', now - 29 * 86_400), save('b', now - 31 * 86_400)];
   expect((await pruneTemplates(cache, new Set(['d']), { isAll: false })).removed).toEqual([
-    `template ${old.slice(0, 12)}`,
+    expect.stringContaining(`template ${old.slice(0, 12)}, `),
   ]);
   expect(readdirSync(folder())).toEqual([fresh]);
   expect((await pruneTemplates(cache, new Set(['other']), { isAll: false })).removed).toHaveLength(1);
