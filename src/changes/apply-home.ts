@@ -9,7 +9,7 @@ import { GitLab, type WorkContext } from './git-lab.ts';
 import { pathKey } from './git-paths.ts';
 import { afterRef, beforeRef, type OmittedPath } from './import-trees.ts';
 import type { IgnoredCount } from './listed-changes.ts';
-import { parseRawDiff, type RawChange } from './raw-diff.ts';
+import type { RawChange } from './raw-diff.ts';
 
 export interface ApplyRequest {
   /** Real path of the folder on the host */
@@ -58,13 +58,13 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   const steps = [...plan.steps, ...merged];
   if (!isCheck && steps.length > 0) await writeSteps(lab, target, steps, context.signal);
   const doneKeys = new Set(steps.map(({ path }) => pathKey(path)));
-  const done = changes.filter(({ path }) => doneKeys.has(pathKey(path)));
+  const done = changes.filter(({ key }) => doneKeys.has(key));
   const sum = (side: 'added' | 'deleted'): number => done.reduce((total, { lines }) => total + (lines?.[side] ?? 0), 0);
   return {
     steps,
     applied: new Map([
       ...request.applied,
-      ...changes.map((change): [string, string] => [pathKey(change.path), appliedState(change)]),
+      ...changes.map((change): [string, string] => [change.key, appliedState(change)]),
     ]),
     already: plan.already,
     merged: merged.map(({ path }) => path),
@@ -78,7 +78,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
 
 async function rawChanges(lab: GitLab): Promise<RawChange[]> {
   const options = ['-r', '--no-renames', '--no-ext-diff', '--no-textconv', '-z', '--raw', '--numstat', '--no-abbrev'];
-  return parseRawDiff(await lab.runForBytes(['diff-tree', ...options, beforeRef, afterRef]));
+  return await lab.compare(['diff-tree', ...options, beforeRef, afterRef]);
 }
 
 function conflict(refused: readonly Contested[], isThreeWay: boolean): PyroError {

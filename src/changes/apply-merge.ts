@@ -41,8 +41,9 @@ export async function mergeContested(
       continue;
     }
     // The permissions of the guest's side, which has the last word on them.
-    merged.push(stepOf({ ...change, newBlob: result.blob, letter: 'M' }, state));
-    if (result.hasConflict) marked.push(change.path);
+    const { path, newMode } = change;
+    merged.push(stepOf({ path, newMode, newBlob: result.blob, letter: 'M' }, state));
+    if (result.hasConflict) marked.push(path);
   }
   return { merged, marked, refused };
 }
@@ -64,7 +65,7 @@ interface Merged {
 }
 
 async function patch(lab: GitLab, { change, state }: Contested, ours: string): Promise<Merged | undefined> {
-  const name = change.path.toString('latin1');
+  const name = change.key;
   if (Buffer.from(name).length !== name.length) return undefined;
   const options = ['-p', '--binary', '--full-index', '--no-renames', '--no-ext-diff', '--no-textconv', '--no-color'];
   await lab.run(['diff-tree', '-r', ...options, beforeRef, afterRef, '--', name], { outputFile: 'contested.patch' });

@@ -39,19 +39,20 @@ export async function planApply(
   applied: AppliedStates,
   signal: AbortSignal,
 ): Promise<ApplyPlan> {
-  const leaving = new Set(changes.filter(({ letter }) => letter === 'D').map(({ path }) => pathKey(path)));
+  const leaving = new Set(changes.filter(({ letter }) => letter === 'D').map(({ key }) => key));
   const steps: ApplyStep[] = [];
   const already: Buffer[] = [];
   const contested: Contested[] = [];
   for (const change of changes) {
     signal.throwIfAborted();
-    const state = await readHostState(root, change.path);
+    const { path } = change;
+    const state = await readHostState(root, path);
     const isGoing =
       state.blockedBy !== undefined && !state.blockedBy.isLink && leaving.has(pathKey(state.blockedBy.path));
-    if (stands(state, change.newMode, change.newBlob) || isGone(change, state)) already.push(change.path);
+    if (stands(state, change.newMode, change.newBlob) || isGone(change, state)) already.push(path);
     else if (
       stands(state, change.oldMode, change.oldBlob) ||
-      isOurs(state, applied.get(pathKey(change.path))) ||
+      isOurs(state, applied.get(change.key)) ||
       isGoing ||
       makesRoom(change, state)
     )
@@ -61,7 +62,10 @@ export async function planApply(
   return { steps, already, contested };
 }
 
-export function stepOf(change: RawChange, before: HostState): ApplyStep {
+export function stepOf(
+  change: Pick<RawChange, 'path' | 'letter' | 'newBlob' | 'newMode'>,
+  before: HostState,
+): ApplyStep {
   const isDelete = change.letter === 'D';
   return {
     path: change.path,

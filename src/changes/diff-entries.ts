@@ -1,7 +1,7 @@
 // The entries of a diff: what Git found, and what no patch can hold.
 import type { ChangeSide } from '../agent/file-types.ts';
 import type { DiffEntry, DiffStatus } from './diff-types.ts';
-import { pathKey } from './git-paths.ts';
+import { shownPath } from './git-paths.ts';
 import { gitMode, type ImportedPath, type ImportedTrees, isLeaf } from './import-trees.ts';
 import type { RawChange } from './raw-diff.ts';
 
@@ -12,34 +12,35 @@ export function entriesOf(
 ): { entries: DiffEntry[]; inPatch: ReadonlySet<DiffEntry> } {
   const special = new Map<string, DiffEntry>();
   for (const [key, path] of imported.paths) {
-    if (isSpecial(path.before) || isSpecial(path.after)) special.set(key, entryBeside(path, statusOfSpecial(path)));
-    else if (imported.withheld.has(key)) special.set(key, withheldEntry(path));
+    if (isSpecial(path.before) || isSpecial(path.after))
+      special.set(key, entryBeside(key, path, statusOfSpecial(path)));
+    else if (imported.withheld.has(key)) special.set(key, withheldEntry(key, path));
   }
   const known = new Set<string>();
   const printed: DiffEntry[] = [];
   for (const change of raw) {
-    known.add(pathKey(change.path));
-    if (change.letter !== 'R' && special.has(pathKey(change.path))) continue;
+    known.add(change.key);
+    if (change.letter !== 'R' && special.has(change.key)) continue;
     printed.push(entryOf(change, imported));
   }
   const modesOnly: DiffEntry[] = [];
   for (const [key, path] of imported.paths) {
     if (!known.has(key) && !special.has(key) && hasOtherPermissions(path))
-      modesOnly.push(entryBeside(path, 'mode_changed'));
+      modesOnly.push(entryBeside(key, path, 'mode_changed'));
   }
   const entries = [...printed, ...special.values(), ...modesOnly].sort((a, b) => (a.path < b.path ? -1 : 1));
   return { entries, inPatch: new Set(printed) };
 }
 
 function entryOf(change: RawChange, imported: ImportedTrees): DiffEntry {
-  const before = imported.paths.get(pathKey(change.oldPath))?.before;
-  const after = imported.paths.get(pathKey(change.path))?.after;
+  const before = imported.paths.get(change.oldKey)?.before;
+  const after = imported.paths.get(change.key)?.after;
   const status = statusOf(change);
   return {
-    path: change.path.toString('utf8'),
+    path: shownPath(change.key),
     status,
     artifact_type: (status === 'deleted' ? change.oldMode : change.newMode) === '120000' ? 'symlink' : 'file',
-    old_path: status === 'renamed' ? change.oldPath.toString('utf8') : null,
+    old_path: status === 'renamed' ? shownPath(change.oldKey) : null,
     old_mode: status === 'added' ? null : fullMode(before),
     new_mode: status === 'deleted' ? null : fullMode(after),
     additions: change.lines?.added ?? null,
@@ -65,10 +66,10 @@ function statusOf(change: RawChange): DiffStatus {
 }
 
 /** Entry of a change that no patch can hold. */
-function entryBeside(path: ImportedPath, status: DiffStatus): DiffEntry {
+function entryBeside(key: string, path: ImportedPath, status: DiffStatus): DiffEntry {
   const shown = path.after ?? path.before;
   return {
-    path: path.path.toString('utf8'),
+    path: shownPath(key),
     status,
     artifact_type: shown?.type === 'file' || shown?.type === 'symlink' ? shown.type : 'other',
     old_path: null,
@@ -82,11 +83,11 @@ function entryBeside(path: ImportedPath, status: DiffStatus): DiffEntry {
 }
 
 /** Entry of a file that is too large to have been looked into. */
-function withheldEntry(path: ImportedPath): DiffEntry {
+function withheldEntry(key: string, path: ImportedPath): DiffEntry {
   const { before, after } = path;
   const isOnlyMode = before?.type === after?.type && before?.size === after?.size && before?.mode !== after?.mode;
   const status = isOnlyMode ? 'mode_changed' : isLeaf(before) && isLeaf(after) ? 'modified' : statusOfSpecial(path);
-  return { ...entryBeside(path, status), left_out_bytes: (after ?? before)?.size ?? 0 };
+  return { ...entryBeside(key, path, status), left_out_bytes: (after ?? before)?.size ?? 0 };
 }
 
 function statusOfSpecial({ before, after }: ImportedPath): DiffStatus {

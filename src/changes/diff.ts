@@ -20,7 +20,7 @@ import {
 } from './listed-changes.ts';
 import { quoteHeaders } from './patch-headers.ts';
 import { isBelow, pathBelow } from './path-filter.ts';
-import { parseRawDiff, type RawChange } from './raw-diff.ts';
+import type { RawChange } from './raw-diff.ts';
 
 export interface DiffRequest {
   /** Private folder of the host for what is thrown away afterwards */
@@ -60,11 +60,8 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
   const { imported, ignored } = await importChanges(lab, files, request, limits, context);
   const settings = await describeContents(lab, imported);
   const options = [...treeOptions, hasSwap(imported) ? '--no-renames' : '--find-renames=50%'];
-  const raw = parseRawDiff(
-    await lab.runForBytes(['diff-tree', ...options, '-z', '--raw', '--numstat', '--no-abbrev', beforeRef, afterRef], {
-      settings,
-    }),
-  );
+  const listing = ['-z', '--raw', '--numstat', '--no-abbrev'];
+  const raw = await lab.compare(['diff-tree', ...options, ...listing, beforeRef, afterRef], { settings });
   let patch: DiffResult['patch'];
   if (!isStatOnly) {
     const file = lab.file('changes.patch');
@@ -91,8 +88,8 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
 
 function digestOf(raw: readonly RawChange[], { withheld, paths }: ImportedTrees): string {
   const hash = createHash('sha256');
-  for (const { path, oldPath, letter, newMode, newBlob } of raw)
-    hash.update(`${letter} ${newMode} ${newBlob} ${pathKey(oldPath)}\0${pathKey(path)}\0`);
+  for (const { key, oldKey, letter, newMode, newBlob } of raw)
+    hash.update(`${letter} ${newMode} ${newBlob} ${oldKey}\0${key}\0`);
   for (const key of [...withheld].sort()) hash.update(`${JSON.stringify(paths.get(key)?.after)} ${key}\0`);
   return hash.digest('hex');
 }
@@ -133,7 +130,7 @@ export async function importChanges(
 
 /** What is at or below the path, also where a list was made without knowing it. */
 function wanted(listed: readonly ListedChange[], below: Buffer): readonly ListedChange[] {
-  return below.length === 0 ? listed : listed.filter(({ path }) => isBelow(path, below));
+  return below.length === 0 ? listed : listed.filter(({ key }) => isBelow(Buffer.from(key, 'latin1'), below));
 }
 
 /** Contents that the host's disk takes: they lie there once as they are, and once more in the patch. */
@@ -148,12 +145,10 @@ async function roomIn(folder: string): Promise<number> {
  * Attributes do not reach links, so one whose target is no UTF-8 makes links, and what is new or gone, binary as a whole.
  */
 async function describeContents(lab: GitLab, imported: ImportedTrees): Promise<string[]> {
-  const binary = [...imported.paths.values()].filter(
-    ({ path, isText }) => !isText && !imported.withheld.has(pathKey(path)),
-  );
-  const hasBinaryLink = binary.some(({ before, after }) => before?.type === 'symlink' || after?.type === 'symlink');
-  const named = hasBinaryLink ? binary : binary.filter(({ isPlainlyBinary }) => !isPlainlyBinary);
-  const lines = named.map(({ path }) => `${attributesPattern(path)} -diff`);
+  const binary = [...imported.paths].filter(([key, { isText }]) => !isText && !imported.withheld.has(key));
+  const hasBinaryLink = binary.some(([, { before, after }]) => before?.type === 'symlink' || after?.type === 'symlink');
+  const named = hasBinaryLink ? binary : binary.filter(([, { isPlainlyBinary }]) => !isPlainlyBinary);
+  const lines = named.map(([key]) => `${attributesPattern(Buffer.from(key, 'latin1'))} -diff`);
   await lab.setAttributes(hasBinaryLink ? ['* diff', ...lines] : lines);
   return hasBinaryLink ? ['diff.default.binary=true'] : [];
 }

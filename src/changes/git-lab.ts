@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import type { PyroError } from '../shared/errors.ts';
 import { type CommandResult, failureOf, tryCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
+import { type RawChange, readRawDiff } from './raw-diff.ts';
 
 /** What every call of this room carries from its caller. */
 export interface WorkContext {
@@ -113,6 +114,12 @@ export class GitLab implements AsyncDisposable {
   async runForBytes(args: readonly string[], call: Omit<GitCall, 'outputFile'> = {}): Promise<Buffer> {
     await this.run(args, { ...call, outputFile: 'output' });
     return await this.read('output');
+  }
+
+  /** What a program of Git that compares two trees, with `-z --raw`, says */
+  async compare(args: readonly string[], call: Omit<GitCall, 'outputFile'> = {}): Promise<RawChange[]> {
+    await this.run(args, { ...call, outputFile: 'output' });
+    return await readRawDiff(this.file('output'));
   }
 
   async read(name: string): Promise<Buffer> {

@@ -8,6 +8,11 @@ export function pathKey(path: Buffer): string {
   return path.toString('latin1');
 }
 
+/** Text of the path with this key; bytes that are no UTF-8 are replaced. */
+export function shownPath(key: string): string {
+  return /^[\0-\x7f]*$/.test(key) ? key : Buffer.from(key, 'latin1').toString('utf8');
+}
+
 const ignoredByHfs = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 const gitFolder = /^(\.git|git~1)[. ]*(:|$)/;
 const gitmodulesName = /^(\.gitmodules|gi[^~]{0,6}~[1-9])/;

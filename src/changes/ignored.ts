@@ -29,14 +29,15 @@ export async function findIgnored(
   changes: readonly ListedChange[],
   context: WorkContext,
 ): Promise<ReadonlySet<string>> {
-  const fresh = changes.filter(({ isLeaf, isNew, path }) => isLeaf && isNew && refusalOfGit(path, false) === undefined);
+  const fresh = changes.filter(
+    ({ isLeaf, isNew, key }) => isLeaf && isNew && refusalOfGit(Buffer.from(key, 'latin1'), false) === undefined,
+  );
   if (fresh.length === 0) return new Set();
   const rules = await readRules(files, fresh, changes, context);
   if (rules === undefined) return new Set();
   await installRules(lab, rules);
   const asked = new Map<string, string>();
-  for (const { path } of fresh) {
-    const key = pathKey(path);
+  for (const { key } of fresh) {
     // Git takes its files of rules for tracked here: a name beside them stands for them.
     const isRules = rules.has(key);
     asked.set(isRules ? `${key.slice(0, -rulesName.length)}${likeRules}` : key, key);
@@ -82,11 +83,10 @@ async function readRules(
   changes: readonly ListedChange[],
   context: WorkContext,
 ): Promise<Rules | undefined> {
-  const listed = new Map(changes.map((change) => [pathKey(change.path), change]));
+  const listed = new Map(changes.map((change) => [change.key, change]));
   const wanted = new Set(['.git', ownRulesPath]);
   const seen = new Set<string>();
-  for (const { path } of fresh) {
-    const key = pathKey(path);
+  for (const { key } of fresh) {
     for (let slash = key.lastIndexOf('/'); ; slash = key.lastIndexOf('/', slash - 1)) {
       const folder = key.slice(0, Math.max(slash, 0));
       if (seen.has(folder)) break;

@@ -18,7 +18,6 @@ export interface ImportOptions {
 }
 
 export interface ImportedPath {
-  readonly path: Buffer;
   readonly before: ChangeSide | undefined;
   readonly after: ChangeSide | undefined;
   /** True when all of its contents are UTF-8 without zero bytes, and of a size that a person could read */
@@ -33,6 +32,7 @@ export interface OmittedPath {
 }
 
 export interface ImportedTrees {
+  /** By the keys of the paths */
   readonly paths: ReadonlyMap<string, ImportedPath>;
   /** Paths that Git cannot hold */
   readonly omitted: readonly OmittedPath[];
@@ -43,6 +43,7 @@ export interface ImportedTrees {
 export const beforeRef = 'refs/lab/before';
 export const afterRef = 'refs/lab/after';
 export const largestText: number = 16 * mebibyte;
+const linesOfPiece = 1000;
 export const defaultMaxContentBytes: number = 64 * gibibyte;
 
 /** Streams the changes into the lab's two refs. Throws `diff_too_large`, or what reading the guest throws. */
@@ -73,7 +74,8 @@ class Importer implements ImportedTrees {
   readonly withheld = new Set<string>();
   #pathBytes = 0;
   readonly #options: ImportOptions;
-  readonly #lines = { before: new Map<string, string>(), after: new Map<string, string>() };
+  readonly #lines = { before: new Lines(), after: new Lines() };
+  readonly #probe = new TextProbe();
   readonly #largest: { path: string; size: number }[] = [];
   #mark = 0;
   #bytes = 0;
@@ -92,7 +94,7 @@ class Importer implements ImportedTrees {
       const after = this.#options.sides === 'current' ? undefined : change.after;
       if (!isLeaf(before) && !isLeaf(after)) {
         // A folder has no place in a Git tree; the caller may still want to know that it is one.
-        this.paths.set(pathKey(path), { path, before, after, isText: true, isPlainlyBinary: false });
+        this.paths.set(pathKey(path), { before, after, isText: true, isPlainlyBinary: false });
         continue;
       }
       const refusal = refusalOfGit(path, before?.type === 'symlink' || after?.type === 'symlink');
@@ -102,20 +104,20 @@ class Importer implements ImportedTrees {
       }
       if (before?.withheld === true || after?.withheld === true) {
         this.withheld.add(pathKey(path));
-        this.paths.set(pathKey(path), { path, before, after, isText: false, isPlainlyBinary: false });
+        this.paths.set(pathKey(path), { before, after, isText: false, isPlainlyBinary: false });
         continue;
       }
-      const probe = new TextProbe();
-      if (this.#options.sides === 'current') yield* this.#take('before', path, before, change.contentAfter, probe);
+      this.#probe.reset();
+      if (this.#options.sides === 'current') yield* this.#take('before', path, before, change.contentAfter);
       else {
-        yield* this.#take('before', path, before, change.contentBefore, probe);
-        yield* this.#take('after', path, after, change.contentAfter, probe);
+        yield* this.#take('before', path, before, change.contentBefore);
+        yield* this.#take('after', path, after, change.contentAfter);
       }
-      const { isText, isPlainlyBinary } = probe;
-      this.paths.set(pathKey(path), { path, before, after, isText, isPlainlyBinary });
+      const { isText, isPlainlyBinary } = this.#probe;
+      this.paths.set(pathKey(path), { before, after, isText, isPlainlyBinary });
     }
-    yield commit(beforeRef, this.#lines.before.values());
-    yield commit(afterRef, this.#lines.after.values());
+    yield* commit(beforeRef, this.#lines.before);
+    yield* commit(afterRef, this.#lines.after);
     yield Buffer.from('done\n');
   }
 
@@ -124,10 +126,10 @@ class Importer implements ImportedTrees {
     path: Buffer,
     state: ChangeSide | undefined,
     content: () => AsyncIterable<Buffer>,
-    probe: TextProbe,
   ): AsyncGenerator<Buffer> {
     if (state === undefined || (state.type !== 'file' && state.type !== 'symlink')) return;
     const mark = ++this.#mark;
+    const probe = this.#probe;
     probe.begin();
     const exact = exactly(content(), state.size, path);
     if (state.size > largestText) {
@@ -135,7 +137,7 @@ class Importer implements ImportedTrees {
       yield* blob(mark, state.size, this.#count(state.size, path, exact));
     } else yield* blob(mark, state.size, this.#count(state.size, path, probe.watch(exact)));
     probe.end();
-    this.#lines[side].set(pathKey(path), `M ${gitMode(state)} :${mark} ${quotePath(path)}\n`);
+    this.#lines[side].push(`M ${gitMode(state)} :${mark} ${quotePath(path)}\n`);
   }
 
   async *#count(size: number, path: Buffer, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -169,9 +171,32 @@ async function* blob(mark: number, size: number, content: AsyncIterable<Buffer>)
   yield Buffer.from('\n');
 }
 
-function commit(ref: string, lines: Iterable<string>): Buffer {
-  const head = `commit ${ref}\ncommitter pyro <pyro@localhost> 0 +0000\ndata 0\n\n`;
-  return Buffer.from(`${head}${[...lines].join('')}\n`);
+function* commit(ref: string, lines: Lines): Generator<Buffer> {
+  yield Buffer.from(`commit ${ref}\ncommitter pyro <pyro@localhost> 0 +0000\ndata 0\n\n`);
+  yield* lines.take();
+  yield Buffer.from('\n');
+}
+
+/** Many short lines, held as the bytes that they will be. */
+class Lines {
+  #full: Buffer[] = [];
+  #latest: string[] = [];
+
+  push(line: string): void {
+    this.#latest.push(line);
+    if (this.#latest.length >= linesOfPiece) this.#pack();
+  }
+
+  *take(): Generator<Buffer> {
+    this.#pack();
+    yield* this.#full;
+    this.#full = [];
+  }
+
+  #pack(): void {
+    this.#full.push(Buffer.from(this.#latest.join('')));
+    this.#latest = [];
+  }
 }
 
 /** The stream's own promise about lengths depends on the guest keeping its: it is checked. */

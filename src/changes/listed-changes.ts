@@ -6,7 +6,8 @@ import type { WorkContext } from './git-lab.ts';
 import { pathKey } from './git-paths.ts';
 
 export interface ListedChange {
-  readonly path: Buffer;
+  /** Key of the path */
+  readonly key: string;
   /** True for what the seed did not have */
   readonly isNew: boolean;
   /** True for what stands there now and is no folder */
@@ -40,13 +41,13 @@ export async function listChanges(
     bytes += path.length;
     if (listed.length >= mostPaths || bytes > mostPathBytes) throw tooManyPaths();
     const isLeaf = after !== undefined && after.type !== 'directory';
-    listed.push({ path: Buffer.from(path), isNew: before === undefined, isLeaf, before, after });
+    listed.push({ key: pathKey(path), isNew: before === undefined, isLeaf, before, after });
   }
   return listed;
 }
 
 export function countIgnored(changes: readonly ListedChange[], ignored: ReadonlySet<string>): IgnoredCount {
-  const those = changes.filter(({ path, isLeaf }) => isLeaf && ignored.has(pathKey(path)));
+  const those = changes.filter(({ key, isLeaf }) => isLeaf && ignored.has(key));
   return { files: those.length, bytes: those.reduce((sum, { after }) => sum + (after?.size ?? 0), 0) };
 }
 
@@ -64,7 +65,7 @@ export function largestWithin(
   { largest, most = Number.POSITIVE_INFINITY }: ContentLimits,
 ): number {
   const sizes = changes
-    .filter(({ path }) => !ignored.has(pathKey(path)))
+    .filter(({ key }) => !ignored.has(key))
     .flatMap(({ before, after }) => [before, after])
     .flatMap((side) => (side?.type === 'file' && side.size <= largest ? [side.size] : []));
   sizes.sort((a, b) => a - b);
@@ -80,13 +81,13 @@ export function largestWithin(
 /** The ignored paths as the guest is told them: a new folder in which all is ignored stands for what is below it. */
 export function foldIgnored(changes: readonly ListedChange[], ignored: ReadonlySet<string>): Buffer[] {
   const folders = new Map<string, { leaves: number; ignored: number }>();
-  for (const { path, isNew, after } of changes)
-    if (isNew && after?.type === 'directory') folders.set(pathKey(path), { leaves: 0, ignored: 0 });
-  for (const { path, isLeaf } of changes) {
-    const around = folders.get(parentOf(pathKey(path)));
+  for (const { key, isNew, after } of changes)
+    if (isNew && after?.type === 'directory') folders.set(key, { leaves: 0, ignored: 0 });
+  for (const { key, isLeaf } of changes) {
+    const around = folders.get(parentOf(key));
     if (!isLeaf || around === undefined) continue;
     around.leaves++;
-    if (ignored.has(pathKey(path))) around.ignored++;
+    if (ignored.has(key)) around.ignored++;
   }
   // Names below a folder sort behind it, so that this goes from the leaves up.
   for (const key of [...folders.keys()].sort().reverse()) {

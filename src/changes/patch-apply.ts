@@ -11,7 +11,7 @@ import { patchFailure } from './patch-failure.ts';
 import { originsOf, type PatchPiece, readPieces, touchedKeys } from './patch-pieces.ts';
 import { checkPlaces } from './patch-places.ts';
 import { tarOfChanges } from './patch-tar.ts';
-import { parseRawDiff, type RawChange } from './raw-diff.ts';
+import type { RawChange } from './raw-diff.ts';
 
 export interface PatchRequest {
   /** Private folder of the host for what is thrown away afterwards */
@@ -49,9 +49,8 @@ export async function applyPatch(files: GuestFiles, request: PatchRequest, conte
   const before = (path: Buffer): ChangeSide | undefined => standing.paths.get(pathKey(path))?.before;
   if (envelope !== undefined) await applyEnvelope(lab, envelope, before);
   for (const piece of pieces) await applyPiece(lab, piece);
-  const changes = parseRawDiff(
-    await lab.runForBytes(['diff-index', '--cached', '-z', '--raw', '--no-abbrev', '--no-renames', beforeRef]),
-  );
+  const options = ['--cached', '-z', '--raw', '--no-abbrev', '--no-renames'];
+  const changes = await lab.compare(['diff-index', ...options, beforeRef]);
   const extraDeleted = await checkPlaces(files, changes, touched, before, context);
   if (changes.length > 0) {
     const origins = envelope?.origins ?? originsOf(pieces);
@@ -94,7 +93,8 @@ async function fetchStanding(
       isWanted: (path) => paths.has(pathKey(path)),
     },
   );
-  for (const { path, before } of standing.paths.values()) {
+  for (const [key, { before }] of standing.paths) {
+    const path = Buffer.from(key, 'latin1');
     if (before?.type === 'other')
       throw new PyroError(
         'patch_failed',

@@ -12,8 +12,9 @@ const start = Buffer.from('diff --git ');
 /** Rewrites the file where there is such a name; `git apply` needs the header where a patch has no lines of its own. */
 export async function quoteHeaders(file: string, changes: readonly RawChange[]): Promise<void> {
   const quoted = new Map<string, Buffer>();
-  for (const { oldPath, path } of changes) {
-    if (!oldPath.includes(' /') && !path.includes(' /')) continue;
+  for (const change of changes) {
+    if (!change.oldKey.includes(' /') && !change.key.includes(' /')) continue;
+    const { oldPath, path } = change;
     const names = [Buffer.concat([Buffer.from('a/'), oldPath]), Buffer.concat([Buffer.from('b/'), path])];
     quoted.set(`diff --git ${names.join(' ')}`, Buffer.from(`diff --git ${names.map(quotePath).join(' ')}`));
   }

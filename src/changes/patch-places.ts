@@ -2,7 +2,7 @@
 import type { ChangeSide, GuestFiles } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { WorkContext } from './git-lab.ts';
-import { pathKey, refusalOfGit, workspaceFolder } from './git-paths.ts';
+import { refusalOfGit, workspaceFolder } from './git-paths.ts';
 import type { RawChange } from './raw-diff.ts';
 
 const listingLimit = 1000;
@@ -18,18 +18,18 @@ export async function checkPlaces(
 ): Promise<Buffer[]> {
   const replaced: Buffer[] = [];
   for (const change of changes) {
-    const name = change.path.toString('utf8');
+    const { path: at } = change;
+    const name = at.toString('utf8');
     if (change.newMode === '160000') throw refused('patch_invalid', name, 'is a submodule, which a patch cannot bring');
-    if (refusalOfGit(change.path, change.newMode === '120000') !== undefined)
+    if (refusalOfGit(at, change.newMode === '120000') !== undefined)
       throw refused('patch_invalid', name, 'may not be a link');
     // Git lets a new path take the place of a file that stands where it needs a folder.
-    if (!touched.has(pathKey(change.path)))
-      throw refused('patch_failed', name, 'is a file where the patch needs a folder');
-    if (change.letter !== 'D' && before(change.path)?.type === 'directory') {
-      const deleted = changes.filter(({ letter, path }) => letter === 'D' && isBelow(path, change.path)).length;
-      if ((await countLeaves(files, change.path, deleted, context)) > deleted)
+    if (!touched.has(change.key)) throw refused('patch_failed', name, 'is a file where the patch needs a folder');
+    if (change.letter !== 'D' && before(at)?.type === 'directory') {
+      const deleted = changes.filter(({ letter, path }) => letter === 'D' && isBelow(path, at)).length;
+      if ((await countLeaves(files, at, deleted, context)) > deleted)
         throw refused('patch_failed', name, 'is a folder with files that the patch does not delete');
-      replaced.push(change.path);
+      replaced.push(at);
     }
   }
   return replaced;

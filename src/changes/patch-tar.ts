@@ -15,12 +15,13 @@ export async function* tarOfChanges(
   const written = changes.filter((change) => change.letter !== 'D');
   const mtimeSeconds = Date.now() / 1000;
   for await (const { of: change, size, content } of readBlobs(lab, written, ({ newBlob }) => newBlob)) {
-    const mode = permissions(change, origin(change.path));
+    const { path } = change;
+    const mode = permissions(change, origin(path));
     if (change.newMode === '120000') {
       const linkTarget = await gatherBlob(content());
-      yield encodeTarHeader({ path: change.path, type: 'symlink', mode, size: 0, linkTarget, mtimeSeconds });
+      yield encodeTarHeader({ path, type: 'symlink', mode, size: 0, linkTarget, mtimeSeconds });
     } else {
-      yield encodeTarHeader({ path: change.path, type: 'file', mode, size, mtimeSeconds });
+      yield encodeTarHeader({ path, type: 'file', mode, size, mtimeSeconds });
       yield* content();
       yield tarPadding(size);
     }

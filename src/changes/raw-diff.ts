@@ -1,49 +1,83 @@
-// Reads what `git diff-tree -z --raw --numstat` prints.
+// Reads what `git diff-tree -z --raw --numstat` has written to a file, record by record.
+import { createReadStream } from 'node:fs';
 import { PyroError } from '../shared/errors.ts';
-import { splitRecords } from './git-lab.ts';
-import { pathKey } from './git-paths.ts';
 
-export interface RawChange {
+/** One path that two trees of the lab have differently. Its bytes are made when asked for: there may be many of these. */
+export class RawChange {
   /** Git's letter: A, D, M, T or R */
   readonly letter: string;
-  readonly oldPath: Buffer;
-  readonly path: Buffer;
+  /** Keys of the old path and the new one */
+  readonly oldKey: string;
+  readonly key: string;
   readonly oldMode: string;
   readonly newMode: string;
   readonly oldBlob: string;
   readonly newBlob: string;
   /** Lines added and taken away; undefined for what Git treats as binary, or when they were not asked for */
-  readonly lines: { readonly added: number; readonly deleted: number } | undefined;
+  lines: { readonly added: number; readonly deleted: number } | undefined;
+
+  constructor(facts: Omit<RawChange, 'path' | 'oldPath' | 'lines'>) {
+    this.letter = facts.letter;
+    this.oldKey = facts.oldKey;
+    this.key = facts.key;
+    this.oldMode = facts.oldMode;
+    this.newMode = facts.newMode;
+    this.oldBlob = facts.oldBlob;
+    this.newBlob = facts.newBlob;
+  }
+
+  get path(): Buffer {
+    return Buffer.from(this.key, 'latin1');
+  }
+
+  get oldPath(): Buffer {
+    return Buffer.from(this.oldKey, 'latin1');
+  }
 }
 
 const rawPattern = /^:(\d{6}) (\d{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([A-Z])\d*$/;
 const numbersPattern = /^(\d+|-)\t(\d+|-)\t/;
+const readBytes = 256 * 1024;
 
-export function parseRawDiff(output: Buffer): RawChange[] {
-  const records = splitRecords(output).values();
-  const next = (): Buffer => records.next().value ?? unexpected();
-  const changes: Omit<RawChange, 'lines'>[] = [];
-  const lines = new Map<string, RawChange['lines']>();
-  for (const record of records) {
-    const text = record.toString('latin1');
-    const raw = rawPattern.exec(text);
+export async function readRawDiff(file: string): Promise<RawChange[]> {
+  const records = zeroEnded(file);
+  const next = async (): Promise<string> => (await records.next()).value ?? unexpected();
+  const changes: RawChange[] = [];
+  const byKey = new Map<string, RawChange>();
+  for await (const record of records) {
+    const raw = rawPattern.exec(record);
     if (raw !== null) {
       const [, oldMode = '', newMode = '', oldBlob = '', newBlob = '', letter = ''] = raw;
-      const oldPath = next();
-      changes.push({ letter, oldPath, path: letter === 'R' ? next() : oldPath, oldMode, newMode, oldBlob, newBlob });
+      const oldKey = await next();
+      const key = letter === 'R' ? await next() : oldKey;
+      const change = new RawChange({ letter, oldKey, key, oldMode, newMode, oldBlob, newBlob });
+      changes.push(change);
+      byKey.set(key, change);
       continue;
     }
-    const numbers = numbersPattern.exec(text) ?? unexpected();
-    const [head, added, deleted] = numbers;
-    let path = record.subarray(head.length);
-    if (path.length === 0) {
+    const [head, added, deleted] = numbersPattern.exec(record) ?? unexpected();
+    let key = record.slice(head.length);
+    if (key === '') {
       // A rename has its two names in records of their own.
-      next();
-      path = next();
+      await next();
+      key = await next();
     }
-    lines.set(pathKey(path), added === '-' ? undefined : { added: Number(added), deleted: Number(deleted) });
+    const change = byKey.get(key);
+    if (change !== undefined && added !== '-') change.lines = { added: Number(added), deleted: Number(deleted) };
   }
-  return changes.map((change) => ({ ...change, lines: lines.get(pathKey(change.path)) }));
+  return changes;
+}
+
+/** The pieces that end in a zero byte each, as latin1; never more of the file than a chunk is held for them. */
+async function* zeroEnded(file: string): AsyncGenerator<string, undefined> {
+  let rest = '';
+  for await (const chunk of createReadStream(file, { highWaterMark: readBytes, encoding: 'latin1' })) {
+    const pieces = `${rest}${chunk}`.split('\0');
+    rest = pieces.pop() ?? '';
+    yield* pieces;
+  }
+  if (rest !== '') yield rest;
+  return undefined;
 }
 
 function unexpected(): never {

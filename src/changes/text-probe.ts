@@ -3,6 +3,7 @@
 /** How far Git looks for a zero byte, `bytes` */
 const gitLooks = 8000;
 
+/** For one path after the other: a decoder each would take more memory than most contents do. */
 export class TextProbe {
   isText = true;
   /** True when one of the contents has a zero byte where Git looks for one */
@@ -10,9 +11,14 @@ export class TextProbe {
   #seen = 0;
   #decoder = new TextDecoder('utf-8', { fatal: true });
 
+  /** For the contents of another path */
+  reset(): void {
+    this.isText = true;
+    this.isPlainlyBinary = false;
+  }
+
   begin(): void {
     this.#seen = 0;
-    this.#decoder = new TextDecoder('utf-8', { fatal: true });
   }
 
   async *watch(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -29,8 +35,14 @@ export class TextProbe {
   }
 
   #check(chunk: Buffer): void {
-    if (chunk.includes(0)) this.isText = false;
+    if (chunk.includes(0)) this.#giveUp();
     else this.#decode(chunk);
+  }
+
+  #giveUp(): void {
+    this.isText = false;
+    // What it has begun is of no use to the next content.
+    this.#decoder = new TextDecoder('utf-8', { fatal: true });
   }
 
   #decode(chunk: Buffer | undefined): void {
@@ -39,7 +51,7 @@ export class TextProbe {
       else this.#decoder.decode(chunk, { stream: true });
     } catch {
       // Not UTF-8: that is the answer.
-      this.isText = false;
+      this.#giveUp();
     }
   }
 }

@@ -5,6 +5,9 @@ import { PyroError } from '../shared/errors.ts';
 import { locatePaths, type Paths } from '../system/paths.ts';
 import { version } from '../version.ts';
 
+/** Short-lived objects are cleared away before there are many of them: the daemon stays for hours beside guests that need the memory. */
+const thrift = ['--max-semi-space-size=4'];
+
 export interface DaemonProgram {
   /** Program and arguments; `--ready-fd 3` is added */
   readonly command: readonly string[];
@@ -19,5 +22,5 @@ export function defaultProgram(): DaemonProgram {
   );
   const main = candidates.find((path) => existsSync(path));
   if (main === undefined) throw new PyroError('internal', 'the executable is not beside this code');
-  return { command: [process.execPath, main, 'daemon', 'serve'], version, paths: locatePaths() };
+  return { command: [process.execPath, ...thrift, main, 'daemon', 'serve'], version, paths: locatePaths() };
 }

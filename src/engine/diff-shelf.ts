@@ -2,16 +2,32 @@
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DiffResult as CollectedDiff } from '../changes/diff-types.ts';
+import type { DiffResult as CollectedDiff, DiffSummary } from '../changes/diff-types.ts';
+import type { OmittedPath } from '../changes/import-trees.ts';
+import type { IgnoredCount } from '../changes/listed-changes.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
-import { gibibyte } from '../shared/units.ts';
+import { formatBytes, gibibyte } from '../shared/units.ts';
+import { writeEntries } from './kept-entries.ts';
 
 export interface KeptDiff {
   readonly id: string;
   readonly workspaceId: string;
   readonly patch: { readonly file: string; readonly bytes: number } | undefined;
-  readonly facts: Pick<CollectedDiff, 'changed' | 'summary' | 'entries' | 'ignored' | 'omitted'>;
+  /** File of its entries, in their order */
+  readonly entries: string;
+  readonly facts: DiffFacts;
+}
+
+export interface DiffFacts {
+  readonly changed: boolean;
+  readonly summary: DiffSummary;
+  readonly additions: number;
+  readonly deletions: number;
+  readonly ignored: IgnoredCount;
+  /** What the patch does not bring: the first of `leftOutCount` */
+  readonly leftOut: readonly OmittedPath[];
+  readonly leftOutCount: number;
 }
 
 interface Kept {
@@ -30,6 +46,7 @@ interface Making {
 }
 
 const mostKept = 16;
+const mostLeftOutKept = 100;
 const mostKeptBytes = 4 * gibibyte;
 const keptMs = 600_000;
 /** How long hosts wait for a call, and how long afterwards the same call gets what it began */
@@ -95,13 +112,20 @@ export class DiffShelf {
     const work = async (): Promise<KeptDiff> => {
       await using diff = await collect({ ...call, signal: controller.signal });
       const id = randomBytes(6).toString('hex');
-      const { changed, summary, entries, ignored, omitted, patch } = diff;
+      const { patch } = diff;
       let file: KeptDiff['patch'];
       if (patch !== undefined) {
         file = { file: join(folder, `diff-${id}.patch`), bytes: patch.bytes };
         await rename(patch.file, file.file);
       }
-      const kept: KeptDiff = { id, workspaceId, patch: file, facts: { changed, summary, entries, ignored, omitted } };
+      const entries = join(folder, `diff-${id}.entries`);
+      try {
+        await writeEntries(entries, diff.entries);
+      } catch (error) {
+        for (const path of [entries, file?.file]) if (path !== undefined) await rm(path, { force: true });
+        throw error;
+      }
+      const kept: KeptDiff = { id, workspaceId, patch: file, entries, facts: factsOf(diff) };
       const now = Date.now();
       this.#kept.set(id, { diff: kept, key, madeAt: now, usedAt: now, isLate: now - startedAt > lateMs });
       await this.#sweep(id);
@@ -127,10 +151,25 @@ export class DiffShelf {
   }
 
   async #drop(id: string): Promise<void> {
-    const file = this.#kept.get(id)?.diff.patch?.file;
+    const diff = this.#kept.get(id)?.diff;
     this.#kept.delete(id);
-    if (file !== undefined) await rm(file, { force: true });
+    for (const path of [diff?.entries, diff?.patch?.file]) if (path !== undefined) await rm(path, { force: true });
   }
+}
+
+function factsOf({ changed, summary, entries, ignored, omitted }: CollectedDiff): DiffFacts {
+  const leftOut: OmittedPath[] = [];
+  let [additions, deletions, leftOutCount] = [0, 0, omitted.length];
+  for (const { path, additions: added, deletions: deleted, left_out_bytes: size } of entries) {
+    additions += added ?? 0;
+    deletions += deleted ?? 0;
+    if (size === null) continue;
+    leftOutCount++;
+    if (leftOut.length < mostLeftOutKept)
+      leftOut.push({ path, reason: `${formatBytes(size)}, larger than was asked for` });
+  }
+  leftOut.push(...omitted.slice(0, mostLeftOutKept - leftOut.length));
+  return { changed, summary, additions, deletions, ignored, leftOut, leftOutCount };
 }
 
 function isFresh({ madeAt }: Kept): boolean {

@@ -8,11 +8,11 @@ import { exportTree } from '../changes/export.ts';
 import { applyPatch } from '../changes/patch-apply.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import { PyroError } from '../shared/errors.ts';
-import { formatBytes } from '../shared/units.ts';
 import type { DiffRequest, DiffResult, ExportRequest, ExportResult, PatchEntry, PatchResult } from './change-types.ts';
 import type { DiffShelf, KeptDiff } from './diff-shelf.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
+import { readEntries } from './kept-entries.ts';
 import { trailingRest } from './output-text.ts';
 import { SecretWatch } from './secret-watch.ts';
 import { changesSince } from './snapshot-changes.ts';
@@ -25,7 +25,6 @@ import { maskEntries } from './workspace-masks.ts';
 import type { WorkspaceCall } from './workspace-types.ts';
 
 const mostSystemChanges = 1000;
-const mostLeftOutShown = 100;
 
 export async function diffWorkspace(
   workspace: Workspace,
@@ -56,7 +55,7 @@ export async function diffWorkspace(
 
 async function resultOf(
   workspace: Workspace,
-  { id, patch, facts }: KeptDiff,
+  { id, patch, entries: entriesFile, facts }: KeptDiff,
   request: DiffRequest,
   offset: number,
   system: PatchEntry[] | null,
@@ -65,29 +64,23 @@ async function resultOf(
   const page = patch === undefined ? Buffer.alloc(0) : await readPage(patch, offset, request.maxBytes);
   const next = offset + page.length;
   // Told once: a page that goes on brings the patch alone.
-  const entries = offset === 0 ? facts.entries : [];
-  const leftOut = [
-    ...facts.entries.flatMap(({ path, left_out_bytes: size }) =>
-      size === null ? [] : [{ path, reason: `${formatBytes(size)}, larger than was asked for` }],
-    ),
-    ...facts.omitted,
-  ];
+  const entries = offset === 0 ? await readEntries(entriesFile, request.entryLimit) : [];
   return {
     workspace_id: workspace.record.id,
     base: request.base,
     changed: facts.changed,
     summary: { ...facts.summary },
-    entries: maskEntries(entries.slice(0, request.entryLimit), workspace.secrets),
-    entries_truncated: entries.length > request.entryLimit,
+    entries: maskEntries(entries, workspace.secrets),
+    entries_truncated: offset === 0 && facts.summary.total > entries.length,
     patch: page.toString('utf8'),
     patch_bytes: bytes,
     next_cursor: next < bytes ? `${id}-${next}` : null,
     ignored: facts.ignored,
-    left_out: leftOut.slice(0, mostLeftOutShown).map((each) => ({
+    left_out: facts.leftOut.map((each) => ({
       path: workspace.secrets.maskText(each.path),
       reason: each.reason,
     })),
-    left_out_count: leftOut.length,
+    left_out_count: facts.leftOutCount,
     system_changes: system,
   };
 }

@@ -1,13 +1,13 @@
 // What happened in a workspace since its last reset: as data, and as Markdown for a pull request.
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { collectDiff } from '../changes/diff.ts';
-import type { DiffEntry } from '../changes/diff-types.ts';
 import { readConnectionLog } from '../network/connection-log.ts';
 import { formatBytes, formatIgnored } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import type { CommandRecord } from './command-log.ts';
 import type { DiffShelf } from './diff-shelf.ts';
 import { readEvents } from './events.ts';
+import { readEntries } from './kept-entries.ts';
 import type { Workspace } from './workspace.ts';
 import { maskEntries } from './workspace-masks.ts';
 import { deniedConnections } from './workspace-network.ts';
@@ -20,33 +20,32 @@ const shownTargets = 20;
 export async function summarize(workspace: Workspace, shelf: DiffShelf, call: WorkspaceCall): Promise<SummaryResult> {
   const { record, files, log } = workspace;
   const since = record.last_reset_at ?? record.created_at;
-  const { entries, ignored } = await workspace.use(call, async ({ guest }) => {
+  const { entries, facts } = await workspace.use(call, async ({ guest }) => {
     const options = { workFolder: files.scratch, isStatOnly: true };
     const place = { workspaceId: record.id, folder: files.scratch, key: 'summary' };
-    const { facts } = await shelf.make(place, call, ({ signal }) =>
+    const kept = await shelf.make(place, call, ({ signal }) =>
       collectDiff(createGuestFiles(guest.client), options, { signal }),
     );
-    return { entries: maskEntries(facts.entries, workspace.secrets), ignored: facts.ignored };
+    const shown = await readEntries(kept.entries, shownFiles);
+    return { entries: maskEntries(shown, workspace.secrets), facts: kept.facts };
   });
   const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
   const commands = log.all().filter(({ started_at: at }) => at >= since);
   const denied = await deniedSince(workspace, since);
   const failed = commands.filter(({ exit_code: code }) => code !== null && code !== 0);
-  const sum = (field: 'additions' | 'deletions'): number =>
-    entries.reduce((total, entry) => total + (entry[field] ?? 0), 0);
   const result = {
     workspace_id: record.id,
     name: record.name,
     since,
-    outcome: outcomeOf(commands, entries),
+    outcome: outcomeOf(commands, facts.summary.total),
     commands: commands.slice(-shownCommands).map(toCommand),
     command_count: commands.length,
     failed_count: failed.length,
-    files: entries.slice(0, shownFiles),
-    file_count: entries.length,
-    additions: sum('additions'),
-    deletions: sum('deletions'),
-    ignored,
+    files: entries,
+    file_count: facts.summary.total,
+    additions: facts.additions,
+    deletions: facts.deletions,
+    ignored: facts.ignored,
     exports: events.filter(({ kind }) => kind === 'export').map(({ detail }) => detail),
     snapshots: record.snapshots.map(({ name }) => name),
     resets: record.reset_count,
@@ -72,10 +71,9 @@ async function deniedSince({ network }: Workspace, since: number): Promise<Summa
   return [...byTarget.values()];
 }
 
-function outcomeOf(commands: readonly CommandRecord[], entries: readonly DiffEntry[]): string {
+function outcomeOf(commands: readonly CommandRecord[], count: number): string {
   const last = commands.at(-1);
-  const changes =
-    entries.length === 0 ? 'no files changed' : `${entries.length} ${entries.length === 1 ? 'file' : 'files'} changed`;
+  const changes = count === 0 ? 'no files changed' : `${count} ${count === 1 ? 'file' : 'files'} changed`;
   if (last === undefined) return `no commands, ${changes}`;
   if (last.ended_at === null) return `command ${last.sequence} still runs, ${changes}`;
   const end = last.exit_code === 0 ? 'succeeded' : `ended with ${last.exit_code ?? 'its guest'}`;

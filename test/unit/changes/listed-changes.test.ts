@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest';
 import { type ContentLimits, type ListedChange, largestWithin } from '../../../src/changes/listed-changes.ts';
 
-function added(path: string, size: number): ListedChange {
+function added(key: string, size: number): ListedChange {
   const after = { type: 'file', mode: 0o644, size } as const;
-  return { path: Buffer.from(path), isNew: true, isLeaf: true, before: undefined, after };
+  return { key, isNew: true, isLeaf: true, before: undefined, after };
 }
 
 const changes = [added('a', 10), added('b', 40), added('c', 40), added('d', 500), added('e', 9000)];

@@ -1,0 +1,50 @@
+// The entries of a diff that is kept: in a file, a line each, since there may be many of them and several diffs.
+import { once } from 'node:events';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { finished } from 'node:stream/promises';
+import { z } from 'zod';
+import type { DiffEntry } from '../changes/diff-types.ts';
+
+const entrySchema = z.object({
+  path: z.string(),
+  status: z.enum(['added', 'modified', 'deleted', 'renamed', 'type_changed', 'mode_changed']),
+  artifact_type: z.enum(['file', 'symlink', 'other']),
+  old_path: z.string().nullable(),
+  old_mode: z.string().nullable(),
+  new_mode: z.string().nullable(),
+  additions: z.number().nullable(),
+  deletions: z.number().nullable(),
+  is_binary: z.boolean(),
+  left_out_bytes: z.number().nullable(),
+});
+const linesOfPiece = 500;
+
+export async function writeEntries(file: string, entries: readonly DiffEntry[]): Promise<void> {
+  const sink = createWriteStream(file, { mode: 0o600, flags: 'wx' });
+  const closed = finished(sink);
+  // It is waited for below; until then a failure is no unhandled one.
+  closed.catch(() => undefined);
+  for (let from = 0; from < entries.length && !sink.destroyed; from += linesOfPiece) {
+    const lines = entries.slice(from, from + linesOfPiece).map((entry) => `${JSON.stringify(entry)}\n`);
+    if (!sink.write(lines.join(''))) await Promise.race([once(sink, 'drain'), closed]);
+  }
+  sink.end();
+  await closed;
+}
+
+/** The first ones, as many as there are up to `most`. */
+export async function readEntries(file: string, most: number): Promise<DiffEntry[]> {
+  const entries: DiffEntry[] = [];
+  if (most === 0) return entries;
+  const source = createReadStream(file);
+  try {
+    for await (const line of createInterface({ input: source, crlfDelay: Number.POSITIVE_INFINITY })) {
+      entries.push(entrySchema.parse(JSON.parse(line)));
+      if (entries.length >= most) break;
+    }
+  } finally {
+    source.destroy();
+  }
+  return entries;
+}
