@@ -57,6 +57,7 @@ class ChangeRecord {
       path: relativePath(head.path),
       before: head.before,
       after: head.after,
+      folded: head.folded,
       contentBefore: () => this.#before(),
       contentAfter: () => this.#after(),
       isTorn: async () => {

@@ -56,6 +56,8 @@ export const changesRequestSchema = z.strictObject({
   below: z.base64().min(1).optional(),
   left_out: z.array(z.base64()).max(100_000).optional(),
   largest_content: count.optional(),
+  leaf_names: z.array(z.string()).optional(),
+  folded: z.array(z.base64()).max(100_000).optional(),
 });
 export type ChangesRequestMessage = z.infer<typeof changesRequestSchema>;
 
@@ -76,6 +78,7 @@ export const changeHeadSchema = z.object({
   path: pathBytes.min(1),
   before: changeSideSchema.optional(),
   after: changeSideSchema.optional(),
+  folded: z.object({ files: count, bytes: count }).optional(),
 });
 export type ChangeHead = z.infer<typeof changeHeadSchema>;
 export const changeEndSchema = z.object({ torn: z.boolean() });

@@ -61,6 +61,8 @@ export interface Change {
   readonly path: Buffer;
   readonly before: ChangeSide | undefined;
   readonly after: ChangeSide | undefined;
+  /** What is below a folder that is told in place of it: how many files and links, and their `bytes` */
+  readonly folded?: { readonly files: number; readonly bytes: number } | undefined;
   readonly contentBefore: () => AsyncIterable<Buffer>;
   readonly contentAfter: () => AsyncIterable<Buffer>;
   /** Reads over what is left of the contents; true when a file changed meanwhile, so that they are cut or padded */
@@ -82,6 +84,10 @@ export interface ChangesRequest {
   readonly leftOut?: readonly Buffer[];
   /** Size of a file up to which its content is sent, `bytes`; a larger one is withheld. All are sent unless given */
   readonly largestContent?: number;
+  /** Names of files and links that are told; all of them unless given. Folders are told anyway */
+  readonly leafNames?: readonly string[];
+  /** Folders that are told with a count of what is below them where the seed has none; at most {@link mostLeftOut} */
+  readonly folded?: readonly Buffer[];
 }
 
 export interface PackRequest {

@@ -134,6 +134,8 @@ async function* changes(client: GuestClient, request: ChangesRequest, call: Call
     ...(request.excludedNames === undefined ? {} : { excluded_names: [...request.excludedNames] }),
     ...(request.below === undefined ? {} : { below: request.below.toString('base64') }),
     ...(request.leftOut === undefined ? {} : { left_out: request.leftOut.map((path) => path.toString('base64')) }),
+    ...(request.leafNames === undefined ? {} : { leaf_names: [...request.leafNames] }),
+    ...(request.folded === undefined ? {} : { folded: request.folded.map((path) => path.toString('base64')) }),
     ...(request.largestContent === undefined ? {} : { largest_content: request.largestContent }),
   };
   const stream = client.open('POST', '/v1/changes', call);

@@ -7,7 +7,7 @@ import { entriesOf } from './diff-entries.ts';
 import { type DiffResult, summarize } from './diff-types.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
 import { attributesPattern, pathKey } from './git-paths.ts';
-import { findIgnored } from './ignored.ts';
+import { surveyChanges } from './ignored-folders.ts';
 import { afterRef, beforeRef, type ImportedTrees, importTrees, isLeaf } from './import-trees.ts';
 import {
   type ContentLimits,
@@ -16,7 +16,6 @@ import {
   type IgnoredCount,
   type ListedChange,
   largestWithin,
-  listChanges,
 } from './listed-changes.ts';
 import { quoteHeaders } from './patch-headers.ts';
 import { isBelow, pathBelow } from './path-filter.ts';
@@ -33,6 +32,8 @@ export interface DiffRequest {
   readonly hasIgnored?: boolean;
   /** Size up to which a file is looked into, `bytes`; a larger one is named with its size alone */
   readonly maxFileBytes?: number;
+  /** Paths up to which a list names the files of ignored folders; it changes nothing of what is given */
+  readonly longestPlain?: number;
   /** Limit for the contents of all changed files, `bytes` */
   readonly maxContentBytes?: number;
 }
@@ -103,14 +104,15 @@ export interface ImportedChanges {
 export async function importChanges(
   lab: GitLab,
   files: GuestFiles,
-  request: Pick<DiffRequest, 'path' | 'hasIgnored' | 'maxContentBytes'>,
+  request: Pick<DiffRequest, 'workFolder' | 'path' | 'hasIgnored' | 'longestPlain' | 'maxContentBytes'>,
   limits: ContentLimits | undefined,
   context: WorkContext,
 ): Promise<ImportedChanges> {
   const below = pathBelow(request.path);
   const narrowed = { excludedNames, ...(below.length === 0 ? {} : { below }) };
-  const listed = await listChanges(files, narrowed, context);
-  const ignored = request.hasIgnored === true ? new Set<string>() : await findIgnored(lab, files, listed, context);
+  const { workFolder, hasIgnored = false, longestPlain } = request;
+  const survey = { workFolder, hasIgnored, longestPlain };
+  const { listed, ignored } = await surveyChanges(lab, files, narrowed, survey, context);
   const isWanted = (path: Buffer): boolean => isBelow(path, below) && !ignored.has(pathKey(path));
   const largest = limits === undefined ? undefined : largestWithin(wanted(listed, below), ignored, limits);
   const changes = files.changes(

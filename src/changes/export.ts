@@ -11,8 +11,8 @@ import { discard, type ExportPlace, findPlace, roomAt, settle } from './export-p
 import { type Written, writeArchive, writeFiles } from './export-write.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
 import { workspaceFolder } from './git-paths.ts';
-import { findIgnored } from './ignored.ts';
-import { countIgnored, foldIgnored, type IgnoredCount, listChanges } from './listed-changes.ts';
+import { surveyChanges } from './ignored-folders.ts';
+import { countIgnored, foldIgnored, type IgnoredCount } from './listed-changes.ts';
 import { isBelow, pathBelow } from './path-filter.ts';
 
 export interface ExportRequest {
@@ -125,12 +125,8 @@ async function ignoredBelow(
   if (hasIgnored || !isInside) return nothing;
   const below = pathBelow(guestPath);
   await using lab = await GitLab.create(workFolder, context);
-  const listed = await listChanges(
-    files,
-    { excludedNames: ['.git'], ...(below.length === 0 ? {} : { below }) },
-    context,
-  );
-  const ignored = await findIgnored(lab, files, listed, context);
+  const narrowed = { excludedNames: ['.git'], ...(below.length === 0 ? {} : { below }) };
+  const { listed, ignored } = await surveyChanges(lab, files, narrowed, { workFolder, hasIgnored }, context);
   const paths = foldIgnored(listed, ignored);
   if (below.length > 0 && paths.some((path) => isBelow(below, path))) return nothing;
   const start = below.length === 0 ? 0 : below.length + 1;

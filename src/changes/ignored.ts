@@ -14,7 +14,7 @@ const mostRules = 32 * mebibyte;
 const mostAsked = 50_000;
 /** Most new files of rules whose say about themselves is asked for */
 const mostOwn = 500;
-const rulesName = '.gitignore';
+export const rulesName = '.gitignore';
 const ownRulesPath = '.git/info/exclude';
 /** A name that the same wildcards fit */
 const likeRules = '.gitignorf';
@@ -33,7 +33,12 @@ export async function findIgnored(
     ({ isLeaf, isNew, key }) => isLeaf && isNew && refusalOfGit(Buffer.from(key, 'latin1'), false) === undefined,
   );
   if (fresh.length === 0) return new Set();
-  const rules = await readRules(files, fresh, changes, context);
+  const rules = await readRules(
+    files,
+    fresh.map(({ key }) => key),
+    changes,
+    context,
+  );
   if (rules === undefined) return new Set();
   await installRules(lab, rules);
   const asked = new Map<string, string>();
@@ -65,7 +70,8 @@ async function stillIgnored(
   return await judgeAll(lab, takenIn);
 }
 
-async function judgeAll(lab: GitLab, asked: ReadonlyMap<string, string>): Promise<Set<string>> {
+/** The values of those that are left out. */
+export async function judgeAll(lab: GitLab, asked: ReadonlyMap<string, string>): Promise<Set<string>> {
   const ignored = new Set<string>();
   for (const record of splitRecords(await checkIgnore(lab, [...asked.keys()], []))) {
     const key = asked.get(pathKey(record).slice(here.length));
@@ -76,17 +82,17 @@ async function judgeAll(lab: GitLab, asked: ReadonlyMap<string, string>): Promis
 
 type Rules = Map<string, Buffer>;
 
-/** Contents by the key of their path; undefined where the guest has no repository. */
-async function readRules(
+/** Contents of the rules that these keys fall under, by the key of their path; undefined where the guest has no repository. */
+export async function readRules(
   files: GuestFiles,
-  fresh: readonly ListedChange[],
+  fresh: Iterable<string>,
   changes: readonly ListedChange[],
   context: WorkContext,
 ): Promise<Rules | undefined> {
   const listed = new Map(changes.map((change) => [change.key, change]));
   const wanted = new Set(['.git', ownRulesPath]);
   const seen = new Set<string>();
-  for (const { key } of fresh) {
+  for (const key of fresh) {
     for (let slash = key.lastIndexOf('/'); ; slash = key.lastIndexOf('/', slash - 1)) {
       const folder = key.slice(0, Math.max(slash, 0));
       if (seen.has(folder)) break;
@@ -134,7 +140,7 @@ async function contentOf(change: Change): Promise<Buffer> {
 }
 
 /** Puts them where Git looks when there is no such file: into an index of files that are not checked out. */
-async function installRules(lab: GitLab, rules: Rules): Promise<void> {
+export async function installRules(lab: GitLab, rules: Rules): Promise<void> {
   await mkdir(lab.file('empty'), { mode: 0o700 });
   const own = rules.get(ownRulesPath);
   rules.delete(ownRulesPath);

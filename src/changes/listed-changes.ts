@@ -14,6 +14,8 @@ export interface ListedChange {
   readonly isLeaf: boolean;
   readonly before: ChangeSide | undefined;
   readonly after: ChangeSide | undefined;
+  /** What is below a folder that stands for it */
+  readonly folded?: IgnoredCount | undefined;
 }
 
 /** What was left out of a list, in numbers. */
@@ -26,29 +28,47 @@ export interface IgnoredCount {
 export const mostPaths = 200_000;
 export const mostPathBytes: number = 48 * mebibyte;
 
+export type Narrowed = Pick<ChangesRequest, 'below' | 'excludedNames'>;
+
 /** Throws `diff_too_large` for more than is held in memory. */
 export async function listChanges(
   files: GuestFiles,
-  request: Pick<ChangesRequest, 'below' | 'excludedNames'>,
-  { signal }: WorkContext,
+  request: Narrowed & Pick<ChangesRequest, 'folded' | 'leafNames'>,
+  context: WorkContext,
 ): Promise<ListedChange[]> {
+  return (await listUpTo(mostPaths, files, request, context)) ?? tooMany();
+}
+
+/** Undefined where there are more of them. */
+export async function listUpTo(
+  most: number,
+  files: GuestFiles,
+  request: Narrowed & Pick<ChangesRequest, 'folded' | 'leafNames'>,
+  { signal }: WorkContext,
+): Promise<ListedChange[] | undefined> {
   const listed: ListedChange[] = [];
   let bytes = 0;
-  for await (const { path, before, after } of files.changes(
+  for await (const { path, before, after, folded } of files.changes(
     { ...request, scope: 'workspace', hasContent: false },
     { signal },
   )) {
     bytes += path.length;
-    if (listed.length >= mostPaths || bytes > mostPathBytes) throw tooManyPaths();
+    if (bytes > mostPathBytes) throw tooManyPaths();
+    if (listed.length >= most) return undefined;
     const isLeaf = after !== undefined && after.type !== 'directory';
-    listed.push({ key: pathKey(path), isNew: before === undefined, isLeaf, before, after });
+    listed.push({ key: pathKey(path), isNew: before === undefined, isLeaf, before, after, folded });
   }
   return listed;
 }
 
 export function countIgnored(changes: readonly ListedChange[], ignored: ReadonlySet<string>): IgnoredCount {
-  const those = changes.filter(({ key, isLeaf }) => isLeaf && ignored.has(key));
-  return { files: those.length, bytes: those.reduce((sum, { after }) => sum + (after?.size ?? 0), 0) };
+  let [files, bytes] = [0, 0];
+  for (const { key, isLeaf, after, folded } of changes) {
+    if (folded === undefined && (!isLeaf || !ignored.has(key))) continue;
+    files += folded?.files ?? 1;
+    bytes += folded?.bytes ?? after?.size ?? 0;
+  }
+  return { files, bytes };
 }
 
 export interface ContentLimits {
@@ -101,7 +121,7 @@ export function foldIgnored(changes: readonly ListedChange[], ignored: ReadonlyS
     const counts = folders.get(key);
     return counts !== undefined && counts.leaves > 0 && counts.leaves === counts.ignored;
   };
-  const folded: string[] = [];
+  const folded: string[] = changes.flatMap((change) => (change.folded === undefined ? [] : [change.key]));
   for (const key of folders.keys()) if (isWhole(key) && !isWhole(parentOf(key))) folded.push(key);
   for (const key of ignored) if (!isWhole(parentOf(key))) folded.push(key);
   // The rest is left out here.
@@ -110,6 +130,10 @@ export function foldIgnored(changes: readonly ListedChange[], ignored: ReadonlyS
 
 function parentOf(key: string): string {
   return key.slice(0, Math.max(key.lastIndexOf('/'), 0));
+}
+
+function tooMany(): never {
+  throw tooManyPaths();
 }
 
 export function tooManyPaths(): PyroError {

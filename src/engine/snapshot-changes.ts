@@ -4,6 +4,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Change, ChangeSide, ChangesRequest, GuestFiles } from '../agent/file-types.ts';
+import { findIgnoredFolders } from '../changes/ignored-folders.ts';
 import { mostPathBytes, mostPaths, tooManyPaths } from '../changes/listed-changes.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
@@ -22,6 +23,7 @@ interface StoredChange {
   readonly path: Buffer;
   readonly before: StoredSide | undefined;
   readonly after: StoredSide | undefined;
+  readonly folded: Change['folded'];
 }
 
 export interface ChangesSince extends AsyncDisposable {
@@ -36,7 +38,13 @@ export async function changesSince(
   workspace: Workspace,
   layer: string,
   present: GuestFiles,
-  narrowed: Pick<ChangesRequest, 'below' | 'largestContent'>,
+  {
+    hasIgnored,
+    ...narrowed
+  }: Pick<ChangesRequest, 'below' | 'largestContent'> & {
+    /** True when folders that the project's rules leave out, and that the seed did not have, are wanted too */
+    readonly hasIgnored: boolean;
+  },
   context: CallContext,
 ): Promise<ChangesSince> {
   const request = { ...whole, ...narrowed };
@@ -46,9 +54,14 @@ export async function changesSince(
   const folder = await mkdtemp(join(scratch, 'compare-'));
   undo.defer(() => rm(folder, { recursive: true, force: true }));
   const earlier = new ChangeFile(join(folder, 'earlier'));
-  await inspectLayer(workspace, layer, context, (files) => earlier.fill(files.changes(request, context)));
+  let folded: readonly Buffer[] = [];
+  await inspectLayer(workspace, layer, context, async (files) => {
+    const place = { excludedNames: ['.git'], ...(narrowed.below === undefined ? {} : { below: narrowed.below }) };
+    if (!hasIgnored) folded = await findIgnoredFolders(folder, [present, files], place, context);
+    await earlier.fill(files.changes({ ...request, leftOut: folded }, context));
+  });
   const later = new ChangeFile(join(folder, 'later'));
-  await later.fill(present.changes(request, context));
+  await later.fill(present.changes({ ...request, folded }, context));
   const kept = undo.move();
   return { changes: () => combine(earlier, later), [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
@@ -66,6 +79,7 @@ async function* combine(earlier: ChangeFile, later: ChangeFile): AsyncGenerator<
       path,
       before: before[1]?.side,
       after: after[1]?.side,
+      folded: now?.folded,
       contentBefore: () => before[0].read(before[1]),
       contentAfter: () => after[0].read(after[1]),
     };
@@ -110,7 +124,7 @@ class ChangeFile {
         if (this.changes.size >= mostPaths || this.#pathBytes > mostPathBytes) throw tooManyPaths();
         const before = await store(change.before, change.contentBefore);
         const after = await store(change.after, change.contentAfter);
-        this.changes.set(change.path.toString('latin1'), { path: change.path, before, after });
+        this.changes.set(change.path.toString('latin1'), { path: change.path, before, after, folded: change.folded });
       }
     } finally {
       const closed = sink.closed ? undefined : once(sink, 'close').catch(ignoreHere);

@@ -113,6 +113,7 @@ async function collect(
   let source = files;
   if (request.base !== 'baseline') {
     const narrowed = {
+      hasIgnored: request.hasIgnored,
       ...(path === '' ? {} : { below: Buffer.from(path) }),
       largestContent: Math.min(
         request.maxFileBytes ?? largestPatched,

@@ -79,11 +79,16 @@ export class FakeGuestFiles implements GuestFiles {
       const isChanged = !sameNode(before, after);
       if (request.isExact === true ? !asked.has(key) : !asked.has(key) && !isChanged) continue;
       if (!asked.has(key) && (isExcluded(key, request.excludedNames) || isNarrowedAway(key, request))) continue;
+      if (!asked.has(key) && isOtherLeaf(key, before, after, request.leafNames)) continue;
+      const fold = request.folded?.find((path) => `${key}/`.startsWith(`${path.toString('latin1')}/`));
+      const folded = fold === undefined || this.baseline.has(fold.toString('latin1')) ? undefined : fold;
+      if (folded !== undefined && folded.toString('latin1') !== key) continue;
       const most = request.hasContent ? request.largestContent : undefined;
       yield {
         path: Buffer.from(key, 'latin1'),
         before: sideOf(before, most),
         after: sideOf(after, most),
+        folded: folded === undefined ? undefined : this.#count(key),
         contentBefore: () => pieces(isLarge(before, most) ? undefined : before),
         contentAfter: () => pieces(isLarge(after, most) ? undefined : after),
       };
@@ -154,6 +159,11 @@ export class FakeGuestFiles implements GuestFiles {
     throw new PyroError('internal', 'the fake does not compare');
   }
 
+  #count(folder: string): { files: number; bytes: number } {
+    const below = [...this.current].filter(([key, { type }]) => key.startsWith(`${folder}/`) && type !== 'directory');
+    return { files: below.length, bytes: below.reduce((sum, [, { content }]) => sum + content.length, 0) };
+  }
+
   #key(path: string): string {
     return Buffer.from(path.replace(/^\/workspace\/?/, '')).toString('latin1');
   }
@@ -190,6 +200,11 @@ function* packNode(path: Buffer, { type, mode, content }: FakeNode): Generator<B
   const linkTarget = type === 'symlink' ? content : Buffer.alloc(0);
   yield encodeTarHeader({ path, type, mode, size, linkTarget, mtimeSeconds: 1 });
   if (size > 0) yield Buffer.concat([content, tarPadding(size)]);
+}
+
+function isOtherLeaf(key: string, before?: FakeNode, after?: FakeNode, names?: readonly string[]): boolean {
+  const isFolder = before?.type === 'directory' || after?.type === 'directory';
+  return names !== undefined && !isFolder && !names.includes(key.slice(key.lastIndexOf('/') + 1));
 }
 
 function sideOf(node: FakeNode | undefined, most: number | undefined): ChangeSide | undefined {

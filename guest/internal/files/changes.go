@@ -40,6 +40,10 @@ type ChangesRequest struct {
 	Below []byte `json:"below,omitempty"`
 	// LeftOut are paths that are not reported, nor what is below them.
 	LeftOut [][]byte `json:"left_out,omitempty"`
+	// LeafNames are the names of files and links that are reported; all of them when there are none. Folders are reported anyway.
+	LeafNames []string `json:"leaf_names,omitempty"`
+	// Folded are folders that, where the lower layer has none, are counted in place of what is below them.
+	Folded [][]byte `json:"folded,omitempty"`
 	// LargestContent is the size of a file up to which its content is sent, in bytes; 0 sends all.
 	LargestContent int64 `json:"largest_content,omitempty"`
 }
@@ -53,11 +57,18 @@ type Side struct {
 	Withheld bool `json:"withheld,omitempty"`
 }
 
+// Fold counts what is below a folder and is no folder.
+type Fold struct {
+	Files int64 `json:"files"`
+	Bytes int64 `json:"bytes"`
+}
+
 // ChangeHead begins a record.
 type ChangeHead struct {
 	Path   []byte `json:"path"`
 	Before *Side  `json:"before,omitempty"`
 	After  *Side  `json:"after,omitempty"`
+	Folded *Fold  `json:"folded,omitempty"`
 }
 
 // ChangeEnd ends a record. A side is torn when its file changed while it was read.
@@ -91,10 +102,10 @@ func (r *Room) Changes(request ChangesRequest) (*Changes, error) {
 	if request.Scope == "system" && request.Content {
 		return nil, refuse("invalid_request", "changes of the system have no content")
 	}
-	if len(request.Paths) > mostExplicit || len(request.LeftOut) > mostExplicit {
+	if len(request.Paths) > mostExplicit || len(request.LeftOut) > mostExplicit || len(request.Folded) > mostExplicit {
 		return nil, refuse("invalid_request", "more than %d paths", mostExplicit)
 	}
-	named := slices.Concat(request.Paths, request.LeftOut)
+	named := slices.Concat(request.Paths, request.LeftOut, request.Folded)
 	if len(request.Below) > 0 {
 		named = append(named, request.Below)
 	}
@@ -162,6 +173,7 @@ func (c *Changes) records(ctx context.Context, out *recorder) error {
 	w := &walker{
 		ctx: ctx, room: c.room, layers: c.layers, below: string(c.request.Below),
 		excluded: setOf(c.request.ExcludedNames), leftOut: setOf(c.request.LeftOut), skipped: skipped, emit: out.record,
+		folded: setOf(c.request.Folded), emitFolded: out.folded, leafNames: setOf(c.request.LeafNames),
 	}
 	return w.walk()
 }

@@ -36,10 +36,18 @@ func (o *recorder) record(found pair) error {
 		return err
 	}
 	defer after.Close()
-	o.json(frameHead, ChangeHead{[]byte(found.path), beforeSide, afterSide})
+	o.json(frameHead, ChangeHead{Path: []byte(found.path), Before: beforeSide, After: afterSide})
 	isBeforeTorn := o.content(frameBefore, before)
 	isAfterTorn := o.content(frameAfter, after)
 	o.json(frameEnd, ChangeEnd{isBeforeTorn || isAfterTorn})
+	o.records++
+	return o.failure
+}
+
+// folded writes a folder with the count of what is below it.
+func (o *recorder) folded(path string, n *node, count Fold) error {
+	o.json(frameHead, ChangeHead{Path: []byte(path), After: &Side{Type: n.kind(), Mode: n.status.Mode & 0o7777}, Folded: &count})
+	o.json(frameEnd, ChangeEnd{})
 	o.records++
 	return o.failure
 }

@@ -33,6 +33,13 @@ type walker struct {
 	// skipped are paths that are reported elsewhere.
 	skipped map[string]bool
 	emit    func(pair) error
+	// folded are folders that are counted, not walked, where the lower layer has none.
+	folded     map[string]bool
+	emitFolded func(string, *node, Fold) error
+	// leafNames are those of files and links that are wanted; all of them when there are none.
+	leafNames map[string]bool
+	// counting is set below such a folder.
+	counting *Fold
 }
 
 // place is a path where there was a folder, is one, or both.
@@ -137,9 +144,24 @@ func (w *walker) look(p *place, name string) error {
 	} else if upper.isWhiteout() {
 		after = nil
 	}
+	if w.counting == nil && base == nil && after.kind() == "directory" && w.folded[path] && w.isWanted(path) {
+		count := Fold{}
+		w.counting = &count
+		err := w.into(p, path, base, after, upper, below)
+		w.counting = nil
+		if err != nil {
+			return err
+		}
+		return w.emitFolded(path, after, count)
+	}
 	if err := w.report(pair{path, base, after}); err != nil {
 		return err
 	}
+	return w.into(p, path, base, after, upper, below)
+}
+
+// into goes on below an entry.
+func (w *walker) into(p *place, path string, base, after, upper, below *node) error {
 	next, err := w.open(p, base, after, upper, below)
 	if err != nil || next == nil {
 		return err
@@ -162,6 +184,15 @@ func (w *walker) report(found pair) error {
 	if !w.isWanted(found.path) {
 		return nil
 	}
+	if w.counting != nil {
+		w.counting.add(found.after)
+		return nil
+	}
+	if len(w.leafNames) > 0 && found.before.kind() != "directory" && found.after.kind() != "directory" {
+		if _, name := split(found.path); !w.leafNames[name] {
+			return nil
+		}
+	}
 	isMade := found.before == nil && found.after.kind() == "directory" && w.layers.Made[found.path]
 	if isMade || w.skipped[found.path] {
 		return nil
@@ -175,6 +206,18 @@ func (w *walker) report(found pair) error {
 		return err
 	}
 	return w.emit(found)
+}
+
+// add counts what is no folder, and the bytes of files and links.
+func (f *Fold) add(n *node) {
+	kind := n.kind()
+	if n == nil || kind == "directory" {
+		return
+	}
+	f.Files++
+	if kind == "file" || kind == "symlink" {
+		f.Bytes += n.status.Size
+	}
 }
 
 // open gives the place of an entry that was a folder or is one; nil when nothing can differ below.

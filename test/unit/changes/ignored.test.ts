@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { GuestFiles } from '../../../src/agent/file-types.ts';
 import { collectDiff, type DiffRequest } from '../../../src/changes/diff.ts';
 import {
   FakeGuestFiles,
@@ -32,9 +33,16 @@ async function diffOf(
   const seed = treeOf({ ...repository, ...before });
   const now: FakeTree = new Map(seed);
   for (const [name, node] of Object.entries(after)) put(now, Buffer.from(name).toString('latin1'), node);
-  await using diff = await collectDiff(new FakeGuestFiles(seed, now), { workFolder: work, ...request }, context);
-  const patch = diff.patch === undefined ? '' : readFileSync(diff.patch.file, 'utf8');
-  return { paths: diff.entries.map(({ path }) => path), ignored: diff.ignored, patch };
+  const collect = async (longestPlain: number) => {
+    const files = new FakeGuestFiles(seed, now);
+    await using diff = await collectDiff(files, { workFolder: work, longestPlain, ...request }, context);
+    const patch = diff.patch === undefined ? '' : readFileSync(diff.patch.file, 'utf8');
+    return { paths: diff.entries.map(({ path }) => path), ignored: diff.ignored, patch };
+  };
+  const plain = await collect(1000);
+  // A list whose ignored folders are counted by the guest, as long ones are, comes to the same.
+  expect(await collect(0)).toEqual(plain);
+  return plain;
 }
 
 /** New paths that Git shows in a checkout with these files; the seed is committed, ignored parts of it too. */
@@ -119,6 +127,26 @@ describe('new files that are ignored', () => {
         'nl\nx': x,
       },
     ],
+    [
+      'below folders that are not left out themselves',
+      { '.gitignore': file('nm/*\n!nm/keep\n!nm/in\n/deep/*/*\n!/deep/*/k\nwhole/\n!whole/keep\n') },
+      {
+        'nm/a': x,
+        'nm/keep': x,
+        'nm/sub/b': x,
+        'nm/in/c': x,
+        'deep/d/e': x,
+        'deep/d/k': x,
+        'deep/d/f/g': x,
+        'whole/keep': x,
+        'sub/whole/keep': x,
+      },
+    ],
+    [
+      'in folders whose rules end in the middle of a line',
+      { '.gitignore': file('out') },
+      { 'n/.gitignore': file('*\n!*/\n!k'), 'n/a': x, 'n/k': x, 'n/m/k': x, 'n/m/b': x, 'n/m/out/k': x },
+    ],
     ['as links', { '.gitignore': file('l*\n') }, { lib: link('/usr/lib'), link: link('lib'), other: link('lib') }],
   ])('%s are those that Git ignores', async (_name, before, after) => {
     const { paths, ignored } = await diffOf(before, after);
@@ -140,6 +168,34 @@ describe('new files that are ignored', () => {
     const before = { '.gitignore': file('out\n*.log\n'), 'out/seeded': x, 'a.log': x };
     const diff = await diffOf(before, { 'out/seeded': file('changed\n'), 'a.log': file('changed\n'), 'out/new': x });
     expect(diff).toMatchObject({ paths: ['a.log', 'out/seeded'], ignored: { files: 1 } });
+  });
+
+  it('are not named where a whole new folder is left out', async () => {
+    const seed = treeOf({ ...repository, '.gitignore': file('node_modules\n'), 'src/a': x });
+    const now = new Map(seed);
+    for (const name of ['src/b', 'src/node_modules/c', 'node_modules/d/e', 'node_modules/d/f']) put(now, name, x);
+    const files = new FakeGuestFiles(seed, now);
+    const told: string[] = [];
+    const watched: GuestFiles = {
+      list: (request) => files.list(request),
+      read: (request) => files.read(request),
+      write: (request, content) => files.write(request, content),
+      replace: () => files.replace(),
+      pack: (request) => files.pack(request),
+      unpack: (request, tar) => files.unpack(request, tar),
+      compare: () => files.compare(),
+      async *changes(request) {
+        for await (const change of files.changes(request)) {
+          if (request.folded !== undefined || request.hasContent) told.push(change.path.toString());
+          yield change;
+        }
+      },
+    };
+    const request = { workFolder: work, longestPlain: 0, isStatOnly: true };
+    await using diff = await collectDiff(watched, request, context);
+    expect(diff.ignored).toEqual({ files: 3, bytes: 6 });
+    expect(told.filter((path) => path.includes('node_modules/'))).toEqual([]);
+    expect(told).toContain('src/node_modules');
   });
 
   it('are counted below the path that was asked for', async () => {
