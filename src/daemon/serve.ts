@@ -24,7 +24,7 @@ export interface DaemonProcessOptions {
 
 const defaultIdleSeconds = 600;
 /** How much more than what is in use the heap may grow to before it is cleared, percent: V8 lets it grow fourfold on large machines */
-const heapGrowthPercent = 30;
+const heapGrowthPercent = 20;
 /** An ending daemon holds the lock until it has let go of its guests. */
 const longestLockWaitMs = 30_000;
 

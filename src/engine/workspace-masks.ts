@@ -20,7 +20,8 @@ export function maskListing<T extends { readonly entries: FileEntryView[] }>(lis
   return { ...listing, entries };
 }
 
-export function maskEntries(entries: readonly DiffEntry[], secrets: SecretSet): DiffEntry[] {
+export function maskEntries(entries: DiffEntry[], secrets: SecretSet): DiffEntry[] {
+  if (secrets.isEmpty) return entries;
   return entries.map((entry) => ({
     ...entry,
     path: secrets.maskText(entry.path),
