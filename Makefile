@@ -54,8 +54,8 @@ test-hosts: setup ## the real Claude Code, Codex and OpenCode, offline (installs
 dist-check: build guest ## pack the package, install it in an empty place and run the whole journey there
 	@node scripts/dist-check.ts
 
-test-packages: setup ## real installs by apt, npm, pip, Go and Cargo in a guest, from this machine's sources
-	@PYRO_PACKAGES=1 vitest run --project guest test/guest/packages.test.ts
+test-packages: setup ## real installs by apt, npm, pip, Go and Cargo in guests, and the environments for building and agents, from this machine's sources
+	@PYRO_PACKAGES=1 vitest run --project guest test/guest/packages.test.ts test/guest/debian-environments.test.ts
 
 fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZZ_SEED to start elsewhere
 	@node fuzz/run.ts --seconds $${FUZZ_SECONDS:-10} $${FUZZ_SEED:+--seed $$FUZZ_SEED}

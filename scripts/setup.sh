@@ -25,7 +25,7 @@ as_root() {
 packages=(
   qemu-system-x86 qemu-utils e2fsprogs squashfs-tools mmdebstrap git util-linux # what pyro calls
   cpio kmod zstd curl ca-certificates                                          # what builds the guest kit
-  docker-registry busybox-static attr shellcheck xz-utils                      # what the tests and gates use
+  docker-registry busybox-static attr shellcheck xz-utils openssh-client       # what the tests and gates use
 )
 command -v npm >/dev/null || packages+=(npm)
 # Too old in Debian 12, but it knows a module proxy, which has a newer one: see setup-go.sh.

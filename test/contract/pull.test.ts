@@ -183,17 +183,20 @@ describe.skipIf(registryMissing !== undefined)(
     });
 
     it('leaves no partial file, and prunes merged layers but not the images', async () => {
+      await pushImage(registry.host, 'pruned', [{ entries: [{ name: 'p', data: 'to be pruned' }] }]);
+      await pull(`${registry.host}/pruned`);
       const files = readdirSync(folder, { recursive: true }).map(String);
       expect(files.filter((name) => name.includes('.partial'))).toEqual([]);
       const { freed_bytes: freed } = await pruneStore(store, { isAll: false });
       expect(freed).toBeGreaterThan(0);
-      expect(await resolveEnvironment(store, `${registry.host}/merge`)).toBeDefined();
+      expect(await resolveEnvironment(store, `${registry.host}/pruned`)).toBeDefined();
     });
 
     it('reports an image file that was cut as damaged', async () => {
-      const environment = await resolveEnvironment(store, `${registry.host}/merge`);
-      writeFileSync(environment?.imagePath ?? '', 'short');
-      await expect(resolveEnvironment(store, `${registry.host}/merge`)).rejects.toMatchObject({
+      await pushImage(registry.host, 'cut', [{ entries: [{ name: 'c', data: 'to be cut' }] }]);
+      const { environment } = await pull(`${registry.host}/cut`);
+      writeFileSync(environment.imagePath, 'short');
+      await expect(resolveEnvironment(store, `${registry.host}/cut`)).rejects.toMatchObject({
         code: 'environment_damaged',
       });
     });

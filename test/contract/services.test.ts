@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { GuestClient } from '../../src/agent/guest-client.ts';
 import type { Service } from '../../src/engine/service.ts';
 import { readServiceLogs } from '../../src/engine/service-logs.ts';
@@ -24,13 +24,16 @@ const secrets = new SecretSet([{ name: 'TOKEN', source: 'literal', value: Buffer
 let agent: PlainAgent;
 let client: GuestClient;
 let services: Services;
+let home = '';
 
-beforeAll(async () => {
+async function start(): Promise<void> {
+  home = mkdtempSync(join(folder, 'services-'));
   agent = await startPlainAgent();
   client = agent.client;
   client.newOutputFilter = () => secrets.redactor();
-  services = await Services.open(join(folder, 'services'), events, secrets);
-});
+  services = await Services.open(home, events, secrets);
+}
+beforeAll(start);
 afterAll(async () => {
   await agent.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -201,7 +204,7 @@ describe('a service', () => {
     const service = await services.start(client, always);
     await service.quiesce(signal);
     // As after a reboot: what is in files is there, what was in memory is not.
-    const after = await Services.open(join(folder, 'services'), events, new SecretSet([], ['TOKEN']));
+    const after = await Services.open(home, events, new SecretSet([], ['TOKEN']));
     await after.restart(client);
     const view = after.get('always').view('w');
     expect(view).toMatchObject({ state: 'stopped', stop_reason: expect.stringContaining('TOKEN') });
@@ -259,6 +262,11 @@ describe('a service', () => {
   });
 
   it('goes on with another owner: its output, its readiness, its policy', async () => {
+    // The session of the others ends here.
+    onTestFinished(async () => {
+      await agent.stop();
+      await start();
+    });
     const service = await services.start(
       client,
       draft('steady', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done', { restart_policy: 'always' }),
@@ -272,7 +280,7 @@ describe('a service', () => {
     await using other = await agent.reconnect();
     client = other.client;
     client.newOutputFilter = () => secrets.redactor();
-    const next = await Services.open(join(folder, 'services'), events, secrets);
+    const next = await Services.open(home, events, secrets);
     await next.resume(client);
     const again = next.get('steady');
     expect(again.record).toMatchObject({ state: 'running', pid, restart_count: 0 });

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { Shell } from '../../src/engine/shell.ts';
 import { readShell } from '../../src/engine/shell-read.ts';
 import type { ShellReadRequest, ShellReadResult } from '../../src/engine/shell-types.ts';
@@ -14,10 +14,11 @@ const folder = mkdtempSync(join(tmpdir(), 'pyro-shells-'));
 let agent: PlainAgent;
 let shells: Shells;
 
-beforeAll(async () => {
+async function start(): Promise<void> {
   agent = await startPlainAgent();
   shells = await Shells.open(folder);
-});
+}
+beforeAll(start);
 afterAll(async () => {
   await agent.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -166,6 +167,11 @@ describe('a shell', () => {
   });
 
   it('is followed again by another owner of its folder, from the byte where the last one stood', async () => {
+    // The session of the others ends here.
+    onTestFinished(async () => {
+      await agent.stop();
+      await start();
+    });
     const shell = await open();
     const cursor = shell.log.end;
     await type(shell, 'for i in $(seq 1 40); do echo line $i; sleep 0.05; done; echo do"ne"\r');

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { connectToGuest } from '../../src/agent/guest-network.ts';
 import { readConnectionLog } from '../../src/network/connection-log.ts';
 import { makeGrant } from '../../src/network/policy.ts';
@@ -93,10 +93,12 @@ describe('a guest without a network', () => {
 });
 
 describe('a guest with egress to two services of its host', () => {
-  beforeAll(async () => {
+  const grant = async (): Promise<void> => {
     const host = 'host.pyro.internal';
     await guest.grant(makeGrant('egress', [`${host}:${echo.port}`, `${host}:${gitPort}`]));
-  });
+  };
+  beforeAll(grant);
+  afterAll(async () => await guest.revoke());
 
   it.each([true, false])('clones a repository, with proxy variables: %s', async (hasProxy) => {
     const { text, exitCode } = await guest.run(
@@ -282,6 +284,7 @@ describe('a guest with egress to two services of its host', () => {
   });
 
   it('has no network again after it is revoked', async () => {
+    onTestFinished(grant);
     await guest.revoke();
     expect((await guest.run(hello('host.pyro.internal', echo.port))).exitCode).not.toBe(0);
     expect((await guest.run(hello('93.184.216.34', 80))).text).toContain('Network is unreachable');

@@ -34,6 +34,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Writes it into the project, and something harmless beside it. */
+async function leak(): Promise<void> {
+  await exec(house, id, 'printf %s "$T" > leak; mkdir -p d; echo clean > d/f', { secretEnv: ['TOKEN=T'] });
+}
+
 const encodings = [
   'printf %s "$T"',
   'printf %s "$T" | base64',
@@ -70,12 +75,13 @@ it('is not in any result, in none of its encodings, wherever the output is cut',
   const echoed = await exec(house, id, `echo '${fromFile}' >&2`);
   expect(echoed.stderr).toMatch(/^\*+\n$/);
   expect(echoed.command).not.toContain(fromFile);
-  await exec(house, id, 'printf %s "$T" > leak; mkdir d; echo clean > d/f', { secretEnv: ['TOKEN=T'] });
+  await leak();
   const read = { path: 'leak', maxBytes: 1000, offset: undefined, startLine: undefined, endLine: undefined };
   expect((await house.workspaces().fileRead(id, read, call())).content).toMatch(/^\*+$/);
 });
 
 it('keeps a diff and an export that would hold it from being given', async () => {
+  await leak();
   const diff = {
     path: undefined,
     isStatOnly: false,

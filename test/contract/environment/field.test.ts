@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { padding, writeHeader } from '../../../src/environment/tar-header.ts';
+import { gibibyte, mebibyte } from '../../../src/shared/units.ts';
 import { createPuller, type Puller } from '../../support/pull.ts';
 import {
   pushBlob,
@@ -21,6 +22,18 @@ let count = 0;
 
 const patient = { answerMs: 60_000, idleMs: 60_000, pauseMs: 10 };
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+
+const plainFile = {
+  type: 'file',
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  mtime: 0,
+  linkname: '',
+  devmajor: 0,
+  devminor: 0,
+  xattrs: [],
+} as const;
 
 function listing(image: string): string[] {
   const { stdout } = spawnSync('unsquashfs', ['-l', image], { encoding: 'utf8', maxBuffer: 1 << 28 });
@@ -181,22 +194,11 @@ describe.skipIf(registryMissing !== undefined)(
     });
 
     it('of 100,000 files, hidden in part by a layer above', async () => {
-      const file = {
-        type: 'file',
-        mode: 0o644,
-        uid: 0,
-        gid: 0,
-        mtime: 0,
-        linkname: '',
-        devmajor: 0,
-        devminor: 0,
-        xattrs: [],
-      } as const;
       const parts: Buffer[] = [];
       for (let index = 0; index < 100_000; index++) {
         const data = Buffer.from(`${index}`);
         parts.push(
-          writeHeader({ ...file, name: `d${index % 100}/${index}`, size: data.length }),
+          writeHeader({ ...plainFile, name: `d${index % 100}/${index}`, size: data.length }),
           data,
           padding(data.length),
         );
@@ -209,6 +211,33 @@ describe.skipIf(registryMissing !== undefined)(
       const image = await pulled('files');
       expect(listing(image).length).toBe(50 * 1000 + 50);
       expect(content(image, 'd77/12377')).toBe('12377');
+    });
+
+    it('with a GiB in one file, in a fraction of that memory', async () => {
+      const piece = Buffer.alloc(16 * mebibyte, 'sixteen mebibytes of the same few words, ');
+      const head = writeHeader({ ...plainFile, name: 'big', size: gibibyte });
+      const hash = createHash('sha256').update(head);
+      for (let index = 0; index < 64; index++) hash.update(piece);
+      const end = Buffer.alloc(1024);
+      // Members one behind another are one stream, so that the piece is compressed once.
+      const packed = gzipSync(piece);
+      const bytes = Buffer.concat([gzipSync(head), ...Array.from({ length: 64 }, () => packed), gzipSync(end)]);
+      const diffId = `sha256:${hash.update(end).digest('hex')}`;
+      await pushImage(registry.host, 'gib', [{ packed: bytes, diffId }, { entries: [{ name: 'small' }] }]);
+      const before = process.memoryUsage().rss;
+      let most = before;
+      const watch = setInterval(() => {
+        most = Math.max(most, process.memoryUsage().rss);
+      }, 20);
+      const image = await pulled('gib');
+      clearInterval(watch);
+      expect(most - before).toBeLessThan(256 * mebibyte);
+      const long = spawnSync('unsquashfs', ['-lls', image, 'big'], { encoding: 'utf8' }).stdout;
+      expect(long).toContain(` ${gibibyte} `);
+      const digest = spawnSync('sh', ['-c', 'unsquashfs -cat "$1" big | sha256sum', '-', image], { encoding: 'utf8' });
+      const own = createHash('sha256');
+      for (let index = 0; index < 64; index++) own.update(piece);
+      expect(digest.stdout).toBe(`${own.digest('hex')}  -\n`);
     });
 
     it('with a path as deep as the kernel takes', async () => {

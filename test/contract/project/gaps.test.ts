@@ -119,6 +119,10 @@ describe('a partial clone', () => {
 describe('a repository that is broken', () => {
   it('is refused with what git says, without its advice', async () => {
     const folder = origin();
+    // What another test has made an image of is not read again.
+    put(folder, 'only-here.txt', 'broken\n');
+    git(folder, 'add', '-A');
+    git(folder, 'commit', '-q', '-m', 'only here');
     const blob = git(folder, 'rev-parse', 'HEAD:src/a.txt').toString().trim();
     rmSync(join(folder, '.git/objects', blob.slice(0, 2), blob.slice(2)), { force: true });
     writeFileSync(join(folder, '.git/info/grafts'), '');
