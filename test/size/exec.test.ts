@@ -1,9 +1,9 @@
 // Output and input of a command in a guest at full size, whoever reads: whole, at the reader's pace, in a daemon that stays small.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
+import { peakOfDaemon } from '../support/daemon-peak.ts';
 import { readPrinted } from '../support/printed.ts';
 import { pyro } from '../support/pyro.ts';
 import { isFullSize, largestOutput } from '../support/size.ts';
@@ -21,13 +21,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await pyro(['workspace', 'delete', id]);
 });
-
-/** Most memory that the daemon has ever had, `MiB` */
-async function peakOfDaemon(): Promise<number> {
-  const { stdout } = await pyro(['daemon', 'status', '--json']);
-  const pid = /"pid": (\d+)/.exec(stdout.toString('utf8'))?.[1];
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) / 1024;
-}
 
 function start(line: string): ChildProcess {
   const child = spawn(executable, ['workspace', 'exec', id, '--timeout-seconds', '0', '--', line], {

@@ -1,0 +1,77 @@
+// Changes of a real guest at full size: by each way home, whole, within the memory that the daemon may take.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { z } from 'zod';
+import { peakOfDaemon } from '../support/daemon-peak.ts';
+import { git } from '../support/host-tree.ts';
+import { pyro } from '../support/pyro.ts';
+import { isFullSize } from '../support/size.ts';
+
+const count = isFullSize ? 100_000 : 1500;
+const ignoredCount = isFullSize ? 30_000 : 500;
+/** Over what a patch can bring, in the full size */
+const largeBytes = isFullSize ? 3 * 1024 ** 3 : 16 * 1024 ** 2;
+const mostDaemonMib = 300;
+const work = mkdtempSync(join(tmpdir(), 'home-size-'));
+const checkout = join(work, 'checkout');
+let id = '';
+
+beforeAll(async () => {
+  mkdirSync(checkout);
+  writeFileSync(join(checkout, 'a.txt'), 'one\n');
+  writeFileSync(join(checkout, '.gitignore'), 'node_modules/\n');
+  git(checkout, 'init', '-q');
+  git(checkout, 'add', '-A');
+  git(checkout, '-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-qm', 'seed');
+  const made = await pyro(['workspace', 'create', '--quiet', '--seed-path', checkout, '--disk-mib', '16384']);
+  id = made.stdout.toString('utf8').trim();
+  const many = (folder: string, files: number): string =>
+    `mkdir -p ${folder}; cd ${folder}; seq 1 ${files} | awk '{f="f"$1; print $1 > f; close(f)}'; cd /workspace`;
+  const line = `${many('n', count)}; ${many('node_modules/p', ignoredCount)}; echo two >> a.txt`;
+  expect(await pyro(['workspace', 'exec', id, '--timeout-seconds', '0', '--', line])).toMatchObject({ exitCode: 0 });
+}, 1_800_000);
+afterAll(async () => {
+  await pyro(['workspace', 'delete', id]);
+  rmSync(work, { recursive: true, force: true });
+});
+
+it(`lists and exports ${count} new files, and counts ${ignoredCount} that are ignored`, async () => {
+  const { stdout } = await pyro(['workspace', 'diff', id, '--stat-only', '--json']);
+  const schema = z.object({ summary: z.object({ total: z.number() }), ignored: z.object({ files: z.number() }) });
+  expect(schema.parse(JSON.parse(stdout.toString('utf8')))).toMatchObject({
+    summary: { total: count + 1 },
+    ignored: { files: ignoredCount },
+  });
+  const output = join(work, 'out');
+  expect(await pyro(['workspace', 'export', id, '--output-path', output])).toMatchObject({ exitCode: 0 });
+  expect(readdirSync(output).sort()).toEqual(['.gitignore', 'a.txt', 'n']);
+  expect(readdirSync(join(output, 'n'))).toHaveLength(count);
+  expect(await peakOfDaemon()).toBeLessThan(mostDaemonMib);
+});
+
+it(`pipes a patch of ${count} new files into git apply`, async () => {
+  const target = join(work, 'piped');
+  git(work, 'clone', '-q', checkout, target);
+  const bin = new URL('../../bin/pyro', import.meta.url).pathname;
+  const { status, stderr } = spawnSync('bash', ['-c', `'${bin}' workspace diff ${id} | git apply --binary`], {
+    cwd: target,
+    encoding: 'utf8',
+  });
+  expect([status, stderr]).toEqual([0, expect.stringContaining(`ignored: ${ignoredCount} files`)]);
+  expect(readdirSync(join(target, 'n'))).toHaveLength(count);
+  expect(readFileSync(join(target, 'n', `f${count}`), 'utf8')).toBe(`${count}\n`);
+  expect(await peakOfDaemon()).toBeLessThan(mostDaemonMib);
+});
+
+it(`applies ${count} new files and one of ${largeBytes} bytes to the checkout`, async () => {
+  const line = `head -c ${largeBytes} /dev/zero > large.bin`;
+  expect(await pyro(['workspace', 'exec', id, '--timeout-seconds', '0', '--', line])).toMatchObject({ exitCode: 0 });
+  expect(await pyro(['workspace', 'apply', id])).toMatchObject({ exitCode: 0 });
+  expect(readdirSync(checkout).sort()).toEqual(['.git', '.gitignore', 'a.txt', 'large.bin', 'n']);
+  expect(readdirSync(join(checkout, 'n'))).toHaveLength(count);
+  expect(statSync(join(checkout, 'large.bin')).size).toBe(largeBytes);
+  expect(await peakOfDaemon()).toBeLessThan(mostDaemonMib);
+});
