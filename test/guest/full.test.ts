@@ -213,7 +213,8 @@ async function ask(): Promise<string> {
   return (await exec(house, id, line)).stdout;
 }
 
-describe('a web application as a service', () => {
+// The life of one service.
+describe('a web application as a service', { shuffle: false }, () => {
   it('of several processes is started, ready by port and by page, and answers', async () => {
     for (const [path, text] of [
       ['server.pl', server],

@@ -69,7 +69,8 @@ function seedCopy(name: string): string {
   return copy;
 }
 
-describe('a seeded workspace', () => {
+// Steps with one workspace: what is compared was changed by those before.
+describe('a seeded workspace', { shuffle: false }, () => {
   it('says of its files what the host says', async () => {
     const status = ['status', '--porcelain=v2', '--branch'];
     expect((await exec(house, id, `git ${status.join(' ')}`)).stdout).toBe(gitIn(repository, ...status));

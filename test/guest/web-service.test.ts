@@ -1,7 +1,7 @@
 // A web application of several processes with a file as its database, as a service: used from the host through its published port.
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { killNow } from '../support/kill.ts';
 import { nothing, openRealHome, outputOf, type RealHome } from '../support/real-home.ts';
@@ -97,88 +97,93 @@ async function said(child: ChildProcess, output: { text: string }, text: string)
   }
 }
 
-it('is up when it answers, and serves many at once from several processes', async () => {
-  const view = await start();
-  expect(view).toMatchObject({ state: 'running', published_ports: [{ guest_port: 8080 }] });
-  port = view.published_ports[0]?.host_port ?? 0;
-  const answers = await Promise.all(Array.from({ length: 24 }, () => visit()));
-  const lines = answers.map(({ text }) => text.trim().split(' '));
-  expect(lines.map(([number]) => Number(number)).sort((a, b) => a - b)).toEqual(
-    Array.from({ length: 24 }, (_, at) => at + 1),
-  );
-  expect(new Set(lines.map(([, worker]) => worker)).size).toBeGreaterThan(1);
-  expect(await visit('wrong')).toEqual({ status: 403, text: 'no\n' });
-});
-
-it('is reached from the host alone: nothing leaves the guest because of its port', async () => {
-  const outside = "tail -n +3 /proc/net/dev | grep -v '^ *lo:'; curl -sS -m 20 http://192.0.2.1/";
-  const tried = home.start(['workspace', 'exec', id, '--json', '--', outside]);
-  tried.stdin?.end();
-  const printed: Buffer[] = [];
-  tried.stdout?.on('data', (chunk: Buffer) => printed.push(chunk));
-  expect(await new Promise((resolve) => tried.once('close', resolve))).toBe(7);
-  expect(JSON.parse(Buffer.concat(printed).toString())).toMatchObject({
-    stdout: '',
-    stderr: expect.stringContaining('192.0.2.1'),
-    network_note: expect.stringContaining('network_policy off'),
+// The life of one service, from its first answer to its shell.
+describe('a web service', { shuffle: false }, () => {
+  it('is up when it answers, and serves many at once from several processes', async () => {
+    const view = await start();
+    expect(view).toMatchObject({ state: 'running', published_ports: [{ guest_port: 8080 }] });
+    port = view.published_ports[0]?.host_port ?? 0;
+    const answers = await Promise.all(Array.from({ length: 24 }, () => visit()));
+    const lines = answers.map(({ text }) => text.trim().split(' '));
+    expect(lines.map(([number]) => Number(number)).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 24 }, (_, at) => at + 1),
+    );
+    expect(new Set(lines.map(([, worker]) => worker)).size).toBeGreaterThan(1);
+    expect(await visit('wrong')).toEqual({ status: 403, text: 'no\n' });
   });
-  expect((await visit('wrong')).status).toBe(403);
-});
 
-it('shows its log live, without the secret, until Ctrl-C, which is no failure', async () => {
-  const following = home.start(['workspace', 'service', 'logs', id, 'web', '--tail-lines', '1000', '--follow']);
-  const output = { text: '' };
-  following.stdout?.on('data', (chunk: Buffer) => {
-    output.text += chunk.toString('utf8');
-  });
-  const ended = new Promise<number | null>((resolve) => following.once('close', resolve));
-  await said(following, output, 'listening\n');
-  await said(following, output, '403 /visit with wrong\n');
-  await visit();
-  const served = (): number => output.text.match(/^200 \/visit with \*{14}$/gm)?.length ?? 0;
-  await expect.poll(served, { timeout: 60_000 }).toBeGreaterThanOrEqual(visits);
-  following.kill('SIGINT');
-  expect(await ended).toBe(0);
-  // Each line once: what was there and what came have no part in common.
-  expect(served()).toBe(visits);
-  expect(output.text).not.toContain(key);
-});
-
-it('is gone when it is stopped, and back at the same port with its data when it is started', async () => {
-  await outputOf(home.start(['workspace', 'service', 'stop', id, 'web']));
-  await expect(visit()).rejects.toThrow();
-  expect((await start()).published_ports).toEqual([{ guest_port: 8080, host_port: port }]);
-  expect((await visit()).text).toMatch(new RegExp(`^${visits} `));
-});
-
-it('goes on with another daemon at the same port, and comes back with its secret when it is killed then', async () => {
-  const before = await status();
-  killNow(await home.daemonPid());
-  // Its port is the daemon's, and back with it.
-  await expect.poll(status, { timeout: 60_000, interval: 200 }).toEqual(before);
-  expect((await visit()).text).toMatch(new RegExp(`^${visits} `));
-  await outputOf(home.start(['workspace', 'exec', id, '--', `kill -9 ${before.pid}`]));
-  await expect.poll(status, { timeout: 120_000, interval: 500 }).toMatchObject({ state: 'running', restart_count: 1 });
-  expect(await status()).toMatchObject({ published_ports: before.published_ports });
-  expect((await visit()).text).toMatch(new RegExp(`^${visits} `));
-  expect(filesWith(formsOf(key), join(home.folder, 'state'), { exclude: ['*.qcow2'] })).toEqual([]);
-});
-
-it('has a shell beside it, opened by attaching without an id', async () => {
-  const attach = async (line: string): Promise<{ code: number | null; text: string }> => {
-    const child = home.start(['workspace', 'shell', 'attach', id]);
-    let text = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
+  it('is reached from the host alone: nothing leaves the guest because of its port', async () => {
+    const outside = "tail -n +3 /proc/net/dev | grep -v '^ *lo:'; curl -sS -m 20 http://192.0.2.1/";
+    const tried = home.start(['workspace', 'exec', id, '--json', '--', outside]);
+    tried.stdin?.end();
+    const printed: Buffer[] = [];
+    tried.stdout?.on('data', (chunk: Buffer) => printed.push(chunk));
+    expect(await new Promise((resolve) => tried.once('close', resolve))).toBe(7);
+    expect(JSON.parse(Buffer.concat(printed).toString())).toMatchObject({
+      stdout: '',
+      stderr: expect.stringContaining('192.0.2.1'),
+      network_note: expect.stringContaining('network_policy off'),
     });
-    child.stdin?.end(line);
-    return { code: await new Promise((resolve) => child.once('close', resolve)), text };
-  };
-  const first = await attach('where=here; echo "one$((1 + 1))"\n');
-  expect(first).toMatchObject({ code: 0, text: expect.stringContaining('one2') });
-  // The second finds the shell of the first, which is the only one.
-  expect(await attach('echo "still $where"; exit 7\n')).toMatchObject({
-    code: 7,
-    text: expect.stringContaining('still here'),
+    expect((await visit('wrong')).status).toBe(403);
+  });
+
+  it('shows its log live, without the secret, until Ctrl-C, which is no failure', async () => {
+    const following = home.start(['workspace', 'service', 'logs', id, 'web', '--tail-lines', '1000', '--follow']);
+    const output = { text: '' };
+    following.stdout?.on('data', (chunk: Buffer) => {
+      output.text += chunk.toString('utf8');
+    });
+    const ended = new Promise<number | null>((resolve) => following.once('close', resolve));
+    await said(following, output, 'listening\n');
+    await said(following, output, '403 /visit with wrong\n');
+    await visit();
+    const served = (): number => output.text.match(/^200 \/visit with \*{14}$/gm)?.length ?? 0;
+    await expect.poll(served, { timeout: 60_000 }).toBeGreaterThanOrEqual(visits);
+    following.kill('SIGINT');
+    expect(await ended).toBe(0);
+    // Each line once: what was there and what came have no part in common.
+    expect(served()).toBe(visits);
+    expect(output.text).not.toContain(key);
+  });
+
+  it('is gone when it is stopped, and back at the same port with its data when it is started', async () => {
+    await outputOf(home.start(['workspace', 'service', 'stop', id, 'web']));
+    await expect(visit()).rejects.toThrow();
+    expect((await start()).published_ports).toEqual([{ guest_port: 8080, host_port: port }]);
+    expect((await visit()).text).toMatch(new RegExp(`^${visits} `));
+  });
+
+  it('goes on with another daemon at the same port, and comes back with its secret when it is killed then', async () => {
+    const before = await status();
+    killNow(await home.daemonPid());
+    // Its port is the daemon's, and back with it.
+    await expect.poll(status, { timeout: 60_000, interval: 200 }).toEqual(before);
+    expect((await visit()).text).toMatch(new RegExp(`^${visits} `));
+    await outputOf(home.start(['workspace', 'exec', id, '--', `kill -9 ${before.pid}`]));
+    await expect
+      .poll(status, { timeout: 120_000, interval: 500 })
+      .toMatchObject({ state: 'running', restart_count: 1 });
+    expect(await status()).toMatchObject({ published_ports: before.published_ports });
+    expect((await visit()).text).toMatch(new RegExp(`^${visits} `));
+    expect(filesWith(formsOf(key), join(home.folder, 'state'), { exclude: ['*.qcow2'] })).toEqual([]);
+  });
+
+  it('has a shell beside it, opened by attaching without an id', async () => {
+    const attach = async (line: string): Promise<{ code: number | null; text: string }> => {
+      const child = home.start(['workspace', 'shell', 'attach', id]);
+      let text = '';
+      child.stdout?.on('data', (chunk: Buffer) => {
+        text += chunk.toString('utf8');
+      });
+      child.stdin?.end(line);
+      return { code: await new Promise((resolve) => child.once('close', resolve)), text };
+    };
+    const first = await attach('where=here; echo "one$((1 + 1))"\n');
+    expect(first).toMatchObject({ code: 0, text: expect.stringContaining('one2') });
+    // The second finds the shell of the first, which is the only one.
+    expect(await attach('echo "still $where"; exit 7\n')).toMatchObject({
+      code: 7,
+      text: expect.stringContaining('still here'),
+    });
   });
 });

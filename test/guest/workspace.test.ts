@@ -154,7 +154,7 @@ describe('files', () => {
   });
 });
 
-describe('the life of a workspace', () => {
+describe('the life of a workspace', { shuffle: false }, () => {
   it('goes on with another daemon, running commands included', async () => {
     const result = await exec(house, id, 'for i in 1 2 3 4 5 6; do echo $i; sleep 1; done', { waitMs: 1200 });
     const pid = pidOf(id);
@@ -220,7 +220,8 @@ describe('the life of a workspace', () => {
   });
 });
 
-describe('snapshots', () => {
+describe('snapshots', { shuffle: false }, () => {
+  beforeAll(async () => void (await house.workspaces().reset(id, 'baseline', call())));
   it('are gone back to, with what came later lost and what came before kept', async () => {
     const { snapshotCreate, snapshotList, snapshotDelete, reset } = house.workspaces();
     await exec(house, id, 'echo 1 > a; echo sys > /etc/snap');

@@ -1,6 +1,6 @@
 // Runs the built executable as a user would, in folders of the test's own where that matters.
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findCgroupHome } from '../../src/system/cgroup.ts';
 import { locatePaths } from '../../src/system/paths.ts';
@@ -81,12 +81,17 @@ export function leftovers(): string[] {
 export async function leftoverCgroups(): Promise<string[]> {
   const home = await findCgroupHome();
   if ('reason' in home) return [];
+  // Processes of another namespace count there, which `cgroup.procs` does not show.
+  const isOccupied = (name: string): boolean =>
+    home.folders
+      .map((folder) => join(folder, name, 'pids.current'))
+      .some((path) => existsSync(path) && readFileSync(path, 'utf8') !== '0\n');
   return home.folders
     .flatMap((folder) => readdirSync(folder).map((name) => ({ folder, name })))
     .filter(({ folder, name }) => {
       const [, pid, ticks] = /^pyro-(\d+)-(\d+)-/.exec(name) ?? [];
       if (pid === undefined || isRunning({ pid: Number(pid), start_ticks: Number(ticks) })) return false;
-      return readFileSync(join(folder, name, 'cgroup.procs'), 'utf8') === '';
+      return readFileSync(join(folder, name, 'cgroup.procs'), 'utf8') === '' && !isOccupied(name);
     })
     .map(({ name }) => name);
 }
