@@ -53,7 +53,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   const { imported, ignored } = await importChanges(lab, files, request, undefined, context);
   const changes = await rawChanges(lab);
   const plan = await planApply(target, changes, request.applied, context.signal);
-  const { merged, marked, refused } = await mergeContested(lab, target, plan.contested, isThreeWay);
+  const { merged, marked, refused, already } = await mergeContested(lab, target, plan.contested, isThreeWay);
   if (refused.length > 0) throw conflict(refused, isThreeWay);
   const steps = [...plan.steps, ...merged];
   if (!isCheck && steps.length > 0) await writeSteps(lab, target, steps, context.signal);
@@ -66,7 +66,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
       ...request.applied,
       ...changes.map((change): [string, string] => [change.key, appliedState(change)]),
     ]),
-    already: plan.already,
+    already: [...plan.already, ...already],
     merged: merged.map(({ path }) => path),
     marked,
     additions: sum('added'),

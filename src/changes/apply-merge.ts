@@ -11,6 +11,8 @@ export interface MergeResult {
   /** Merged with marks of conflicts in them */
   readonly marked: readonly Buffer[];
   readonly refused: readonly Contested[];
+  /** Have the guest's changes in them already, beside the host's own */
+  readonly already: readonly Buffer[];
 }
 
 /** More than this many are not worth a try each */
@@ -27,6 +29,7 @@ export async function mergeContested(
   const merged: ApplyStep[] = [];
   const marked: Buffer[] = [];
   const refused: Contested[] = [];
+  const already: Buffer[] = [];
   for (const each of contested) {
     const { change, state } = each;
     const isText = state.kind === 'file' && regular.test(change.newMode) && (change.letter === 'M' || isThreeWay);
@@ -35,7 +38,13 @@ export async function mergeContested(
       continue;
     }
     const ours = await storeFile(lab, placeOf(root, change.path));
-    const result = isThreeWay ? await merge(lab, each, ours) : await patch(lab, each, ours);
+    const whole = await merge(lab, each, ours);
+    // A merge that leaves the host's file as it is: an earlier apply, or the person, has put all of it in.
+    if (whole?.blob === ours && !whole.hasConflict && state.mode === change.newMode) {
+      already.push(change.path);
+      continue;
+    }
+    const result = isThreeWay ? whole : await patch(lab, each, ours);
     if (result === undefined) {
       refused.push(each);
       continue;
@@ -45,7 +54,7 @@ export async function mergeContested(
     merged.push(stepOf({ path, newMode, newBlob: result.blob, letter: 'M' }, state));
     if (result.hasConflict) marked.push(path);
   }
-  return { merged, marked, refused };
+  return { merged, marked, refused, already };
 }
 
 /** The host's file as a blob of the lab. */

@@ -179,6 +179,20 @@ describe('applyHome', () => {
     );
   });
 
+  it.each([false, true])('leaves a merged file alone when it comes again, with 3way %s', async (isThreeWay) => {
+    const guest = guestWith(everything);
+    writeFileSync(join(home, 'a.txt'), lines(40).replace('line 30\n', 'thirty\n'));
+    const { applied } = await apply(guest, { isThreeWay });
+    put(guest.current, 'empty', file('and on\n'));
+    const again = await apply(guest, { isThreeWay, applied });
+    expect(again.steps.map(({ path }) => String(path))).toEqual(['empty']);
+    expect(again.already.map(String)).toContain('a.txt');
+    expect(again.merged).toEqual([]);
+    expect(readFileSync(join(home, 'a.txt'), 'utf8')).toBe(
+      lines(40).replace('line 30\n', 'thirty\n').replace('line 5\n', 'five\n'),
+    );
+  });
+
   it('merges with marks when both changed the same lines', async () => {
     const guest = guestWith(everything);
     writeFileSync(join(home, 'a.txt'), lines(40).replace('line 5\n', '5\n'));
