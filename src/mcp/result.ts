@@ -7,6 +7,9 @@ import type { ToolFacts } from './catalogue.ts';
 import { leanOutput } from './lean.ts';
 import { notesField } from './tools.ts';
 
+/** Longest text of a failed call, as a multiple of its message and hint */
+const mostAround = 1.2;
+
 /** Where programs find the report of a failed call; hosts show it to no model. */
 export const errorKey = 'pyro/error';
 
@@ -28,7 +31,17 @@ export function successResult(
  * failed would show their own complaint in place of this error.
  */
 export function errorResult(report: ErrorReport): CallToolResult {
-  const { code, message, hint } = report;
-  const text = `error ${code}: ${message}${hint === null ? '' : `\nhint: ${hint}`}`;
-  return { isError: true, content: [{ type: 'text', text }], _meta: { [errorKey]: { ...report } } };
+  return { isError: true, content: [{ type: 'text', text: errorText(report) }], _meta: { [errorKey]: { ...report } } };
+}
+
+/** The message and what to do next. Around them stands as much as is in proportion: the code of a short one is for programs. */
+export function errorText({ code, message, hint }: ErrorReport): string {
+  const next = hint === null ? '' : `\n${hint}`;
+  const forms = [
+    `error ${code}: ${message}${hint === null ? '' : `\nhint: ${hint}`}`,
+    `${code}: ${message}${next}`,
+    `${message}${next}`,
+  ];
+  const most = mostAround * (message.length + (hint ?? '').length);
+  return forms.find((form) => form.length <= most) ?? `${message}${next}`;
 }

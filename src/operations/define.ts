@@ -111,6 +111,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly run: (context: OperationContext, input: z.output<I>) => Promise<z.output<O>>;
   /** Text of the result, with all that the structure says; cut to the `width` of a terminal, in characters, where it is given */
   readonly render: (output: z.output<O>, width?: number) => string;
+  /** What a model is told where that is less: what is news to it */
+  readonly renderModel?: (output: z.output<O>) => string;
   /** What the command prints where that is not `render`: the bytes of a file, the patch itself */
   readonly renderCommand?: (output: z.output<O>) => CommandText;
   readonly exitCode?: (output: z.output<O>) => number;
@@ -129,7 +131,10 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
 
 /** An operation whose input and output types are hidden behind parsing, as fronts see it. */
 export interface AnyOperation {
-  readonly definition: Omit<Operation, 'run' | 'render' | 'renderCommand' | 'exitCode' | 'ids' | 'follow' | 'question'>;
+  readonly definition: Omit<
+    Operation,
+    'run' | 'render' | 'renderModel' | 'renderCommand' | 'exitCode' | 'ids' | 'follow' | 'question'
+  >;
   /** True where a person is asked first */
   readonly asks: boolean;
   /** Parses the input and runs. Throws a ZodError for input that does not fit. */
@@ -181,7 +186,7 @@ export function defineOperation<const N extends string, I extends z.ZodObject, O
     return {
       output,
       get text() {
-        return operation.render(output);
+        return operation.renderModel?.(output) ?? operation.render(output);
       },
       command: (width) => operation.renderCommand?.(output) ?? { stdout: operation.render(output, width) },
       get ids() {

@@ -1,6 +1,7 @@
 // vm.run: one command line in a fresh guest, as a tool; the command line has run, which is live.
 import { z } from 'zod';
 import { defineOperation } from './define.ts';
+import { formatSeconds, outputText } from './model-texts.ts';
 import { runOutput } from './run.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
 
@@ -76,15 +77,13 @@ export const vmRun = defineOperation({
   },
   render: (output) =>
     [
-      `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${output.duration_ms} ms, ${output.execution_mode}, ${output.accelerator}`,
+      `exit_code ${output.exit_code}${output.timed_out ? ' (timed out)' : ''}, ${formatSeconds(output.duration_ms)}${output.execution_mode === 'guest' ? '' : ', on the host without isolation (host_compat)'}`,
       ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
       ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
       ...(output.program_note === null ? [] : [output.program_note]),
-      ...(output.stdout === '' ? [] : ['--- stdout', output.stdout]),
-      ...(output.stderr === '' ? [] : ['--- stderr', output.stderr]),
       ...(output.stdout_truncated || output.stderr_truncated ? ['output was cut'] : []),
       ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
-      '',
+      outputText(output.stdout, output.stderr),
     ].join('\n'),
 });
 

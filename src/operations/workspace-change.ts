@@ -1,9 +1,10 @@
 // workspace.patch.apply, diff, export, sync.push: changes into a workspace and out of it.
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
-import { formatBytes, formatCount, formatIgnored } from '../shared/units.ts';
+import { formatBytes, formatCount } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import { defineOperation } from './define.ts';
+import { exportedText, ignoredLine, isWholePatch, patchedText } from './model-texts.ts';
 import { core, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
 const entrySchema = z.object({ path: z.string(), status: z.string() });
@@ -63,6 +64,7 @@ export const workspacePatchApply = defineOperation({
     entries.length === 0
       ? 'nothing changed\n'
       : entries.map(({ path, status }) => `${status} ${visible(path)}\n`).join(''),
+  renderModel: ({ entries }) => patchedText(entries),
 });
 
 export const workspaceDiff = defineOperation({
@@ -132,7 +134,7 @@ export const workspaceDiff = defineOperation({
       context,
     ),
   render: (output) =>
-    `${diffList(output)}${leftOutLines(output)}${output.patch}${output.next_cursor === null ? '' : `\n[patch goes on: cursor ${output.next_cursor}, ${output.patch_bytes} bytes in all]\n`}`,
+    `${isWholePatch(output) ? '' : diffList(output)}${leftOutLines(output)}${output.patch}${output.next_cursor === null ? '' : `\n[patch goes on: cursor ${output.next_cursor}, ${output.patch_bytes} bytes in all]\n`}`,
   // What is piped into git apply is the patch alone.
   renderCommand: (output) =>
     output.patch_bytes > 0 || !output.changed
@@ -158,10 +160,6 @@ function leftOutLines(output: {
   const more = output.left_out_count - output.left_out.length;
   if (more > 0) lines.push(`[and ${more} more]\n`);
   return `${lines.join('')}${ignoredLine(output.ignored)}`;
-}
-
-function ignoredLine(ignored: z.infer<typeof ignoredSchema>): string {
-  return ignored.files === 0 ? '' : `[ignored: ${formatIgnored(ignored)}]\n`;
 }
 
 function diffList(output: DiffList): string {
@@ -233,6 +231,7 @@ export const workspaceExport = defineOperation({
   }),
   render: (output) =>
     `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${formatCount(output.entry_count, 'entry', 'entries')}, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${visible(path)}: ${status}\n`).join('')}${ignoredLine(output.ignored)}`,
+  renderModel: exportedText,
 });
 
 export const workspaceSyncPush = defineOperation({

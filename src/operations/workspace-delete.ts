@@ -49,9 +49,17 @@ export const workspaceDelete = defineOperation({
   },
   render: ({ workspace_id: id, deleted, not_brought_home: work }) => {
     if (!deleted) return `would delete ${id}; ${work === null ? 'nobody knows what it holds' : formatWork(work)}\n`;
-    return `deleted ${id}${work === null || work.files === 0 ? '' : `; ${formatWork(work)} had not been brought home`}\n`;
+    return `deleted ${id}${lostWork(work)}\n`;
   },
+  renderModel: ({ deleted, not_brought_home: work }) =>
+    deleted
+      ? `deleted${lostWork(work)}\n`
+      : `would delete it; ${work === null ? 'nobody knows what it holds' : formatWork(work)}\n`,
 });
+
+function lostWork(work: z.infer<typeof unsavedSchema> | null): string {
+  return work === null || work.files === 0 ? '' : `; ${formatWork(work)} had not been brought home`;
+}
 
 export const pruneOutput = z.object({
   deleted: z.array(z.string()),

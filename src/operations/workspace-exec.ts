@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
+import { execText, logsText } from './model-texts.ts';
 import { secretEnvField } from './word-forms.ts';
 import { core, envField, restartedField, secretWords, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
@@ -120,24 +121,7 @@ export const workspaceExec = defineOperation({
       },
       context,
     ),
-  render: (output) => {
-    const { stdout, stderr, sequence } = output;
-    const parts = [
-      output.running
-        ? `still running after ${output.duration_ms} ms; follow it: workspace_logs sequence=${sequence} stream=stdout cursor=${output.stdout_bytes} wait_seconds=30`
-        : `exit_code ${output.exit_code}${endNote(output)}, ${output.duration_ms} ms`,
-      `sequence ${sequence}${output.cwd === '/workspace' ? '' : `, cwd ${output.cwd}`}`,
-      ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
-      ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
-      ...(output.program_note === null ? [] : [output.program_note]),
-      ...(output.restarted ? ['the guest was started again from its disk'] : []),
-      ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
-      ...(output.truncated
-        ? [`output cut: stdout ${output.stdout_bytes} bytes, stderr ${output.stderr_bytes} bytes`]
-        : []),
-    ];
-    return `${parts.join('; ')}\n${section('stdout', stdout)}${section('stderr', stderr)}`;
-  },
+  render: execText,
   renderCommand: (output) => ({
     stdout: output.stdout,
     stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.network_note === null ? '' : `[network] ${output.network_note}\n`}${output.program_note === null ? '' : `[exec] ${output.program_note}\n`}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence} --follow\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
@@ -269,21 +253,8 @@ export const workspaceLogs = defineOperation({
     const more = next_cursor === null ? '' : `next_cursor ${next_cursor}\n`;
     return `${formatTable([head, ...rows], width)}\n${count > entries.length ? `${count} commands in all\n` : ''}${outputs.join('')}${more}`;
   },
+  renderModel: logsText,
 });
-
-/** Which shell a failed line was read by explains some failures. */
-function endNote({
-  exit_code: code,
-  timed_out: timedOut,
-  shell,
-}: {
-  exit_code: number | null;
-  timed_out: boolean;
-  shell: string;
-}): string {
-  if (timedOut) return ' (timed out)';
-  return code === 0 ? '' : ` (by ${shell})`;
-}
 
 function section(name: string, text: string): string {
   if (text === '') return '';

@@ -51,12 +51,6 @@ export function renderFileList({ path, entries, next_cursor }: z.infer<typeof fi
     : `${formatTable([['TYPE', 'MODE', 'BYTES', 'PATH'], ...rows])}\n${more}`;
 }
 
-export function renderFile(output: z.infer<typeof fileReadOutput>): string {
-  const cut = output.truncated ? `, cut; go on with offset ${output.next_offset}` : '';
-  const lines = output.first_line === null ? '' : `, from line ${output.first_line}`;
-  return `${output.path}: ${output.size_bytes} bytes, mode ${output.mode}, ${output.encoding}, offset ${output.offset}${lines}${cut}\n${output.content}`;
-}
-
 export function renderFileCommand(output: z.infer<typeof fileReadOutput>): CommandText {
   return {
     stdout: Buffer.from(output.content, output.encoding === 'base64' ? 'base64' : 'utf8'),

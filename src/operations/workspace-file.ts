@@ -3,12 +3,12 @@ import { z } from 'zod';
 import type { FileWriteRequest } from '../engine/change-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { defineOperation } from './define.ts';
+import { fileText, listText, writtenText } from './model-texts.ts';
 import { editsField } from './word-forms.ts';
 import {
   fileListOutput,
   fileReadOutput,
   pathField,
-  renderFile,
   renderFileCommand,
   renderFileList,
 } from './workspace-file-shapes.ts';
@@ -45,6 +45,7 @@ export const workspaceFileList = defineOperation({
     return { workspace_id, recursive, ...listed, execution_mode: 'guest' as const };
   },
   render: renderFileList,
+  renderModel: listText,
 });
 
 export const workspaceFileRead = defineOperation({
@@ -89,7 +90,7 @@ export const workspaceFileRead = defineOperation({
       execution_mode: 'guest' as const,
     };
   },
-  render: renderFile,
+  render: fileText,
   renderCommand: renderFileCommand,
 });
 
@@ -169,6 +170,7 @@ export const workspaceFileWrite = defineOperation({
   },
   render: (output) =>
     `${output.path}: ${output.created ? 'created' : 'written'}, ${output.size_bytes} bytes${output.replaced_count === null ? '' : `, ${output.replaced_count} replaced`}\n`,
+  renderModel: writtenText,
 });
 
 interface ReplacementInput {

@@ -4,6 +4,7 @@ import { PyroError } from '../shared/errors.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
+import { changedText, createdText } from './model-texts.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
 import { mapField, secretsField } from './word-forms.ts';
 import {
@@ -158,6 +159,7 @@ export const workspaceCreate = defineOperation({
     );
   },
   render: (workspace) => describe(workspace),
+  renderModel: createdText,
   ids: ({ workspace_id: id }) => [id],
 });
 
@@ -222,6 +224,7 @@ export const workspaceUpdate = defineOperation({
       context,
     ),
   render: (workspace) => describe(workspace),
+  renderModel: changedText,
 });
 
 export const workspaceReset = defineOperation({
@@ -242,4 +245,5 @@ export const workspaceReset = defineOperation({
   examples: [{ why: 'As at the beginning', command: 'pyro workspace reset 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).reset(input.workspace_id, input.snapshot, context),
   render: (workspace) => describe(workspace),
+  renderModel: changedText,
 });

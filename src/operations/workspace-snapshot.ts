@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
+import { fileText, listText } from './model-texts.ts';
 import {
   fileListOutput,
   fileReadOutput,
   pathField,
-  renderFile,
   renderFileCommand,
   renderFileList,
 } from './workspace-file-shapes.ts';
@@ -117,6 +117,7 @@ export const diskList = defineOperation({
     return { workspace_id, recursive, ...listed, execution_mode: 'guest' as const };
   },
   render: renderFileList,
+  renderModel: listText,
 });
 
 export const diskRead = defineOperation({
@@ -145,7 +146,7 @@ export const diskRead = defineOperation({
     )),
     execution_mode: 'guest' as const,
   }),
-  render: renderFile,
+  render: fileText,
   renderCommand: renderFileCommand,
 });
 

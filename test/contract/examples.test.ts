@@ -40,7 +40,7 @@ it('function calling offers the tools of the server, and carries calls and resul
   expect(stdout).toBe('the script is done\n');
   expect(model.offered).toEqual(['fake_echo', 'fake_wait', 'fake_seeded', 'fake_fail']);
   expect(model.results[0]).toMatch(/^hello from \d+/);
-  expect(model.results[1]).toContain('hint: make some');
+  expect(model.results[1]).toContain('make some');
 });
 
 it('the CI script is a script that bash reads', () => {

@@ -128,11 +128,15 @@ const failureSchema = z.looseObject({
   }),
 });
 
-/** A failed call: its only text, and what programs are given beside it. */
+/** A failed call: its only text, which is hardly longer than what it says, and what programs are given beside it. */
 export function errorOf(result: unknown): {
   text: string;
   report: { code: string; message: string; hint: string | null };
 } {
   const { content, _meta: meta } = failureSchema.parse(result);
-  return { text: content[0].text, report: meta['pyro/error'] };
+  const [{ text }] = content;
+  const report = meta['pyro/error'];
+  const most = 1.2 * (report.message.length + (report.hint ?? '').length);
+  if (text.length > most) throw new Error(`a refusal of ${text.length} characters, at most ${most}: ${text}`);
+  return { text, report };
 }

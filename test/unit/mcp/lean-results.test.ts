@@ -3,12 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { type Audience, audienceOf } from '../../../src/mcp/audience.ts';
 import { factsOf } from '../../../src/mcp/catalogue.ts';
 import { leanSchema } from '../../../src/mcp/lean.ts';
-import { errorResult, successResult } from '../../../src/mcp/result.ts';
+import { errorResult, errorText, successResult } from '../../../src/mcp/result.ts';
 import { selectTools, shownTool } from '../../../src/mcp/tools.ts';
 import { operations } from '../../../src/operations/index.ts';
+import { type ErrorCodeName, errorCodes } from '../../../src/shared/error-codes.ts';
 import { PyroError, reportError } from '../../../src/shared/errors.ts';
+import { commandCall } from '../../../src/shared/hint-words.ts';
 import { serverOptionsSchema } from '../../../src/shared/server-options.ts';
 
+const codes = Object.keys(errorCodes).filter((code): code is ErrorCodeName => code in errorCodes);
 const catalogue = factsOf(operations);
 const options = serverOptionsSchema.parse({ profile: 'workspace-full' });
 const readers = ['model', 'program'] as const;
@@ -111,6 +114,18 @@ describe.each(readers)('a result for a %s', (reader) => {
     expect(seen(resultOf(tool, raw, reader))).toBeLessThanOrEqual(bound);
   });
 
+  it.each([
+    ['workspace_exec', exec, 'exit_code 0, 1.2 s\nhi\n'],
+    ['workspace_file_write', written, 'created, 5 bytes\n'],
+    [
+      'workspace_create',
+      created,
+      `workspace 6f1e538c0e71 started: debian:12, 1 CPU, 1024 MiB, network off\nseed: /home/somebody/src/project (roots) at main ${'b'.repeat(12)}, 312 entries, with uncommitted changes, left out ignored: 3\n`,
+    ],
+  ])('of %s says in its text what is news', (tool, raw, text) => {
+    expect(resultOf(tool, raw, reader).content).toEqual([{ type: 'text', text }]);
+  });
+
   it('tells what has to be known', () => {
     const cut = { ...exec, truncated: true, timed_out: true, exit_code: 124, is_utf8: false };
     const whole = JSON.stringify(resultOf('workspace_exec', cut, reader));
@@ -162,6 +177,22 @@ describe('a result', () => {
     expect(content).toHaveLength(1);
     expect(shown.split('no such file')).toHaveLength(2);
     expect(_meta).toMatchObject({ 'pyro/error': { code: 'file_missing', retryable: false } });
+  });
+});
+
+describe('the text of a refused call', () => {
+  it.each(codes)('with code %s is hardly longer than its message and its hint, and has both', (code) => {
+    for (const message of [
+      'no such file',
+      'the path /srv/elsewhere lies outside of the project of this server '.repeat(3),
+    ]) {
+      const report = reportError(new PyroError(code, message), commandCall);
+      const text = errorText(report);
+      expect(text.length).toBeLessThanOrEqual(1.2 * (message.length + (report.hint ?? '').length));
+      expect(text).toContain(message);
+      expect(text).toContain(report.hint ?? '');
+      if (message.length > 100) expect(text).toContain(`error ${code}: `);
+    }
   });
 });
 
