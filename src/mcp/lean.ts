@@ -38,8 +38,9 @@ export function leanOutput({ tool }: ToolFacts, output: Readonly<Record<string, 
 }
 
 function leanEntry(name: string, value: unknown): [string, unknown][] {
-  if (name in usual && usual[name] === value) return [];
   const lean = leanValue(value);
+  // Of these any other value is news, a false one as well.
+  if (name in usual) return usual[name] === value ? [] : [[name, lean]];
   return steady.has(name) || !isNothing(lean) ? [[name, lean]] : [];
 }
 

@@ -168,6 +168,11 @@ describe('a result', () => {
     });
   });
 
+  it('tells a program of bytes that were no text', () => {
+    const latin = { ...exec, stdout: 'caf\ufffd', is_utf8: false };
+    expect(resultOf('workspace_exec', latin, 'program').structuredContent).toMatchObject({ is_utf8: false });
+  });
+
   it('of a refused call says once what is wrong, and has the report where no model looks', () => {
     const error = new PyroError('file_missing', 'no such file: a.txt', { hint: 'look what there is' });
     const { content, isError, structuredContent, _meta } = errorResult(reportError(error));
