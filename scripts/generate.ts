@@ -25,6 +25,8 @@ function cliPage(): string {
   const parts = commands.map(({ definition, hasIds, follow }) => {
     const { properties } = schema.parse(z.toJSONSchema(definition.input, { io: 'input' }));
     const rows = Object.entries(properties).flatMap(([field, property]) => {
+      // It stands in one of the places.
+      if (definition.placeFields !== undefined && !definition.positionals.includes(field)) return [];
       const { type, description, default: preset } = property;
       const input = definition.input.shape[field];
       const form = input === undefined ? undefined : wordFormOf(input);

@@ -15,7 +15,7 @@ export interface ExportPlace {
 }
 
 /** Finds and checks the place, making missing folders above it. Throws `export_refused` or `output_exists`. */
-export async function findPlace(outputPath: string, isOverwrite: boolean): Promise<ExportPlace> {
+export async function findPlace(outputPath: string, whatStands: 'refuse' | 'replace' | 'merge'): Promise<ExportPlace> {
   if (!isAbsolute(outputPath) || outputPath.includes('\0') || basename(outputPath) === '')
     throw refused(outputPath, 'is not the absolute path of something that can be written');
   if (outputPath.split('/').some((part) => part === '..')) throw refused(outputPath, 'has the part ".."');
@@ -25,13 +25,21 @@ export async function findPlace(outputPath: string, isOverwrite: boolean): Promi
   refuseGit(outputPath, parent);
   const final = join(parent, basename(outputPath));
   const standing = await lstatOrNothing(final);
+  if (whatStands === 'merge' && standing?.isDirectory() === true) {
+    // Within it: who may write there need not be allowed to write beside it.
+    return { final, temporary: temporaryName(join(final, basename(final))), madeFolders };
+  }
   if (standing !== undefined) {
-    if (!isOverwrite)
+    if (whatStands === 'refuse')
       throw new PyroError('output_exists', `${outputPath} exists`, {
         hint: 'give another output path, or ask to overwrite it',
         details: { output_path: outputPath },
       });
-    if (standing.isDirectory() && (await readdir(final)).some((name) => name.toLowerCase() === '.git'))
+    if (
+      whatStands === 'replace' &&
+      standing.isDirectory() &&
+      (await readdir(final)).some((name) => name.toLowerCase() === '.git')
+    )
       throw refused(outputPath, 'is a Git checkout, which overwriting would delete');
   }
   return { final, temporary: temporaryName(final), madeFolders };

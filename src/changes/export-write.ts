@@ -12,10 +12,16 @@ export interface Written {
 }
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+const holeBytes = 65_536;
+const zeroes = Buffer.alloc(holeBytes);
 const newFile = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
 
 /** `place` must not exist and must have a private parent or name. Links come last: while files are written there is none. */
-export async function writeFiles(entries: AsyncIterable<ExportEntry>, place: string): Promise<Written> {
+export async function writeFiles(
+  entries: AsyncIterable<ExportEntry>,
+  place: string,
+  onBytes: (bytes: number, size?: number) => void,
+): Promise<Written> {
   const made = new Set<string>();
   const links: ExportEntry[] = [];
   const modes: { path: Buffer; mode: number }[] = [];
@@ -30,7 +36,7 @@ export async function writeFiles(entries: AsyncIterable<ExportEntry>, place: str
     else await makeFolders(place, entry.type === 'directory' ? entry.parts : entry.parts.slice(0, -1), made);
     switch (entry.type) {
       case 'file':
-        await writeFile(path, entry);
+        await writeFile(path, entry, entry.parts.length === 0 ? (bytes) => onBytes(bytes, entry.size) : onBytes);
         break;
       case 'directory':
         modes.push({ path, mode: entry.mode });
@@ -62,10 +68,10 @@ async function makeFolders(place: string, parts: readonly Buffer[], made: Set<st
   }
 }
 
-async function writeFile(path: Buffer, entry: ExportEntry): Promise<void> {
+async function writeFile(path: Buffer, entry: ExportEntry, onBytes: (bytes: number) => void): Promise<void> {
   const file = await open(path, newFile, 0o600);
   try {
-    await copyInto(file, entry.content());
+    await copyWithHoles(file, entry.content(), onBytes);
     await file.chmod(entry.mode);
   } finally {
     await file.close();
@@ -116,10 +122,44 @@ async function copyInto(file: FileHandle, content: AsyncIterable<Buffer>): Promi
   for await (const chunk of content) await writeAll(file, chunk);
 }
 
+/** Blocks of zeroes stay holes: a sparse file of the guest is one here. */
+async function copyWithHoles(
+  file: FileHandle,
+  content: AsyncIterable<Buffer>,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  let at = 0;
+  let end = 0;
+  for await (const chunk of content) {
+    for (const { from, to } of piecesWithData(chunk)) {
+      await writeAll(file, chunk.subarray(from, to), at + from);
+      end = at + to;
+    }
+    at += chunk.length;
+    onBytes(chunk.length);
+  }
+  if (end < at) await file.truncate(at);
+}
+
+/** The parts of a chunk between its blocks of zeroes. */
+function piecesWithData(chunk: Buffer): { from: number; to: number }[] {
+  const pieces: { from: number; to: number }[] = [];
+  for (let from = 0; from < chunk.length; from += holeBytes) {
+    const to = Math.min(chunk.length, from + holeBytes);
+    if (zeroes.compare(chunk, from, to, 0, to - from) === 0) continue;
+    const last = pieces.at(-1);
+    if (last?.to === from) last.to = to;
+    else pieces.push({ from, to });
+  }
+  return pieces;
+}
+
 /** A disk that is nearly full takes a part of a write before it refuses the next one. */
-async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+async function writeAll(file: FileHandle, bytes: Buffer, at?: number): Promise<void> {
+  let position = at;
   for (let rest = bytes; rest.length > 0; ) {
-    const { bytesWritten } = await file.write(rest);
+    const { bytesWritten } = await file.write(rest, 0, rest.length, position ?? null);
+    if (position !== undefined) position += bytesWritten;
     if (bytesWritten === 0) throw new PyroError('disk_full', 'the disk takes no more bytes');
     rest = rest.subarray(bytesWritten);
   }

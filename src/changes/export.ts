@@ -4,9 +4,11 @@ import { copyFile, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { GuestFiles } from '../agent/file-types.ts';
 import { isNoRoom, PyroError } from '../shared/errors.ts';
+import { createMeter, noProgress } from '../shared/progress.ts';
 import { formatBytes } from '../shared/units.ts';
 import { collectDiff } from './diff.ts';
 import { checkedEntries } from './export-entries.ts';
+import { mergeInto } from './export-merge.ts';
 import { discard, type ExportPlace, findPlace, roomAt, settle } from './export-place.ts';
 import { type Written, writeArchive, writeFiles } from './export-write.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
@@ -21,6 +23,8 @@ export interface ExportRequest {
   /** Absolute path on the host; whether it is allowed has been decided */
   readonly outputPath: string;
   readonly isOverwrite: boolean;
+  /** True when it goes into folders that stand there and replaces files */
+  readonly isMerge?: boolean;
   /** True when folders named .git go out too */
   readonly hasGit: boolean;
   /** True when new files that the project's rules ignore go out too */
@@ -51,7 +55,8 @@ export async function exportTree(
   request: ExportRequest,
   context: WorkContext,
 ): Promise<ExportResult> {
-  const place = await findPlace(request.outputPath, request.isOverwrite);
+  const { isMerge = false, isOverwrite } = request;
+  const place = await findPlace(request.outputPath, isMerge ? 'merge' : isOverwrite ? 'replace' : 'refuse');
   const skipped: { path: string; reason: string }[] = [];
   let skippedCount = 0;
   const onSkipped = (path: string, reason: string): void => {
@@ -64,7 +69,8 @@ export async function exportTree(
         ? await writePatch(files, request, place, onSkipped, context)
         : await writeTree(files, request, place, onSkipped, context);
     context.signal.throwIfAborted();
-    await settle(place, request.isOverwrite);
+    if (isMerge) await mergeInto(place, context.signal);
+    else await settle(place, isOverwrite);
     return {
       artifact_type: written.type,
       entry_count: written.entryCount,
@@ -91,6 +97,7 @@ async function writeTree(
   onSkipped: (path: string, reason: string) => void,
   context: WorkContext,
 ): Promise<WrittenOut> {
+  const { onProgress = noProgress } = context;
   const room = await roomAt(place);
   const { leftOut, ignored } = await ignoredBelow(files, request, context);
   const tar = await files.pack(
@@ -107,7 +114,7 @@ async function writeTree(
     const written =
       request.format === 'tar'
         ? await writeArchive(entries, place.temporary, basename(request.guestPath))
-        : await writeFiles(entries, place.temporary);
+        : await writeFiles(entries, place.temporary, createMeter(onProgress, { phase: 'export', message: 'writing' }));
     return { ...written, ignored };
   } finally {
     tar.destroy();

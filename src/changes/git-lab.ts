@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { PyroError } from '../shared/errors.ts';
+import type { OnProgress } from '../shared/progress.ts';
 import { type CommandResult, failureOf, tryCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { type RawChange, readRawDiff } from './raw-diff.ts';
@@ -10,6 +11,7 @@ import { type RawChange, readRawDiff } from './raw-diff.ts';
 /** What every call of this room carries from its caller. */
 export interface WorkContext {
   readonly signal: AbortSignal;
+  readonly onProgress?: OnProgress;
 }
 
 export interface GitCall {

@@ -1,5 +1,6 @@
 // The words of a command line that stand by position, and which field of the input each one is.
 import { Argument } from 'commander';
+import { readCopyWords } from '../operations/copy-place.ts';
 import type { AnyOperation } from '../operations/define.ts';
 import { workspaceFieldOf } from '../operations/workspace-reference.ts';
 import { PyroError } from '../shared/errors.ts';
@@ -58,6 +59,7 @@ export function usageOf({ definition }: AnyOperation, shape: Shape): string {
 export function readPositionals(operation: AnyOperation, shape: Shape, words: readonly string[]): PositionalInput {
   const { definition } = operation;
   const field = workspaceFieldOf(operation);
+  if (definition.placeFields !== undefined) return readPlaces(definition.placeFields, field ?? '', words);
   const needed = definition.positionals.filter((each) => shape.required.includes(each)).length;
   const isWorkspaceOpen = definition.findsWorkspace === true && field !== undefined && words.length < needed;
   const fields = definition.positionals.filter((each) => !(isWorkspaceOpen && each === field));
@@ -70,6 +72,18 @@ export function readPositionals(operation: AnyOperation, shape: Shape, words: re
   );
   const several = definition.takesSeveral === true && words.length > 1 ? [...new Set(words)] : [];
   return { input, several, isWorkspaceOpen };
+}
+
+/** The places of a copy: what stands before the colon of one is the workspace. */
+function readPlaces(
+  [from, to]: readonly [string, string],
+  field: string,
+  [source = '', target = '']: readonly string[],
+): PositionalInput {
+  const { workspace, ...places } = readCopyWords(source, target);
+  const input = { [from]: places.source, [to]: places.target };
+  if (workspace === undefined) return { input, several: [], isWorkspaceOpen: true };
+  return { input: { ...input, [field]: workspace }, several: [], isWorkspaceOpen: false };
 }
 
 function numberOf(field: string, word: string): number {

@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { AnyOperation } from '../operations/define.ts';
 import { wordFormOf } from '../operations/word-forms.ts';
+import { workspaceFieldOf } from '../operations/workspace-reference.ts';
 import { commandLine } from '../shared/shell-words.ts';
 import { argumentsOf, readPositionals, usageOf } from './arguments.ts';
 import { withOptionNames } from './option-names.ts';
@@ -51,6 +52,7 @@ export function addCommand(
   const fields: { field: string; valueIn: FieldOptions['valueIn'] }[] = [];
   for (const [field, property] of Object.entries(shape.properties)) {
     if (field === definition.rest || definition.positionals.includes(field)) continue;
+    if (definition.placeFields !== undefined && field === workspaceFieldOf(operation)) continue;
     const shown = { ...property, default: definition.commandDefaults?.[field] ?? property.default };
     const schema = definition.input.shape[field];
     const { options, valueIn } = optionsOf(field, shown, schema === undefined ? undefined : wordFormOf(schema));
@@ -60,7 +62,7 @@ export function addCommand(
   command.addOption(jsonOption());
   if (operation.hasIds) command.addOption(new Option('-q, --quiet', 'print ids alone, for scripts').conflicts('json'));
   if (operation.follow !== undefined) command.option('-f, --follow', 'show what comes, until it is over or Ctrl-C');
-  if (definition.isLive === true) {
+  if (definition.isLive === true && definition.terminal !== 'never') {
     const isAsked = definition.terminal === 'asked';
     command.option(
       '-i, --interactive',

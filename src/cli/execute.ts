@@ -1,8 +1,8 @@
 // One command from arguments to exit code.
 
 import { type FrontContext, followOperation, invokeOperation } from '../daemon/client.ts';
+import { withHostPaths } from '../operations/copy-place.ts';
 import type { Outcome } from '../operations/define.ts';
-import { absolutePaths } from '../operations/host-path-input.ts';
 import { describeFault } from '../operations/input-fault.ts';
 import { workspaceFieldOf } from '../operations/workspace-reference.ts';
 import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
@@ -86,7 +86,12 @@ async function callOnce(given: CommandCall, interrupts: Interrupts, progress: Pr
   const { operation, json } = given;
   const { signal } = interrupts;
   const { isLive, terminal = 'auto', pages } = operation.definition;
-  const wish = { ...given, takesTerminal: terminal === 'auto' && !json, isCaptured: json };
+  const wish = {
+    ...given,
+    wantsInput: given.wantsInput || terminal === 'never',
+    takesTerminal: terminal === 'auto' && !json,
+    isCaptured: json,
+  };
   const context: FrontContext = {
     io: isLive === true ? createLiveIo(interrupts, wish, progress.end) : undefined,
     signal,
@@ -184,7 +189,7 @@ function checkInput(
     ...given,
     ...fromStandardInput,
   };
-  const input = { ...whole, ...absolutePaths(whole, operation.definition.hostPathFields ?? [], process.cwd()) };
+  const input = withHostPaths(operation.definition, whole, process.cwd());
   const parsed = operation.definition.input.safeParse(input);
   if (parsed.success) return input;
   const nameOf = optionNames(operation);

@@ -85,7 +85,8 @@ function withoutAmounts(message: string): string {
 
 function describe(progress: Progress): string {
   const { doneBytes, totalBytes } = progress;
-  if (doneBytes === undefined || totalBytes === undefined || totalBytes === 0) return progress.message;
+  if (doneBytes === undefined) return progress.message;
+  if (totalBytes === undefined || totalBytes === 0) return `${progress.message}: ${formatBytes(doneBytes)}`;
   const percent = Math.floor((100 * doneBytes) / totalBytes);
   return `${progress.message}: ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)} (${percent} %)`;
 }

@@ -1,5 +1,6 @@
 // Files and changes of a workspace as operations see them: requests in, plain data out.
 import type { TextEdit } from '../agent/file-types.ts';
+import type { RunIo } from './engine-types.ts';
 
 export interface FileEntryView {
   readonly path: string;
@@ -119,8 +120,31 @@ export interface ExportRequest {
   readonly outputPath: string;
   readonly format: 'files' | 'tar' | 'patch';
   readonly isOverwrite: boolean;
+  /** True when it goes into what stands there, as a copy does; a link in its place is replaced and not followed */
+  readonly isMerge?: boolean;
   readonly hasGit: boolean;
   readonly hasIgnored: boolean;
+}
+
+export interface CopyRequest {
+  /** True for what comes out of the workspace */
+  readonly isOut: boolean;
+  /** Path in the guest, with the slash or the `/.` at its end */
+  readonly guest: string;
+  /** Absolute path of the host likewise; undefined for standard input or output */
+  readonly host: string | undefined;
+  readonly io: RunIo | undefined;
+}
+
+export interface CopyResult {
+  readonly workspace_id: string;
+  readonly source: string;
+  readonly target: string;
+  readonly artifact_type: 'file' | 'directory' | 'symlink';
+  readonly entry_count: number;
+  readonly written_count: number;
+  readonly bytes_written: number;
+  readonly skipped: PatchEntry[];
 }
 
 export interface ExportResult {
@@ -128,7 +152,7 @@ export interface ExportResult {
   readonly workspace_path: string;
   readonly output_path: string;
   readonly format: string;
-  readonly artifact_type: string;
+  readonly artifact_type: 'file' | 'directory' | 'symlink';
   readonly entry_count: number;
   readonly bytes_written: number;
   /** Entries that cannot stand on the host, with the reason; the first hundred */

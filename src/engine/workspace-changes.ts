@@ -1,5 +1,6 @@
 // Changes of a workspace: as a diff against its seed or a snapshot, as a patch into it, as an export to the host.
 import { open } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { GuestFiles } from '../agent/file-types.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { collectDiff, largestCounted, largestPatched } from '../changes/diff.ts';
@@ -177,17 +178,18 @@ export async function exportWorkspace(
   request: ExportRequest,
   call: WorkspaceCall,
 ): Promise<ExportResult> {
-  const outputPath = await permitHostPath(request.outputPath, call.hostPaths);
+  const outputPath = await placeOf(request, call);
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
     const path = guestPath(request.path);
-    const { isOverwrite, hasGit, hasIgnored, format } = request;
+    const { isOverwrite, isMerge = false, hasGit, hasIgnored, format } = request;
     const watch = new SecretWatch(workspace.secrets, format === 'patch' ? belowWorkspace(path) : '');
     const source = workspace.secrets.isEmpty ? files : watch.files(files);
     const plan = {
       guestPath: path,
       outputPath,
       isOverwrite,
+      isMerge,
       hasGit,
       hasIgnored,
       format,
@@ -208,4 +210,10 @@ export async function exportWorkspace(
       ignored: written.ignored,
     };
   });
+}
+
+/** A copy replaces a link that stands in its place; for anything else the link is followed and judged. */
+async function placeOf({ outputPath, isMerge }: ExportRequest, { hostPaths }: WorkspaceCall): Promise<string> {
+  if (isMerge !== true || basename(outputPath) === '') return await permitHostPath(outputPath, hostPaths);
+  return join(await permitHostPath(dirname(outputPath), hostPaths), basename(outputPath));
 }

@@ -5,6 +5,8 @@ import type { HostPathPolicy, NetworkCeiling, PackageSourceKind, ProjectSource }
 import type {
   ApplyRequest,
   ApplyResult,
+  CopyRequest,
+  CopyResult,
   DiffEntry,
   DiffRequest,
   DiffResult,
@@ -258,6 +260,7 @@ export interface Workspaces {
   diff(id: string, request: DiffRequest, call: WorkspaceCall): Promise<DiffResult>;
   apply(id: string, request: ApplyRequest, call: WorkspaceCall): Promise<ApplyResult>;
   export(id: string, request: ExportRequest, call: WorkspaceCall): Promise<ExportResult>;
+  copy(id: string, request: CopyRequest, call: WorkspaceCall): Promise<CopyResult>;
   syncPush(id: string, request: SyncRequest, call: WorkspaceCall): Promise<SyncResult>;
   reset(id: string, snapshot: string, call: WorkspaceCall): Promise<WorkspaceView>;
   snapshotCreate(id: string, name: string, call: WorkspaceCall): Promise<SnapshotView>;

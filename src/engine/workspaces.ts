@@ -8,6 +8,7 @@ import type { Preparations } from './preparations.ts';
 import { SeedMemory } from './seed.ts';
 import { Applier } from './workspace-apply.ts';
 import { applyPatchTo, diffWorkspace, exportWorkspace } from './workspace-changes.ts';
+import { copyFiles } from './workspace-copy.ts';
 import { createWorkspace } from './workspace-create.ts';
 import { exportDisk } from './workspace-disk.ts';
 import { execute, signalCommand } from './workspace-exec.ts';
@@ -89,6 +90,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     diff: (id, request, call) => diffWorkspace(registry.get(id), shelf, request, call),
     apply: (id, request, call) => applier.apply(registry.get(id), request, call),
     export: (id, request, call) => exportWorkspace(registry.get(id), request, call),
+    copy: (id, request, call) => copyFiles(registry.get(id), request, call),
     syncPush: (id, request, call) => pushFiles(registry.get(id), request, call),
     reset: async (id, snapshot, call) => {
       const workspace = registry.get(id);

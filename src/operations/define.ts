@@ -75,8 +75,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly rest?: string;
   /** True when output is shown live, so that nothing is left to render */
   readonly isLive?: boolean;
-  /** When the command gets a terminal: where both ends are one, or with `-t` alone; `auto` unless given */
-  readonly terminal?: 'auto' | 'asked';
+  /** When the command gets a terminal: where both ends are one, with `-t` alone, or never; `auto` unless given */
+  readonly terminal?: 'auto' | 'asked' | 'never';
   /** True when `follow` runs in the daemon, which sends bytes as they are; else it is made of calls */
   readonly followsInDaemon?: boolean;
   /** `daemon`: runs in the process that owns the guests. `front`: in the caller's own */
@@ -87,6 +87,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly isToolOnly?: boolean;
   /** Input fields that hold paths of the host; a front makes them absolute */
   readonly hostPathFields?: readonly string[];
+  /** Input fields of the two places of a copy, one of which names the workspace: `ID:path` */
+  readonly placeFields?: readonly [string, string];
   /** Input fields of items with a name and a value that the command line takes as `NAME=-`: its words can be read by others */
   readonly pipedFields?: readonly string[];
   /** Input field that the command line takes from standard input when none of `unless` is given */

@@ -26,6 +26,7 @@ import {
 import { vmRun } from './vm-run.ts';
 import { workspaceApply } from './workspace-apply.ts';
 import { workspaceDiff, workspaceExport, workspacePatchApply, workspaceSyncPush } from './workspace-change.ts';
+import { workspaceCopy } from './workspace-copy.ts';
 import { workspaceDelete, workspacePrune } from './workspace-delete.ts';
 import { workspaceExec, workspaceExecSignal, workspaceLogs } from './workspace-exec.ts';
 import { workspaceFileList, workspaceFileRead, workspaceFileWrite } from './workspace-file.ts';
@@ -63,6 +64,7 @@ const list = [
   workspaceApply,
   workspaceExport,
   workspaceSyncPush,
+  workspaceCopy,
   workspaceSummary,
   workspaceReset,
   workspaceStart,

@@ -16,12 +16,23 @@ export interface PathSet {
   readonly paths: Iterable<Buffer>;
 }
 
+export interface TarWish {
+  /** True when holes of files travel as such */
+  readonly isSparse?: boolean;
+  /** Name of the one path, in place of its own */
+  readonly name?: string | undefined;
+}
+
 const zero = Buffer.alloc(1);
 const squashfsBlock = 4096;
 const pathsAtOnce = 1000;
 
 /** A tar stream of these paths, owned by root, links as links; hard links become files of their own. */
-export async function startTar(sets: readonly PathSet[], signal: AbortSignal): Promise<RunningBytes> {
+export async function startTar(
+  sets: readonly PathSet[],
+  signal: AbortSignal,
+  { isSparse = false, name }: TarWish = {},
+): Promise<RunningBytes> {
   const lists = await mkdtemp(join(tmpdir(), 'pyro-list-'));
   const from: string[] = [];
   for (const [number, { folder, paths }] of sets.entries()) {
@@ -31,10 +42,16 @@ export async function startTar(sets: readonly PathSet[], signal: AbortSignal): P
   }
   const names = ['--no-recursion', '--null', '--no-unquote', '--hard-dereference'];
   const owners = ['--owner=0', '--group=0', '--numeric-owner'];
-  const args = ['--create', '--format=gnu', ...names, ...owners, ...from];
+  const forms = [...(isSparse ? ['--sparse'] : []), ...(name === undefined ? [] : [`--transform=${renaming(name)}`])];
+  const args = ['--create', '--format=gnu', ...forms, ...names, ...owners, ...from];
   const { stdout, done } = startBytes('tar', args, { signal, env: { LC_ALL: 'C', TAR_OPTIONS: undefined } });
   const cleaned = done.finally(() => rm(lists, { recursive: true, force: true }));
   return { stdout, done: cleaned };
+}
+
+/** The expression of tar that gives every path this name, whatever is in it. */
+function renaming(name: string): string {
+  return `flags=r;s,.*,${name.replaceAll(/[\\,&]/g, '\\$&')},`;
 }
 
 /** In pieces: neither a write for each path nor all of them in memory. */

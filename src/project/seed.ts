@@ -54,6 +54,15 @@ export async function readSeed(request: SeedRequest, signal: AbortSignal): Promi
   return finish('directory', path, collector, checkouts);
 }
 
+/** All of a folder, whatever Git thinks of it, but for what Git keeps for itself; or a file. Throws as {@link readSeed}. */
+export async function readWhole(path: string, signal: AbortSignal): Promise<Seed> {
+  const { path: real, status } = await look(path);
+  if (!status.isDirectory()) return await readSeed({ path, includes: [] }, signal);
+  const collector = new ItemCollector(real, signal);
+  await collector.addTree('', 'stamp', async () => false);
+  return finish('directory', real, collector, []);
+}
+
 /** Files that would go in, as they stand on disk, for comparing with a guest. An archive counts as the file it is. */
 export async function listSeedItems(
   request: SeedRequest,

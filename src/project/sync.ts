@@ -11,7 +11,7 @@ import { checkTar, startTar } from './image-file.ts';
 import { ItemCollector } from './item-collector.ts';
 import { digestOf, readFailure } from './project-key.ts';
 import { type LeftOut, type SeedItem, type SeedRequest, type SeedSummary, stampOf } from './project-types.ts';
-import { readSeed } from './seed.ts';
+import { readSeed, readWhole } from './seed.ts';
 
 /** One path as the guest compares it; same shape as the agent's tree items. */
 export interface SyncItem {
@@ -28,20 +28,40 @@ export interface SyncSource extends AsyncDisposable {
   readonly mode: SeedSummary['mode'] | 'file';
   readonly items: readonly SyncItem[];
   readonly leftOut: LeftOut;
-  /** Tar stream of the chosen items and nothing else. It fails with `seed_changing` when one is not as it was hashed. */
-  pack(indexes: readonly number[], signal: AbortSignal): Readable;
+  /** Tar stream of the chosen items, with `hasTop` of the folder's own mode, and nothing else. It fails with `seed_changing` when one is not as it was hashed. */
+  pack(indexes: readonly number[], signal: AbortSignal, hasTop?: boolean): Readable;
+}
+
+interface Hashing {
+  readonly signal: AbortSignal;
+  readonly onHashed: (bytes: number) => void;
+  readonly name: string | undefined;
 }
 
 const archiveName = /\.(tar|tar\.gz|tgz|tar\.zst|tar\.xz|txz)$/i;
 
+export interface SyncWish extends SeedRequest {
+  /** True for everything of a folder, also what Git ignores, and for an archive as the file that it is */
+  readonly isWhole?: boolean;
+  /** Name that a single file gets; its own unless given */
+  readonly name?: string;
+}
+
 /** Reads and hashes what would go in. An archive, told by its name, is unpacked beside; dispose the source afterwards. */
-export async function openSyncSource(request: SeedRequest, signal: AbortSignal): Promise<SyncSource> {
-  const seed = await readSeed(request, signal);
+export async function openSyncSource(
+  request: SyncWish,
+  signal: AbortSignal,
+  onHashed: (bytes: number) => void = () => undefined,
+): Promise<SyncSource> {
+  const { isWhole = false, name } = request;
+  const hashing = { signal, onHashed, name };
+  const seed = isWhole ? await readWhole(request.path, signal) : await readSeed(request, signal);
   const [only] = [...seed.items.values()];
   if (seed.mode !== 'tar_archive' || only === undefined) {
-    return await makeSource(seed.mode, seed.root, [...seed.items.values()], seed.leftOut, signal);
+    return await makeSource(seed.mode, seed.root, [...seed.items.values()], seed.leftOut, hashing);
   }
-  if (!archiveName.test(request.path)) return await makeSource('file', seed.root, [only], seed.leftOut, signal);
+  if (isWhole || !archiveName.test(request.path))
+    return await makeSource('file', seed.root, [only], seed.leftOut, hashing);
   const folder = await mkdtemp(join(tmpdir(), 'pyro-sync-'));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
@@ -49,7 +69,7 @@ export async function openSyncSource(request: SeedRequest, signal: AbortSignal):
     const collector = new ItemCollector(folder, signal);
     await collector.addTree('', 'stamp', async () => false);
     const items = [...collector.items.values()];
-    return await makeSource('tar_archive', folder, items, collector.leftOut, signal, remove);
+    return await makeSource('tar_archive', folder, items, collector.leftOut, hashing, remove);
   } catch (error) {
     await remove();
     throw error;
@@ -61,23 +81,33 @@ async function makeSource(
   root: string,
   items: readonly SeedItem[],
   leftOut: LeftOut,
-  signal: AbortSignal,
+  { signal, onHashed, name }: Hashing,
   end: () => Promise<void> = async () => undefined,
 ): Promise<SyncSource> {
   const hashed: SyncItem[] = [];
   for (const item of items) {
-    const { path, type, mode: permissions, size } = item;
+    const { type, mode: permissions, size } = item;
+    const path = name === undefined ? item.path : Buffer.from(name);
     hashed.push({ path, type, mode: permissions, size, sha256: await hashOf(item, signal) });
+    onHashed(size);
   }
-  const pack = (indexes: readonly number[], packSignal: AbortSignal): Readable => {
+  const pack = (indexes: readonly number[], packSignal: AbortSignal, hasTop = false): Readable => {
     const chosen = [...indexes].sort((a, b) => a - b).flatMap((index) => items[index] ?? []);
-    return Readable.from(packItems(root, chosen, packSignal), { objectMode: false });
+    return Readable.from(packItems({ root, chosen, hasTop, name }, packSignal), { objectMode: false });
   };
   return { mode, items: hashed, leftOut, pack, [Symbol.asyncDispose]: end };
 }
 
-async function* packItems(root: string, chosen: readonly SeedItem[], signal: AbortSignal): AsyncGenerator<Buffer> {
-  const tar = await startTar([{ folder: root, paths: chosen.map(({ path }) => path) }], signal);
+interface Chosen {
+  readonly root: string;
+  readonly chosen: readonly SeedItem[];
+  readonly hasTop: boolean;
+  readonly name: string | undefined;
+}
+
+async function* packItems({ root, chosen, hasTop, name }: Chosen, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const paths = [...(hasTop ? [Buffer.from('.')] : []), ...chosen.map(({ path }) => path)];
+  const tar = await startTar([{ folder: root, paths }], signal, { isSparse: true, name });
   // A reader that leaves early ends tar by its broken pipe; then nobody asks how it ended.
   tar.done.catch(() => undefined);
   for await (const chunk of tar.stdout) yield chunk;

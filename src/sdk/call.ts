@@ -1,9 +1,9 @@
 // One call of the library: input completed and checked, the operation run where it belongs, every failure a PyroError.
 import { type FrontContext, invokeOperation } from '../daemon/client.ts';
 import { parseInput } from '../operations/check-input.ts';
+import { withHostPaths } from '../operations/copy-place.ts';
 import type { AnyOperation } from '../operations/define.ts';
 import { forgiveInput } from '../operations/forgive-input.ts';
-import { absolutePaths } from '../operations/host-path-input.ts';
 import { operations } from '../operations/index.ts';
 import { asPyroError, inWords, PyroError } from '../shared/errors.ts';
 import { methodCall } from '../shared/hint-words.ts';
@@ -41,10 +41,8 @@ export const callByName: CallByName = async (name, input, options = {}) => {
 
 /** What is left out is as at the command line, whose defaults fit a program better than those for a model. */
 function complete(operation: AnyOperation, input: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { commandDefaults, hostPathFields = [] } = operation.definition;
   const given = Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-  const whole = { ...commandDefaults, ...given };
-  return { ...whole, ...absolutePaths(whole, hostPathFields, process.cwd()) };
+  return withHostPaths(operation.definition, { ...operation.definition.commandDefaults, ...given }, process.cwd());
 }
 
 function ioOf({ stdin, stdout, stderr }: LiveStreams): FrontContext['io'] {

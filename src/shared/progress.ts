@@ -14,3 +14,22 @@ export interface Progress {
 export type OnProgress = (progress: Progress) => void;
 
 export const noProgress: OnProgress = () => undefined;
+
+/** A person is told no more often than so, `ms` */
+const meterMs = 200;
+
+/** Adds bytes up and tells of them now and then. */
+export function createMeter(
+  onProgress: OnProgress,
+  step: Omit<Progress, 'doneBytes'>,
+): (bytes: number, totalBytes?: number) => void {
+  let doneBytes = 0;
+  let nextAt = 0;
+  return (bytes, totalBytes = step.totalBytes) => {
+    doneBytes += bytes;
+    const now = Date.now();
+    if (now < nextAt) return;
+    nextAt = now + meterMs;
+    onProgress({ ...step, doneBytes, ...(totalBytes === undefined ? {} : { totalBytes }) });
+  };
+}

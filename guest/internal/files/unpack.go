@@ -201,7 +201,7 @@ func (d *draft) add(name string, header *tar.Header, in io.Reader) error {
 		}
 		d.folders[name] = header
 		return nil
-	case tar.TypeReg:
+	case tar.TypeReg, tar.TypeGNUSparse:
 		return d.addFile(name, header, in)
 	case tar.TypeSymlink:
 		if err := d.root.Symlink(header.Linkname, name); err != nil {
@@ -224,7 +224,7 @@ func (d *draft) addFile(name string, header *tar.Header, in io.Reader) error {
 		return err
 	}
 	defer file.Close()
-	if _, err := io.Copy(file, in); err != nil {
+	if err := copyWithHoles(file, in, header.Size); err != nil {
 		return err
 	}
 	if err := own(d.root, name); err != nil {

@@ -92,6 +92,26 @@ describe('a sync source', () => {
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith('pyro-sync-'))).toEqual(before);
   });
 
+  it('takes a folder whole, and a file by another name, whatever is in it', async () => {
+    const folder = folderWithFiles();
+    await using source = await openSyncSource({ path: folder, includes: [], isWhole: true }, signal);
+    const out = await unpack(
+      source,
+      source.items.map((_, index) => index),
+    );
+    expect(describeTree(out)).toEqual(describeTree(folder));
+    expect(source.leftOut.git_folders).toBe(1);
+    for (const name of ['a,b&c\\d', 'new\nline', '-x']) {
+      const wish = { path: join(folder, 'run'), includes: [], isWhole: true, name };
+      await using file = await openSyncSource(wish, signal);
+      expect(readdirSync(await unpack(file, [0]))).toEqual([name]);
+    }
+    const path = join(scratch.folder(), 'x.tgz');
+    execFileSync('tar', ['-czf', path, '-C', folder, 'run']);
+    await using archive = await openSyncSource({ path, includes: [], isWhole: true }, signal);
+    expect(archive.items.map(({ path: item }) => item.toString())).toEqual(['x.tgz']);
+  });
+
   it('fails when a file is not as it was hashed', async () => {
     const folder = folderWithFiles();
     await using source = await openSyncSource({ path: folder, includes: [] }, signal);

@@ -46,6 +46,16 @@ describe('short names', () => {
     expect(await parse(short, '--json')).toMatchObject([{ operation: { definition: { name } }, json: true }]);
   });
 
+  it('cp takes the workspace out of its places', async () => {
+    expect(await parse('cp', 'bug:a', '.')).toMatchObject([
+      { input: { workspace_id: 'bug', source: ':a', target: '.' }, isWorkspaceOpen: false },
+    ]);
+    const [here] = await parse('cp', 'a', ':');
+    expect(here).toMatchObject({ input: { source: 'a', target: ':' }, isWorkspaceOpen: true });
+    expect(here?.input).not.toHaveProperty('workspace_id');
+    expect(await parse('cp', 'bug:a')).toEqual([]);
+  });
+
   it('take what stands after --', async () => {
     const input = { workspace_id: 'bug', command: 'make test' };
     expect(await parse('exec', 'bug', '--', 'make', 'test')).toMatchObject([{ input, isWorkspaceOpen: false }]);

@@ -1,0 +1,52 @@
+// What a copy has written beside its place goes into folders that stand there: each file at once, and never through a link.
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import type { ExportPlace } from './export-place.ts';
+
+interface Move {
+  readonly from: Buffer;
+  readonly to: Buffer;
+}
+
+/** Looks first whether everything fits. Throws `output_exists` where a folder would have to take the place of a file, or a file that of a folder. */
+export async function mergeInto({ temporary, final }: ExportPlace, signal: AbortSignal): Promise<void> {
+  const moves: Move[] = [];
+  await plan(Buffer.from(temporary), Buffer.from(final), moves, signal);
+  for (const { from, to } of moves) {
+    signal.throwIfAborted();
+    await rename(from, to);
+  }
+  await rm(temporary, { recursive: true, force: true });
+}
+
+async function plan(from: Buffer, to: Buffer, moves: Move[], signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const standing = await kindOf(to);
+  const coming = await kindOf(from);
+  if (standing === undefined || (standing === 'other' && coming === 'other')) {
+    moves.push({ from, to });
+    return;
+  }
+  if (standing !== coming) {
+    const shown = JSON.stringify(to.toString('utf8').slice(0, 500));
+    throw new PyroError('output_exists', `${shown} is ${standing === 'folder' ? 'a folder' : 'no folder'} here`, {
+      hint: 'move it away, or copy to another place; nothing was copied',
+    });
+  }
+  for (const name of await readdir(from, { encoding: 'buffer' })) {
+    await plan(below(from, name), below(to, name), moves, signal);
+  }
+}
+
+function below(folder: Buffer, name: Buffer): Buffer {
+  return Buffer.concat([folder, Buffer.from('/'), name]);
+}
+
+async function kindOf(path: Buffer): Promise<'folder' | 'other' | undefined> {
+  try {
+    return (await lstat(path)).isDirectory() ? 'folder' : 'other';
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,69 @@
+// The two places of a copy as a person writes them: `ID:path` in a workspace, a path of the host, or `-` for a stream.
+import { PyroError } from '../shared/errors.ts';
+import type { AnyOperation } from './define.ts';
+import { absolutePath, absolutePaths } from './host-path-input.ts';
+
+export interface CopyWords {
+  readonly source: string;
+  readonly target: string;
+  /** Id, beginning or name; undefined where the one of this folder is meant */
+  readonly workspace: string | undefined;
+}
+
+/** Stands for standard input or output */
+export const streamPlace = '-';
+const hint = 'one side is ID:path, such as: pyro cp 6f1e538c0e71:build/report.html .';
+
+/**
+ * The workspace apart from the places, of which the one in the guest keeps its colon. As everywhere, a colon behind a
+ * slash belongs to a path of the host. Throws `usage` unless exactly one side is in a workspace.
+ */
+export function readCopyWords(source: string, target: string): CopyWords {
+  const [from, to] = [splitPlace(source), splitPlace(target)];
+  if (from === undefined && to === undefined) {
+    throw new PyroError('usage', `${source} and ${target} are both on this machine`, { hint });
+  }
+  if (from !== undefined && to !== undefined) {
+    throw new PyroError('usage', `${source} and ${target} are both in a workspace`, {
+      hint: `go by way of this machine: pyro cp ${source} - | pyro cp - ${target}`,
+    });
+  }
+  const workspace = (from ?? to)?.workspace;
+  return {
+    source: from === undefined ? source : `:${from.path}`,
+    target: to === undefined ? target : `:${to.path}`,
+    workspace: workspace === '' ? undefined : workspace,
+  };
+}
+
+function splitPlace(word: string): { workspace: string; path: string } | undefined {
+  // `C:\Users` is what somebody has copied from elsewhere, and names no workspace.
+  const [, workspace, path] = /^([^/:]*):(?!\\)(.*)$/s.exec(word) ?? [];
+  return workspace === undefined || path === undefined ? undefined : { workspace, path };
+}
+
+/** The path in the guest, with what stands at its end; undefined for a place of the host. */
+export function guestPlace(place: string): string | undefined {
+  return place.startsWith(':') ? place.slice(1) : undefined;
+}
+
+/** A place of the host made absolute; what its end says (`/` and `/.`) is kept. */
+export function absolutePlace(place: string, base: string): string {
+  if (place === streamPlace || guestPlace(place) !== undefined) return place;
+  const path = absolutePath(place, base);
+  if (place === '.' || place.endsWith('/.')) return `${path}/.`;
+  return place.endsWith('/') && !path.endsWith('/') ? `${path}/` : path;
+}
+
+/** The input with absolute paths of the host, in its fields for these and in its places. */
+export function withHostPaths(
+  { hostPathFields = [], placeFields }: Pick<AnyOperation['definition'], 'hostPathFields' | 'placeFields'>,
+  input: Readonly<Record<string, unknown>>,
+  base: string,
+): Record<string, unknown> {
+  const places = (placeFields ?? []).flatMap((field): [string, unknown][] => {
+    const place = input[field];
+    return typeof place === 'string' ? [[field, absolutePlace(place, base)]] : [];
+  });
+  return { ...input, ...absolutePaths(input, hostPathFields, base), ...Object.fromEntries(places) };
+}

@@ -1,0 +1,64 @@
+// workspace.copy: files and folders between this machine and a workspace, as people know it from other tools.
+import { z } from 'zod';
+import { PyroError } from '../shared/errors.ts';
+import { formatBytes, formatCount } from '../shared/units.ts';
+import { visible } from '../shared/visible.ts';
+import { guestPlace, streamPlace } from './copy-place.ts';
+import { defineOperation } from './define.ts';
+import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+
+const placeField = z.string().min(1).max(4096);
+
+export const workspaceCopy = defineOperation({
+  name: 'workspace.copy',
+  title: 'Copy files',
+  summary: 'Copy a file or a folder into a workspace or out of it',
+  details:
+    'One side is ID:path, where ID is an id, the beginning of one or a name, and :path is meant of the workspace that came from this folder; the other is a path here, or - for one file by standard input or output. Relative paths of the guest are below /workspace. A target that is a folder, or ends in a slash, takes what comes below it; a source that ends in /. is what is in the folder. Folders go whole, also what Git ignores, but for .git. Files that stand there are replaced, each at once, links themselves and never what they lead to; other files of a folder stay. A host path with a colon in its first part is written ./a:b.',
+  effect: 'destroy',
+  place: 'daemon',
+  isLive: true,
+  terminal: 'never',
+  placeFields: ['source', 'target'],
+  short: 'cp',
+  positionals: ['source', 'target'],
+  input: z.strictObject({
+    workspace_id: workspaceIdField,
+    source: placeField.describe('What is copied: ID:path in a workspace, a path here, or -'),
+    target: placeField.describe('Where to: ID:path in a workspace, a path here, or -'),
+  }),
+  output: z.object({
+    workspace_id: z.string(),
+    source: z.string(),
+    target: z.string().describe('Where it stands now'),
+    artifact_type: z.enum(['file', 'directory', 'symlink']),
+    entry_count: z.number(),
+    written_count: z.number().describe('Entries that were not there as they are'),
+    bytes_written: z.number(),
+    skipped: z.array(z.object({ path: z.string(), status: z.string() })).describe('What was left out, with the reason'),
+  }),
+  examples: [
+    { why: 'A file out of it', command: 'pyro cp 6f1e538c0e71:build/report.html .' },
+    { why: 'A folder into the workspace of this checkout', command: 'pyro cp fixtures :test/' },
+    { why: 'One file through a pipe', command: 'pyro cp bug:/var/log/dpkg.log - | gzip > dpkg.log.gz' },
+    { why: 'What is in a folder', command: 'pyro cp bug:dist/. public' },
+  ],
+  run: async (context, { workspace_id: id, source, target }) => {
+    const isOut = guestPlace(source) !== undefined;
+    if (isOut === (guestPlace(target) !== undefined)) {
+      throw new PyroError('usage', 'one of the two places is in the workspace, and begins with a colon', {
+        hint: 'source: ":build/report.html", target: "report.html"',
+      });
+    }
+    const guest = guestPlace(isOut ? source : target) ?? '';
+    const there = isOut ? target : source;
+    const host = there === streamPlace ? undefined : there;
+    return await workspacesOf(context).copy(id, { isOut, guest, host, io: context.io }, context);
+  },
+  render: (output) => {
+    const { entry_count: count, written_count: written } = output;
+    const entries = formatCount(count, 'entry', 'entries');
+    const wrote = written === count ? entries : `${written} of ${entries}, the others were the same`;
+    return `${visible(output.source)} -> ${visible(output.target)}: ${wrote}, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${visible(path)}: ${status}\n`).join('')}`;
+  },
+});

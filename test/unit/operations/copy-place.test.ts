@@ -1,0 +1,51 @@
+// The places of a copy: what is a workspace's and what is this machine's.
+import { homedir } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { absolutePlace, readCopyWords } from '../../../src/operations/copy-place.ts';
+
+describe('a word is of a workspace when a colon stands before any slash', () => {
+  it.each([
+    ['6f1e:out/a.txt', '6f1e', ':out/a.txt'],
+    [':out', undefined, ':out'],
+    ['bug:', 'bug', ':'],
+    [':', undefined, ':'],
+    ['my bug:/etc/hosts', 'my bug', ':/etc/hosts'],
+    ['bug:a:b', 'bug', ':a:b'],
+    ['C:/Users', 'C', ':/Users'],
+    ['bug:a\nb', 'bug', ':a\nb'],
+  ])('%j', (word, workspace, place) => {
+    expect(readCopyWords(word, 'here')).toEqual({ source: place, target: 'here', workspace });
+    expect(readCopyWords('-', word)).toEqual({ source: '-', target: place, workspace });
+  });
+
+  it.each(['./a:b', '/a:b', 'a/b:c', '~/a:b', '.', '..', '-', 'C:\\Users\\me', 'plain'])(
+    '%j is of this machine',
+    (word) => {
+      expect(readCopyWords(word, 'bug:x')).toEqual({ source: word, target: ':x', workspace: 'bug' });
+    },
+  );
+});
+
+it('exactly one side is in a workspace', () => {
+  expect(() => readCopyWords('a', 'b')).toThrow(/a and b are both on this machine/);
+  expect(() => readCopyWords('C:\\a', './b:c')).toThrow(/both on this machine/);
+  expect(() => readCopyWords('x:a', 'y:b')).toThrow(/both in a workspace/);
+});
+
+describe('a place of this machine is made absolute, with its end', () => {
+  it.each([
+    ['a', '/base/a'],
+    ['a/', '/base/a/'],
+    ['a/.', '/base/a/.'],
+    ['.', '/base/.'],
+    ['./', '/base/'],
+    ['..', '/'],
+    ['/', '/'],
+    ['~/x', `${homedir()}/x`],
+    ['./a:b', '/base/a:b'],
+    ['-', '-'],
+    [':a/', ':a/'],
+  ])('%j', (word, place) => {
+    expect(absolutePlace(word, '/base')).toBe(place);
+  });
+});
