@@ -166,12 +166,12 @@ describe('living', () => {
 
 describe('ending', () => {
   it('finishes a running call when it is told to stop, and waits with its answer for the end', async () => {
-    const call = home.run(['call', 'fake.wait', `{"ms":1500,"mark":"${home.path('mark')}"}`]);
+    const call = home.run(['call', 'fake.wait', `{"ms":5000,"mark":"${home.path('mark')}"}`]);
     await until(() => contentOf(home.path('mark')).includes('started'));
     const pid = (await home.status())?.pid ?? 0;
     expect(await home.run(['stop'])).toBe(true);
     expect(identifyProcess(pid)).toBeUndefined();
-    expect(await call).toEqual({ waited_ms: 1500 });
+    expect(await call).toEqual({ waited_ms: 5000 });
     expect(await home.run(['stop'])).toBe(false);
   });
 
@@ -185,13 +185,13 @@ describe('ending', () => {
 
   it('gives way to a newer pyro, after its running call', async () => {
     const old = await echo({ FAKE_VERSION: '1.0.0' });
-    const call = home.run(['call', 'fake.wait', `{"ms":1500,"mark":"${home.path('mark')}"}`], {
+    const call = home.run(['call', 'fake.wait', `{"ms":5000,"mark":"${home.path('mark')}"}`], {
       FAKE_VERSION: '1.0.0',
     });
     await until(() => contentOf(home.path('mark')).includes('started'));
     const next = await echo({ FAKE_VERSION: '1.1.0' });
     expect(next.pid).not.toBe(old.pid);
-    expect(await call).toEqual({ waited_ms: 1500 });
+    expect(await call).toEqual({ waited_ms: 5000 });
     expect((await home.status())?.version).toBe('1.1.0');
   });
 
