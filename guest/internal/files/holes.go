@@ -14,7 +14,7 @@ var noBytes [holeBytes]byte
 
 // copyWithHoles writes size bytes to an empty file, in one pass.
 func copyWithHoles(file *os.File, from io.Reader, size int64) error {
-	buffer := make([]byte, holeBytes)
+	buffer := make([]byte, min(holeBytes, size))
 	at, written := int64(0), int64(0)
 	for at < size {
 		count, err := io.ReadFull(from, buffer[:min(holeBytes, size-at)])
