@@ -1,26 +1,36 @@
 // What a diff says, as data: the shapes that operations show.
+import { z } from 'zod';
 import type { OmittedPath } from './import-trees.ts';
 import type { IgnoredCount } from './listed-changes.ts';
 
-export type DiffStatus = 'added' | 'modified' | 'deleted' | 'renamed' | 'type_changed' | 'mode_changed';
+const statusSchema = z.enum(['added', 'modified', 'deleted', 'renamed', 'type_changed', 'mode_changed']);
+export type DiffStatus = z.infer<typeof statusSchema>;
 
-export interface DiffEntry {
-  /** Relative to /workspace; bytes that are no UTF-8 are replaced */
-  readonly path: string;
-  readonly status: DiffStatus;
-  /** What stands there now, or stood there when it is deleted; `other` is a device, a socket or a pipe */
-  readonly artifact_type: 'file' | 'symlink' | 'other';
-  /** Name before a rename */
-  readonly old_path: string | null;
-  /** Type and permission bits as six octal digits, as they stand in the guest */
-  readonly old_mode: string | null;
-  readonly new_mode: string | null;
-  /** Lines added and taken away; null for what is not text */
-  readonly additions: number | null;
-  readonly deletions: number | null;
-  readonly is_binary: boolean;
-  /** Size of a file whose content was not looked into, since it is larger than was asked for, `bytes`; null for all others */
-  readonly left_out_bytes: number | null;
+export const diffEntrySchema = z
+  .object({
+    /** Relative to /workspace; bytes that are no UTF-8 are replaced */
+    path: z.string(),
+    status: statusSchema,
+    /** What stands there now, or stood there when it is deleted; `other` is a device, a socket or a pipe */
+    artifact_type: z.enum(['file', 'symlink', 'other']),
+    /** Name before a rename */
+    old_path: z.string().nullable(),
+    /** Type and permission bits as six octal digits, as they stand in the guest */
+    old_mode: z.string().nullable(),
+    new_mode: z.string().nullable(),
+    /** Lines added and taken away; null for what is not text */
+    additions: z.number().nullable(),
+    deletions: z.number().nullable(),
+    is_binary: z.boolean(),
+    /** Size of a file whose content was not looked into, since it is larger than was asked for, `bytes`; null for all others */
+    left_out_bytes: z.number().nullable(),
+  })
+  .readonly();
+export type DiffEntry = z.infer<typeof diffEntrySchema>;
+
+export interface LineCounts {
+  readonly additions: number;
+  readonly deletions: number;
 }
 
 export interface DiffSummary {
@@ -65,4 +75,10 @@ export function summarize(entries: readonly DiffEntry[], inPatch: ReadonlySet<Di
     text_patched: textPatched,
     non_text: entries.length - textPatched,
   };
+}
+
+/** Lines added and taken away, over all entries. */
+export function countLines(entries: readonly DiffEntry[]): LineCounts {
+  const sum = (side: keyof LineCounts): number => entries.reduce((total, entry) => total + (entry[side] ?? 0), 0);
+  return { additions: sum('additions'), deletions: sum('deletions') };
 }

@@ -1,7 +1,7 @@
 // The numbers of a workspace's summary: which files changed and by how many lines.
 import type { GuestFiles } from '../agent/file-types.ts';
 import { collectDiff } from './diff.ts';
-import type { DiffEntry } from './diff-types.ts';
+import { countLines, type DiffEntry } from './diff-types.ts';
 import type { WorkContext } from './git-lab.ts';
 
 export interface ChangeNumbers {
@@ -18,12 +18,9 @@ export async function summarizeChanges(
   context: WorkContext,
 ): Promise<ChangeNumbers> {
   await using diff = await collectDiff(files, { workFolder: request.workFolder, isStatOnly: true }, context);
-  const sum = (side: 'additions' | 'deletions'): number =>
-    diff.entries.reduce((total, entry) => total + (entry[side] ?? 0), 0);
   return {
     file_count: diff.entries.length,
-    additions: sum('additions'),
-    deletions: sum('deletions'),
+    ...countLines(diff.entries),
     files: diff.entries.map(({ path, old_path, status, additions, deletions, is_binary }) => ({
       path,
       old_path,

@@ -2,7 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DiffResult as CollectedDiff, DiffSummary } from '../changes/diff-types.ts';
+import {
+  type DiffResult as CollectedDiff,
+  countLines,
+  type DiffSummary,
+  type LineCounts,
+} from '../changes/diff-types.ts';
 import type { OmittedPath } from '../changes/import-trees.ts';
 import type { IgnoredCount } from '../changes/listed-changes.ts';
 import type { CallContext } from '../shared/call-context.ts';
@@ -19,11 +24,9 @@ export interface KeptDiff {
   readonly facts: DiffFacts;
 }
 
-export interface DiffFacts {
+export interface DiffFacts extends LineCounts {
   readonly changed: boolean;
   readonly summary: DiffSummary;
-  readonly additions: number;
-  readonly deletions: number;
   readonly ignored: IgnoredCount;
   /** What the patch does not bring: the first of `leftOutCount` */
   readonly leftOut: readonly OmittedPath[];
@@ -159,17 +162,15 @@ export class DiffShelf {
 
 function factsOf({ changed, summary, entries, ignored, omitted }: CollectedDiff): DiffFacts {
   const leftOut: OmittedPath[] = [];
-  let [additions, deletions, leftOutCount] = [0, 0, omitted.length];
-  for (const { path, additions: added, deletions: deleted, left_out_bytes: size } of entries) {
-    additions += added ?? 0;
-    deletions += deleted ?? 0;
+  let leftOutCount = omitted.length;
+  for (const { path, left_out_bytes: size } of entries) {
     if (size === null) continue;
     leftOutCount++;
     if (leftOut.length < mostLeftOutKept)
       leftOut.push({ path, reason: `${formatBytes(size)}, larger than was asked for` });
   }
   leftOut.push(...omitted.slice(0, mostLeftOutKept - leftOut.length));
-  return { changed, summary, additions, deletions, ignored, leftOut, leftOutCount };
+  return { changed, summary, ...countLines(entries), ignored, leftOut, leftOutCount };
 }
 
 function isFresh({ madeAt }: Kept): boolean {

@@ -3,21 +3,8 @@ import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { finished } from 'node:stream/promises';
-import { z } from 'zod';
-import type { DiffEntry } from '../changes/diff-types.ts';
+import { type DiffEntry, diffEntrySchema } from '../changes/diff-types.ts';
 
-const entrySchema = z.object({
-  path: z.string(),
-  status: z.enum(['added', 'modified', 'deleted', 'renamed', 'type_changed', 'mode_changed']),
-  artifact_type: z.enum(['file', 'symlink', 'other']),
-  old_path: z.string().nullable(),
-  old_mode: z.string().nullable(),
-  new_mode: z.string().nullable(),
-  additions: z.number().nullable(),
-  deletions: z.number().nullable(),
-  is_binary: z.boolean(),
-  left_out_bytes: z.number().nullable(),
-});
 const linesOfPiece = 500;
 
 export async function writeEntries(file: string, entries: readonly DiffEntry[]): Promise<void> {
@@ -40,7 +27,7 @@ export async function readEntries(file: string, most: number): Promise<DiffEntry
   const source = createReadStream(file);
   try {
     for await (const line of createInterface({ input: source, crlfDelay: Number.POSITIVE_INFINITY })) {
-      entries.push(entrySchema.parse(JSON.parse(line)));
+      entries.push(diffEntrySchema.parse(JSON.parse(line)));
       if (entries.length >= most) break;
     }
   } finally {

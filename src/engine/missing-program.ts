@@ -43,14 +43,24 @@ const notFound = 127;
 /** As bash, dash and busybox say it: `bash: line 1: make: command not found`, `sh: 1: make: not found` */
 const sign = /(?:^|[\s:])([A-Za-z0-9][\w.+-]{0,40}): (?:command )?not found\s*$/m;
 
+export interface ProgramPlace {
+  readonly environment: string;
+  readonly package_sources: string;
+}
+
 /** Null unless the command ended because a program is missing that is known here. */
 export function noteOnProgram(
-  { environment, package_sources: sources }: { readonly environment: string; readonly package_sources: string },
+  where: ProgramPlace,
   exitCode: number | null,
   { stderr, stdout }: { readonly stderr: string; readonly stdout: string },
 ): string | null {
   const name = exitCode === notFound ? (sign.exec(stderr) ?? sign.exec(stdout))?.[1] : undefined;
-  const program = name === undefined ? undefined : programs.get(name);
+  return name === undefined ? null : noteOn(name, where);
+}
+
+/** Null for a program that is not known here. */
+function noteOn(name: string, { environment, package_sources: sources }: ProgramPlace): string | null {
+  const program = programs.get(name);
   if (program === undefined) return null;
   const others = program.environments.filter((each) => each !== environment);
   const install = `apt-get update && apt-get install -y ${program.package}`;
@@ -59,12 +69,8 @@ export function noteOnProgram(
 }
 
 /** The error of a command that could not be started, with the note as its hint where the program is known. */
-export function withProgramNote(
-  error: unknown,
-  where: { readonly environment: string; readonly package_sources: string },
-  program = '',
-): unknown {
+export function withProgramNote(error: unknown, where: ProgramPlace, program = ''): unknown {
   if (!isPyroError(error, 'command_not_found')) return error;
-  const hint = noteOnProgram(where, notFound, { stdout: '', stderr: `${posix.basename(program)}: not found` });
+  const hint = noteOn(posix.basename(program), where);
   return hint === null ? error : new PyroError('command_not_found', error.message, { hint, cause: error });
 }

@@ -1,7 +1,7 @@
 // What pyro holds on the disk of this machine, by kind, and how much of it nothing needs.
-import { lstat, opendir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemCodeOf } from '../shared/errors.ts';
+import { diskUse } from '../system/disk-use.ts';
 import type { Paths } from '../system/paths.ts';
 import type { StorageUse } from './engine-types.ts';
 
@@ -23,49 +23,12 @@ export async function measureStorage(paths: Paths, signal: AbortSignal): Promise
   for (const { kind, root, folder, isItem } of kinds) {
     const path = join(paths[root], folder);
     counted.add(path);
-    const names = await namesIn(path);
-    let bytes = 0;
-    for (const name of names) bytes += await measure(join(path, name), seen, signal);
+    const names = await readdir(path).catch(() => []);
+    const bytes = await diskUse(path, { seen, signal });
     uses.push({ kind, path, count: names.filter(isItem).length, bytes });
   }
   let other = 0;
-  for (const root of [paths.cache, paths.state]) other += await measure(root, seen, signal, counted);
+  for (const root of [paths.cache, paths.state]) other += await diskUse(root, { seen, signal, except: counted });
   uses.push({ kind: 'other', path: paths.cache, count: null, bytes: other });
   return uses;
-}
-
-/** Room that a file or folder takes, `bytes`: holes take none, and what goes away meanwhile neither. */
-async function measure(
-  path: string,
-  seen: Set<string>,
-  signal: AbortSignal,
-  except?: ReadonlySet<string>,
-): Promise<number> {
-  signal.throwIfAborted();
-  if (except?.has(path) === true) return 0;
-  const status = await lstat(path).catch(unlessGone);
-  if (status === undefined) return 0;
-  if (!status.isDirectory()) {
-    const key = `${status.dev}:${status.ino}`;
-    if (status.nlink > 1 && seen.has(key)) return 0;
-    if (status.nlink > 1) seen.add(key);
-    return status.blocks * 512;
-  }
-  let sum = status.blocks * 512;
-  for (const name of await namesIn(path)) sum += await measure(join(path, name), seen, signal, except);
-  return sum;
-}
-
-async function namesIn(path: string): Promise<string[]> {
-  const folder = await opendir(path).catch(unlessGone);
-  if (folder === undefined) return [];
-  const names: string[] = [];
-  for await (const { name } of folder) names.push(name);
-  return names;
-}
-
-function unlessGone(error: unknown): undefined {
-  const code = systemCodeOf(error);
-  if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-  throw error;
 }

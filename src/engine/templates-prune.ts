@@ -1,9 +1,10 @@
 // Removal of templates that no cached environment needs any more, and of those that were not used for long.
+
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { sizeOf } from '../environment/store.ts';
 import { formatBytes } from '../shared/units.ts';
+import { diskUse } from '../system/disk-use.ts';
 import { isTemporaryName, readJson } from '../system/files.ts';
 
 const usedBySchema = z.object({ environment_digest: z.string() });
@@ -28,7 +29,7 @@ export async function pruneTemplates(
     // Somebody is making it now, or was killed.
     const isDraft = isTemporaryName(name) && usedMs > nowMs - longestDraftMs;
     if (!isAll && (isOfUse || isDraft)) continue;
-    const bytes = await sizeOf(join(folder, name));
+    const bytes = await diskUse(join(folder, name));
     freed += bytes;
     if (!isDryRun) await rm(join(folder, name), { recursive: true, force: true });
     removed.push(`template ${name.slice(0, 12)}, ${formatBytes(bytes)}`);

@@ -2,6 +2,7 @@
 import type { GuestClient } from '../agent/guest-client.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { collectDiff } from '../changes/diff.ts';
+import { countLines } from '../changes/diff-types.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import type { Workspace } from './workspace.ts';
 import type { ChangeCounts, WorkspaceRecord } from './workspace-record.ts';
@@ -23,10 +24,8 @@ export async function countChanges(
     const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
     const request = { workFolder: workspace.files.scratch, isStatOnly: true };
     await using diff = await collectDiff(createGuestFiles(client), request, { signal: limited });
-    const sum = (side: 'additions' | 'deletions'): number =>
-      diff.entries.reduce((total, entry) => total + (entry[side] ?? 0), 0);
     const { entries, digest } = diff;
-    return { files: entries.length, additions: sum('additions'), deletions: sum('deletions'), digest };
+    return { files: entries.length, ...countLines(entries), digest };
   } catch {
     // Not known is an answer: nothing is thrown away for it.
     return undefined;

@@ -1,6 +1,7 @@
 // Deleting many workspaces: those with work that nobody has stay, unless that is what is wanted.
-import { sizeOf } from '../environment/store.ts';
+
 import { isPyroError } from '../shared/errors.ts';
+import { diskUse } from '../system/disk-use.ts';
 import { findUnsaved } from './unsaved-work.ts';
 import { listWorkspaces } from './workspace-list.ts';
 import type { WorkspaceRegistry } from './workspace-registry.ts';
@@ -27,7 +28,7 @@ export async function pruneWorkspaces(
       kept.push({ workspace_id: id, name, is_known: unsaved !== undefined, ...(unsaved ?? nothing) });
       continue;
     }
-    freed += await sizeOf(registry.filesOf(id).folder);
+    freed += await diskUse(registry.filesOf(id).folder);
     try {
       if (!isDryRun) await registry.remove(id, call);
       deleted.push(id);

@@ -1,10 +1,12 @@
 // Freeing the cache of environments: what no name and no guest uses, never what a pull is about to use.
+
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPyroError } from '../shared/errors.ts';
 import { formatBytes } from '../shared/units.ts';
+import { diskUse } from '../system/disk-use.ts';
 import { acquireLock } from '../system/lock.ts';
-import { blobsFolder, environmentsFolder, locksFolder, readPointers, refsFolder, type Store, sizeOf } from './store.ts';
+import { blobsFolder, environmentsFolder, locksFolder, readPointers, refsFolder, type Store } from './store.ts';
 
 const pruneWaitMs = 60_000;
 
@@ -25,7 +27,7 @@ export async function pruneStore(
   const removed: string[] = [];
   let freed = 0;
   const drop = async (path: string, label: string): Promise<void> => {
-    const bytes = await sizeOf(path);
+    const bytes = await diskUse(path);
     freed += bytes;
     if (!isDryRun) await rm(path, { recursive: true, force: true });
     removed.push(`${label}, ${formatBytes(bytes)}`);

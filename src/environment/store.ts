@@ -1,7 +1,7 @@
 // The local cache of environments: immutable images named by digest, and names that point to them.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
@@ -199,16 +199,6 @@ export async function listEnvironments(store: Store): Promise<Environment[]> {
     if (environment !== undefined) found.push(environment);
   }
   return found.sort((a, b) => a.record.name.localeCompare(b.record.name));
-}
-
-/** Disk space of a file or folder, `bytes`; holes count nothing. */
-export async function sizeOf(path: string): Promise<number> {
-  const status = await lstat(path).catch(() => undefined);
-  if (status === undefined) return 0;
-  if (!status.isDirectory()) return status.blocks * 512;
-  let sum = 0;
-  for (const name of await readdir(path).catch(() => [])) sum += await sizeOf(join(path, name));
-  return sum;
 }
 
 async function hashFile(path: string): Promise<string> {

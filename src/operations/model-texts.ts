@@ -1,4 +1,5 @@
 // Results as text for a model: what is news to whoever made the call, without what it gave itself and what is as usual.
+import type { ShownOutput } from '../engine/command-types.ts';
 import { formatBytes, formatCount, formatIgnored } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import type { WorkspaceOutput } from './workspace-scalars.ts';
@@ -61,19 +62,13 @@ export function changedText(workspace: WorkspaceOutput): string {
   return `${parts.join(', ')}\n`;
 }
 
-interface ExecText {
+interface ExecText extends ShownOutput {
   readonly running: boolean;
   readonly sequence: number;
   readonly exit_code: number | null;
   readonly timed_out: boolean;
   readonly shell: string;
   readonly duration_ms: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly stdout_bytes: number;
-  readonly stderr_bytes: number;
-  readonly truncated: boolean;
-  readonly is_utf8: boolean;
   readonly restarted: boolean;
   readonly denied_connections: readonly { readonly target: string; readonly reason: string }[];
   readonly network_note: string | null;
@@ -108,19 +103,14 @@ function endNote({ exit_code: code, timed_out: timedOut, shell }: ExecText): str
 interface LogsText {
   readonly count: number;
   readonly next_cursor: number | null;
-  readonly entries: readonly {
+  readonly entries: readonly ({
     readonly sequence: number;
     readonly command: string;
     readonly running: boolean;
     readonly exit_code: number | null;
     readonly timed_out: boolean;
     readonly duration_ms: number;
-    readonly stdout: string;
-    readonly stderr: string;
-    readonly stdout_bytes: number;
-    readonly stderr_bytes: number;
-    readonly is_utf8: boolean;
-  }[];
+  } & Omit<ShownOutput, 'truncated'>)[];
 }
 
 export function logsText({ entries, count, next_cursor: next }: LogsText): string {

@@ -16,18 +16,20 @@ export interface Setting {
 
 const owners: readonly AnyOperation[] = [workspaceCreate, run];
 
-/** By field, in the order of the commands. */
-export const settings: ReadonlyMap<string, Setting> = new Map(
-  owners.flatMap(({ definition }) =>
-    (definition.settings ?? []).flatMap((field): [string, Setting][] => {
-      const schema = owners.find((owner) => owner.definition.settings?.includes(field))?.definition.input.shape[field];
-      const operations = owners.filter((owner) => owner.definition.settings?.includes(field));
-      return schema === undefined
-        ? []
-        : [[field, { field, schema, operations: operations.map((owner) => owner.definition.name) }]];
-    }),
-  ),
-);
+/** By field, in the order of the commands; of a field that several have, the first one says what it may be. */
+export const settings: ReadonlyMap<string, Setting> = collectSettings();
+
+function collectSettings(): Map<string, Setting> {
+  const found = new Map<string, Setting>();
+  for (const { definition } of owners) {
+    for (const field of definition.settings ?? []) {
+      const schema = found.get(field)?.schema ?? definition.input.shape[field];
+      if (schema === undefined) continue;
+      found.set(field, { field, schema, operations: [...(found.get(field)?.operations ?? []), definition.name] });
+    }
+  }
+  return found;
+}
 
 /** The setting of a name as it is written here or as an option. Throws `usage`. */
 export function findSetting(name: string): Setting {

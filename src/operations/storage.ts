@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
-import { type CallOperation, defineOperation, type OperationContext } from './define.ts';
+import { defineOperation, type OperationContext } from './define.ts';
 import { describePruned, pruneOutput } from './workspace-delete.ts';
 
 const useSchema = z.object({
@@ -31,8 +31,10 @@ export const df = defineOperation({
   run: async (context) => {
     const { engine, signal, onProgress } = context;
     const uses = await engine.storage({ signal, onProgress });
+    const pruned = await pruneWorkspaces(context, true);
     const freed = async (isAll: boolean): Promise<number> =>
-      (await sweep(context, { isAll, isDryRun: true })).freed_bytes;
+      pruned.freed_bytes +
+      (await engine.pruneEnvironments({ isAll, isDryRun: true }, { signal, onProgress })).freed_bytes;
     return {
       uses: uses.map((use) => ({ ...use })),
       total_bytes: uses.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -91,10 +93,11 @@ function cleanText({ removed, workspaces, freed_bytes: freed, dry_run: isDryRun 
 
 /** The workspaces first: what they alone have needed goes with them. */
 async function sweep(
-  { engine, call, signal, onProgress }: OperationContext,
+  context: OperationContext,
   { isAll, isDryRun }: { readonly isAll: boolean; readonly isDryRun: boolean },
 ): Promise<CleanOutput> {
-  const pruned = await pruneWorkspaces(call, isDryRun, signal);
+  const { engine, signal, onProgress } = context;
+  const pruned = await pruneWorkspaces(context, isDryRun);
   const cache = await engine.pruneEnvironments({ isAll, isDryRun }, { signal, onProgress });
   return {
     removed: cache.removed,
@@ -105,9 +108,8 @@ async function sweep(
 }
 
 async function pruneWorkspaces(
-  call: CallOperation | undefined,
+  { call, signal }: OperationContext,
   isDryRun: boolean,
-  signal: AbortSignal,
 ): Promise<z.infer<typeof pruneOutput>> {
   if (call === undefined) throw new Error('the workspaces need a front');
   return pruneOutput.parse(await call('workspace.prune', { dry_run: isDryRun }, signal));

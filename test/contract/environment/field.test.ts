@@ -15,6 +15,7 @@ import {
   type TestRegistry,
   tarOf,
 } from '../../support/registry.ts';
+import { plainFile } from '../../support/tar-entry.ts';
 
 let registry: TestRegistry;
 let puller: Puller;
@@ -22,18 +23,6 @@ let count = 0;
 
 const patient = { answerMs: 60_000, idleMs: 60_000, pauseMs: 10 };
 const manifestType = 'application/vnd.oci.image.manifest.v1+json';
-
-const plainFile = {
-  type: 'file',
-  mode: 0o644,
-  uid: 0,
-  gid: 0,
-  mtime: 0,
-  linkname: '',
-  devmajor: 0,
-  devminor: 0,
-  xattrs: [],
-} as const;
 
 function listing(image: string): string[] {
   const { stdout } = spawnSync('unsquashfs', ['-l', image], { encoding: 'utf8', maxBuffer: 1 << 28 });

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readLayer } from '../../../src/environment/layer-reader.ts';
 import { padding, type TarEntry, writeHeader } from '../../../src/environment/tar-header.ts';
+import { plainFile } from '../../support/tar-entry.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -135,23 +136,13 @@ describe('files with holes', () => {
 
 /** An archive of one entry with these records. */
 function paxSparse(records: Readonly<Record<string, string>>, data: string): string {
-  const plain = {
-    type: 'file',
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    mtime: 0,
-    linkname: '',
-    devmajor: 0,
-    devminor: 0,
-  } as const;
   const body = Buffer.concat(Object.entries(records).map(([key, value]) => record(`${key}=${value}\n`)));
-  const head = writeHeader({ ...plain, name: 'PaxHeader', size: body.length, xattrs: [] });
+  const head = writeHeader({ ...plainFile, name: 'PaxHeader', size: body.length });
   head.write('x        ', 156, 1, 'latin1');
   head.write('        ', 148, 'latin1');
   const sum = head.reduce((total, byte) => total + byte, 0);
   head.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
-  const own = writeHeader({ ...plain, name: 'x', size: data.length, xattrs: [] });
+  const own = writeHeader({ ...plainFile, name: 'x', size: data.length });
   const path = join(folder, 'pax.tar');
   const parts = [head, body, padding(body.length), own, Buffer.from(data), padding(data.length), Buffer.alloc(1024)];
   writeFileSync(path, Buffer.concat(parts));

@@ -7,11 +7,16 @@ import { cachedEnvironments, standIn } from '../../../src/mcp/cached-environment
 import { callTool } from '../../../src/mcp/call.ts';
 import { factsOf } from '../../../src/mcp/catalogue.ts';
 import { openHouse } from '../../../src/mcp/house.ts';
+import type { Outcome } from '../../../src/operations/define.ts';
 import { operations } from '../../../src/operations/index.ts';
 import { PyroError } from '../../../src/shared/errors.ts';
 import { serverOptionsSchema } from '../../../src/shared/server-options.ts';
 
 const id = '6f1e538c0e71';
+
+function outcomeOf(text: string): Outcome {
+  return { output: {}, text, command: () => ({ stdout: '' }), ids: [], question: undefined, exitCode: 0 };
+}
 
 /** What was invoked by a read of a file, in a workspace that is stopped, and the text of the answer. */
 async function readIn(profile: string): Promise<{ invoked: string[]; text: string }> {
@@ -26,14 +31,7 @@ async function readIn(profile: string): Promise<{ invoked: string[]; text: strin
       invoked.push(operation.definition.name);
       expect(input).toMatchObject({ workspace_id: id });
       if (invoked.length === 1) throw new PyroError('workspace_stopped', `workspace ${id} was stopped`);
-      return {
-        output: {},
-        text: 'the content\n',
-        command: () => ({ stdout: '' }),
-        ids: [],
-        question: undefined,
-        exitCode: 0,
-      };
+      return outcomeOf('the content\n');
     },
   });
   const entry = house.tools.find(({ name }) => name === 'workspace_file_read');
@@ -91,14 +89,7 @@ describe('an environment that the server has chosen and cannot get', () => {
       invoke: async (_operation, input) => {
         tried.push(input['environment']);
         if (tried.length === 1) throw new PyroError('registry_unreachable', 'no answer');
-        return {
-          output: {},
-          text: 'made\n',
-          command: () => ({ stdout: '' }),
-          ids: [],
-          question: undefined,
-          exitCode: 0,
-        };
+        return outcomeOf('made\n');
       },
     });
     const entry = house.tools.find(({ name }) => name === 'workspace_create');
