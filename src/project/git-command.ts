@@ -8,6 +8,8 @@ export interface GitOptions {
   /** Further settings, `name=value`, that hold over those of the repository */
   readonly settings?: readonly string[];
   readonly indexFile?: string;
+  /** Where git reads objects, and where it writes them, its temporary files among them; both where they are unless given */
+  readonly objects?: { readonly from: string; readonly into: string };
 }
 
 /** Settings that would start programs or talk to the network, whatever the repository says. */
@@ -67,9 +69,16 @@ export async function tryGit(folder: string, args: readonly string[], options: G
   return await runBytes('git', ['--no-pager', ...settings, ...args], {
     cwd: folder,
     signal: options.signal,
-    env: { ...environment, GIT_INDEX_FILE: options.indexFile },
+    env: { ...environment, GIT_INDEX_FILE: options.indexFile, ...objectVariables(options.objects) },
     ...(options.input === undefined ? {} : { input: options.input }),
   });
+}
+
+function objectVariables(objects: GitOptions['objects']): Readonly<Record<string, string>> {
+  if (objects === undefined) return {};
+  // In quotes, since a colon separates folders.
+  const from = objects.from.replaceAll(/["\\]/g, '\\$&').replaceAll('\n', '\\n');
+  return { GIT_OBJECT_DIRECTORY: objects.into, GIT_ALTERNATE_OBJECT_DIRECTORIES: `"${from}"` };
 }
 
 /** As {@link tryGit}, but a failure throws `seed_unsupported` with what git said. */

@@ -37,10 +37,10 @@ export async function writeGitDirectory(
     else if (checkout.upstream !== undefined) leftOut.upstreams++;
     leftOut.commits += history.missingCount;
     hasGaps = history.hasHeadGaps;
-    await writePack(checkout, history, join(folder, 'objects/pack'), signal);
+    await writePack(checkout, history, join(folder, 'objects'), signal);
     await write('shallow', history.shallow.map((commit) => `${commit}\n`).join(''));
   } else if (status.stagedBlobs.size > 0) {
-    await writePack(checkout, { tips: [], shallow: [], hasHeadGaps: false }, join(folder, 'objects/pack'), signal);
+    await writePack(checkout, { tips: [], shallow: [], hasHeadGaps: false }, join(folder, 'objects'), signal);
   }
   if (checkout.index?.entries.some(({ isIntentToAdd }) => isIntentToAdd)) {
     await writeEmptyBlob(repository.objectFormat, join(folder, 'objects'));
@@ -64,9 +64,10 @@ export async function writeGitDirectory(
 async function writePack(
   { repository, status }: Checkout,
   { tips, shallow, hasHeadGaps }: Pick<History, 'tips' | 'shallow' | 'hasHeadGaps'>,
-  folder: string,
+  objects: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const folder = join(objects, 'pack');
   const lines = [...shallow.map((commit) => `--shallow ${commit}`), ...tips, ...status.stagedBlobs];
   // The empty shallow file makes git cut where we say, not where the host's own repository is cut.
   const args = ['--shallow-file', '', 'pack-objects', '--revs', '--shallow', '--delta-base-offset', '--window=0', '-q'];
@@ -74,6 +75,8 @@ async function writePack(
   const name = await runGit(repository.top, [...args, join(folder, 'pack')], {
     signal,
     input: Buffer.from(`${lines.join('\n')}\n`),
+    // Git begins a pack where it has its objects, and that is the user's repository, maybe on another file system.
+    objects: { from: repository.objects, into: objects },
     settings: ['pack.compression=1', 'pack.writeReverseIndex=false', 'pack.writeBitmapHashCache=false'],
   });
   // Git takes what such a pack names and lacks for not yet fetched, not for lost.

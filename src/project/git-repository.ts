@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { gitRefused, runGit, tryGit } from './git-command.ts';
@@ -17,6 +17,8 @@ export interface Repository {
   /** Settings that switch off the repository's filters */
   readonly overrides: readonly string[];
   readonly indexPath: string;
+  /** Folder of its objects */
+  readonly objects: string;
   readonly shallow: string;
   /** Ignore rules that do not lie in the tree, the user's own before the repository's */
   readonly exclude: Buffer;
@@ -72,6 +74,7 @@ export async function openRepository(folder: string, signal: AbortSignal): Promi
     config: settings,
     overrides: filterOverrides(settings),
     indexPath,
+    objects: dirname(packFolder),
     shallow: shallowBytes.toString('latin1'),
     // Later rules win, and the repository's own stand above the user's.
     exclude: Buffer.concat([userExclude, Buffer.from('\n'), excludeBytes]),

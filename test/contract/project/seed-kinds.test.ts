@@ -5,15 +5,18 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -49,6 +52,41 @@ function everything(root: string): string {
     })
     .join('\n');
 }
+
+/** When each folder below last got or lost a name. */
+function folderTimes(root: string): string[] {
+  const below = readdirSync(root, { withFileTypes: true, recursive: true }).filter((entry) => entry.isDirectory());
+  return [root, ...below.map(({ parentPath, name }) => join(parentPath, name))].map(
+    (path) => `${path} ${statSync(path, { bigint: true }).mtimeNs}`,
+  );
+}
+
+describe('a checkout', () => {
+  it('has nothing written into it, not for a moment', async () => {
+    const folder = repository({ f: 'left alone' });
+    const before = folderTimes(folder);
+    await scratch.unpacked(folder);
+    expect(folderTimes(folder)).toEqual(before);
+  });
+
+  it.skipIf(statSync('/dev/shm').dev === statSync(tmpdir()).dev)(
+    'may lie on another file system than the images (skipped where there is but one)',
+    async () => {
+      const folder = mkdtempSync('/dev/shm/pyro-"checkout":\\');
+      try {
+        git(folder, 'init', '-q');
+        put(folder, 'f', 'on another file system');
+        git(folder, 'add', '-A');
+        git(folder, 'commit', '-q', '-m', 'first');
+        const { tree } = await scratch.unpacked(folder);
+        expect(git(tree, 'log', '--format=%s').toString()).toBe('first\n');
+        expect(git(tree, 'fsck', '--full').toString()).toBe('');
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
+});
 
 describe('secrets of the host', () => {
   it('stay out: ignored files, credentials, hooks, and settings that run programs', async () => {
