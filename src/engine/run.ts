@@ -6,6 +6,7 @@ import type { Environment } from '../environment/store.ts';
 import { guestFolder } from '../machine/guest.ts';
 import { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
 import { writeTo } from '../shared/write-to.ts';
 import type { Paths } from '../system/paths.ts';
 import { Capture } from './capture.ts';
@@ -133,6 +134,14 @@ async function followProcess(
     });
     const streams = streamsOf(captures);
     return { exit, streams, said: io === undefined ? streams : streamsOf(shown) };
+  } catch (error) {
+    if (!isPyroError(error, 'guest_unreachable')) throw error;
+    const { stdout, stderr } = streamsOf(captures);
+    throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
+      hint: 'it was switched off, crashed, or ran out of memory (more: mem_mib); a workspace keeps what is on its disk, this guest is gone',
+      details: { stdout: stdout.slice(-saidBytes), stderr: stderr.slice(-saidBytes) },
+      cause: error,
+    });
   } finally {
     inputEnd.abort();
     undo?.();

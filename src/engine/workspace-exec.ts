@@ -58,8 +58,9 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       resize: run.resize,
       followedBy: `pyro workspace logs ${workspace.record.id} --sequence ${sequence} --follow`,
     });
+    let isOver = false;
     try {
-      await waitWithProgress(run, workspace, deadline, call, io?.stdout !== undefined);
+      isOver = await waitWithProgress(run, workspace, deadline, call, io?.stdout !== undefined);
       // The result must not overtake output that still waits for its reader.
       for (const sink of [io?.stdout, io?.stderr]) {
         // A reader that has gone changes nothing of how the command went.
@@ -79,9 +80,10 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       undo?.();
     }
     const now = workspace.log.get(sequence);
-    if (now.lost)
+    // One that is over without an end has lost its guest, also where that is not noted yet.
+    if (now.lost || (isOver && now.ended_at === null))
       throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
-        hint: `its output so far: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,
+        hint: `its output so far: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}; the next call starts the guest again from its disk, with all that was synced`,
       });
     const isShown = io?.stdout !== undefined;
     const output = await showOutput(workspace.log, sequence, isShown ? notedBytes : request.outputBytes);
@@ -207,13 +209,14 @@ export function baseEnvironment(record: WorkspaceRecord): Record<string, string>
   };
 }
 
+/** True when it is over, false when the time is. */
 async function waitWithProgress(
   run: CommandRun,
   workspace: Workspace,
   deadline: number,
   call: WorkspaceCall,
   isShown: boolean,
-): Promise<void> {
+): Promise<boolean> {
   const started = Date.now();
   let isOver = false;
   const over = run.done.then(() => {
@@ -221,14 +224,14 @@ async function waitWithProgress(
   });
   while (!isOver) {
     const left = deadline - Date.now();
-    if (left <= 0) return;
+    if (left <= 0) return false;
     await waitForAny([over], Math.min(progressMs, left), call.signal);
-    if (isOver) return;
-    if (isShown) continue;
+    if (isOver || isShown) continue;
     const { stdout, stderr } = await workspace.log.sizes(run.sequence);
     const seconds = Math.round((Date.now() - started) / 1000);
     call.onProgress({ phase: 'exec', message: `running for ${seconds} s, ${formatBytes(stdout + stderr)} of output` });
   }
+  return true;
 }
 
 /** Absolute path in the guest; a relative one is under /workspace. */

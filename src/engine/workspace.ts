@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Guest, guestFolder } from '../machine/guest.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
+import { messageOf, PyroError } from '../shared/errors.ts';
 import { isRunning } from '../system/processes.ts';
 import type { CommandLog } from './command-log.ts';
 import type { CommandRuns } from './command-runs.ts';
@@ -94,9 +94,7 @@ export class Workspace {
       const held = await this.#life.run(() => this.#ensureGuest(context, false));
       return await (held.guest.room?.guard(() => work(held)) ?? work(held));
     } catch (error) {
-      if (!isPyroError(error, 'guest_unreachable')) throw maskError(error, this.secrets);
-      const hint = 'make the call again: a guest that has ended starts again from its disk, with all that was synced';
-      throw new PyroError('guest_unreachable', error.message, { hint, cause: error });
+      throw maskError(error, this.secrets);
     } finally {
       this.#busy--;
       await this.touch();

@@ -25,7 +25,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   path_not_writable: 'choose a folder that this user may write',
   guest_kit_missing: 'install the package again: npm install -g pyro-mcp',
   guest_boot_failed: `${again}; ${hintCall('doctor')} checks this machine`,
-  guest_unreachable: `${again}: the guest is then started again from its disk`,
+  guest_unreachable: 'make the call again: a guest that has ended starts again from its disk, with all that was synced',
   guest_protocol: damagedGuest,
   guest_refused: 'the message has the reason of the guest: change what it names and call again',
   command_not_found: 'check the name and PATH, or install it in the guest, or choose an environment that has it',

@@ -23,6 +23,14 @@ import { describeTree } from '../support/random-tree.ts';
 
 const executable = new URL('../../bin/pyro', import.meta.url).pathname;
 const statusSchema = z.object({ daemon: z.object({ pid: z.number() }).nullish(), pid: z.number().optional() });
+const errorSchema = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string(),
+    details: z.record(z.string(), z.unknown()),
+  }),
+});
 const execSchema = z.object({ stdout: z.string(), exit_code: z.number(), shell: z.string() });
 let id = '';
 
@@ -112,6 +120,25 @@ describe('workspace exec', () => {
     const [, ...words] = (/follow it with: (.*)$/m.exec(stderr)?.[1] ?? '').split(' ');
     await pyro(['workspace', 'exec', id, '--', 'touch /tmp/on']);
     expect((await pyro(words)).stdout.toString('utf8')).toBe('one\ntwo\n');
+  });
+
+  it('fails where the guest ends in the middle, with a line for what came, and so does run', async () => {
+    const line = 'echo before; sync; sleep 1; echo c > /proc/sysrq-trigger; sleep 60';
+    const child = await pyro(['workspace', 'exec', id, '--json', '--', line]);
+    expect(child.exitCode).toBe(1);
+    const { error } = errorSchema.parse(JSON.parse(child.stdout.toString('utf8')));
+    expect(error).toMatchObject({ code: 'guest_unreachable', message: 'the guest ended while the command ran' });
+    const [, ...words] = (/its output so far: (.*);/.exec(error.hint)?.[1] ?? '').split(' ');
+    expect((await pyro(words)).stdout.toString('utf8')).toContain('before\n');
+    const ran = await pyro(['run', 'debian:12', '--json', '--', 'sh', '-c', line]);
+    expect(ran.exitCode).toBe(1);
+    expect(errorSchema.parse(JSON.parse(ran.stdout.toString('utf8'))).error).toMatchObject({
+      message: 'the guest ended while the command ran',
+      details: { stdout: 'before\n' },
+    });
+    const live = await pyro(['workspace', 'exec', id, '--', line]);
+    expect(live).toMatchObject({ exitCode: 1, stdout: Buffer.from('before\n') });
+    expect(live.stderr).toContain('error: the guest ended while the command ran');
   });
 
   it('ends a command whose reader has gone', async () => {
