@@ -59,6 +59,7 @@ export const shellAttach = defineOperation({
       { id: { workspace_id: id, shell_id: shell }, io, stdout: io.stdout, call, detach: codeOfKey(key) },
       signal,
     );
+    if (exitCode === null) throw new PyroError('guest_unreachable', 'the guest ended before the shell did');
     const left = exitCode === undefined ? ('detached' as const) : ('ended' as const);
     return {
       workspace_id: id,

@@ -8,14 +8,15 @@ import { noProgress } from '../../../src/shared/progress.ts';
 
 const ids = { workspace_id: '6f1e538c0e71', shell_id: 'c7cd34864680' };
 
-/** A shell that answers each key by itself in capitals, and ends at `!`; beside others, or not open yet. */
+/** A shell that answers each key by itself in capitals, and ends at `!`, at `^` with its guest; beside others, or not open yet. */
 function fakeShell(writeMs = 0, running: readonly string[] = [ids.shell_id]) {
   let stream = '';
   let wake = Promise.withResolvers<void>();
-  const seen: { sizes: unknown[]; typed: string[]; exit: number | null; opened: unknown[] } = {
+  const seen: { sizes: unknown[]; typed: string[]; exit: number | null; lost: boolean; opened: unknown[] } = {
     sizes: [],
     typed: [],
     exit: null,
+    lost: false,
     opened: [],
   };
   const view = () => ({
@@ -24,11 +25,11 @@ function fakeShell(writeMs = 0, running: readonly string[] = [ids.shell_id]) {
     cwd: '/',
     cols: 80,
     rows: 24,
-    state: seen.exit === null ? 'running' : 'stopped',
+    state: seen.exit === null && !seen.lost ? 'running' : 'stopped',
     started_at: 0,
     ended_at: null,
     exit_code: seen.exit,
-    lost: false,
+    lost: seen.lost,
     output_bytes: stream.length,
     execution_mode: 'guest',
   });
@@ -52,13 +53,14 @@ function fakeShell(writeMs = 0, running: readonly string[] = [ids.shell_id]) {
       seen.typed.push(text);
       stream += text.toUpperCase();
       if (text.includes('!')) seen.exit = 5;
+      if (text.includes('^')) seen.lost = true;
       wake.resolve();
       wake = Promise.withResolvers();
       return { ...view(), input_length: text.length, append_newline: false };
     }
     const isRedraw = input['redraw'] === true;
     const cursor = Number(input['cursor'] ?? 0);
-    if (!isRedraw && stream.length <= cursor && seen.exit === null) {
+    if (!isRedraw && stream.length <= cursor && seen.exit === null && !seen.lost) {
       const aborted = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       const quiet = input['wait_for_idle_ms'] === undefined ? new Promise(() => undefined) : sleep(20);
       await Promise.race([wake.promise, aborted, quiet]);
@@ -175,6 +177,16 @@ describe('attach', () => {
     expect(output).toMatchObject({ left: 'ended', exit_code: 5 });
     expect(exitCode).toBe(5);
     expect(terminal.shown()).toContain('BYE!');
+  });
+
+  it('fails where the guest ends before the shell', async () => {
+    const terminal = fakeTerminal();
+    const outcome = attach(fakeShell(), terminal.io);
+    await until(() => terminal.state.control !== undefined);
+    terminal.stdin.write('bye^');
+    await expect(outcome).rejects.toMatchObject({ code: 'guest_unreachable' });
+    expect(terminal.shown()).toContain('BYE^');
+    expect(terminal.state.released).toBe(true);
   });
 
   it('without a terminal leaves when its input is over and nothing more comes', async () => {
