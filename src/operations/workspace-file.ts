@@ -14,11 +14,13 @@ import {
 } from './workspace-file-shapes.ts';
 import { core, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
 
+const mostLevels = 100;
+
 export const workspaceFileList = defineOperation({
   name: 'workspace.file.list',
   title: 'List files',
   summary: 'List files of a workspace',
-  details: 'Folders are listed without their contents unless recursive or a depth is given.',
+  details: 'Folders are listed without their contents unless recursive, a depth or a glob with a slash is given.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, silentFields: ['workspace_id', 'path', 'recursive'] },
@@ -28,7 +30,13 @@ export const workspaceFileList = defineOperation({
     workspace_id: workspaceIdField,
     path: pathField.default('/workspace'),
     recursive: z.boolean().default(false).describe('List everything below'),
-    depth: z.number().int().min(1).max(100).default(1).describe('How many levels below the path are listed'),
+    depth: z
+      .number()
+      .int()
+      .min(1)
+      .max(mostLevels)
+      .optional()
+      .describe('Levels below the path; what the glob needs, else 1'),
     glob: z.string().min(1).max(512).optional().describe('Only paths that match, such as *.ts or src/**'),
     limit: z.number().int().min(1).max(10_000).default(100).describe('Most entries in the result'),
     cursor: z.string().optional().describe('next_cursor of an earlier call'),
@@ -36,17 +44,24 @@ export const workspaceFileList = defineOperation({
   output: fileListOutput,
   examples: [
     { why: 'What is in /workspace', command: 'pyro workspace file list 6f1e538c0e71' },
+    { why: 'What is in one folder', command: "pyro workspace file list 6f1e538c0e71 --glob 'src/*.{ts,tsx}'" },
     { why: 'All Go files', command: "pyro workspace file list 6f1e538c0e71 --recursive --glob '*.go'" },
   ],
   run: async (context, input) => {
     const { workspace_id, path, recursive, glob, limit, cursor } = input;
-    const request = { path, depth: recursive ? 100 : input.depth, glob, limit, cursor };
+    const depth = recursive ? mostLevels : (input.depth ?? levelsOf(glob));
+    const request = { path, depth, glob, limit, cursor };
     const listed = await workspacesOf(context).fileList(workspace_id, request, context);
     return { workspace_id, recursive, ...listed, execution_mode: 'guest' as const };
   },
   render: renderFileList,
   renderModel: listText,
 });
+
+/** How deep a pattern may match: whoever writes a slash or two stars means what lies below. */
+function levelsOf(glob = ''): number {
+  return glob.includes('**') ? mostLevels : Math.min(mostLevels, glob.split('/').length);
+}
 
 export const workspaceFileRead = defineOperation({
   name: 'workspace.file.read',

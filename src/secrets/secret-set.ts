@@ -67,12 +67,12 @@ export class SecretSet {
         hint: `take what is needed home (${hintCall('workspace.export')}), and create a workspace with the secret again`,
       });
     }
-    throw new PyroError('secret_unknown', `the workspace has no secret ${JSON.stringify(name.slice(0, 80))}`, {
-      hint:
-        this.#secrets.size === 0
-          ? 'secrets are given when the workspace is created'
-          : `it has: ${[...this.#secrets.keys()].join(', ')}`,
-    });
+    throw unknown(
+      name,
+      this.#secrets.size === 0
+        ? 'secrets are given when the workspace is created'
+        : `it has: ${[...this.#secrets.keys()].join(', ')}`,
+    );
   }
 
   /**
@@ -85,6 +85,8 @@ export class SecretSet {
       const at = word.indexOf('=');
       const name = at < 0 ? word : word.slice(0, at);
       const variable = at < 0 ? name : word.slice(at + 1);
+      if (!this.#secrets.has(name) && this.#secrets.has(variable))
+        throw unknown(name, 'secret first, then variable: here it is the other way round');
       const value = this.value(name);
       if (!variablePattern.test(variable)) {
         throw new PyroError('usage', `secret_env: ${JSON.stringify(variable.slice(0, 80))} cannot be a variable`, {
@@ -122,4 +124,8 @@ function invalid(why: string): PyroError {
   return new PyroError('secret_invalid', why, {
     hint: 'a name has 1 to 64 letters, digits and underscores and does not begin with a digit',
   });
+}
+
+function unknown(name: string, hint: string): PyroError {
+  return new PyroError('secret_unknown', `the workspace has no secret ${JSON.stringify(name.slice(0, 80))}`, { hint });
 }

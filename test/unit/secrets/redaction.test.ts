@@ -92,4 +92,11 @@ describe('redaction', () => {
   ])('refuses %j as the value of %s', (text, name) => {
     expect(() => new SecretSet([{ name, source: 'literal', value: Buffer.from(text) }])).toThrow();
   });
+
+  it.each([
+    ['NONE=VARIABLE', 'it has: S0'],
+    ['VARIABLE=S0', 'secret first, then variable: here it is the other way round'],
+  ])('says what is wrong about %s', (word, hint) => {
+    expect(() => setOf(value).environment([word])).toThrow(expect.objectContaining({ code: 'secret_unknown', hint }));
+  });
 });
