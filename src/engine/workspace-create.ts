@@ -1,6 +1,7 @@
 // A new workspace: environment, project, disk and guest first, the record last, so that it exists whole or not at all.
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import { defaultEnvironment } from '../shared/policy-types.ts';
 import { makeFolder } from '../system/folders.ts';
 import { recordEvent } from './events.ts';
 import { templateSource } from './machine-room.ts';
@@ -16,8 +17,6 @@ import type { WorkspaceRegistry } from './workspace-registry.ts';
 import { readSecrets } from './workspace-secrets.ts';
 import type { CreateRequest, WorkspaceCall, WorkspaceView } from './workspace-types.ts';
 import { viewOf } from './workspace-view.ts';
-
-const defaultEnvironment = 'debian:12';
 
 export async function createWorkspace(
   registry: WorkspaceRegistry,

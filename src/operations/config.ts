@@ -3,14 +3,18 @@ import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
-import { findSetting, parseSetting, type Setting, settingName, settings } from './settings.ts';
+import { faultOf, findSetting, parseSetting, type Setting, settingName, settings } from './settings.ts';
 
 const valueSchema = z.union([z.string(), z.number(), z.null()]);
+
+/** How a default is told that is none or not always the same, by the name of the setting */
+const wordsForNone: ReadonlyMap<string, string> = new Map([['timeout-seconds', '30, none at a terminal']]);
 
 const settingSchema = z.object({
   name: z.string(),
   value: valueSchema.describe('What holds'),
   is_set: z.boolean().describe('False for the default of pyro'),
+  fault: z.string().nullable().describe('Why what the file says is no value; the commands refuse it then'),
   commands: z.array(z.string()),
 });
 
@@ -28,7 +32,11 @@ export const config = defineOperation({
     value: z.string().optional().describe('New value'),
     unset: z.boolean().default(false).describe('Go back to the default of pyro'),
   }),
-  output: z.object({ path: z.string(), settings: z.array(settingSchema) }),
+  output: z.object({
+    path: z.string(),
+    settings: z.array(settingSchema),
+    unknown: z.array(z.string()).describe('Names in the file that are no settings'),
+  }),
   examples: [
     { why: 'What is set', command: 'pyro config' },
     { why: 'Workspaces have 4 GiB of memory', command: 'pyro config mem-mib 4096' },
@@ -48,25 +56,39 @@ export const config = defineOperation({
     if (setting !== undefined && value !== undefined) next[setting.field] = parseSetting(setting, value);
     if (isUnset || value !== undefined) await engine.writeSettings(next);
     const shown = setting === undefined ? [...settings.values()] : [setting];
-    return { path, settings: shown.map((each) => stateOf(each, next)) };
+    const unknown = Object.keys(next).filter((field) => !settings.has(field));
+    return { path, settings: shown.map((each) => stateOf(each, next)), unknown };
   },
-  render: ({ path, settings: shown }, width) => {
-    const rows = shown.map(({ name, value, is_set: isSet, commands }) => [
+  render: ({ path, settings: shown, unknown }, width) => {
+    const rows = shown.map(({ name, value, is_set: isSet, fault, commands }) => [
       name,
-      value === null ? '-' : String(value),
-      isSet ? 'set' : 'default',
+      value === null ? (wordsForNone.get(name) ?? '-') : String(value),
+      fault !== null ? 'wrong' : isSet ? 'set' : 'default',
       commands.map((each) => each.replaceAll('.', ' ')).join(', '),
     ]);
-    return `${formatTable([['SETTING', 'VALUE', 'FROM', 'COMMANDS'], ...rows], width)}\n${path}\n`;
+    const notes = [
+      ...shown.flatMap(({ name, fault }) => (fault === null ? [] : [`${name}: ${fault}; ${mending(name)}`])),
+      ...unknown.map((name) => `${name}: there is no such setting`),
+    ];
+    return `${[formatTable([['SETTING', 'VALUE', 'FROM', 'COMMANDS'], ...rows], width), path, ...notes].join('\n')}\n`;
   },
 });
 
-function stateOf({ field, schema, operations }: Setting, stored: Readonly<Record<string, unknown>>) {
+function mending(name: string): string {
+  return `pyro config ${name} VALUE sets it, pyro config --unset ${name} takes it out`;
+}
+
+function stateOf({ field, schema, usual, operations }: Setting, stored: Readonly<Record<string, unknown>>) {
   const isSet = stored[field] !== undefined;
+  const given = stored[field] ?? null;
+  const fault = isSet ? faultOf({ schema }, stored[field]) : null;
+  // What the file has may be anything; it is shown as it stands there.
+  const shown = fault === null || typeof given === 'string' ? given : JSON.stringify(given);
   return {
     name: settingName(field),
-    value: valueSchema.parse((isSet ? stored[field] : schema.safeParse(undefined).data) ?? null),
+    value: valueSchema.parse(isSet ? shown : (usual ?? null)),
     is_set: isSet,
+    fault,
     commands: [...operations],
   };
 }

@@ -1,5 +1,6 @@
 // doctor and demo: is this machine ready, and what the product does on it.
 import { z } from 'zod';
+import { defaultEnvironment } from '../shared/policy-types.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatDuration } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
@@ -14,7 +15,7 @@ export const doctor = defineOperation({
   effect: 'read',
   place: 'front',
   positionals: [],
-  input: z.strictObject({ environment: environmentField.default('debian:12') }),
+  input: z.strictObject({ environment: environmentField.default(defaultEnvironment) }),
   output: z.object({
     ready: z.boolean(),
     checks: z.array(
@@ -52,7 +53,7 @@ export const demo = defineOperation({
   effect: 'write',
   place: 'front',
   positionals: [],
-  input: z.strictObject({ environment: environmentField.default('debian:12') }),
+  input: z.strictObject({ environment: environmentField.default(defaultEnvironment) }),
   output: z.object({
     accelerator: z.string(),
     reason: z.string(),
@@ -74,7 +75,7 @@ export const prepare = defineOperation({
   place: 'front',
   positionals: ['environment'],
   input: z.strictObject({
-    environment: environmentField.default('debian:12'),
+    environment: environmentField.default(defaultEnvironment),
     force: z.boolean().default(false).describe('Build the templates again'),
   }),
   output: z.object({

@@ -10,6 +10,8 @@ import { workspaceCreate } from './workspace-life.ts';
 export interface Setting {
   readonly field: string;
   readonly schema: z.ZodType;
+  /** What the first of its commands takes where nothing is set, as far as it is always the same */
+  readonly usual: unknown;
   /** Commands that take it */
   readonly operations: readonly string[];
 }
@@ -25,7 +27,9 @@ function collectSettings(): Map<string, Setting> {
     for (const field of definition.settings ?? []) {
       const schema = found.get(field)?.schema ?? definition.input.shape[field];
       if (schema === undefined) continue;
-      found.set(field, { field, schema, operations: [...(found.get(field)?.operations ?? []), definition.name] });
+      const usual = found.get(field)?.usual ?? definition.commandDefaults?.[field] ?? schema.safeParse(undefined).data;
+      const commands = [...(found.get(field)?.operations ?? []), definition.name];
+      found.set(field, { field, schema, usual, operations: commands });
     }
   }
   return found;
@@ -71,15 +75,19 @@ export function settingsFor(
   return values;
 }
 
-function checkSetting({ field, schema }: Pick<Setting, 'field' | 'schema'>, value: unknown, where: string): unknown {
+/** Why a stored value is none, or null. */
+export function faultOf({ schema }: Pick<Setting, 'schema'>, value: unknown): string | null {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return null;
   const [issue] = parsed.error.issues;
-  throw new PyroError(
-    'usage',
-    `${where}${settingName(field)}: ${issue === undefined ? 'wrong' : describeFault(issue)}`,
-    {
-      hint: `pyro config ${settingName(field)} VALUE sets it, pyro config --unset ${settingName(field)} takes it out`,
-    },
-  );
+  return issue === undefined ? 'it does not fit' : describeFault(issue);
+}
+
+function checkSetting({ field, schema }: Pick<Setting, 'field' | 'schema'>, value: unknown, where: string): unknown {
+  const fault = faultOf({ schema }, value);
+  if (fault === null) return schema.parse(value);
+  const name = settingName(field);
+  throw new PyroError('usage', `${where}${name}: ${fault}`, {
+    hint: `pyro config ${name} VALUE sets it, pyro config --unset ${name} takes it out`,
+  });
 }

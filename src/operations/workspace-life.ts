@@ -1,6 +1,7 @@
 // workspace.create, status, update, reset: the life of a workspace.
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { defaultEnvironment } from '../shared/policy-types.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
@@ -76,7 +77,7 @@ export const workspaceCreate = defineOperation({
   },
   hostPathFields: ['seed_path', 'secrets'],
   pipedFields: ['secrets'],
-  commandDefaults: { wait_seconds: 3600 },
+  commandDefaults: { wait_seconds: 3600, environment: defaultEnvironment },
   settings: ['environment', 'vcpu_count', 'mem_mib', 'disk_mib', 'ttl_seconds', 'network_policy', 'package_sources'],
   short: 'create',
   takesCheckout: true,

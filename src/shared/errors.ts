@@ -88,7 +88,7 @@ export function systemCodeOf(error: unknown): string | undefined {
 
 /** Host conditions that a user can mend, met in the middle of any work. */
 function fromSystemError(error: unknown): PyroError | undefined {
-  const path = error instanceof Error && 'path' in error ? String(error.path) : 'the file system';
+  const path = error instanceof Error && 'path' in error ? wantedPath(String(error.path)) : 'the file system';
   switch (systemCodeOf(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -108,6 +108,11 @@ function fromSystemError(error: unknown): PyroError | undefined {
     default:
       return undefined;
   }
+}
+
+/** The name that a file was to have: what is written stands under a temporary one first. */
+function wantedPath(path: string): string {
+  return path.replace(/\.partial-[0-9a-f]{12}(?=\/|$)/, '');
 }
 
 /** True for a write that failed since the disk, or the user's share of it, is full. */

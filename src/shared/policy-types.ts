@@ -1,5 +1,8 @@
 // What a caller may name of the host, and where its project lies: decided by the front, kept by the engine.
 
+/** What workspaces are made from that name no environment */
+export const defaultEnvironment = 'debian:12';
+
 /** `any`: a person at the command line. Otherwise the folders at and below which paths may lie, absolute. */
 export type HostPathPolicy = 'any' | { readonly folders: readonly string[] };
 

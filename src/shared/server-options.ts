@@ -1,6 +1,6 @@
 // What `pyro mcp serve` takes: one schema for the command line, the server and the commands that connect chat hosts.
 import { z } from 'zod';
-import { networkCeilings, packageSourceKinds, wayOutOf } from './policy-types.ts';
+import { defaultEnvironment, networkCeilings, packageSourceKinds, wayOutOf } from './policy-types.ts';
 
 export const modeNames = ['repro-fix', 'inspect', 'cold-start', 'review-eval'] as const;
 
@@ -26,7 +26,7 @@ export const serverOptionsSchema = z
     environment: z
       .string()
       .min(1)
-      .default('debian:12')
+      .default(defaultEnvironment)
       .describe('Environment of calls that name none; auto chooses by the lock files of the project'),
     network_policy: z
       .enum(networkCeilings)

@@ -1,8 +1,8 @@
 // config.json: defaults of this user, by the names of the fields that they are for.
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isNoRoom, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { writeJson } from './files.ts';
 import { locatePaths } from './paths.ts';
 
@@ -37,5 +37,15 @@ export async function readSettings(): Promise<Settings> {
 }
 
 export async function writeSettings(settings: Settings): Promise<void> {
-  await writeJson(settingsPath(), settings);
+  const path = settingsPath();
+  try {
+    await writeJson(path, settings);
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === undefined || isNoRoom(error)) throw error;
+    throw new PyroError('path_not_writable', `${path} cannot be written: ${code}`, {
+      hint: `make ${dirname(path)} a folder that you may write to; PYRO_HOME=/some/folder moves everything that pyro writes`,
+      cause: error,
+    });
+  }
 }

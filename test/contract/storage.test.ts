@@ -99,12 +99,36 @@ it('config sets defaults that commands take, and tells a value that is none', as
   const refused = await pyro(['run', 'debian:12', '--', 'true'], { env });
   expect(refused.exitCode).toBe(2);
   expect(refused.stderr).toContain(`${file}: vcpu-count: `);
+  const listed = await pyro(['config'], { env });
+  expect(listed.exitCode).toBe(0);
+  expect(listed.stdout.toString('utf8')).toMatch(/^vcpu-count +99 +wrong /m);
+  expect(listed.stdout.toString('utf8')).toMatch(/^vcpu-count: at most 8; pyro config vcpu-count VALUE/m);
+  writeFileSync(file, '{"mem_mib": ["a"], "memory": 5}');
+  expect((await pyro(['config'], { env })).stdout.toString('utf8')).toMatch(
+    /^mem-mib +\["a"\] +wrong [\s\S]*^memory: there is no such setting$/m,
+  );
   writeFileSync(file, '{"vcpu_count": ');
   expect((await pyro(['config'], { env })).stderr).toContain(`${file} cannot be read`);
   rmSync(file);
   expect((await pyro(['config', '--unset', 'mem-mib'], { env })).stdout.toString('utf8')).toMatch(
     /mem-mib +1024 +default/,
   );
+});
+
+it('config shows what holds where nothing is set', async () => {
+  const shown = (await pyro(['config'], { env })).stdout.toString('utf8');
+  expect(shown).toMatch(/^environment +debian:12 +default /m);
+  expect(shown).toMatch(/^timeout-seconds +30, none at a terminal +default /m);
+});
+
+it('a setting that cannot be written is told with the name of the file', async () => {
+  const blocked = join(home, 'blocked');
+  mkdirSync(blocked);
+  writeFileSync(join(blocked, 'config'), '');
+  const { exitCode, stderr } = await pyro(['config', 'mem-mib', '2048'], { env: { PYRO_HOME: blocked } });
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(`${blocked}/config/config.json cannot be written: `);
+  expect(stderr).toContain(`make ${blocked}/config a folder`);
 });
 
 it('tables fit the terminal', () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { collectDiff, type DiffRequest } from '../../../src/changes/diff.ts';
-import { summarizeChanges } from '../../../src/changes/summary.ts';
+import { countLines } from '../../../src/changes/diff-types.ts';
 import {
   FakeGuestFiles,
   type FakeNode,
@@ -277,21 +277,20 @@ describe('collectDiff', () => {
   });
 });
 
-describe('summarizeChanges', () => {
-  it('counts lines, and large files without reading them into Git', async () => {
-    const large = Buffer.alloc(17 * 1024 * 1024, 'x\n');
-    const before = treeOf({ a: file('1\n2\n'), large: file(large), touched: file(large) });
-    const after = treeOf({
-      a: file('1\n3\n4\n'),
-      large: file(Buffer.concat([large, Buffer.from('y')])),
-      touched: file(large, 0o755),
-    });
-    const numbers = await summarizeChanges(new FakeGuestFiles(before, after), { workFolder: work }, context);
-    expect(numbers).toMatchObject({ file_count: 3, additions: 2, deletions: 1 });
-    expect(numbers.files.map(({ path, status, additions }) => [path, status, additions])).toEqual([
-      ['a', 'modified', 2],
-      ['large', 'modified', null],
-      ['touched', 'mode_changed', null],
-    ]);
+it('counts lines of a list, and large files without reading them into Git', async () => {
+  const large = Buffer.alloc(17 * 1024 * 1024, 'x\n');
+  const before = treeOf({ a: file('1\n2\n'), large: file(large), touched: file(large) });
+  const after = treeOf({
+    a: file('1\n3\n4\n'),
+    large: file(Buffer.concat([large, Buffer.from('y')])),
+    touched: file(large, 0o755),
   });
+  const request = { workFolder: work, isStatOnly: true };
+  await using diff = await collectDiff(new FakeGuestFiles(before, after), request, context);
+  expect(countLines(diff.entries)).toEqual({ additions: 2, deletions: 1 });
+  expect(diff.entries.map(({ path, status, additions }) => [path, status, additions])).toEqual([
+    ['a', 'modified', 2],
+    ['large', 'modified', null],
+    ['touched', 'mode_changed', null],
+  ]);
 });
