@@ -214,6 +214,7 @@ export const workspaceLogs = defineOperation({
   examples: [
     { why: 'What was run', command: 'pyro workspace logs 6f1e538c0e71' },
     { why: 'The output of command 3', command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --stream stdout' },
+    { why: 'The newest command that runs, else the newest, until it ends or Ctrl-C', command: 'pyro logs -f' },
     {
       why: 'All of it, and what comes, as it was written',
       command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --follow',

@@ -102,8 +102,14 @@ describe('workspace exec', () => {
     expect(exitCode).toBe(130);
     const [, ...words] = (/follow it with: (.*)$/m.exec(stderr)?.[1] ?? '').split(' ');
     const following = pyro(words);
+    const unnamed = pyro(['logs', id, '-f', '--stream', 'stdout']);
     await pyro(['workspace', 'exec', id, '--', 'touch /tmp/go']);
     const followed = await following;
+    const found = await unnamed;
+    expect(found.stdout.toString('utf8')).toBe('one\ntwo\n');
+    expect(found.stderr).toMatch(
+      /^\[logs\] command \d+(?:, the newest of 2)?: trap .*\n\[logs\] command \d+ ended with exit code 5/,
+    );
     expect(followed.stdout.toString('utf8')).toBe('one\ntwo\n');
     expect(followed.stderr).toMatch(/\[logs\] command \d+ ended with exit code 5/);
   });
