@@ -39,6 +39,13 @@ async function run(): Promise<number> {
     const { executeServer } = await import('./cli/servers.ts');
     return await executeServer(argv, servers);
   }
+  if (argv[0] === '__complete') {
+    const { knownNames, nameLines } = await import('./engine/known-names.ts');
+    // In the middle of somebody's typing there is no place for an error.
+    const names = await knownNames(argv[1] ?? '', argv.slice(2), process.cwd()).catch(() => []);
+    process.stdout.write(nameLines(names));
+    return 0;
+  }
   const { execute } = await import('./cli/execute.ts');
   return await execute(argv, version, servers);
 }

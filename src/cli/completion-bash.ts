@@ -18,10 +18,10 @@ export function bashScript(tree: readonly CompletionCommand[]): string {
     ({ at, values: words }) => `    ${singleQuoted(at)}) values='${words.join(' ')}' ;;\n`,
   );
   return `# Completion of pyro for bash, made by: pyro completion bash
-${lookupFunctions(cases, values)}
+${lookupFunctions(cases, values, tree)}
 _pyro() {
-  local path='' option='' values='' commands flags valued word current glue='' i position=0
-  local -a words=()
+  local path='' option='' values='' kind='' commands flags valued word current glue='' i position=0
+  local -a words=() given=() names=()
   COMPREPLY=()
   # Bash breaks words at : and =, which belong to names of images, to K=V and to --option=value.
   for ((i = 1; i <= COMP_CWORD; i++)); do
@@ -48,18 +48,39 @@ _pyro() {
       _pyro_command "$path"
     else
       position=$((position + 1))
+      given+=("$word")
     fi
   done
   if [[ -n $option ]]; then
     _pyro_values "$path $option"
+    _pyro_kind "$path $option"
   elif [[ $current == -* ]]; then
     values=$flags
   elif [[ -n $commands ]]; then
     values=$commands
   else
     _pyro_values "$path $position"
+    _pyro_kind "$path $position"
   fi
   mapfile -t COMPREPLY < <(compgen -W "$values" -- "$current")
+  if [[ -n $kind ]]; then
+    mapfile -t names < <("\${COMP_WORDS[0]}" __complete "$kind" "\${given[@]}" 2>/dev/null)
+    for word in "\${names[@]}"; do
+      word=\${word%%$'\t'*}
+      if [[ $word == "$current"* ]]; then COMPREPLY+=("$(printf %q "$word")"); fi
+    done
+    if [[ $kind == place ]]; then
+      compopt -o nospace 2>/dev/null || true
+      if [[ -z $current ]]; then mapfile -t -O "\${#COMPREPLY[@]}" COMPREPLY < <(compgen -f); fi
+    else
+      compopt +o default 2>/dev/null || true
+    fi
+  fi
+  # What stands before the last colon is a word of its own to bash.
+  if [[ $current == *:* && \${COMP_WORDBREAKS-:} == *:* ]]; then
+    word=\${current%"\${current##*:}"}
+    COMPREPLY=("\${COMPREPLY[@]#"$word"}")
+  fi
 }
 complete -o default -F _pyro pyro
 `;

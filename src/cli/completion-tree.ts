@@ -7,8 +7,32 @@ export interface CompletionCommand {
   readonly commands: readonly Described[];
   readonly options: readonly CompletionOption[];
   /** Values of each argument by position; empty where any word may stand */
-  readonly positionals: readonly (readonly string[])[];
+  readonly positionals: readonly CompletionArgument[];
 }
+
+export interface CompletionArgument {
+  readonly values: readonly string[];
+  /** What is looked up when it is completed: names of things that are there now */
+  readonly kind: NameKind | undefined;
+  /** True where all further words are such ones too */
+  readonly isSeveral: boolean;
+}
+
+/** What `pyro __complete` knows names of, by the name of the argument or option that takes one */
+const kinds = {
+  workspace: 'workspace',
+  environment: 'environment',
+  sequence: 'sequence',
+  base: 'snapshot',
+  snapshot: 'snapshot',
+  'snapshot-name': 'snapshot',
+  'service-name': 'service',
+  'shell-id': 'shell',
+  source: 'place',
+  target: 'place',
+} as const;
+export type NameKind = (typeof kinds)[keyof typeof kinds];
+const kindOf = new Map<string, NameKind>(Object.entries(kinds));
 
 export interface Described {
   readonly name: string;
@@ -20,6 +44,7 @@ export interface CompletionOption extends Described {
   readonly short: string | undefined;
   readonly takesValue: boolean;
   readonly values: readonly string[];
+  readonly kind: NameKind | undefined;
 }
 
 /** The program and everything below it, parents first. */
@@ -35,8 +60,13 @@ export function completionTree(command: Command, path = ''): CompletionCommand[]
       summary: oneLine(option.description),
       takesValue: option.required || option.optional,
       values: option.argChoices ?? [],
+      kind: option.argChoices === undefined && option.required ? kindOf.get(option.name()) : undefined,
     })),
-    positionals: command.registeredArguments.map(({ argChoices }) => argChoices ?? []),
+    positionals: command.registeredArguments.map((argument) => ({
+      values: argument.argChoices ?? [],
+      kind: argument.argChoices === undefined ? kindOf.get(argument.name()) : undefined,
+      isSeveral: argument.variadic,
+    })),
   };
   return [node, ...below.flatMap((each) => completionTree(each, path === '' ? each.name() : `${path} ${each.name()}`))];
 }
@@ -59,17 +89,36 @@ export function knownValues(tree: readonly CompletionCommand[]): { at: string; v
   return tree
     .flatMap(({ path, options, positionals }) => [
       ...options.flatMap((option) => flagsOf(option).map((flag) => ({ at: `${path} ${flag}`, values: option.values }))),
-      ...positionals.map((values, index) => ({ at: `${path} ${index}`, values })),
+      ...positionals.map(({ values }, index) => ({ at: `${path} ${index}`, values })),
     ])
     .filter(({ values }) => values.length > 0);
+}
+
+/** Where a name of something that is there may stand, as pattern of `case`: `'logs --sequence'`, `'rm '*` for many words. */
+export function knownKinds(tree: readonly CompletionCommand[]): { pattern: string; kind: NameKind }[] {
+  const all = tree.flatMap(({ path, options, positionals }) => [
+    ...options.flatMap((option) =>
+      flagsOf(option).map((flag) => ({ pattern: singleQuoted(`${path} ${flag}`), kind: option.kind })),
+    ),
+    ...positionals.map(({ kind, isSeveral }, index) => ({
+      pattern: isSeveral ? `${singleQuoted(`${path} `)}[0-9]*` : singleQuoted(`${path} ${index}`),
+      kind,
+    })),
+  ]);
+  return all.flatMap(({ pattern, kind }) => (kind === undefined ? [] : [{ pattern, kind }]));
 }
 
 function oneLine(text: string): string {
   return text.split('\n')[0]?.trim() ?? '';
 }
 
-/** The two functions that both scripts look words up with, from the branches of their `case`. */
-export function lookupFunctions(commands: readonly string[], values: readonly string[]): string {
+/** The functions that both scripts look words up with, from the branches of their `case`. */
+export function lookupFunctions(
+  commands: readonly string[],
+  values: readonly string[],
+  tree: readonly CompletionCommand[],
+): string {
+  const branches = knownKinds(tree).map(({ pattern, kind }) => `    ${pattern}) kind=${kind} ;;\n`);
   return `_pyro_command() {
   case $1 in
 ${commands.join('')}  esac
@@ -77,5 +126,9 @@ ${commands.join('')}  esac
 _pyro_values() {
   case $1 in
 ${values.join('')}  esac
+}
+_pyro_kind() {
+  case $1 in
+${branches.join('')}  esac
 }`;
 }

@@ -22,10 +22,10 @@ export function zshScript(tree: readonly CompletionCommand[]): string {
   );
   return `#compdef pyro
 # Completion of pyro for zsh, made by: pyro completion zsh
-${lookupFunctions(cases, values)}
+${lookupFunctions(cases, values, tree)}
 _pyro() {
-  local at='' option='' word
-  local -a commands flags valued values
+  local at='' option='' kind='' word
+  local -a commands flags valued values given names abouts
   integer position=0
   _pyro_command ''
   for word in "\${(@)words[2,CURRENT-1]}"; do
@@ -42,10 +42,12 @@ _pyro() {
       _pyro_command "$at"
     else
       position+=1
+      given+=("\${(Q)word}")
     fi
   done
   if [[ -n $option ]]; then
     _pyro_values "$at $option"
+    _pyro_kind "$at $option"
   elif [[ \${words[CURRENT]} == -* ]]; then
     _describe -o option flags
     return
@@ -54,6 +56,21 @@ _pyro() {
     return
   else
     _pyro_values "$at $position"
+    _pyro_kind "$at $position"
+  fi
+  if [[ -n $kind ]]; then
+    for word in "\${(@f)$("\${(Q)words[1]}" __complete $kind "\${given[@]}" 2>/dev/null)}"; do
+      if [[ -z $word ]]; then continue; fi
+      names+=("\${word%%$'\t'*}")
+      abouts+=("\${word%%$'\t'*}  \${word#*$'\t'}")
+    done
+    if [[ $kind == place ]]; then
+      compadd -S '' -l -d abouts -a names
+      _files
+    else
+      compadd -l -d abouts -a names
+    fi
+    return
   fi
   if (( \${#values} )); then compadd -- "\${values[@]}"; else _files; fi
 }

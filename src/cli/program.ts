@@ -15,7 +15,9 @@ export function createProgram(version: string, rest: readonly string[], onCall: 
       groupItems: (_all, shown, groupOf) => inOrder(shown, groupOf),
     })
     .commandsGroup(restOfCommands)
-    .addHelpCommand(new Command('help [command]').description('Show the help of a command').helpGroup(restOfCommands))
+    .addHelpCommand(
+      new Command('help').argument('[command]').description('Show the help of a command').helpGroup(restOfCommands),
+    )
     .addOption(jsonOption().hideHelp());
   const commands = operations.filter(({ definition }) => definition.isToolOnly !== true);
   for (const operation of commands) {
