@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { stat, statfs } from 'node:fs/promises';
 import type { GuestFiles } from '../agent/file-types.ts';
 import { mebibyte } from '../shared/units.ts';
+import { tellStep, withMeter } from './change-progress.ts';
 import { entriesOf } from './diff-entries.ts';
 import { type DiffResult, summarize } from './diff-types.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
@@ -62,10 +63,12 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
   const settings = await describeContents(lab, imported);
   const options = [...treeOptions, hasSwap(imported) ? '--no-renames' : '--find-renames=50%'];
   const listing = ['-z', '--raw', '--numstat', '--no-abbrev'];
+  tellStep(context, 'comparing');
   const raw = await lab.compare(['diff-tree', ...options, ...listing, beforeRef, afterRef], { settings });
   let patch: DiffResult['patch'];
   if (!isStatOnly) {
     const file = lab.file('changes.patch');
+    tellStep(context, 'making the patch');
     await lab.run(['diff-tree', ...options, ...patchOptions, beforeRef, afterRef], {
       settings,
       outputFile: 'changes.patch',
@@ -112,6 +115,7 @@ export async function importChanges(
   const narrowed = { excludedNames, ...(below.length === 0 ? {} : { below }) };
   const { workFolder, hasIgnored = false, longestPlain } = request;
   const survey = { workFolder, hasIgnored, longestPlain };
+  tellStep(context, 'looking at what changed');
   const { listed, ignored } = await surveyChanges(lab, files, narrowed, survey, context);
   const isWanted = (path: Buffer): boolean => isBelow(path, below) && !ignored.has(pathKey(path));
   const largest = limits === undefined ? undefined : largestWithin(wanted(listed, below), ignored, limits);
@@ -125,8 +129,16 @@ export async function importChanges(
     },
     { signal: context.signal },
   );
+  const read = wanted(listed, below).filter(
+    ({ key, before, after }) =>
+      !ignored.has(key) && Math.max(before?.size ?? 0, after?.size ?? 0) <= (largest ?? Infinity),
+  );
   const maxContentBytes = request.maxContentBytes ?? (await roomIn(lab.folder));
-  const imported = await importTrees(lab, changes, { sides: 'both', maxContentBytes, isWanted });
+  const imported = await importTrees(lab, withMeter(changes, read, context), {
+    sides: 'both',
+    maxContentBytes,
+    isWanted,
+  });
   return { imported, ignored: countIgnored(wanted(listed, below), ignored) };
 }
 

@@ -4,7 +4,7 @@ import { type FrontContext, invokeOperation } from '../daemon/client.ts';
 import { PyroError } from '../shared/errors.ts';
 import { visibleLines } from '../shared/visible.ts';
 import type { CommandCall } from './command.ts';
-import type { ProgressPrinter } from './print.ts';
+import type { ProgressPrinter } from './progress-printer.ts';
 
 type Input = Readonly<Record<string, unknown>>;
 

@@ -17,15 +17,9 @@ import { inOptionWords, optionNames, withOptionNames } from './option-names.ts';
 import { type NextPage, printPages, wantsAllPages } from './pages.ts';
 import { exitUsage, parseArguments } from './parse.ts';
 import { readPipedValues } from './piped-values.ts';
-import {
-  createProgressPrinter,
-  type ProgressPrinter,
-  printCommand,
-  printError,
-  printJson,
-  printNote,
-} from './print.ts';
+import { printCommand, printError, printJson, printNote } from './print.ts';
 import { createProgram, groupCommands } from './program.ts';
+import { createProgressPrinter, type ProgressPrinter } from './progress-printer.ts';
 import { addServers } from './server-program.ts';
 import type { Servers } from './servers.ts';
 
@@ -51,7 +45,7 @@ export async function execute(argv: readonly string[], version: string, servers:
 }
 
 async function callOperation(call: CommandCall, interrupts: Interrupts): Promise<number> {
-  const progress = createProgressPrinter();
+  const progress = createProgressPrinter(call.isQuiet);
   try {
     if (call.several.length > 0) return await callEach(call, interrupts, progress);
     const { exitCode, print } = await callOnce(call, interrupts, progress);

@@ -82,6 +82,7 @@ export const frameSchema = z.union([
       message: z.string(),
       doneBytes: z.number().exactOptional(),
       totalBytes: z.number().exactOptional(),
+      isPassing: z.boolean().exactOptional(),
     }),
   }),
   z.object({ output: z.record(z.string(), z.unknown()) }),

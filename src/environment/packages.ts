@@ -99,8 +99,10 @@ async function bootstrap({ packages, finish, sources, tar, signal, onProgress }:
       env: { TMPDIR: work },
       onStderr: byLine((line) => {
         const words = line.startsWith('I: ') ? line.slice(3) : '';
-        const message = steps.find(([pattern]) => pattern.test(words))?.[1];
-        if (message !== undefined) onProgress({ phase: 'packages', message });
+        const index = steps.findIndex(([pattern]) => pattern.test(words));
+        const message = steps[index]?.[1];
+        if (message === undefined) return;
+        onProgress({ phase: 'packages', message: `${message} (step ${index + 1} of ${steps.length})` });
       }),
     });
   } catch (error) {

@@ -104,6 +104,7 @@ export const envPull = defineOperation({
   run: async ({ engine, signal, onProgress }, { environment, source }) => ({
     ...(await engine.pullEnvironment(environment, source, { signal, onProgress })),
   }),
+  ids: ({ name }) => [name],
   render: (output) => {
     const words = {
       pulled: 'pulled',
@@ -111,7 +112,7 @@ export const envPull = defineOperation({
       up_to_date: 'up to date',
       changed: `changed, was ${output.previous_digest}`,
     };
-    return `${output.name}: ${words[output.outcome]}, ${formatBytes(output.image_bytes)}, ${output.digest}\n`;
+    return `${output.name}: ${words[output.outcome]}, ${formatBytes(output.image_bytes)}, ${output.digest.slice(0, 19)}\n`;
   },
 });
 

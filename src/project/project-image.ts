@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isPyroError, PyroError } from '../shared/errors.ts';
-import type { OnProgress } from '../shared/progress.ts';
+import { createMeter, type OnProgress } from '../shared/progress.ts';
 import { formatCount } from '../shared/units.ts';
 import { syncFile, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
@@ -72,17 +72,15 @@ async function tryPrepare(
   });
   const other = await findProjectImage(store, key);
   if (other !== undefined) return await reuse(store, other, seed, request);
-  onProgress({
-    phase: 'seed',
-    message: `packing ${formatCount(seed.items.size, 'entry', 'entries')} of ${request.path}`,
-  });
+  const message = `packing ${formatCount(seed.items.size, 'entry', 'entries')} of ${request.path}`;
+  onProgress({ phase: 'seed', message });
   const draft = temporaryName(join(store.root, key));
   await makeFolder(draft);
   try {
     const file = join(draft, 'image');
     const summary = summarize(seed, request);
     const stamp = seedStamp(seed, key);
-    const counts = await build(seed, draft, file, context);
+    const counts = await build(seed, draft, file, message, context);
     // From here on the second reading stands for the first, whose memory a big project needs back.
     const again = await readSeed(request, signal);
     if (seedStamp(again, await projectKey(again)) !== stamp) return undefined;
@@ -130,7 +128,14 @@ interface Built {
   readonly summary: Partial<SeedSummary>;
 }
 
-async function build(seed: Seed, draft: string, file: string, { signal }: PrepareContext): Promise<Built> {
+async function build(
+  seed: Seed,
+  draft: string,
+  file: string,
+  message: string,
+  context: PrepareContext,
+): Promise<Built> {
+  const { signal, onProgress } = context;
   if (seed.mode === 'tar_archive') return await buildFromArchive(seed, file, signal);
   let size = 0;
   for (const item of seed.items.values()) size += item.size;
@@ -144,7 +149,11 @@ async function build(seed: Seed, draft: string, file: string, { signal }: Prepar
     { folder: tree, paths: await listGitPaths(tree, '') },
   ];
   const tar = await startTar(sets, signal);
-  const [packed, written] = await Promise.allSettled([tar.done, writeImage(tar.stdout, file, signal)]);
+  const tell = createMeter(onProgress, { phase: 'seed', message, totalBytes: size });
+  const writing = writeImage(tar.stdout, file, signal);
+  // It flows since the image is written; whoever only counts neither starts nor holds it.
+  tar.stdout.on('data', (chunk: Buffer) => tell(chunk.length));
+  const [packed, written] = await Promise.allSettled([tar.done, writing]);
   // What tar met is the cause of what sqfstar then says.
   if (packed.status === 'rejected') throw packed.reason;
   if (written.status === 'fulfilled' || packed.value.exitCode < 128) checkTar(packed.value);

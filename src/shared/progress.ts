@@ -9,6 +9,8 @@ export interface Progress {
   readonly doneBytes?: number;
   /** Whole work, `bytes` */
   readonly totalBytes?: number;
+  /** True for what is worth no line of a log: it is shown where the line can be taken away again */
+  readonly isPassing?: boolean;
 }
 
 export type OnProgress = (progress: Progress) => void;

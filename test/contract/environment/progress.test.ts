@@ -43,10 +43,25 @@ describe.skipIf(registryMissing !== undefined)(
       ]);
     });
 
+    it('is nothing with --quiet, and lines without orders to the terminal with NO_COLOR', async () => {
+      const pull = `${executable} env pull ${registry.host}/image`;
+      const quiet = await pyro(['env', 'pull', '--quiet', `${registry.host}/image`], {
+        env: { PYRO_HOME: join(home, 'quiet') },
+      });
+      expect(quiet).toMatchObject({ exitCode: 0, stderr: '' });
+      expect(quiet.stdout.toString('utf8')).toBe(`${registry.host}/image\n`);
+      const command = `NO_COLOR=1 PYRO_HOME=${join(home, 'plain')} ${pull}`;
+      const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
+      expect(stdout).toContain('[download] downloading 2 layers\r\n');
+      expect(stdout).not.toContain('\u001b');
+    });
+
     it('is one line with bytes and percent on a terminal', () => {
       const command = `PYRO_HOME=${join(home, 'terminal')} ${executable} env pull ${registry.host}/image`;
       const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
-      const shown = stdout.split('\r\u001b[K').map((line) => line.trimEnd());
+      const shown = stdout
+        .split('\r\u001b[J')
+        .map((line) => line.replaceAll('\u001b[?7l', '').replaceAll('\u001b[?7h\r', '').trimEnd());
       expect(shown).toContainEqual(
         expect.stringMatching(/^downloading 2 layers: [\d.]+ (?:[KM]i)?B of 3\.8 MiB \(\d+ %\)$/),
       );
