@@ -63,10 +63,16 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
 
 async function printInterrupted(interrupts: Interrupts, json: boolean): Promise<void> {
   const left = interrupts.leftRunning();
-  if (left !== undefined && !json) printNote(`[detached] the command goes on; follow it with: ${left}\n`);
+  if (left !== undefined && !json)
+    printNote(overInterrupt(`[detached] the command goes on; follow it with: ${left}\n`));
   if (!json) return;
   const hint = left === undefined ? {} : { hint: `the command goes on; follow it with: ${left}` };
   await printError(new PyroError('cancelled', left === undefined ? 'interrupted' : 'detached', hint), true);
+}
+
+/** A terminal has shown the ^C where the cursor stood. */
+function overInterrupt(note: string): string {
+  return process.stderr.isTTY && note !== '' ? `\r${note}` : note;
 }
 
 interface Finished {
@@ -102,7 +108,11 @@ async function callOnce(given: CommandCall, interrupts: Interrupts, progress: Pr
   if (call.follows) {
     if (json) throw new PyroError('usage', '--follow shows output as it comes, not JSON');
     const last = await followOperation(operation, input, { ...context, io: createOutputIo(interrupts, progress.end) });
-    return { exitCode: 0, output: undefined, print: async () => printNote(last) };
+    return {
+      exitCode: 0,
+      output: undefined,
+      print: async () => printNote(interrupts.wasInterrupted() ? overInterrupt(last) : last),
+    };
   }
   if (!(await mayGoOn(call, input, context, progress)))
     return { exitCode: 1, output: undefined, print: async () => printNote('nothing was done\n') };

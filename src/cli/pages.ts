@@ -1,8 +1,12 @@
 // A result whose text comes in pages: all of them are printed one after the other, and never held together.
 import type { Outcome } from '../operations/define.ts';
 import { PyroError } from '../shared/errors.ts';
+import { writeTo } from '../shared/write-to.ts';
+import { readVariable } from '../system/environment-variables.ts';
 import type { CommandCall } from './command.ts';
-import { printCommand, write } from './print.ts';
+import { openPager } from './pager.ts';
+import { PatchView } from './patch-view.ts';
+import { printCommand, printNote, write } from './print.ts';
 
 /** Gives the page at a cursor. */
 export type NextPage = (cursor: string) => Promise<Outcome>;
@@ -22,6 +26,11 @@ export async function printPages(
   const { pages } = call.operation.definition;
   if (pages === undefined) throw new Error(`${call.operation.definition.name} has no pages`);
   const texts = textsOf(first, pages, nextPage);
+  if (!call.json && pages.isPatch === true && process.stdout.isTTY && first.output[pages.text] !== '') {
+    await showPatch(texts, signal);
+    printNote(first.command().stderr ?? '');
+    return;
+  }
   if (!call.json) {
     await printCommand(first.command(), signal);
     // The first one stands in the command's own text.
@@ -35,6 +44,18 @@ export async function printPages(
   await write(head, signal);
   for await (const text of texts) await write(JSON.stringify(text).slice(1, -1), signal);
   await write(`${tail}\n`, signal);
+}
+
+async function showPatch(texts: AsyncIterable<string>, signal: AbortSignal): Promise<void> {
+  const view = new PatchView(readVariable('NO_COLOR') === undefined);
+  const pager = await openPager();
+  try {
+    for await (const text of texts) await writeTo(pager.sink, view.take(text), signal);
+    await writeTo(pager.sink, view.end(), signal);
+  } finally {
+    // The terminal belongs to the pager until the person has left it.
+    await pager.end();
+  }
 }
 
 async function* textsOf(

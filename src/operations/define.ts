@@ -34,6 +34,8 @@ export interface PagedResult {
   readonly cursor: string;
   readonly next: string;
   readonly single: readonly string[];
+  /** True for a patch: a terminal gets it in colours, in the person's pager, without the bytes of binary files */
+  readonly isPatch?: boolean;
 }
 
 export type Profile = 'vm-run' | 'workspace-core' | 'workspace-full';

@@ -1,6 +1,6 @@
 // env.*: the catalogue of environments and their local cache.
 import { z } from 'zod';
-import { formatTable } from '../shared/table.ts';
+import { formatFacts, formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { environmentField } from './scalars.ts';
@@ -62,17 +62,20 @@ export const envInspect = defineOperation({
   }),
   examples: [{ why: 'Where debian:12 came from', command: 'pyro env inspect debian:12' }],
   run: async ({ engine }, { environment }) => ({ ...(await engine.inspectEnvironment(environment)) }),
-  render: (output) =>
-    `${formatTable([
-      ['name', output.name],
-      ['reference', output.reference],
-      ['cached', output.installed ? `yes, from ${output.source}` : `no; get it with: pyro env pull ${output.name}`],
-      ['digest', output.digest ?? '-'],
-      ['size', output.image_bytes === null ? '-' : formatBytes(output.image_bytes)],
-      ['working dir', output.working_dir || '/'],
-      ['user', output.user || 'root'],
-      ['packages', output.packages.join(' ') || '-'],
-    ])}\n`,
+  render: (output, width) =>
+    `${formatFacts(
+      [
+        ['name', output.name],
+        ['reference', output.reference],
+        ['cached', output.installed ? `yes, from ${output.source}` : `no; get it with: pyro env pull ${output.name}`],
+        ['digest', output.digest ?? '-'],
+        ['size', output.image_bytes === null ? '-' : formatBytes(output.image_bytes)],
+        ['working dir', output.working_dir || '/'],
+        ['user', output.user || 'root'],
+        ['packages', output.packages.join(' ') || '-'],
+      ],
+      width,
+    )}\n`,
 });
 
 export const envPull = defineOperation({

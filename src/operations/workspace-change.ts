@@ -77,7 +77,7 @@ export const workspaceDiff = defineOperation({
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, resultChars: 200_000, silentFields: ['workspace_id', 'base'] },
   commandDefaults: { max_bytes: 4_194_304, entry_limit: 100_000, max_file_bytes: 0 },
-  pages: { text: 'patch', cursor: 'cursor', next: 'next_cursor', single: ['cursor', 'max_bytes'] },
+  pages: { text: 'patch', cursor: 'cursor', next: 'next_cursor', single: ['cursor', 'max_bytes'], isPatch: true },
   short: 'diff',
   findsWorkspace: true,
   positionals: ['workspace_id', 'path'],

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
 import { defaultEnvironment } from '../shared/policy-types.ts';
-import { formatTable } from '../shared/table.ts';
+import { formatFacts } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { changedText, createdText } from './model-texts.ts';
@@ -21,7 +21,11 @@ import {
 const nameField = z.string().min(1).max(120).describe('Name for people, need not be unique');
 const labelsField = mapField('Labels', { task: '42' });
 
-function describe(workspace: WorkspaceOutput, more: readonly (readonly string[])[] = []): string {
+function describe(
+  workspace: WorkspaceOutput,
+  width: number | undefined,
+  more: readonly (readonly string[])[] = [],
+): string {
   const seed = workspace.workspace_seed;
   const from = seed.seed_path === null ? 'empty' : `${seed.mode} ${seed.seed_path} (${seed.origin_kind})`;
   const details = [
@@ -34,23 +38,26 @@ function describe(workspace: WorkspaceOutput, more: readonly (readonly string[])
     ...Object.entries(seed.left_out).flatMap(([what, count]) => (count > 0 ? [`left out ${what}: ${count}`] : [])),
   ];
   const labels = Object.entries(workspace.labels).map(([key, value]) => `${key}=${value}`);
-  return `${formatTable([
-    ['workspace', workspace.workspace_id],
-    ...(workspace.name === null ? [] : [['name', workspace.name]]),
-    ...(labels.length === 0 ? [] : [['labels', labels.join(' ')]]),
-    ['state', workspace.state + (workspace.stop_reason === null ? '' : ` (${workspace.stop_reason})`)],
-    ['environment', `${workspace.environment} ${workspace.environment_version.slice(0, 19)}`],
-    ['size', `${workspace.vcpu_count} CPU, ${workspace.mem_mib} MiB memory, ${workspace.disk_mib} MiB disk`],
-    ['network', workspace.network_policy],
-    ...(workspace.package_sources === 'none' ? [] : [['package sources', workspace.package_sources]]),
-    ['seed', [from, ...details].join(', ')],
-    ['path', workspace.workspace_path],
-    ['idle limit', workspace.ttl_seconds === 0 ? 'none' : `${workspace.ttl_seconds} s`],
-    ['commands', String(workspace.command_count)],
-    ['resets', String(workspace.reset_count)],
-    ...(workspace.restarted ? [['restarted', 'yes, from its disk']] : []),
-    ...more,
-  ])}\n`;
+  return `${formatFacts(
+    [
+      ['workspace', workspace.workspace_id],
+      ...(workspace.name === null ? [] : [['name', workspace.name]]),
+      ...(labels.length === 0 ? [] : [['labels', labels.join(' ')]]),
+      ['state', workspace.state + (workspace.stop_reason === null ? '' : ` (${workspace.stop_reason})`)],
+      ['environment', `${workspace.environment} ${workspace.environment_version.slice(0, 19)}`],
+      ['size', `${workspace.vcpu_count} CPU, ${workspace.mem_mib} MiB memory, ${workspace.disk_mib} MiB disk`],
+      ['network', workspace.network_policy],
+      ...(workspace.package_sources === 'none' ? [] : [['package sources', workspace.package_sources]]),
+      ['seed', [from, ...details].join(', ')],
+      ['path', workspace.workspace_path],
+      ['idle limit', workspace.ttl_seconds === 0 ? 'none' : `${workspace.ttl_seconds} s`],
+      ['commands', String(workspace.command_count)],
+      ['resets', String(workspace.reset_count)],
+      ...(workspace.restarted ? [['restarted', 'yes, from its disk']] : []),
+      ...more,
+    ],
+    width,
+  )}\n`;
 }
 
 export const workspaceCreate = defineOperation({
@@ -159,7 +166,7 @@ export const workspaceCreate = defineOperation({
       input.empty ? { ...context, project: undefined } : context,
     );
   },
-  render: (workspace) => describe(workspace),
+  render: (workspace, width) => describe(workspace, width),
   renderModel: createdText,
   ids: ({ workspace_id: id }) => [id],
 });
@@ -185,8 +192,8 @@ export const workspaceStatus = defineOperation({
   }),
   examples: [{ why: 'How it stands', command: 'pyro workspace status 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).status(input.workspace_id, context),
-  render: (output) =>
-    describe(output, [
+  render: (output, width) =>
+    describe(output, width, [
       ['accelerator', output.accelerator],
       ['idle', `${output.idle_seconds} s`],
       ['memory used', output.memory_used_bytes === null ? '-' : formatBytes(output.memory_used_bytes)],
@@ -224,7 +231,7 @@ export const workspaceUpdate = defineOperation({
       },
       context,
     ),
-  render: (workspace) => describe(workspace),
+  render: (workspace, width) => describe(workspace, width),
   renderModel: changedText,
 });
 
@@ -245,6 +252,6 @@ export const workspaceReset = defineOperation({
   output: workspaceSchema,
   examples: [{ why: 'As at the beginning', command: 'pyro workspace reset 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).reset(input.workspace_id, input.snapshot, context),
-  render: (workspace) => describe(workspace),
+  render: (workspace, width) => describe(workspace, width),
   renderModel: changedText,
 });

@@ -143,6 +143,7 @@ async function build(
   const tree = join(draft, 'tree');
   await mkdir(tree);
   const leftOut = { ...seed.leftOut };
+  if (seed.checkouts.length > 0) onProgress({ phase: 'seed', message: 'packing the newest commits', isPassing: true });
   for (const checkout of seed.checkouts) await writeGitDirectory(checkout, seed.items, leftOut, tree, signal);
   const sets = [
     { folder: seed.root, paths: pathsOf(seed.items.values()) },

@@ -4,6 +4,8 @@ import { visibleCell } from './visible.ts';
 
 /** A column is not made narrower than this: ids and numbers stay whole, `characters` */
 const narrowest = 12;
+/** Between two columns, `characters` */
+const gap = 2;
 
 /**
  * Lines with each column padded to its widest cell; the last column is left as it is. With the `width` of a terminal,
@@ -32,9 +34,30 @@ export function formatTable(cells: readonly (readonly string[])[], width?: numbe
     .join('\n');
 }
 
+/** Names and what is said of each; what is longer than the `width` of a terminal goes on below its beginning, cut at spaces. */
+export function formatFacts(facts: readonly (readonly string[])[], width?: number): string {
+  const names = Math.max(...facts.map(([name = '']) => name.length));
+  const room = Math.max((width ?? Infinity) - names - gap, narrowest);
+  return formatTable(
+    facts.flatMap(([name = '', text = '']) =>
+      brokenAt(room, text).map((line, index) => [index === 0 ? name : '', line]),
+    ),
+  );
+}
+
+function brokenAt(room: number, text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > room) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
+
 /** Takes from the widest column, again and again, what is too much. */
 function narrow(widths: number[], width: number): void {
-  const gaps = 2 * (widths.length - 1);
+  const gaps = gap * (widths.length - 1);
   for (let over = widths.reduce((sum, each) => sum + each, gaps) - width; over > 0; over--) {
     const widest = Math.max(...widths);
     if (widest <= narrowest) return;

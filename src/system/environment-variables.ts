@@ -20,6 +20,8 @@ export const environmentVariables = {
   XDG_RUNTIME_DIR: 'Parent of the runtime folder',
   HOME: 'Home folder',
   NO_COLOR: 'Anything: no colours, and no line that changes while something is done',
+  PAGER: 'Program that shows a patch at a terminal; less unless given, cat for none',
+  LESS: 'Options of less; FRX unless given',
   PATH: 'Where programs are looked up',
   TERM: 'Kind of the terminal, passed on to a terminal in the guest; dumb: as NO_COLOR',
   http_proxy: "Proxy of this machine, for guests that get its package managers' settings; also in upper case",

@@ -155,6 +155,18 @@ describe('workspace exec', () => {
     expect(left.stdout.toString('utf8')).toBe('0\n');
   });
 
+  it('a patch goes through the pager of a terminal, in colours, and as it is elsewhere', async () => {
+    await pyro(['exec', id, '--', 'echo shown > shown; head -c 5000 /dev/urandom > noise']);
+    const command = `PAGER="sed s/^/P:/" ${executable} diff ${id}`;
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
+    expect(stdout).toContain('P:\u001b[32m+shown\u001b[39m');
+    expect(stdout).toContain('P:(a binary file');
+    const piped = (await pyro(['diff', id])).stdout.toString('utf8');
+    expect(piped).toMatch(/^\+shown$/m);
+    expect(piped).toMatch(/^literal 5000$/m);
+    await pyro(['exec', id, '--', 'rm shown noise']);
+  });
+
   it('gives a terminal with -it, and only then', async () => {
     const command = `${executable} workspace exec -it ${id} -- 'tty; stty size; exit 4'`;
     const { stdout, status } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatTable } from '../../../src/shared/table.ts';
+import { formatFacts, formatTable } from '../../../src/shared/table.ts';
 
 const id = '6f1e538c0e71';
 const rows = [
@@ -23,5 +23,25 @@ describe('a table', () => {
 
   it('is not cut further than its narrowest columns', () => {
     expect(formatTable(rows, 10).split('\n')[1]).toContain(id);
+  });
+});
+
+describe('facts', () => {
+  it('go on below their beginning where the terminal ends', () => {
+    const facts = [
+      ['workspace', id],
+      ['seed', 'git /home/eva/project, commit 9f90adf86732, branch main, with uncommitted changes'],
+    ];
+    expect(formatFacts(facts, 50).split('\n')).toEqual([
+      'workspace  6f1e538c0e71',
+      'seed       git /home/eva/project, commit',
+      '           9f90adf86732, branch main, with',
+      '           uncommitted changes',
+    ]);
+    expect(formatFacts(facts).split('\n')).toHaveLength(2);
+  });
+
+  it('break no word', () => {
+    expect(formatFacts([['path', '/a/very/long/path']], 15)).toBe('path  /a/very/long/path');
   });
 });

@@ -1,0 +1,47 @@
+// The pager of a person at a terminal, for output that is longer than the screen.
+import { spawn } from 'node:child_process';
+import type { Writable } from 'node:stream';
+import { readVariable } from '../system/environment-variables.ts';
+
+export interface Pager {
+  readonly sink: Writable;
+  /** Comes back when the person has left it */
+  readonly end: () => Promise<void>;
+}
+
+/** As for git: ends at once where all fits, shows colours, and leaves what it showed on the screen */
+const lessOptions = 'FRX';
+
+/** Standard output itself where it is no terminal, where PAGER is cat, and where there is no pager. */
+export async function openPager(): Promise<Pager> {
+  const { stdin, stdout } = process;
+  const plain: Pager = { sink: stdout, end: async () => undefined };
+  const line = readVariable('PAGER') ?? 'less';
+  if (!stdout.isTTY || !stdin.isTTY || line === 'cat' || readVariable('TERM') === 'dumb') return plain;
+  // PAGER is a line for the shell, as it is everywhere.
+  const looking = spawn('/bin/sh', ['-c', `command -v -- ${line.split(' ')[0] ?? ''} >/dev/null 2>&1`], {
+    stdio: 'ignore',
+  });
+  const isThere = await new Promise<boolean>((resolve) => {
+    looking.once('error', () => resolve(false));
+    looking.once('close', (code) => resolve(code === 0));
+  });
+  if (!isThere) return plain;
+  const child = spawn('/bin/sh', ['-c', line], {
+    stdio: ['pipe', 'inherit', 'inherit'],
+    env: { ...process.env, LESS: readVariable('LESS') ?? lessOptions },
+  });
+  const closed = new Promise<void>((resolve) => {
+    child.once('error', () => resolve());
+    child.once('close', () => resolve());
+  });
+  // Whoever leaves before the end closes it; the writer notices.
+  child.stdin.on('error', () => undefined);
+  return {
+    sink: child.stdin,
+    end: async () => {
+      child.stdin.end();
+      await closed;
+    },
+  };
+}
