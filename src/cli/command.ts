@@ -70,7 +70,10 @@ export function addCommand(
     );
     command.option('-t, --tty', isAsked ? 'give the command a terminal' : 'demand a terminal');
   }
-  const lines = definition.examples.map(({ why, command: line }) => `  ${line}\n      ${why}`);
+  const long = `pyro ${definition.name.replaceAll('.', ' ')} `;
+  // Under its short name a command is shown by that one.
+  const shown = (line: string): string => (name === definition.short ? line.replaceAll(long, `pyro ${name} `) : line);
+  const lines = definition.examples.map(({ why, command: line }) => `  ${shown(line)}\n      ${why}`);
   command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
   const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
   command.action(async () => {

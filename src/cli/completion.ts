@@ -11,6 +11,12 @@ const scripts = new Map<string, (tree: readonly CompletionCommand[]) => string>(
   ['fish', fishScript],
 ]);
 
+const examples = [
+  '  source <(pyro completion bash)\n      For bash, in ~/.bashrc',
+  '  pyro completion zsh > "$fpath[1]/_pyro"\n      For zsh, once',
+  '  pyro completion fish > ~/.config/fish/completions/pyro.fish\n      For fish, once',
+];
+
 export const completionShells: readonly string[] = [...scripts.keys()];
 export const completionSummary = 'Print the script with which your shell completes commands';
 
@@ -19,7 +25,8 @@ export function addCompletion(program: Command): void {
   program
     .command('completion')
     .summary(completionSummary)
-    .description(`${completionSummary}.\nFor bash, in ~/.bashrc: source <(pyro completion bash)`)
+    .description(`${completionSummary}.\nIt also knows the ids and names of what is there now.`)
+    .addHelpText('after', `\nExamples:\n${examples.join('\n')}`)
     .addArgument(new Argument('<shell>', 'Shell').choices(completionShells))
     .action((shell: string) => {
       const script = scripts.get(shell);

@@ -106,7 +106,7 @@ async function callOnce(given: CommandCall, interrupts: Interrupts, progress: Pr
   const piped = { ...(await readInputField(call)), ...(await readPipedValues(call, signal)) };
   const input = checkInput(call, defaults, piped);
   if (call.follows) {
-    if (json) throw new PyroError('usage', '--follow shows output as it comes, not JSON');
+    if (json) throw new PyroError('usage', '--follow shows output as it comes, not JSON', { hint: 'leave --json out' });
     const last = await followOperation(operation, input, { ...context, io: createOutputIo(interrupts, progress.end) });
     return {
       exitCode: 0,
@@ -199,6 +199,7 @@ function checkInput(
   const nameOf = optionNames(operation);
   const faults = parsed.error.issues.map((issue) => {
     const [field = '', ...below] = issue.path;
+    if (field === operation.definition.rest && String(input[field] ?? '') === '') return 'a command is needed after --';
     const name = [nameOf(String(field)), ...below.filter((part) => typeof part === 'string')].join(' ').trim();
     if (issue.code === 'invalid_type' && below.length === 0 && input[String(field)] === undefined)
       return `${name} is missing`;

@@ -43,6 +43,10 @@ function usageError(error: CommanderError, command: Command): PyroError {
   const word = /'([^']*)'/.exec(message)?.[1] ?? '';
   const suggestion = suggestionFor(error.code, word, command);
   if (suggestion !== undefined) return new PyroError('usage', message, { hint: `did you mean ${suggestion}?` });
+  if (error.code === 'commander.missingArgument' && word === 'workspace') {
+    const hint = 'name it by its id, the beginning of its id, or its name: pyro ps lists them';
+    return new PyroError('usage', 'no workspace is named', { hint });
+  }
   const takesCommand = command.usage().includes(' -- ');
   if (takesCommand && (error.code === 'commander.excessArguments' || error.code === 'commander.unknownOption')) {
     return new PyroError('usage', message, { hint: `the command goes behind --: ${path} ${command.usage()}` });

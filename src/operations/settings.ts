@@ -41,7 +41,8 @@ export function findSetting(name: string): Setting {
   const found = settings.get(field);
   if (found !== undefined) return found;
   const names = [...settings.keys()];
-  const near = namesNear(field, names);
+  const begun = names.filter((each) => each.startsWith(field));
+  const near = begun.length > 0 ? begun : namesNear(field, names);
   throw new PyroError('usage', `there is no setting ${name}`, {
     hint: `${near.length > 0 ? 'did you mean' : 'there are'} ${(near.length > 0 ? near : names).map(settingName).join(', ')}`,
   });

@@ -174,10 +174,11 @@ function diffList(output: DiffList): string {
         : `+${entry.additions} -${entry.deletions ?? 0}`,
     entry.old_path === null ? entry.path : `${entry.old_path} -> ${entry.path}`,
   ]);
-  const counts = Object.entries(output.summary)
+  const { total = 0, text_patched: _, non_text: other = 0, ...kinds } = output.summary;
+  const counts = Object.entries({ ...kinds, 'not text': other })
     .filter(([, count]) => count > 0)
-    .map(([what, count]) => `${what} ${count}`);
-  return `${formatTable(rows)}\n${output.entries_truncated ? '… more entries: raise entry_limit\n' : ''}${counts.join(', ')}\n${system}`;
+    .map(([what, count]) => `${count} ${what.replaceAll('_', ' ')}`);
+  return `${formatTable(rows)}\n${output.entries_truncated ? '… more entries: raise entry_limit\n' : ''}${formatCount(total, 'change', 'changes')}: ${counts.join(', ')}\n${system}`;
 }
 
 export const workspaceExport = defineOperation({

@@ -1,6 +1,7 @@
 // workspace.exec, exec_signal, logs: commands in a workspace and what they have written.
 import { z } from 'zod';
 import { formatTable } from '../shared/table.ts';
+import { formatDuration } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { execText, logsText } from './model-texts.ts';
 import { secretEnvField } from './word-forms.ts';
@@ -241,7 +242,7 @@ export const workspaceLogs = defineOperation({
     const rows = entries.map((entry) => [
       String(entry.sequence),
       entry.running ? 'running' : String(entry.exit_code ?? 'lost'),
-      `${entry.duration_ms} ms`,
+      formatDuration(entry.duration_ms),
       entry.cwd,
       `${entry.stdout_bytes}+${entry.stderr_bytes}`,
       entry.command.split('\n')[0]?.slice(0, 80) ?? '',

@@ -38,3 +38,19 @@ it('empty and a seed exclude each other', async () => {
   expect(exitCode).toBe(2);
   expect(stderr).toContain('--seed-path, not both');
 });
+
+it('a line that lacks something says what, and the next step', async () => {
+  for (const words of [
+    ['run', 'debian:12'],
+    ['exec', 'one', '--'],
+  ]) {
+    expect((await pyro(words, { env })).stderr).toMatch(/^error: a command is needed after --\nhint: /);
+  }
+  expect((await pyro(['rm'], { env })).stderr).toBe(
+    'error: no workspace is named\nhint: name it by its id, the beginning of its id, or its name: pyro ps lists them\n',
+  );
+  expect((await pyro(['config', 'mem'], { env })).stderr).toContain('did you mean mem-mib');
+  expect((await pyro(['exec', '--help'], { env })).stdout.toString('utf8')).toContain(
+    '  pyro exec -it 6f1e538c0e71 -- bash\n',
+  );
+});
