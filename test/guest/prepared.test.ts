@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Progress } from '../../src/shared/progress.ts';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 import { killNow } from '../support/kill.ts';
@@ -32,8 +32,11 @@ beforeAll(async () => {
   git('init', '-q', '-b', 'main');
   git('add', '-A');
   git('commit', '-q', '-m', 'first');
-  await deleteNow(await create());
-  await untilPrepared(1);
+});
+
+/** Each test finds a saved guest of the project, whatever those before it have left. */
+beforeEach(async () => {
+  await untilSaved(async () => await deleteNow(await create()));
 });
 
 afterAll(async () => {
@@ -48,9 +51,13 @@ function git(...args: string[]): void {
 const templates = (): string => join(house.paths.cache, 'templates');
 const prepared = (): string[] => readdirSync(templates()).filter((name) => /^p[0-9a-f]+$/.test(name));
 
-async function untilPrepared(count: number): Promise<void> {
-  for (let turn = 0; turn < 600 && prepared().length < count; turn++) await sleep(100);
-  expect(prepared()).toHaveLength(count);
+/** Does it until a saved guest was used for it. */
+async function untilSaved(work: () => Promise<unknown>): Promise<void> {
+  for (let turn = 0; turn < 60; turn++) {
+    if ((await used(work)).length > 0) return;
+    await sleep(1000);
+  }
+  expect.fail('no guest was saved in all this time');
 }
 
 async function create(onProgress: (progress: Progress) => void = () => undefined, seedPath = project): Promise<string> {
@@ -61,10 +68,12 @@ async function create(onProgress: (progress: Progress) => void = () => undefined
 const deleteNow = (id: string): Promise<unknown> => house.workspaces().delete(id, call());
 
 /** Makes each look old, tells afterwards which were used. */
-async function used(work: () => Promise<void>): Promise<string[]> {
-  for (const name of prepared()) utimesSync(join(templates(), name), 1, 1);
+async function used(work: () => Promise<unknown>): Promise<string[]> {
+  const before = prepared();
+  for (const name of before) utimesSync(join(templates(), name), 1, 1);
   await work();
-  return prepared().filter((name) => statSync(join(templates(), name)).mtimeMs > 1000);
+  // One that was saved meanwhile is no proof of use.
+  return prepared().filter((name) => before.includes(name) && statSync(join(templates(), name)).mtimeMs > 1000);
 }
 
 const usual = { hasIgnored: false, maxFileBytes: undefined, cursor: undefined };
@@ -115,11 +124,15 @@ describe('a workspace of a project that was seen before', () => {
 
   it('has the files as they are now, not as they were saved', async () => {
     writeFileSync(join(project, 'd1', 'f1'), 'changed on the host\n');
-    const before = prepared();
     const id = await create();
     expect((await exec(house, id, 'cat d1/f1; git status --porcelain')).stdout).toBe('changed on the host\n M d1/f1\n');
     await deleteNow(id);
-    await untilPrepared(before.length + 1);
+    await untilSaved(async () => {
+      const again = await create();
+      expect((await exec(house, again, 'cat d1/f1')).stdout).toBe('changed on the host\n');
+      await deleteNow(again);
+    });
+    git('checkout', '-q', 'd1/f1');
   });
 
   it('starts without the saved guest when that is damaged, or is removed just now', async () => {
@@ -134,7 +147,7 @@ describe('a workspace of a project that was seen before', () => {
     }
     const id = await create(({ message }) => messages.push(message));
     expect(messages.join('\n')).toContain('booting without it');
-    expect((await exec(house, id, 'cat d1/f1')).stdout).toBe('changed on the host\n');
+    expect((await exec(house, id, 'cat d1/f1')).stdout).toBe('content 1\n');
     expect(await changes(id)).toEqual([]);
     await deleteNow(id);
   });
@@ -147,16 +160,10 @@ it('nothing of an archive runs before somebody runs it', async () => {
   execFileSync('tar', ['-C', project, '-cf', archive, '.']);
   git('config', '--unset', 'core.fsmonitor');
   let id = await create(undefined, archive);
-  let isSaved = false;
-  for (let turn = 0; turn < 60 && !isSaved; turn++) {
+  await untilSaved(async () => {
     await deleteNow(id);
-    await sleep(1000);
-    const names = await used(async () => {
-      id = await create(undefined, archive);
-    });
-    isSaved = names.length > 0;
-  }
-  expect(isSaved).toBe(true);
+    id = await create(undefined, archive);
+  });
   rmSync(archive);
   expect((await exec(house, id, 'ls ran; pgrep -fx "sleep 4323"')).stdout).toBe('');
   expect(await changes(id)).toEqual([]);

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { killNow } from '../support/kill.ts';
 import { nothing, openRealHome, type RealHome } from '../support/real-home.ts';
@@ -94,116 +94,124 @@ const encoded = {
   hex: 'printf %s "$T" | od -An -v -tx1 | tr -d " \\n"',
 };
 
-it('goes to commands, and comes out of none in any form', async () => {
-  const check = '[ "$(cat /run/pyro-secrets/TOKEN)" = "$T" ] && printf %s "$T" | wc -c; findmnt -no FSTYPE -T /run';
-  expect((await exec(check, '--secret-env', 'TOKEN=T')).text).toBe(`${Buffer.byteLength(value)}\ntmpfs\n`);
-  for (const secret of ['TOKEN', 'KEY']) {
-    for (const [name, command] of Object.entries(encoded)) {
-      expect((await exec(command, '--secret-env', `${secret}=T`)).text, name).toMatch(/\*{6}/);
+// One story: each step goes on where the one before has stopped, so they keep their order.
+describe('a secret', { shuffle: false }, () => {
+  it('goes to commands, and comes out of none in any form', async () => {
+    const check = '[ "$(cat /run/pyro-secrets/TOKEN)" = "$T" ] && printf %s "$T" | wc -c; findmnt -no FSTYPE -T /run';
+    expect((await exec(check, '--secret-env', 'TOKEN=T')).text).toBe(`${Buffer.byteLength(value)}\ntmpfs\n`);
+    for (const secret of ['TOKEN', 'KEY']) {
+      for (const [name, command] of Object.entries(encoded)) {
+        expect((await exec(command, '--secret-env', `${secret}=T`)).text, name).toMatch(/\*{6}/);
+      }
     }
-  }
-  const failed = await exec(`echo '${fromFile}' >&2; exit 3`);
-  expect(failed).toMatchObject({ code: 3, text: expect.stringMatching(/^\*+\n$/) });
-});
+    const failed = await exec(`echo '${fromFile}' >&2; exit 3`);
+    expect(failed).toMatchObject({ code: 3, text: expect.stringMatching(/^\*+\n$/) });
+  });
 
-it('goes to shells, also typed, and to services, whose logs are clean after each restart', async () => {
-  const opened = await workspace('shell open', ['--secret-env', 'TOKEN=T', '--env', 'PS1=$ ', '--json']);
-  const { shell_id: shell } = z.object({ shell_id: z.string() }).parse(JSON.parse(opened.stdout));
-  for (const line of [...Object.values(encoded), `echo '${fromFile}'`, 'echo "ov""er"']) {
-    await workspace('shell write', [shell, '--input', line]);
-  }
-  const output = await workspace('shell read', [shell, '--plain', '--wait-for', 'over', '--wait-seconds', '120']);
-  expect(output.text.match(/\*{6}/g)?.length).toBeGreaterThan(6);
-  await workspace('shell read', [shell, '--screen']);
-  const loop = `${encoded.plain}; ${encoded.base64} >&2; ${encoded.url}; sleep 0.5; exit 1`;
-  const options = ['--secret-env', 'KEY=T', '--restart-policy', 'always'];
-  expect((await workspace('service start', ['leaky', ...options, '--', loop])).code).toBe(0);
-  await expect
-    .poll(async () => (await workspace('service status', ['leaky'])).text, { timeout: 120_000, interval: 500 })
-    .toMatch(/restarted [2-9]/);
-  expect((await workspace('service logs', ['leaky'])).text).toMatch(/(?:\*{22}\n[\s\S]*){2}/);
-});
+  it('goes to shells, also typed, and to services, whose logs are clean after each restart', async () => {
+    const opened = await workspace('shell open', ['--secret-env', 'TOKEN=T', '--env', 'PS1=$ ', '--json']);
+    const { shell_id: shell } = z.object({ shell_id: z.string() }).parse(JSON.parse(opened.stdout));
+    for (const line of [...Object.values(encoded), `echo '${fromFile}'`, 'echo "ov""er"']) {
+      await workspace('shell write', [shell, '--input', line]);
+    }
+    const output = await workspace('shell read', [shell, '--plain', '--wait-for', 'over', '--wait-seconds', '120']);
+    expect(output.text.match(/\*{6}/g)?.length).toBeGreaterThan(6);
+    await workspace('shell read', [shell, '--screen']);
+    const loop = `${encoded.plain}; ${encoded.base64} >&2; ${encoded.url}; sleep 0.5; exit 1`;
+    const options = ['--secret-env', 'KEY=T', '--restart-policy', 'always'];
+    expect((await workspace('service start', ['leaky', ...options, '--', loop])).code).toBe(0);
+    await expect
+      .poll(async () => (await workspace('service status', ['leaky'])).text, { timeout: 120_000, interval: 500 })
+      .toMatch(/restarted [2-9]/);
+    expect((await workspace('service logs', ['leaky'])).text).toMatch(/(?:\*{22}\n[\s\S]*){2}/);
+  });
 
-it('is in no error', async () => {
-  const refused = [
-    await exec('true', '--cwd', `/no/${fromFile}`),
-    await exec('true', '--secret-env', fromFile),
-    await exec('true', '--secret-env', `TOKEN=${fromFile}`),
-    await workspace('file read', [fromFile]),
-    await workspace('file write', ['name', '--old-text', value, '--new-text', 'x']),
-    await workspace('patch apply', [], `--- a/x\n+++ b/x\n@@ -1 +1 @@\n-${value}\n+${fromFile}\n`),
-    await workspace('service start', ['bad', '--secret-env', fromFile, '--', 'true']),
-    await workspace('service start', ['kept', '--env', `A=${fromFile}`, '--', 'true']),
-    await workspace('service start', ['kept', '--', `echo '${fromFile}'`]),
-    await workspace('shell open', ['--secret-env', fromFile]),
-    await workspace('shell open', ['--cwd', `/no/${fromFile}`]),
-  ];
-  for (const { code, text } of refused) {
-    expect(text).toMatch(/^error: /m);
-    expect([1, 2]).toContain(code);
-  }
-  expect(refused.filter(({ text }) => text.includes('contains the value of a secret'))).toHaveLength(3);
-});
+  it('is in no error', async () => {
+    const refused = [
+      await exec('true', '--cwd', `/no/${fromFile}`),
+      await exec('true', '--secret-env', fromFile),
+      await exec('true', '--secret-env', `TOKEN=${fromFile}`),
+      await workspace('file read', [fromFile]),
+      await workspace('file write', ['name', '--old-text', value, '--new-text', 'x']),
+      await workspace('patch apply', [], `--- a/x\n+++ b/x\n@@ -1 +1 @@\n-${value}\n+${fromFile}\n`),
+      await workspace('service start', ['bad', '--secret-env', fromFile, '--', 'true']),
+      await workspace('service start', ['kept', '--env', `A=${fromFile}`, '--', 'true']),
+      await workspace('service start', ['kept', '--', `echo '${fromFile}'`]),
+      await workspace('shell open', ['--secret-env', fromFile]),
+      await workspace('shell open', ['--cwd', `/no/${fromFile}`]),
+    ];
+    for (const { code, text } of refused) {
+      expect(text).toMatch(/^error: /m);
+      expect([1, 2]).toContain(code);
+    }
+    expect(refused.filter(({ text }) => text.includes('contains the value of a secret'))).toHaveLength(3);
+  });
 
-it('outlives the daemon and the guest: what runs then has it, and nothing else', async () => {
-  killNow(await home.daemonPid());
-  expect((await exec('printf %s "$T"', '--secret-env', 'TOKEN=T')).stdout).toMatch(/^\*+$/);
-  const { text } = await workspace('service status', ['leaky']);
-  const restarts = Number(/restarted (\d+)/.exec(text)?.[1]);
-  await expect
-    .poll(async () => (await workspace('service status', ['leaky'])).text, { timeout: 120_000, interval: 500 })
-    .not.toContain(`restarted ${restarts} times`);
-  await workspace('stop');
-  await workspace('start');
-  await sleep(2000);
-  expect((await workspace('service logs', ['leaky'])).text).toMatch(/\*{22}\n/);
-  await workspace('service stop', ['leaky']);
-});
+  it('outlives the daemon and the guest: what runs then has it, and nothing else', async () => {
+    killNow(await home.daemonPid());
+    expect((await exec('printf %s "$T"', '--secret-env', 'TOKEN=T')).stdout).toMatch(/^\*+$/);
+    const { text } = await workspace('service status', ['leaky']);
+    const restarts = Number(/restarted (\d+)/.exec(text)?.[1]);
+    await expect
+      .poll(async () => (await workspace('service status', ['leaky'])).text, { timeout: 120_000, interval: 500 })
+      .not.toContain(`restarted ${restarts} times`);
+    await workspace('stop');
+    await workspace('start');
+    await sleep(2000);
+    expect((await workspace('service logs', ['leaky'])).text).toMatch(/\*{22}\n/);
+    await workspace('service stop', ['leaky']);
+  });
 
-it('is in no file of the host, and in no disk of the guest, as long as the guest writes it into none', async () => {
-  await exec('echo story-mark-of-a-file > kept; sync');
-  await workspace('diff');
-  for (const words of ['summary', 'logs', 'status', 'service list', 'shell list', 'file list', 'network'])
-    await workspace(words);
-  await pyro(['workspace', 'list', '--json']);
-  expect(leaks([])).toEqual([]);
-  expect(formsIn(shown, forms)).toEqual([]);
-  // What is there is found, in records as in disks, so that nothing found means something.
-  const found = filesWith(['story-mark-of-a-file'], join(home.folder, 'state'));
-  expect(found.some((path) => path.endsWith('.qcow2'))).toBe(true);
-  expect(found.some((path) => path.includes('/commands/'))).toBe(true);
-});
+  it('is in no file of the host, and in no disk of the guest, as long as the guest writes it into none', async () => {
+    await exec('echo story-mark-of-a-file > kept; sync');
+    await workspace('diff');
+    for (const words of ['summary', 'logs', 'status', 'service list', 'shell list', 'file list', 'network'])
+      await workspace(words);
+    await pyro(['workspace', 'list', '--json']);
+    expect(leaks([])).toEqual([]);
+    expect(formsIn(shown, forms)).toEqual([]);
+    // What is there is found, in records as in disks, so that nothing found means something.
+    const found = filesWith(['story-mark-of-a-file'], join(home.folder, 'state'));
+    expect(found.some((path) => path.endsWith('.qcow2'))).toBe(true);
+    expect(found.some((path) => path.includes('/commands/'))).toBe(true);
+  });
 
-it('that the guest writes into its files stands in its disk alone, and leaves it in no way', async () => {
-  await exec('printf %s "$T" > leak; ln -s "$T" link; mkdir d; echo clean > d/f', '--secret-env', 'KEY=T');
-  await workspace('file write', ['typed'], value);
-  expect((await workspace('file read', ['leak'])).text).toMatch(/^\*+$/);
-  await workspace('file list', ['--recursive', '--json']);
-  for (const options of [['--stat-only'], ['--stat-only', '--system'], ['d']]) {
-    expect((await workspace('diff', options)).code).toBe(0);
-  }
-  expect((await workspace('diff')).text).toContain('the value of a secret stands in leak, link, typed');
-  for (const format of ['files', 'tar', 'patch']) {
-    const { code, text } = await workspace('export', ['--format', format, '--output-path', join(folder, format)]);
-    expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining('the value of a secret stands in') });
-  }
-  await workspace('summary');
-  await workspace('stop');
-  expect((await workspace('disk read', ['leak'])).text).toMatch(/^\*+$/);
-  await workspace('disk list', ['--recursive']);
-  const tar = await workspace('disk export', ['--format', 'tar', '--output-path', join(folder, 'tree.tar')]);
-  expect(tar.text).toContain('the value of a secret stands in');
-  for (const format of ['raw', 'qcow2']) {
-    const { code, text } = await workspace('disk export', ['--format', format, '--output-path', join(folder, format)]);
-    expect({ code, text }).toEqual({
-      code: 1,
-      text: expect.stringContaining('the value of a secret stands on the disk'),
-    });
-  }
-  expect(readdirSync(folder)).toEqual(['key']);
-  expect(leaks(disks)).toEqual([]);
-  expect(formsIn(shown, forms)).toEqual([]);
-  // Two files and a link: the disk of the guest does hold them.
-  expect(leaks([]).every((path) => path.endsWith('.qcow2'))).toBe(true);
-  expect(leaks([]).length).toBeGreaterThan(0);
+  it('that the guest writes into its files stands in its disk alone, and leaves it in no way', async () => {
+    await exec('printf %s "$T" > leak; ln -s "$T" link; mkdir d; echo clean > d/f', '--secret-env', 'KEY=T');
+    await workspace('file write', ['typed'], value);
+    expect((await workspace('file read', ['leak'])).text).toMatch(/^\*+$/);
+    await workspace('file list', ['--recursive', '--json']);
+    for (const options of [['--stat-only'], ['--stat-only', '--system'], ['d']]) {
+      expect((await workspace('diff', options)).code).toBe(0);
+    }
+    expect((await workspace('diff')).text).toContain('the value of a secret stands in leak, link, typed');
+    for (const format of ['files', 'tar', 'patch']) {
+      const { code, text } = await workspace('export', ['--format', format, '--output-path', join(folder, format)]);
+      expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining('the value of a secret stands in') });
+    }
+    await workspace('summary');
+    await workspace('stop');
+    expect((await workspace('disk read', ['leak'])).text).toMatch(/^\*+$/);
+    await workspace('disk list', ['--recursive']);
+    const tar = await workspace('disk export', ['--format', 'tar', '--output-path', join(folder, 'tree.tar')]);
+    expect(tar.text).toContain('the value of a secret stands in');
+    for (const format of ['raw', 'qcow2']) {
+      const { code, text } = await workspace('disk export', [
+        '--format',
+        format,
+        '--output-path',
+        join(folder, format),
+      ]);
+      expect({ code, text }).toEqual({
+        code: 1,
+        text: expect.stringContaining('the value of a secret stands on the disk'),
+      });
+    }
+    expect(readdirSync(folder)).toEqual(['key']);
+    expect(leaks(disks)).toEqual([]);
+    expect(formsIn(shown, forms)).toEqual([]);
+    // Two files and a link: the disk of the guest does hold them.
+    expect(leaks([]).every((path) => path.endsWith('.qcow2'))).toBe(true);
+    expect(leaks([]).length).toBeGreaterThan(0);
+  });
 });
