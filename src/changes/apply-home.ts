@@ -1,9 +1,11 @@
 // The changes of a guest into the folder of the host that it was seeded from: all of them, or none and the reason for each.
 import type { GuestFiles } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
+import { formatCount } from '../shared/units.ts';
 import { mergeContested } from './apply-merge.ts';
 import { type AppliedStates, type ApplyStep, appliedState, type Contested, planApply } from './apply-plan.ts';
 import { recoverApply, writeSteps } from './apply-write.ts';
+import { tellStep } from './change-progress.ts';
 import { importChanges } from './diff.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
 import { pathKey } from './git-paths.ts';
@@ -51,11 +53,14 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   if (!isCheck) await recoverApply(target);
   await using lab = await GitLab.create(workFolder, context);
   const { imported, ignored } = await importChanges(lab, files, request, undefined, context);
+  tellStep(context, 'comparing');
   const changes = await rawChanges(lab);
+  tellStep(context, `looking at ${target}`);
   const plan = await planApply(target, changes, request.applied, context.signal);
   const { merged, marked, refused, already } = await mergeContested(lab, target, plan.contested, isThreeWay);
   if (refused.length > 0) throw conflict(refused, isThreeWay);
   const steps = [...plan.steps, ...merged];
+  tellStep(context, `writing ${formatCount(steps.length, 'change', 'changes')} into ${target}`);
   if (!isCheck && steps.length > 0) await writeSteps(lab, target, steps, context.signal);
   const doneKeys = new Set(steps.map(({ path }) => pathKey(path)));
   const done = changes.filter(({ key }) => doneKeys.has(key));
