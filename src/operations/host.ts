@@ -97,6 +97,6 @@ export const prepare = defineOperation({
       ['templates', output.built ? `built in ${formatDuration(output.template_ms)}` : 'were there'],
       ['start', formatDuration(output.start_ms)],
       ['reset', formatDuration(output.reset_ms)],
-      ['digest', output.digest],
+      ['digest', output.digest.slice(0, 19)],
     ])}\n`,
 });
