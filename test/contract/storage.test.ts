@@ -1,10 +1,10 @@
 // df, clean and the questions before something is deleted, in a home whose workspaces need no guest.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { pyro } from '../support/pyro.ts';
+import { type AtTerminal, atTerminal } from '../support/terminal.ts';
 
 const executable = new URL('../../bin/pyro', import.meta.url).pathname;
 const damaged = '6f1e538c0e71';
@@ -28,13 +28,9 @@ afterAll(async () => {
 });
 
 /** At a terminal where the answer is typed. */
-function atTerminal(command: string, answer: string): { readonly status: number | null; readonly shown: string } {
-  const { status, stdout } = spawnSync('script', ['-qec', `${executable} ${command}`, '/dev/null'], {
-    env: { ...process.env, ...env },
-    encoding: 'utf8',
-    input: answer,
-  });
-  return { status, shown: stdout.replaceAll('\r', '') };
+function answered(command: string, answer: string): AtTerminal {
+  const { status, shown } = atTerminal(`${executable} ${command}`, answer, env);
+  return { status, shown: shown.replaceAll('\r', '') };
 }
 
 function isThere(id: string): boolean {
@@ -53,13 +49,13 @@ it('df tells each kind, its room, and what could go', async () => {
 });
 
 it('a deletion asks at a terminal when nobody knows what would go, and only a yes is one', () => {
-  const no = atTerminal(`rm ${damaged}`, 'n\n');
+  const no = answered(`rm ${damaged}`, 'n\n');
   expect(no.shown).toContain(`${damaged}: nobody knows what it holds\nDelete it? [y/N]`);
   expect(no.shown).toContain('nothing was done');
   expect(no.status).toBe(1);
-  expect(atTerminal(`rm ${damaged}`, '').status).toBe(1);
+  expect(answered(`rm ${damaged}`, '').status).toBe(1);
   expect(isThere(damaged)).toBe(true);
-  expect(atTerminal(`rm ${damaged}`, 'y\n').shown).toContain(`deleted ${damaged}`);
+  expect(answered(`rm ${damaged}`, 'y\n').shown).toContain(`deleted ${damaged}`);
   expect(isThere(damaged)).toBe(false);
 });
 
@@ -74,7 +70,7 @@ it('clean says what it would remove and asks; with nobody to ask it needs --forc
   const alone = await pyro(['clean'], { env });
   expect(alone.exitCode).toBe(2);
   expect(alone.stderr).toContain('--force does it without asking');
-  const no = atTerminal('clean', 'n\n');
+  const no = answered('clean', 'n\n');
   expect(no.shown).toMatch(/would remove layer aaaaaaaaaaaa, 3\.0 MiB\n(.*\n)*Remove all that\? \[y\/N\]/);
   expect(no.shown).toContain(`kept ${other}: nobody knows what it holds`);
   expect(existsSync(blob)).toBe(true);
@@ -83,7 +79,7 @@ it('clean says what it would remove and asks; with nobody to ask it needs --forc
   expect(existsSync(blob)).toBe(false);
   // Work that nobody has is left, also by force.
   expect(isThere(other)).toBe(true);
-  expect(atTerminal('clean', '').shown).toContain('freed 0 B');
+  expect(answered('clean', '').shown).toContain('freed 0 B');
 });
 
 it('config sets defaults that commands take, and tells a value that is none', async () => {
@@ -132,7 +128,7 @@ it('a setting that cannot be written is told with the name of the file', async (
 });
 
 it('tables fit the terminal', () => {
-  const lines = atTerminal(`config; stty cols 60; ${executable} config`, '').shown.split('\n');
+  const lines = answered(`config; stty cols 60; ${executable} config`, '').shown.split('\n');
   const heads = lines.filter((line) => line.startsWith('SETTING'));
   expect(heads).toHaveLength(2);
   const narrow = lines.slice(lines.lastIndexOf(heads[1] ?? '') + 1).filter((line) => /set|default/.test(line));

@@ -1,5 +1,4 @@
 // `pyro run` on real guests: what a user types, sees and is left with.
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { findCgroupHome } from '../../src/system/cgroup.ts';
 import { findGuests, leftoverCgroups, leftovers, pyro, runningGuests } from '../support/pyro.ts';
+import { atTerminal } from '../support/terminal.ts';
 
 const executable = join(new URL('../..', import.meta.url).pathname, 'bin', 'pyro');
 const cgroupHome = await findCgroupHome();
@@ -148,9 +148,9 @@ describe('pyro run', () => {
 
   it('gives a terminal when both ends are one', () => {
     const command = `${executable} run -it debian:12 -- sh -c 'tty; stty size; echo TERM=$TERM'`;
-    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
-    expect(stdout).toMatch(/\/dev\/pts\/\d+/);
-    expect(stdout).toMatch(/^\d+ \d+/m);
+    const { shown } = atTerminal(command);
+    expect(shown).toMatch(/\/dev\/pts\/\d+/);
+    expect(shown).toMatch(/^\d+ \d+/m);
   });
 
   it('refuses -t without a terminal', async () => {

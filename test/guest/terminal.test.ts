@@ -20,6 +20,7 @@ import { z } from 'zod';
 import { readPrinted } from '../support/printed.ts';
 import { pyro } from '../support/pyro.ts';
 import { describeTree } from '../support/random-tree.ts';
+import { atTerminal } from '../support/terminal.ts';
 
 const executable = new URL('../../bin/pyro', import.meta.url).pathname;
 const statusSchema = z.object({ daemon: z.object({ pid: z.number() }).nullish(), pid: z.number().optional() });
@@ -158,9 +159,9 @@ describe('workspace exec', () => {
   it('a patch goes through the pager of a terminal, in colours, and as it is elsewhere', async () => {
     await pyro(['exec', id, '--', 'echo shown > shown; head -c 5000 /dev/urandom > noise']);
     const command = `PAGER="sed s/^/P:/" ${executable} diff ${id}`;
-    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
-    expect(stdout).toContain('P:\u001b[32m+shown\u001b[39m');
-    expect(stdout).toContain('P:(a binary file');
+    const { shown } = atTerminal(command);
+    expect(shown).toContain('P:\u001b[32m+shown\u001b[39m');
+    expect(shown).toContain('P:(a binary file');
     const piped = (await pyro(['diff', id])).stdout.toString('utf8');
     expect(piped).toMatch(/^\+shown$/m);
     expect(piped).toMatch(/^literal 5000$/m);
@@ -169,9 +170,9 @@ describe('workspace exec', () => {
 
   it('gives a terminal with -it, and only then', async () => {
     const command = `${executable} workspace exec -it ${id} -- 'tty; stty size; exit 4'`;
-    const { stdout, status } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
-    expect(stdout).toMatch(/\/dev\/pts\/\d+/);
-    expect(stdout).toMatch(/^\d+ \d+/m);
+    const { shown, status } = atTerminal(command);
+    expect(shown).toMatch(/\/dev\/pts\/\d+/);
+    expect(shown).toMatch(/^\d+ \d+/m);
     expect(status).toBe(4);
     const none = await pyro(['workspace', 'exec', id, '--', 'tty']);
     expect(none.stdout.toString('utf8')).toBe('not a tty\n');

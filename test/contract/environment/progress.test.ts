@@ -1,5 +1,5 @@
 // What a person sees while an environment comes: plain words, bytes and percent; and what is left when they change their mind.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pyro } from '../../support/pyro.ts';
 import { pushImage, registryMissing, startRegistry, type TestRegistry } from '../../support/registry.ts';
+import { atTerminal } from '../../support/terminal.ts';
 
 const executable = join(new URL('../../..', import.meta.url).pathname, 'bin', 'pyro');
 let home: string;
@@ -50,17 +51,15 @@ describe.skipIf(registryMissing !== undefined)(
       });
       expect(quiet).toMatchObject({ exitCode: 0, stderr: '' });
       expect(quiet.stdout.toString('utf8')).toBe(`${registry.host}/image\n`);
-      const command = `NO_COLOR=1 PYRO_HOME=${join(home, 'plain')} ${pull}`;
-      const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
-      expect(stdout).toContain('[download] downloading 2 layers\r\n');
-      expect(stdout).not.toContain('\u001b');
+      const { shown } = atTerminal(pull, '', { NO_COLOR: '1', PYRO_HOME: join(home, 'plain') });
+      expect(shown).toContain('[download] downloading 2 layers\r\n');
+      expect(shown).not.toContain('\u001b');
     });
 
     it('is one line with bytes and percent on a terminal', () => {
-      const command = `PYRO_HOME=${join(home, 'terminal')} ${executable} env pull ${registry.host}/image`;
-      const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', input: '' });
-      const shown = stdout
-        .split('\r\u001b[J')
+      const env = { PYRO_HOME: join(home, 'terminal') };
+      const shown = atTerminal(`${executable} env pull ${registry.host}/image`, '', env)
+        .shown.split('\r\u001b[J')
         .map((line) => line.replaceAll('\u001b[?7l', '').replaceAll('\u001b[?7h\r', '').trimEnd());
       expect(shown).toContainEqual(
         expect.stringMatching(/^downloading 2 layers: [\d.]+ (?:[KM]i)?B of 3\.8 MiB \(\d+ %\)$/),

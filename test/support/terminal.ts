@@ -1,0 +1,18 @@
+// Runs a shell line at a terminal of a known kind, whatever the one around the tests is and whether there is one.
+import { spawnSync } from 'node:child_process';
+
+export interface AtTerminal {
+  readonly status: number | null;
+  /** All that was written, with the terminal's own line ends and orders */
+  readonly shown: string;
+}
+
+export function atTerminal(line: string, typed = '', env: Readonly<Record<string, string>> = {}): AtTerminal {
+  const { NO_COLOR: _, ...around } = process.env;
+  const { status, stdout } = spawnSync('script', ['-qec', line, '/dev/null'], {
+    env: { ...around, TERM: 'xterm-256color', ...env },
+    encoding: 'utf8',
+    input: typed,
+  });
+  return { status, shown: stdout };
+}
