@@ -3,6 +3,7 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -47,8 +48,22 @@ func (n *node) open() (*content, error) {
 		return &content{size: status.Size, source: descriptor(fd), file: os.NewFile(uintptr(fd), n.name)}, nil
 	}
 	defer unix.Close(fd)
-	whole, err := io.ReadAll(io.LimitReader(descriptor(fd), wholeBytes))
-	return &content{size: int64(len(whole)), source: strings.NewReader(string(whole))}, err
+	whole, err := readWhole(descriptor(fd), status.Size)
+	return &content{size: int64(len(whole)), source: bytes.NewReader(whole)}, err
+}
+
+// readWhole reads a file that is expected to have so many bytes, with one call where it has: there may be very many.
+func readWhole(from descriptor, expected int64) ([]byte, error) {
+	buffer := make([]byte, expected+1)
+	count, err := from.Read(buffer)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if err != nil || int64(count) == expected {
+		return buffer[:count], nil
+	}
+	rest, err := io.ReadAll(io.LimitReader(from, max(wholeBytes-int64(count), 0)))
+	return append(buffer[:count], rest...), err
 }
 
 // WriteTo writes exactly size bytes.

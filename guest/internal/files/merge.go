@@ -60,49 +60,83 @@ func (m *merger) remove(path string) error {
 }
 
 // place moves what is in a folder of the draft to where a folder stands already.
-func (m *merger) place(folder string) error {
-	entries, err := entriesOf(m.from, folder)
+func (m *merger) place(path string) error {
+	both, err := m.placeEntries(path)
 	if err != nil {
 		return err
 	}
-	for _, entry := range entries {
-		if err := m.placeEntry(filepath.Join(folder, entry.Name()), entry.IsDir()); err != nil {
+	for _, folder := range both {
+		if err := m.place(folder); err != nil {
+			return err
+		}
+		if m.draft.folders[folder] != nil {
+			m.written++
+		}
+		if err := m.finish(folder); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *merger) placeEntry(path string, isFolder bool) error {
-	there, err := m.to.Lstat(path)
+// placeEntries moves all but the folders that stand on both sides, which it gives. Both folders are opened once, and
+// what is in them goes by its name: no link can lead out of the two roots.
+func (m *merger) placeEntries(path string) ([]string, error) {
+	from, err := m.from.OpenFile(path, unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer from.Close()
+	to, err := m.to.OpenFile(path, unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer to.Close()
+	// The package io/fs would not take names that are no UTF-8.
+	entries, err := from.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	var both []string
+	for _, entry := range entries {
+		isOnBoth, err := m.placeEntry(int(from.Fd()), int(to.Fd()), filepath.Join(path, entry.Name()), entry.IsDir())
+		if err != nil {
+			return nil, err
+		}
+		if isOnBoth {
+			both = append(both, filepath.Join(path, entry.Name()))
+		}
+	}
+	return both, nil
+}
+
+// placeEntry moves one, and gives true in place of that where it is a folder on both sides.
+func (m *merger) placeEntry(from, to int, path string, isFolder bool) (bool, error) {
+	name := filepath.Base(path)
+	var there unix.Stat_t
+	err := unix.Fstatat(to, name, &there, unix.AT_SYMLINK_NOFOLLOW)
 	isThere := err == nil
 	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return err
+		return false, os.NewSyscallError("stat", err)
 	}
-	if isFolder && isThere && there.IsDir() {
-		if err := m.place(path); err != nil {
-			return err
-		}
-		if m.draft.folders[path] != nil {
-			m.written++
-			return m.finish(path)
-		}
-		return nil
+	isFolderThere := isThere && kindOfStat(there.Mode) == "directory"
+	if isFolder && isFolderThere {
+		return true, nil
 	}
 	// A file over a file is one step; anything else has to make room.
-	if isThere && (isFolder || there.IsDir()) {
+	if isThere && (isFolder || isFolderThere) {
 		if err := m.to.RemoveAll(path); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if isFolder {
 		if err := m.finishDraft(path); err != nil {
-			return err
+			return false, err
 		}
 	} else {
 		m.written++
 	}
-	return m.move(path)
+	return false, os.NewSyscallError("rename", unix.Renameat(from, name, to, name))
 }
 
 // finishDraft gives the folders of a part of the draft, deepest first, what their entries say.
@@ -149,23 +183,6 @@ func (m *merger) apply(root *os.Root, path string) error {
 		return err
 	}
 	return root.Chtimes(path, header.ModTime, header.ModTime)
-}
-
-// move renames an entry from the draft to the same path of the destination; the folders around it are opened
-// without following links.
-func (m *merger) move(path string) error {
-	from, err := m.from.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := m.to.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	name := filepath.Base(path)
-	return os.NewSyscallError("rename", unix.Renameat(int(from.Fd()), name, int(to.Fd()), name))
 }
 
 // entriesOf lists a folder. The package io/fs would not take names that are no UTF-8.

@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// wholeEnd is a ChangeEnd that says that nothing is torn.
+var wholeEnd = []byte(`{"torn":false}`)
+
 // recorder writes records as frames.
 type recorder struct {
 	*bufio.Writer
@@ -39,7 +42,7 @@ func (o *recorder) record(found pair) error {
 	o.json(frameHead, ChangeHead{Path: []byte(found.path), Before: beforeSide, After: afterSide})
 	isBeforeTorn := o.content(frameBefore, before)
 	isAfterTorn := o.content(frameAfter, after)
-	o.json(frameEnd, ChangeEnd{isBeforeTorn || isAfterTorn})
+	o.end(isBeforeTorn || isAfterTorn)
 	o.records++
 	return o.failure
 }
@@ -47,7 +50,7 @@ func (o *recorder) record(found pair) error {
 // folded writes a folder with the count of what is below it.
 func (o *recorder) folded(path string, n *node, count Fold) error {
 	o.json(frameHead, ChangeHead{Path: []byte(path), After: &Side{Type: n.kind(), Mode: n.status.Mode & 0o7777}, Folded: &count})
-	o.json(frameEnd, ChangeEnd{})
+	o.end(false)
 	o.records++
 	return o.failure
 }
@@ -95,6 +98,15 @@ func (o *recorder) content(kind byte, side *content) bool {
 	}
 	_, o.failure = side.WriteTo(&frameWriter{o, kind})
 	return side.isTorn
+}
+
+// end ends a record. Nearly all of them end alike, so that is not made anew each time.
+func (o *recorder) end(isTorn bool) {
+	if isTorn {
+		o.json(frameEnd, ChangeEnd{true})
+		return
+	}
+	o.failure = errors.Join(o.failure, o.frame(frameEnd, wholeEnd))
 }
 
 func (o *recorder) json(kind byte, value any) {

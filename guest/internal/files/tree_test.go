@@ -96,6 +96,38 @@ func TestUnpacking(t *testing.T) {
 	}
 }
 
+func TestUnpackingIntoAFolderThatHandsItsGroupOn(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("giving a folder to another group needs root")
+	}
+	base := t.TempDir()
+	must(t, os.Chown(base, 0, 1234))
+	must(t, unix.Chmod(base, 0o2755))
+	_, err := (&Room{}).Unpack(t.Context(), tree(t, base, nil, file("d/f", "f", 0o644), file("g", "g", 0o644), &tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: "g"}))
+	must(t, err)
+	for name, mode := range map[string]uint32{"d": unix.S_IFDIR | 0o755, "d/f": unix.S_IFREG | 0o644, "g": unix.S_IFREG | 0o644, "l": unix.S_IFLNK | 0o777} {
+		var status unix.Stat_t
+		must(t, unix.Lstat(filepath.Join(base, name), &status))
+		if status.Uid != 0 || status.Gid != 0 || status.Mode != mode {
+			t.Errorf("%s: %d:%d %o", name, status.Uid, status.Gid, status.Mode)
+		}
+	}
+}
+
+func TestReadingAFileThatHasAnotherLength(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	must(t, os.WriteFile(path, []byte("text"), 0o644))
+	for _, expected := range []int64{0, 2, 3, 4, 5, 100} {
+		held, err := os.Open(path)
+		must(t, err)
+		whole, err := readWhole(descriptor(held.Fd()), expected)
+		must(t, held.Close())
+		if err != nil || string(whole) != "text" {
+			t.Errorf("%d: %q %v", expected, whole, err)
+		}
+	}
+}
+
 func TestUnpackingWhatItMustNot(t *testing.T) {
 	plain := file("a", "A", 0o644)
 	for name, c := range map[string]struct {

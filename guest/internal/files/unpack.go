@@ -58,12 +58,16 @@ func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 	}
 	// What cannot be removed now is at the next start.
 	defer os.RemoveAll(staging)
+	if err := ownAlone(staging); err != nil {
+		return nil, explain(err, staging)
+	}
 	root, err := os.OpenRoot(staging)
 	if err != nil {
 		return nil, explain(err, staging)
 	}
 	defer root.Close()
 	draft := &draft{root: root, folders: map[string]*tar.Header{}}
+	defer draft.close()
 	if err := draft.fill(ctx, in); err != nil {
 		return nil, explain(err, string(manifest.Destination))
 	}
@@ -159,6 +163,38 @@ type draft struct {
 	root *os.Root
 	// folders are those with an entry of their own, by their paths; "." is the destination itself.
 	folders map[string]*tar.Header
+	// around is the folder of the latest entry, which most often is that of the next one too; at is its path.
+	around *os.File
+	at     string
+}
+
+func (d *draft) close() {
+	if d.around != nil {
+		// It was only gone through.
+		_ = d.around.Close()
+	}
+}
+
+// enter gives the folder that an entry is in, made when missing. Each step from the root of the draft costs system
+// calls, which are dear where the processor is emulated: so what stays in the same folder goes by its descriptor.
+func (d *draft) enter(name string) (int, error) {
+	path := filepath.Dir(name)
+	if d.around != nil && d.at == path {
+		return int(d.around.Fd()), nil
+	}
+	if err := d.root.MkdirAll(path, folderMode); err != nil {
+		if errno := syscall.Errno(0); errors.As(err, &errno) && errno != unix.ENOTDIR && errno != unix.EEXIST {
+			return -1, err
+		}
+		return -1, refuse("invalid_path", "%.500q is below what is no folder in the tree", name)
+	}
+	file, err := d.root.OpenFile(path, unix.O_DIRECTORY, 0)
+	if err != nil {
+		return -1, err
+	}
+	d.close()
+	d.around, d.at = file, path
+	return int(file.Fd()), nil
 }
 
 func (d *draft) fill(ctx context.Context, in *tar.Reader) error {
@@ -188,11 +224,9 @@ func (d *draft) fill(ctx context.Context, in *tar.Reader) error {
 }
 
 func (d *draft) add(name string, header *tar.Header, in io.Reader) error {
-	if err := d.root.MkdirAll(filepath.Dir(name), folderMode); err != nil {
-		if errno := syscall.Errno(0); errors.As(err, &errno) && errno != unix.ENOTDIR && errno != unix.EEXIST {
-			return err
-		}
-		return refuse("invalid_path", "%.500q is below what is no folder in the tree", name)
+	around, err := d.enter(name)
+	if err != nil {
+		return err
 	}
 	switch header.Typeflag {
 	case tar.TypeDir:
@@ -202,12 +236,9 @@ func (d *draft) add(name string, header *tar.Header, in io.Reader) error {
 		d.folders[name] = header
 		return nil
 	case tar.TypeReg, tar.TypeGNUSparse:
-		return d.addFile(name, header, in)
+		return addFile(around, filepath.Base(name), header, in)
 	case tar.TypeSymlink:
-		if err := d.root.Symlink(header.Linkname, name); err != nil {
-			return err
-		}
-		return own(d.root, name)
+		return os.NewSyscallError("symlink", unix.Symlinkat(header.Linkname, around, filepath.Base(name)))
 	case tar.TypeLink:
 		target := strings.TrimPrefix(header.Linkname, "./")
 		if !isInside(target) {
@@ -218,22 +249,33 @@ func (d *draft) add(name string, header *tar.Header, in io.Reader) error {
 	return refuse("invalid_request", "%.500q is of a kind that cannot be unpacked", name)
 }
 
-func (d *draft) addFile(name string, header *tar.Header, in io.Reader) error {
-	file, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// addFile makes a file in an open folder; nothing that stands there is followed or written to.
+func addFile(around int, name string, header *tar.Header, in io.Reader) error {
+	fd, err := unix.Openat(around, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return err
+		return os.NewSyscallError("open", err)
 	}
+	file := os.NewFile(uintptr(fd), name)
 	defer file.Close()
 	if err := copyWithHoles(file, in, header.Size); err != nil {
 		return err
 	}
-	if err := own(d.root, name); err != nil {
+	if err := unix.Fchmod(fd, uint32(header.Mode&0o7777)); err != nil {
 		return err
 	}
-	if err := unix.Fchmod(int(file.Fd()), uint32(header.Mode&0o7777)); err != nil {
-		return err
+	time := unix.NsecToTimespec(header.ModTime.UnixNano())
+	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(around, name, []unix.Timespec{time, time}, unix.AT_SYMLINK_NOFOLLOW))
+}
+
+// ownAlone makes a new folder one whose entries belong to whoever makes them, also where the folder around it hands
+// its group on: so none of them needs an owner of its own.
+func ownAlone(folder string) error {
+	if os.Geteuid() == 0 {
+		if err := os.Lchown(folder, 0, 0); err != nil {
+			return err
+		}
 	}
-	return d.root.Chtimes(name, header.ModTime, header.ModTime)
+	return unix.Chmod(folder, 0o700)
 }
 
 // own makes the guest's root the owner, which an agent that is not root cannot and need not do.
