@@ -59,6 +59,8 @@ export interface DiffResult extends AsyncDisposable {
   readonly ignored: IgnoredCount;
   /** Changed paths that Git cannot hold at all, with the reason */
   readonly omitted: readonly OmittedPath[];
+  /** What keeps a file of this size out of it */
+  readonly whyLeftOut: (size: number) => string;
 }
 
 export function summarize(entries: readonly DiffEntry[], inPatch: ReadonlySet<DiffEntry>): DiffSummary {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { stat, statfs } from 'node:fs/promises';
 import type { GuestFiles } from '../agent/file-types.ts';
-import { mebibyte } from '../shared/units.ts';
+import { formatBytes, mebibyte } from '../shared/units.ts';
 import { tellStep, withMeter } from './change-progress.ts';
 import { entriesOf } from './diff-entries.ts';
 import { type DiffResult, summarize } from './diff-types.ts';
@@ -48,6 +48,18 @@ export const largestPatched: number = 768 * mebibyte;
 export const largestCounted: number = mebibyte;
 const mostCounted = 128 * mebibyte;
 
+/** What keeps a file of this size out, as the reader is told. */
+function whyLeftOut(
+  { maxFileBytes, isStatOnly }: Pick<DiffRequest, 'maxFileBytes' | 'isStatOnly'>,
+  size: number,
+): string {
+  if (maxFileBytes !== undefined && size > maxFileBytes)
+    return `larger than the limit of ${formatBytes(maxFileBytes)} for one file`;
+  if (isStatOnly !== true) return `larger than the ${formatBytes(largestPatched)} that a patch can bring of one file`;
+  if (size > largestCounted) return `lines are counted in files of up to ${formatBytes(largestCounted)}`;
+  return `lines are counted in ${formatBytes(mostCounted)} of files, the smallest first`;
+}
+
 const treeOptions = ['-r', '-l1000', '--no-ext-diff', '--no-textconv', '--no-color'];
 const patchOptions = ['-p', '--binary', '--full-index', '--unified=3', '--src-prefix=a/', '--dst-prefix=b/'];
 const excludedNames = ['.git'];
@@ -86,6 +98,7 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
     patch,
     ignored,
     omitted: imported.omitted,
+    whyLeftOut: (size) => whyLeftOut(request, size),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

@@ -160,14 +160,13 @@ export class DiffShelf {
   }
 }
 
-function factsOf({ changed, summary, entries, ignored, omitted }: CollectedDiff): DiffFacts {
+function factsOf({ changed, summary, entries, ignored, omitted, whyLeftOut }: CollectedDiff): DiffFacts {
   const leftOut: OmittedPath[] = [];
   let leftOutCount = omitted.length;
   for (const { path, left_out_bytes: size } of entries) {
     if (size === null) continue;
     leftOutCount++;
-    if (leftOut.length < mostLeftOutKept)
-      leftOut.push({ path, reason: `${formatBytes(size)}, larger than was asked for` });
+    if (leftOut.length < mostLeftOutKept) leftOut.push({ path, reason: `${formatBytes(size)}, ${whyLeftOut(size)}` });
   }
   leftOut.push(...omitted.slice(0, mostLeftOutKept - leftOut.length));
   return { changed, summary, ...countLines(entries), ignored, leftOut, leftOutCount };

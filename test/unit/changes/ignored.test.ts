@@ -240,5 +240,16 @@ describe('large files', () => {
     ]);
     const patch = readFileSync(diff.patch?.file ?? '', 'utf8');
     expect(patch.match(/^diff --git .*/gm)).toEqual(['diff --git a/a.txt b/a.txt']);
+    expect(diff.whyLeftOut(300_000)).toBe('larger than the limit of 97.7 KiB for one file');
+  });
+
+  it('are said to be over what really limits', async () => {
+    const tree = treeOf({ 'a.txt': file('1\n') });
+    const files = new FakeGuestFiles(tree, tree);
+    await using patch = await collectDiff(files, { workFolder: work }, context);
+    await using list = await collectDiff(files, { workFolder: work, isStatOnly: true }, context);
+    expect(patch.whyLeftOut(3 * 1024 ** 3)).toBe('larger than the 768 MiB that a patch can bring of one file');
+    expect(list.whyLeftOut(3 * 1024 ** 3)).toBe('lines are counted in files of up to 1.0 MiB');
+    expect(list.whyLeftOut(1000)).toBe('lines are counted in 128 MiB of files, the smallest first');
   });
 });
