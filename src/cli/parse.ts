@@ -14,7 +14,7 @@ export async function parseArguments(program: Command, argv: readonly string[]):
     faulty = command;
   });
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(helpWanted(argv), { from: 'user' });
     return undefined;
   } catch (error) {
     const isFault = error instanceof CommanderError;
@@ -25,6 +25,12 @@ export async function parseArguments(program: Command, argv: readonly string[]):
     await printError(told, argv.includes('--json'));
     return isPyroError(told, 'usage') ? exitUsage : exitFailed;
   }
+}
+
+/** `help workspace exec` as `workspace exec --help`: the library's own help command takes one word. */
+function helpWanted(argv: readonly string[]): string[] {
+  const [first, ...words] = argv;
+  return first === 'help' && words.length > 1 ? [...words, '--help'] : [...argv];
 }
 
 /** Errors are thrown, not printed; `onFault` is told whose they are. */

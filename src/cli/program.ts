@@ -16,7 +16,7 @@ export function createProgram(version: string, rest: readonly string[], onCall: 
     })
     .commandsGroup(restOfCommands)
     .addHelpCommand(
-      new Command('help').argument('[command]').description('Show the help of a command').helpGroup(restOfCommands),
+      new Command('help').argument('[command...]').description('Show the help of a command').helpGroup(restOfCommands),
     )
     .addOption(jsonOption().hideHelp());
   const commands = operations.filter(({ definition }) => definition.isToolOnly !== true);

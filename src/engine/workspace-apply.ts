@@ -100,7 +100,11 @@ async function findTarget({ record }: Workspace, given: string | undefined, call
   } catch (error) {
     if (systemCodeOf(error) !== 'ENOENT' && systemCodeOf(error) !== 'ENOTDIR') throw error;
   }
-  throw new PyroError('seed_missing', `${target} is no folder of this machine any more`, {
-    hint: 'say where the changes go: pyro workspace apply ID --to FOLDER',
-  });
+  throw new PyroError(
+    'seed_missing',
+    `${target} is no folder of this machine${given === undefined ? ' any more' : ''}`,
+    {
+      hint: 'say where the changes go: pyro workspace apply ID --to FOLDER',
+    },
+  );
 }

@@ -50,6 +50,8 @@ it('a line that lacks something says what, and the next step', async () => {
     'error: no workspace is named\nhint: name it by its id, the beginning of its id, or its name: pyro ps lists them\n',
   );
   expect((await pyro(['config', 'mem'], { env })).stderr).toContain('did you mean mem-mib');
+  const exec = (await pyro(['workspace', 'exec', '--help'], { env })).stdout.toString('utf8');
+  expect((await pyro(['help', 'workspace', 'exec'], { env })).stdout.toString('utf8')).toBe(exec);
   expect((await pyro(['exec', '--help'], { env })).stdout.toString('utf8')).toContain(
     '  pyro exec -it 6f1e538c0e71 -- bash\n',
   );
