@@ -194,6 +194,8 @@ describe('LayerTree', () => {
 
   it('drops leading slashes', () => {
     expect(merge([entry('/etc/passwd')])).toEqual(['etc@-1', 'etc/passwd@0']);
+    const linked = merge([entry('/bin/gzip'), entry('/bin/gunzip', { type: 'link', linkname: '/bin/gzip' })]);
+    expect(linked).toEqual(['bin@-1', 'bin/gunzip@0', 'bin/gzip@0']);
   });
 
   it.each([
