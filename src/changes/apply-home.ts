@@ -2,7 +2,8 @@
 import type { GuestFiles } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatCount } from '../shared/units.ts';
-import { mergeContested } from './apply-merge.ts';
+import { baseOf, keepBases, lastBlob, openBases, sizesOf, takenBack } from './apply-base.ts';
+import { isMergeable, mergeContested } from './apply-merge.ts';
 import { type AppliedStates, type ApplyStep, appliedState, type Contested, planApply } from './apply-plan.ts';
 import { recoverApply, writeSteps } from './apply-write.ts';
 import { tellStep } from './change-progress.ts';
@@ -27,6 +28,8 @@ export interface ApplyRequest {
   readonly isThreeWay: boolean;
   /** What earlier ones have put into this folder */
   readonly applied: AppliedStates;
+  /** File that keeps the contents of what they have put there */
+  readonly basesFile: string;
 }
 
 export interface ApplyResult {
@@ -46,38 +49,65 @@ export interface ApplyResult {
 }
 
 const mostNamed = 10;
+const keptReason = 'was applied and taken back in the workspace, and has changed here since: it stays';
 
 /** Throws `apply_conflict` with the files that stand against it, `disk_full`, and what reading the guest throws. */
 export async function applyHome(files: GuestFiles, request: ApplyRequest, context: WorkContext): Promise<ApplyResult> {
-  const { target, workFolder, isCheck, isThreeWay } = request;
+  const { target, workFolder, isCheck, isThreeWay, applied } = request;
   if (!isCheck) await recoverApply(target);
   await using lab = await GitLab.create(workFolder, context);
-  const { imported, ignored } = await importChanges(lab, files, request, undefined, context);
+  const { imported, ignored, unlisted } = await importChanges(
+    lab,
+    files,
+    { ...request, alsoKeys: [...applied.keys()] },
+    undefined,
+    context,
+  );
+  await openBases(lab, request.basesFile);
   tellStep(context, 'comparing');
-  const changes = await rawChanges(lab);
+  const raw = await rawChanges(lab);
+  // What is ignored is not listed: brought on demand before, it is left as it is now.
+  const changes = raw.filter(({ key }) => !unlisted.has(key));
+  const changedKeys = new Set(raw.map(({ key }) => key));
+  const backKeys = new Set([...unlisted].filter((key) => imported.paths.has(key) && !changedKeys.has(key)));
+  const back = await takenBack(lab, backKeys, applied);
   tellStep(context, `looking at ${target}`);
-  const plan = await planApply(target, changes, request.applied, context.signal);
-  const { merged, marked, refused, already } = await mergeContested(lab, target, plan.contested, isThreeWay);
+  const plan = await planApply(target, [...changes, ...back], applied, context.signal);
+  const bases = await sizesOf(
+    lab,
+    plan.contested.flatMap(({ change }) => lastBlob(applied, change.key) ?? []),
+  );
+  const merge = await mergeContested(lab, target, plan.contested, isThreeWay, ({ change }) =>
+    baseOf(change, applied, bases),
+  );
+  const { merged, marked, already } = merge;
+  const isBack = ({ change }: Contested): boolean => backKeys.has(change.key);
+  const refused = merge.refused.filter((each) => !isBack(each));
   if (refused.length > 0) throw conflict(refused, isThreeWay);
   const steps = [...plan.steps, ...merged];
   tellStep(context, `writing ${formatCount(steps.length, 'change', 'changes')} into ${target}`);
   if (!isCheck && steps.length > 0) await writeSteps(lab, target, steps, context.signal);
+  const nowApplied = new Map([
+    ...[...applied].filter(([key]) => !backKeys.has(key)),
+    ...changes.map((change): [string, string] => [change.key, appliedState(change)]),
+  ]);
+  if (!isCheck) await keepBases(lab, request.basesFile, nowApplied);
   const doneKeys = new Set(steps.map(({ path }) => pathKey(path)));
   const done = changes.filter(({ key }) => doneKeys.has(key));
   const sum = (side: 'added' | 'deleted'): number => done.reduce((total, { lines }) => total + (lines?.[side] ?? 0), 0);
   return {
     steps,
-    applied: new Map([
-      ...request.applied,
-      ...changes.map((change): [string, string] => [change.key, appliedState(change)]),
-    ]),
-    already: [...plan.already, ...already],
+    applied: nowApplied,
+    already: [...plan.already, ...already].filter((path) => !backKeys.has(pathKey(path))),
     merged: merged.map(({ path }) => path),
     marked,
     additions: sum('added'),
     deletions: sum('deleted'),
     ignored,
-    omitted: imported.omitted,
+    omitted: [
+      ...imported.omitted,
+      ...merge.refused.filter(isBack).map(({ change }) => ({ path: change.path.toString('utf8'), reason: keptReason })),
+    ],
   };
 }
 
@@ -87,10 +117,11 @@ async function rawChanges(lab: GitLab): Promise<RawChange[]> {
 }
 
 function conflict(refused: readonly Contested[], isThreeWay: boolean): PyroError {
+  const isHopeless = isThreeWay || !refused.every(isMergeable);
   const lines = refused.map(({ change, reason }) => `${change.path.toString('utf8')} ${reason}`);
   const more = lines.length > mostNamed ? `; and ${lines.length - mostNamed} more` : '';
   return new PyroError('apply_conflict', `nothing was applied: ${lines.slice(0, mostNamed).join('; ')}${more}`, {
-    hint: isThreeWay
+    hint: isHopeless
       ? 'these cannot be merged: put your own versions aside, or apply the rest with --path'
       : 'merge with --3way, leave these files out with --path, or apply elsewhere with --to',
     details: { paths: refused.slice(0, 100).map(({ change }) => change.path.toString('utf8')) },

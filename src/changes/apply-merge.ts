@@ -2,9 +2,8 @@
 import { constants, createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { type ApplyStep, type Contested, stepOf } from './apply-plan.ts';
-import { type GitLab, splitRecords } from './git-lab.ts';
+import type { GitLab } from './git-lab.ts';
 import { placeOf } from './host-state.ts';
-import { afterRef, beforeRef } from './import-trees.ts';
 
 export interface MergeResult {
   readonly merged: readonly ApplyStep[];
@@ -15,9 +14,19 @@ export interface MergeResult {
   readonly already: readonly Buffer[];
 }
 
+/** The version from which both sides went on: the one that was applied last, else the seed's; undefined where it was not kept */
+export type BaseOf = (each: Contested) => string | undefined;
+
 /** More than this many are not worth a try each */
 const mostTried = 1000;
 const regular = /^100/;
+const ourLabel = 'this checkout';
+export const emptyBlob = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
+
+/** True for a file on both sides: of links, folders and what is gone there is nothing to merge. */
+export function isMergeable({ change, state }: Contested): boolean {
+  return state.kind === 'file' && regular.test(change.newMode);
+}
 
 /** Tries each file; what cannot be merged is refused. `isThreeWay` leaves marks where both changed the same lines. */
 export async function mergeContested(
@@ -25,6 +34,7 @@ export async function mergeContested(
   root: string,
   contested: readonly Contested[],
   isThreeWay: boolean,
+  baseOf: BaseOf,
 ): Promise<MergeResult> {
   const merged: ApplyStep[] = [];
   const marked: Buffer[] = [];
@@ -32,19 +42,29 @@ export async function mergeContested(
   const already: Buffer[] = [];
   for (const each of contested) {
     const { change, state } = each;
-    const isText = state.kind === 'file' && regular.test(change.newMode) && (change.letter === 'M' || isThreeWay);
-    if (!isText || merged.length >= mostTried) {
+    const base = baseOf(each);
+    const isText =
+      state.kind === 'file' &&
+      regular.test(change.newMode) &&
+      (change.letter === 'M' || isThreeWay || base !== emptyBlob);
+    if (!isText || base === undefined || merged.length >= mostTried) {
       refused.push(each);
       continue;
     }
     const ours = await storeFile(lab, placeOf(root, change.path));
-    const whole = await merge(lab, each, ours);
+    if (await hasMarks(lab, ours)) {
+      refused.push({ ...each, reason: 'has conflict marks of an earlier apply in it: settle them first' });
+      continue;
+    }
+    const whole = await merge(lab, each, ours, base);
     // A merge that leaves the host's file as it is: an earlier apply, or the person, has put all of it in.
     if (whole?.blob === ours && !whole.hasConflict && state.mode === change.newMode) {
       already.push(change.path);
       continue;
     }
-    const result = isThreeWay ? whole : await patch(lab, each, ours);
+    // A place that was only guessed from the lines around it would be another one wherever they stand twice.
+    const isFitting = isThreeWay || (whole?.hasConflict === false && (await fits(lab, each, ours, base)));
+    const result = isFitting ? whole : undefined;
     if (result === undefined) {
       refused.push(each);
       continue;
@@ -73,33 +93,35 @@ interface Merged {
   readonly hasConflict: boolean;
 }
 
-async function patch(lab: GitLab, { change, state }: Contested, ours: string): Promise<Merged | undefined> {
-  const name = change.key;
-  if (Buffer.from(name).length !== name.length) return undefined;
-  const options = ['-p', '--binary', '--full-index', '--no-renames', '--no-ext-diff', '--no-textconv', '--no-color'];
-  await lab.run(['diff-tree', '-r', ...options, beforeRef, afterRef, '--', name], { outputFile: 'contested.patch' });
+/** As `git apply` judges it: all lines around each change stand here as they stood. */
+async function fits(lab: GitLab, { change }: Contested, ours: string, base: string): Promise<boolean> {
+  const options = ['-p', '--binary', '--full-index', '--no-ext-diff', '--no-textconv', '--no-color'];
+  const trees: string[] = [];
+  for (const blob of [base, change.newBlob])
+    trees.push((await lab.run(['mktree', '-z'], { input: entryOf(blob) })).stdout.trim());
+  await lab.run(['diff-tree', ...options, ...trees], { outputFile: 'contested.patch' });
   await rm(lab.file('index'), { force: true });
   await lab.run(['read-tree', '--empty']);
-  await lab.run(['update-index', '-z', '--index-info'], { input: `${state.mode} ${ours} 0\t${name}\0` });
-  const applied = await lab.tryRun(['apply', '--cached', '--binary', lab.file('contested.patch')]);
-  if (applied.exitCode !== 0) return undefined;
-  const [entry = Buffer.alloc(0)] = splitRecords(await lab.runForBytes(['ls-files', '-s', '-z']));
-  const blob = /^\d{6} ([0-9a-f]{40}) /.exec(entry.toString('latin1'))?.[1];
-  return blob === undefined ? undefined : { blob, hasConflict: false };
+  await lab.run(['update-index', '-z', '--index-info'], { input: entryOf(ours) });
+  return (await lab.tryRun(['apply', '--cached', '--binary', lab.file('contested.patch')])).exitCode === 0;
 }
 
-async function merge(lab: GitLab, { change }: Contested, ours: string): Promise<Merged | undefined> {
-  const isNew = change.letter === 'A';
+function entryOf(blob: string): string {
+  return `100644 blob ${blob}\tcontested\0`;
+}
+
+async function hasMarks(lab: GitLab, blob: string): Promise<boolean> {
+  return (await lab.tryRun(['grep', '-q', '-e', `^<<<<<<< ${ourLabel}$`, blob])).exitCode === 0;
+}
+
+async function merge(lab: GitLab, { change }: Contested, ours: string, base: string): Promise<Merged | undefined> {
   const sides = [
     ['ours', ours],
-    ['seed', isNew ? undefined : change.oldBlob],
+    ['base', base],
     ['theirs', change.newBlob],
   ] as const;
-  for (const [name, blob] of sides) {
-    if (blob === undefined) await lab.write(name, Buffer.alloc(0));
-    else await lab.run(['cat-file', 'blob', blob], { outputFile: name });
-  }
-  const labels = ['-L', 'this checkout', '-L', 'the seed', '-L', 'the workspace'];
+  for (const [name, blob] of sides) await lab.run(['cat-file', 'blob', blob], { outputFile: name });
+  const labels = ['-L', ourLabel, '-L', 'before', '-L', 'the workspace'];
   const files = sides.map(([name]) => lab.file(name));
   // The exit code counts the conflicts; what cannot be merged at all, bytes that are no text, is beyond them.
   const result = await lab.tryRun(['merge-file', '-p', ...labels, ...files], { outputFile: 'merged' });

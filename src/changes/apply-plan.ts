@@ -47,16 +47,19 @@ export async function planApply(
     signal.throwIfAborted();
     const { path } = change;
     const state = await readHostState(root, path);
+    const last = applied.get(change.key);
     const isGoing =
       state.blockedBy !== undefined && !state.blockedBy.isLink && leaving.has(pathKey(state.blockedBy.path));
     if (stands(state, change.newMode, change.newBlob) || isGone(change, state)) already.push(path);
     else if (
       stands(state, change.oldMode, change.oldBlob) ||
-      isOurs(state, applied.get(change.key)) ||
+      isOurs(state, last) ||
       isGoing ||
       makesRoom(change, state)
     )
       steps.push(stepOf(change, isGoing ? { kind: 'missing' } : state));
+    // Brought before and the same in the guest since: what the host has made of it is newer.
+    else if (last === appliedState(change)) already.push(path);
     else contested.push({ change, state, reason: reasonOf(change, state) });
   }
   return { steps, already, contested };
@@ -80,7 +83,8 @@ function makesRoom(change: RawChange, state: HostState): boolean {
   return change.letter === 'A' && state.kind === 'directory';
 }
 
-const noMode = '000000';
+/** Mode of a path that is not there */
+export const noMode = '000000';
 
 /** True where a path stands as one side of the change has it. A folder is nothing to Git: only what is in it counts. */
 function stands(state: HostState, mode: string, blob: string): boolean {

@@ -29,8 +29,8 @@ export async function writeSteps(
   signal: AbortSignal,
 ): Promise<void> {
   const stage = temporaryName(join(root, stagePrefix));
-  await makeStage(stage);
   try {
+    await makeStage(stage);
     await fill(lab, stage, steps, signal);
     const journal: Journal = {
       version: 1,
@@ -48,7 +48,7 @@ export async function writeSteps(
     });
   } catch (error) {
     if (!isPyroError(error, 'state_damaged')) await rm(stage, { recursive: true, force: true });
-    throw error;
+    throw isNoRoom(error) ? full(root, error) : error;
   }
   await rm(join(stage, journalName));
   await rm(stage, { recursive: true, force: true });
@@ -106,8 +106,6 @@ async function fill(lab: GitLab, stage: string, steps: readonly ApplyStep[], sig
     const file = await open(place, 'wx', 0o600);
     try {
       for await (const chunk of content()) await file.writeFile(chunk);
-    } catch (error) {
-      throw isNoRoom(error) ? full(of.step.path) : error;
     } finally {
       await file.close();
     }
@@ -215,8 +213,9 @@ function throwConflict(path: Buffer, cause?: unknown): never {
   });
 }
 
-function full(path: Buffer): PyroError {
-  return new PyroError('disk_full', `no room left for ${path.toString('utf8')}`, {
+function full(root: string, cause: unknown): PyroError {
+  return new PyroError('disk_full', `no room left in ${root} for the changes`, {
     hint: 'nothing was changed; free some space and call again',
+    cause,
   });
 }

@@ -1,7 +1,7 @@
 // What changed in /workspace since the seed, as entries and as a patch that `git apply --binary` always takes.
 import { createHash } from 'node:crypto';
 import { stat, statfs } from 'node:fs/promises';
-import type { GuestFiles } from '../agent/file-types.ts';
+import { type GuestFiles, mostLeftOut } from '../agent/file-types.ts';
 import { formatBytes, mebibyte } from '../shared/units.ts';
 import { tellStep, withMeter } from './change-progress.ts';
 import { entriesOf } from './diff-entries.ts';
@@ -37,6 +37,8 @@ export interface DiffRequest {
   readonly longestPlain?: number;
   /** Limit for the contents of all changed files, `bytes` */
   readonly maxContentBytes?: number;
+  /** Keys of paths that are read too where nothing of them has changed */
+  readonly alsoKeys?: readonly string[];
 }
 
 /**
@@ -114,13 +116,15 @@ function digestOf(raw: readonly RawChange[], { withheld, paths }: ImportedTrees)
 export interface ImportedChanges {
   readonly imported: ImportedTrees;
   readonly ignored: IgnoredCount;
+  /** Those of the further keys that are not among what changed */
+  readonly unlisted: ReadonlySet<string>;
 }
 
 /** The changes that are wanted in the lab's two trees. */
 export async function importChanges(
   lab: GitLab,
   files: GuestFiles,
-  request: Pick<DiffRequest, 'workFolder' | 'path' | 'hasIgnored' | 'longestPlain' | 'maxContentBytes'>,
+  request: Pick<DiffRequest, 'workFolder' | 'path' | 'hasIgnored' | 'longestPlain' | 'maxContentBytes' | 'alsoKeys'>,
   limits: ContentLimits | undefined,
   context: WorkContext,
 ): Promise<ImportedChanges> {
@@ -132,9 +136,14 @@ export async function importChanges(
   const { listed, ignored } = await surveyChanges(lab, files, narrowed, survey, context);
   const isWanted = (path: Buffer): boolean => isBelow(path, below) && !ignored.has(pathKey(path));
   const largest = limits === undefined ? undefined : largestWithin(wanted(listed, below), ignored, limits);
+  const known = new Set(listed.map(({ key }) => key));
+  const unlisted = (request.alsoKeys ?? [])
+    .filter((key) => !known.has(key) && isBelow(Buffer.from(key, 'latin1'), below))
+    .slice(0, mostLeftOut);
   const changes = files.changes(
     {
       ...narrowed,
+      ...(unlisted.length === 0 ? {} : { paths: unlisted.map((key) => Buffer.from(key, 'latin1')) }),
       scope: 'workspace',
       hasContent: true,
       leftOut: foldIgnored(listed, ignored),
@@ -152,7 +161,7 @@ export async function importChanges(
     maxContentBytes,
     isWanted,
   });
-  return { imported, ignored: countIgnored(wanted(listed, below), ignored) };
+  return { imported, ignored: countIgnored(wanted(listed, below), ignored), unlisted: new Set(unlisted) };
 }
 
 /** What is at or below the path, also where a list was made without knowing it. */

@@ -1,5 +1,6 @@
 // A throw-away bare repository in which contents of a guest are compared: no path of a guest is ever a path of the host.
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { PyroError } from '../shared/errors.ts';
@@ -140,6 +141,11 @@ export class GitLab implements AsyncDisposable {
 
   file(name: string): string {
     return join(this.folder, name);
+  }
+
+  /** Copies a file of the lab to a place that outlives it. */
+  async copyOut(name: string, place: string): Promise<void> {
+    await copyFile(this.file(name), place, constants.COPYFILE_EXCL);
   }
 
   /** Writes a file of the lab and gives its path. */

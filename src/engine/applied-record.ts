@@ -1,4 +1,5 @@
 // What was applied to the checkout of a workspace, so that the next apply knows its own work from the person's.
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { AppliedStates } from '../changes/apply-plan.ts';
@@ -22,4 +23,20 @@ export async function readApplied(folder: string, target: string): Promise<Appli
 
 export async function writeApplied(folder: string, target: string, applied: AppliedStates): Promise<void> {
   await writeJson(join(folder, fileName), { version: 1, target, paths: Object.fromEntries(applied) });
+}
+
+/** Where the contents of what was put there are kept. */
+export function basesFile(folder: string): string {
+  return join(folder, 'applied.pack');
+}
+
+/** What was applied to any folder, by the keys of the paths. */
+export async function appliedKeys(folder: string): Promise<string[]> {
+  const record = await readJson(join(folder, fileName), schema).catch(() => undefined);
+  return Object.keys(record?.paths ?? {});
+}
+
+/** After a reset the guest has never done what was applied: it is the person's own by now. */
+export async function forgetApplied(folder: string): Promise<void> {
+  for (const file of [join(folder, fileName), basesFile(folder)]) await rm(file, { force: true });
 }

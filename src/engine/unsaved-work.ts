@@ -4,6 +4,7 @@ import { createGuestFiles } from '../agent/guest-files.ts';
 import { collectDiff } from '../changes/diff.ts';
 import { countLines } from '../changes/diff-types.ts';
 import type { CallContext } from '../shared/call-context.ts';
+import { appliedKeys } from './applied-record.ts';
 import type { Workspace } from './workspace.ts';
 import type { ChangeCounts, WorkspaceRecord } from './workspace-record.ts';
 import type { UnsavedWork } from './workspace-types.ts';
@@ -25,7 +26,11 @@ export async function countChanges(
     const request = { workFolder: workspace.files.scratch, isStatOnly: true };
     await using diff = await collectDiff(createGuestFiles(client), request, { signal: limited });
     const { entries, digest } = diff;
-    return { files: entries.length, ...countLines(entries), digest };
+    // What was brought home and taken back since stands in no diff, and is not home either.
+    const changed = new Set(entries.flatMap(({ path, old_path: old }) => [path, old]));
+    const applied = await appliedKeys(workspace.files.folder);
+    const back = applied.filter((key) => !changed.has(Buffer.from(key, 'latin1').toString('utf8')));
+    return { files: entries.length + back.length, ...countLines(entries), digest };
   } catch {
     // Not known is an answer: nothing is thrown away for it.
     return undefined;

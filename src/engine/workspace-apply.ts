@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { type ApplyResult as Applied, applyHome } from '../changes/apply-home.ts';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
-import { readApplied, writeApplied } from './applied-record.ts';
+import { basesFile, readApplied, writeApplied } from './applied-record.ts';
 import type { ApplyRequest, ApplyResult } from './change-types.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
@@ -48,7 +48,15 @@ async function apply(
     const watch = new SecretWatch(workspace.secrets, below);
     const { folder, scratch } = workspace.files;
     const applied = await readApplied(folder, target);
-    const plan = { target, workFolder: scratch, hasIgnored, isCheck, isThreeWay, applied };
+    const plan = {
+      target,
+      workFolder: scratch,
+      hasIgnored,
+      isCheck,
+      isThreeWay,
+      applied,
+      basesFile: basesFile(folder),
+    };
     const whole = below === '' ? plan : { ...plan, path: below };
     const result = await applyHome(workspace.secrets.isEmpty ? files : watch.files(files), whole, call);
     if (!isCheck) await writeApplied(folder, target, result.applied);

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallContext } from '../shared/call-context.ts';
+import { forgetApplied } from './applied-record.ts';
 import { recordEvent } from './events.ts';
 import { layerOf, removeUnneeded } from './snapshots.ts';
 import type { Workspace } from './workspace.ts';
@@ -22,6 +23,7 @@ export async function resetWorkspace(workspace: Workspace, snapshot: string, con
       throw error;
     }
     await workspace.swap(started, afterReset(record, disk, below, started.record), context);
+    await forgetApplied(files.folder);
     await removeUnneeded(workspace);
     await recordEvent(files.events, 'reset', snapshot);
   });

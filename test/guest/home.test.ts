@@ -1,5 +1,5 @@
 // Work on its way home: applied to the checkout it came from, and never thrown away before that unless it is told.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -45,6 +45,17 @@ it('stays until it was brought home, and goes then', async () => {
   expect((await workspaces.prune(prune, call())).kept).toHaveLength(1);
   await workspaces.start(id, call());
   await workspaces.apply(id, apply, call());
+  await workspaces.stop(id, call());
+  expect((await workspaces.prune({ ...prune, isDryRun: true }, call())).kept).toEqual([]);
+  // Nor is what is taken back, until that is brought home too.
+  await workspaces.start(id, call());
+  await exec(house, id, 'git checkout -q a.txt; rm b.txt');
+  await workspaces.stop(id, call());
+  expect((await workspaces.prune(prune, call())).kept).toMatchObject([{ files: 2 }]);
+  await workspaces.start(id, call());
+  expect(await workspaces.apply(id, apply, call())).toMatchObject({ changed_count: 2, left_out: [] });
+  expect(readFileSync(join(checkout, 'a.txt'), 'utf8')).toBe('one\ntwo\n');
+  expect(existsSync(join(checkout, 'b.txt'))).toBe(false);
   await workspaces.stop(id, call());
   expect(await workspaces.prune(prune, call())).toMatchObject({ deleted: [id], kept: [] });
 });

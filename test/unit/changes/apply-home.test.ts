@@ -71,6 +71,7 @@ async function apply(guest: FakeGuestFiles, request: Partial<ApplyRequest> = {})
     isCheck: false,
     isThreeWay: false,
     applied: new Map(),
+    basesFile: join(work, 'bases.pack'),
   };
   return await applyHome(guest, { ...whole, ...request }, context);
 }
@@ -112,7 +113,11 @@ describe('applyHome', () => {
     remove(guest.current, 'new');
     put(guest.current, 'gone/x', file('back again\n'));
     const second = await apply(guest, { applied });
-    expect(second.steps.map(({ path }) => String(path)).sort()).toEqual(['empty', 'gone/x']);
+    expect(second.steps.map(({ path }) => String(path)).sort()).toEqual([
+      'empty',
+      'gone/x',
+      Buffer.from('new/deep/ü "q"\n', 'latin1').toString(),
+    ]);
     writeFileSync(join(home, 'empty'), 'mine');
     put(guest.current, 'empty', file('and on\n'));
     await expect(apply(guest, { applied: second.applied })).rejects.toMatchObject({ code: 'apply_conflict' });
@@ -263,6 +268,7 @@ describe('applyHome', () => {
       isCheck: false,
       isThreeWay: false,
       applied: new Map(),
+      basesFile: join(work, 'bases.pack'),
     };
     await expect(applyHome(guest, request, { signal: AbortSignal.abort() })).rejects.toThrow();
     expect(describeFolder(home)).toEqual(before);
