@@ -4,8 +4,10 @@ import type { Change, ChangeSide } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatBytes, gibibyte, mebibyte } from '../shared/units.ts';
 import { failureOf } from '../system/command.ts';
+import { gatherPieces } from './gather-pieces.ts';
 import type { GitLab } from './git-lab.ts';
-import { pathKey, quotePath, refusalOfGit } from './git-paths.ts';
+import { pathKey, refusalOfGit } from './git-paths.ts';
+import { areShort, type LabTree, streamTrees, TreeLines, writeTrees } from './lab-trees.ts';
 import { mostPathBytes, mostPaths, tooManyPaths } from './listed-changes.ts';
 import { TextProbe } from './text-probe.ts';
 
@@ -43,7 +45,6 @@ export interface ImportedTrees {
 export const beforeRef = 'refs/lab/before';
 export const afterRef = 'refs/lab/after';
 export const largestText: number = 16 * mebibyte;
-const linesOfPiece = 1000;
 export const defaultMaxContentBytes: number = 64 * gibibyte;
 
 /** Streams the changes into the lab's two refs. Throws `diff_too_large`, or what reading the guest throws. */
@@ -54,10 +55,12 @@ export async function importTrees(
 ): Promise<ImportedTrees> {
   const importer = new Importer(options);
   let failure: unknown;
-  const input = Readable.from(importer.stream(changes)).on('error', (error) => {
+  const input = Readable.from(gatherPieces(importer.stream(changes))).on('error', (error) => {
     failure = error;
   });
-  const args = ['fast-import', '--quiet', '--done', '--force', '--depth=0', '--big-file-threshold=16m'];
+  const marks = lab.file('marks');
+  const manners = ['--quiet', '--done', '--force', '--depth=0', '--big-file-threshold=16m'];
+  const args = ['fast-import', ...manners, `--export-marks=${marks}`];
   try {
     const result = await lab.tryRun(args, { input });
     if (failure !== undefined) throw failure;
@@ -65,6 +68,7 @@ export async function importTrees(
   } finally {
     input.destroy();
   }
+  if (!areShort(importer.trees)) await writeTrees(lab, importer.trees, marks);
   return importer;
 }
 
@@ -74,7 +78,11 @@ class Importer implements ImportedTrees {
   readonly withheld = new Set<string>();
   #pathBytes = 0;
   readonly #options: ImportOptions;
-  readonly #lines = { before: new Lines(), after: new Lines() };
+  readonly #sides = { before: new TreeLines(), after: new TreeLines() };
+  readonly trees: readonly LabTree[] = [
+    { ref: beforeRef, lines: this.#sides.before },
+    { ref: afterRef, lines: this.#sides.after },
+  ];
   readonly #probe = new TextProbe();
   readonly #largest: { path: string; size: number }[] = [];
   #mark = 0;
@@ -116,8 +124,7 @@ class Importer implements ImportedTrees {
       const { isText, isPlainlyBinary } = this.#probe;
       this.paths.set(pathKey(path), { before, after, isText, isPlainlyBinary });
     }
-    yield* commit(beforeRef, this.#lines.before);
-    yield* commit(afterRef, this.#lines.after);
+    if (areShort(this.trees)) yield* streamTrees(this.trees);
     yield Buffer.from('done\n');
   }
 
@@ -137,7 +144,7 @@ class Importer implements ImportedTrees {
       yield* blob(mark, state.size, this.#count(state.size, path, exact));
     } else yield* blob(mark, state.size, this.#count(state.size, path, probe.watch(exact)));
     probe.end();
-    this.#lines[side].push(`M ${gitMode(state)} :${mark} ${quotePath(path)}\n`);
+    this.#sides[side].push(gitMode(state), mark, pathKey(path));
   }
 
   async *#count(size: number, path: Buffer, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -169,34 +176,6 @@ async function* blob(mark: number, size: number, content: AsyncIterable<Buffer>)
   yield Buffer.from(`blob\nmark :${mark}\ndata ${size}\n`);
   yield* content;
   yield Buffer.from('\n');
-}
-
-function* commit(ref: string, lines: Lines): Generator<Buffer> {
-  yield Buffer.from(`commit ${ref}\ncommitter pyro <pyro@localhost> 0 +0000\ndata 0\n\n`);
-  yield* lines.take();
-  yield Buffer.from('\n');
-}
-
-/** Many short lines, held as the bytes that they will be. */
-class Lines {
-  #full: Buffer[] = [];
-  #latest: string[] = [];
-
-  push(line: string): void {
-    this.#latest.push(line);
-    if (this.#latest.length >= linesOfPiece) this.#pack();
-  }
-
-  *take(): Generator<Buffer> {
-    this.#pack();
-    yield* this.#full;
-    this.#full = [];
-  }
-
-  #pack(): void {
-    this.#full.push(Buffer.from(this.#latest.join('')));
-    this.#latest = [];
-  }
 }
 
 /** The stream's own promise about lengths depends on the guest keeping its: it is checked. */
