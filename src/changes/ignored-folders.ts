@@ -6,7 +6,7 @@ import { findIgnored, installRules, judgeAll, readRules, rulesName } from './ign
 import { type ListedChange, listChanges, listUpTo, type Narrowed } from './listed-changes.ts';
 
 /** A longer list is made anew with its ignored folders folded */
-const longestPlainList = 20_000;
+const longestPlainList = 50_000;
 /** A file that each folder takes back in: it is left out where the folder itself is, since what lies in such a folder has no say */
 const probeName = '.pyro-probe-4c1d';
 
