@@ -1,18 +1,18 @@
 // What earlier applies have put on the host, as the versions that a later one goes on from; kept in a pack beside the record of it.
 import { createReadStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
+import { type GuestFiles, mostLeftOut } from '../agent/file-types.ts';
 import { mebibyte } from '../shared/units.ts';
-import { exists, temporaryName } from '../system/files.ts';
+import { exists } from '../system/files.ts';
 import { emptyBlob } from './apply-merge.ts';
-import { type AppliedStates, noMode } from './apply-plan.ts';
-import { type GitLab, splitRecords } from './git-lab.ts';
+import { type AppliedStates, noBlob, noMode } from './apply-plan.ts';
+import { type GitLab, splitRecords, type WorkContext } from './git-lab.ts';
 import { beforeRef } from './import-trees.ts';
 import { RawChange } from './raw-diff.ts';
 
 /** A larger file is not kept: what the host has made of it since stands against the next apply */
 const largestKept = mebibyte;
 const mostKept = 256 * mebibyte;
-const noBlob = '0'.repeat(40);
 
 /** Puts what the pack holds into the lab, and the empty file. */
 export async function openBases(lab: GitLab, pack: string): Promise<void> {
@@ -21,8 +21,8 @@ export async function openBases(lab: GitLab, pack: string): Promise<void> {
   if (await exists(pack)) await lab.tryRun(['index-pack', '--stdin'], { input: createReadStream(pack) });
 }
 
-/** Keeps the contents of these, which the lab has, for the next time. */
-export async function keepBases(lab: GitLab, pack: string, applied: AppliedStates): Promise<void> {
+/** Makes a pack of the contents of these that the lab has, for the next time; what it gives puts it in its place. */
+export async function prepareBases(lab: GitLab, pack: string, applied: AppliedStates): Promise<() => Promise<void>> {
   const blobs = [...new Set([...applied.values()].map(blobOf))];
   const kept: string[] = [];
   let sum = 0;
@@ -33,14 +33,8 @@ export async function keepBases(lab: GitLab, pack: string, applied: AppliedState
   }
   const name = 'kept.pack';
   const input = kept.map((blob) => `${blob}\n`).join('');
-  const partial = temporaryName(pack);
   await lab.run(['pack-objects', '--stdout', '-q', '--window=0'], { input, outputFile: name });
-  try {
-    await lab.copyOut(name, partial);
-    await rename(partial, pack);
-  } finally {
-    await rm(partial, { force: true });
-  }
+  return async () => await rename(lab.file(name), pack);
 }
 
 /** Which of the blobs the lab has, with their sizes. */
@@ -74,6 +68,22 @@ export async function takenBack(
     const letter = newMode === noMode ? 'D' : oldMode === noMode ? 'A' : 'M';
     return new RawChange({ letter, oldKey: key, key, oldMode, newMode, oldBlob, newBlob });
   });
+}
+
+/** How many of these, which stand in no list of what changed, are in the guest as in the seed; the others are ignored there. */
+export async function countTakenBack(
+  files: GuestFiles,
+  keys: readonly string[],
+  { signal }: WorkContext,
+): Promise<number> {
+  let count = 0;
+  for (let from = 0; from < keys.length; from += mostLeftOut) {
+    const paths = keys.slice(from, from + mostLeftOut).map((key) => Buffer.from(key, 'latin1'));
+    const request = { scope: 'workspace', hasContent: false, paths, isExact: true } as const;
+    for await (const { before, after } of files.changes(request, { signal }))
+      if (before !== undefined || after === undefined) count++;
+  }
+  return count;
 }
 
 /** The version that both sides went on from, where it is known. */

@@ -2,8 +2,9 @@
 import type { GuestFiles } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatCount } from '../shared/units.ts';
-import { baseOf, keepBases, lastBlob, openBases, sizesOf, takenBack } from './apply-base.ts';
-import { isMergeable, mergeContested } from './apply-merge.ts';
+import { baseOf, lastBlob, openBases, prepareBases, sizesOf, takenBack } from './apply-base.ts';
+import { countSteps } from './apply-lines.ts';
+import { mergeContested } from './apply-merge.ts';
 import { type AppliedStates, type ApplyStep, appliedState, type Contested, planApply } from './apply-plan.ts';
 import { recoverApply, writeSteps } from './apply-write.ts';
 import { tellStep } from './change-progress.ts';
@@ -22,6 +23,8 @@ export interface ApplyRequest {
   /** File or folder at or below /workspace; relative paths are below it */
   readonly path?: string;
   readonly hasIgnored: boolean;
+  /** Paths up to which a list names the files of ignored folders; it changes nothing of what is brought */
+  readonly longestPlain?: number;
   /** True to say what would be done, and do nothing */
   readonly isCheck: boolean;
   /** True to merge files that both sides have changed, with marks where they changed the same lines */
@@ -30,6 +33,8 @@ export interface ApplyRequest {
   readonly applied: AppliedStates;
   /** File that keeps the contents of what they have put there */
   readonly basesFile: string;
+  /** Makes the record of what stands there then ready in a private folder; what it gives puts it in force */
+  readonly prepareRecord?: (folder: string, applied: AppliedStates) => Promise<() => Promise<void>>;
 }
 
 export interface ApplyResult {
@@ -49,6 +54,7 @@ export interface ApplyResult {
 }
 
 const mostNamed = 10;
+const mostHopeless = 3;
 const keptReason = 'was applied and taken back in the workspace, and has changed here since: it stays';
 
 /** Throws `apply_conflict` with the files that stand against it, `disk_full`, and what reading the guest throws. */
@@ -85,24 +91,25 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   const refused = merge.refused.filter((each) => !isBack(each));
   if (refused.length > 0) throw conflict(refused, isThreeWay);
   const steps = [...plan.steps, ...merged];
-  tellStep(context, `writing ${formatCount(steps.length, 'change', 'changes')} into ${target}`);
-  if (!isCheck && steps.length > 0) await writeSteps(lab, target, steps, context.signal);
+  const lines = await countSteps(lab, target, steps, raw);
   const nowApplied = new Map([
     ...[...applied].filter(([key]) => !backKeys.has(key)),
     ...changes.map((change): [string, string] => [change.key, appliedState(change)]),
   ]);
-  if (!isCheck) await keepBases(lab, request.basesFile, nowApplied);
-  const doneKeys = new Set(steps.map(({ path }) => pathKey(path)));
-  const done = changes.filter(({ key }) => doneKeys.has(key));
-  const sum = (side: 'added' | 'deleted'): number => done.reduce((total, { lines }) => total + (lines?.[side] ?? 0), 0);
+  if (!isCheck) {
+    // Whatever may find no room comes before the first change.
+    const keep = isSame(applied, nowApplied) ? [] : await prepareRecords(lab, request, nowApplied);
+    tellStep(context, `writing ${formatCount(steps.length, 'change', 'changes')} into ${target}`);
+    if (steps.length > 0) await writeSteps(lab, target, steps, context.signal);
+    for (const each of keep) await each();
+  }
   return {
     steps,
     applied: nowApplied,
     already: [...plan.already, ...already].filter((path) => !backKeys.has(pathKey(path))),
     merged: merged.map(({ path }) => path),
     marked,
-    additions: sum('added'),
-    deletions: sum('deleted'),
+    ...lines,
     ignored,
     omitted: [
       ...imported.omitted,
@@ -116,14 +123,36 @@ async function rawChanges(lab: GitLab): Promise<RawChange[]> {
   return await lab.compare(['diff-tree', ...options, beforeRef, afterRef]);
 }
 
+async function prepareRecords(
+  lab: GitLab,
+  { basesFile, prepareRecord }: ApplyRequest,
+  applied: AppliedStates,
+): Promise<(() => Promise<void>)[]> {
+  const bases = await prepareBases(lab, basesFile, applied);
+  return prepareRecord === undefined ? [bases] : [bases, await prepareRecord(lab.folder, applied)];
+}
+
+function isSame(one: AppliedStates, other: AppliedStates): boolean {
+  return one.size === other.size && [...one].every(([key, state]) => other.get(key) === state);
+}
+
 function conflict(refused: readonly Contested[], isThreeWay: boolean): PyroError {
-  const isHopeless = isThreeWay || !refused.every(isMergeable);
+  const names = (some: readonly Contested[]): string[] => some.map(({ change }) => change.path.toString('utf8'));
   const lines = refused.map(({ change, reason }) => `${change.path.toString('utf8')} ${reason}`);
   const more = lines.length > mostNamed ? `; and ${lines.length - mostNamed} more` : '';
   return new PyroError('apply_conflict', `nothing was applied: ${lines.slice(0, mostNamed).join('; ')}${more}`, {
-    hint: isHopeless
-      ? 'these cannot be merged: put your own versions aside, or apply the rest with --path'
-      : 'merge with --3way, leave these files out with --path, or apply elsewhere with --to',
-    details: { paths: refused.slice(0, 100).map(({ change }) => change.path.toString('utf8')) },
+    hint: hintOf(refused.length, isThreeWay ? names(refused) : names(refused.filter((each) => !each.isMergeable))),
+    details: { paths: names(refused.slice(0, 100)) },
   });
+}
+
+/** `hopeless` are those that no merge helps. */
+function hintOf(count: number, hopeless: readonly string[]): string {
+  if (hopeless.length === 0)
+    return 'merge with --3way, leave these files out with --path, or apply elsewhere with --to';
+  if (hopeless.length === count)
+    return 'these cannot be merged: put your own versions aside, or apply the rest with --path';
+  const more = hopeless.length > mostHopeless ? ` and ${hopeless.length - mostHopeless} more` : '';
+  const named = `${hopeless.slice(0, mostHopeless).join(', ')}${more}`;
+  return `${named} cannot be merged: put your own versions aside, then merge the others with --3way; or apply a part with --path`;
 }

@@ -17,16 +17,11 @@ export interface MergeResult {
 /** The version from which both sides went on: the one that was applied last, else the seed's; undefined where it was not kept */
 export type BaseOf = (each: Contested) => string | undefined;
 
-/** More than this many are not worth a try each */
+/** Each takes some processes of Git, whether it succeeds or not */
 const mostTried = 1000;
 const regular = /^100/;
 const ourLabel = 'this checkout';
 export const emptyBlob = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
-
-/** True for a file on both sides: of links, folders and what is gone there is nothing to merge. */
-export function isMergeable({ change, state }: Contested): boolean {
-  return state.kind === 'file' && regular.test(change.newMode);
-}
 
 /** Tries each file; what cannot be merged is refused. `isThreeWay` leaves marks where both changed the same lines. */
 export async function mergeContested(
@@ -40,15 +35,17 @@ export async function mergeContested(
   const marked: Buffer[] = [];
   const refused: Contested[] = [];
   const already: Buffer[] = [];
+  let tried = 0;
   for (const each of contested) {
     const { change, state } = each;
     const base = baseOf(each);
-    const isText =
-      state.kind === 'file' &&
-      regular.test(change.newMode) &&
-      (change.letter === 'M' || isThreeWay || base !== emptyBlob);
-    if (!isText || base === undefined || merged.length >= mostTried) {
+    const isFile = state.kind === 'file' && regular.test(change.newMode);
+    if (!isFile || base === undefined) {
       refused.push(each);
+      continue;
+    }
+    if (++tried > mostTried) {
+      refused.push({ ...each, reason: `${each.reason}; ${mostTried} files are merged at once, so take parts` });
       continue;
     }
     const ours = await storeFile(lab, placeOf(root, change.path));
@@ -57,16 +54,19 @@ export async function mergeContested(
       continue;
     }
     const whole = await merge(lab, each, ours, base);
+    // Without a version that both went on from, there is no place to fit into.
+    const hasPlaces = isThreeWay || change.letter === 'M' || base !== emptyBlob;
     // A merge that leaves the host's file as it is: an earlier apply, or the person, has put all of it in.
-    if (whole?.blob === ours && !whole.hasConflict && state.mode === change.newMode) {
+    if (hasPlaces && whole?.blob === ours && !whole.hasConflict && state.mode === change.newMode) {
       already.push(change.path);
       continue;
     }
     // A place that was only guessed from the lines around it would be another one wherever they stand twice.
-    const isFitting = isThreeWay || (whole?.hasConflict === false && (await fits(lab, each, ours, base)));
+    const isClean = hasPlaces && whole?.hasConflict === false;
+    const isFitting = isThreeWay || (isClean && (await fits(lab, each, ours, base)));
     const result = isFitting ? whole : undefined;
     if (result === undefined) {
-      refused.push(each);
+      refused.push({ ...each, isMergeable: whole !== undefined });
       continue;
     }
     // The permissions of the guest's side, which has the last word on them.

@@ -16,6 +16,8 @@ export interface Contested {
   readonly change: RawChange;
   readonly state: HostState;
   readonly reason: string;
+  /** True when a merge with marks of conflicts could be made of it */
+  readonly isMergeable?: boolean;
 }
 
 export interface ApplyPlan {
@@ -83,8 +85,9 @@ function makesRoom(change: RawChange, state: HostState): boolean {
   return change.letter === 'A' && state.kind === 'directory';
 }
 
-/** Mode of a path that is not there */
+/** Mode and blob of a path that is not there */
 export const noMode = '000000';
+export const noBlob: string = '0'.repeat(40);
 
 /** True where a path stands as one side of the change has it. A folder is nothing to Git: only what is in it counts. */
 function stands(state: HostState, mode: string, blob: string): boolean {

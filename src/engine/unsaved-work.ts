@@ -1,6 +1,7 @@
 // What of a workspace was not brought home: counted when it stops, so that whoever clears up knows what would be lost.
 import type { GuestClient } from '../agent/guest-client.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
+import { countTakenBack } from '../changes/apply-base.ts';
 import { collectDiff } from '../changes/diff.ts';
 import { countLines } from '../changes/diff-types.ts';
 import type { CallContext } from '../shared/call-context.ts';
@@ -24,13 +25,15 @@ export async function countChanges(
   try {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
     const request = { workFolder: workspace.files.scratch, isStatOnly: true };
-    await using diff = await collectDiff(createGuestFiles(client), request, { signal: limited });
+    const files = createGuestFiles(client);
+    await using diff = await collectDiff(files, request, { signal: limited });
     const { entries, digest } = diff;
     // What was brought home and taken back since stands in no diff, and is not home either.
     const changed = new Set(entries.flatMap(({ path, old_path: old }) => [path, old]));
     const applied = await appliedKeys(workspace.files.folder);
-    const back = applied.filter((key) => !changed.has(Buffer.from(key, 'latin1').toString('utf8')));
-    return { files: entries.length + back.length, ...countLines(entries), digest };
+    const unlisted = applied.filter((key) => !changed.has(Buffer.from(key, 'latin1').toString('utf8')));
+    const back = await countTakenBack(files, unlisted, { signal: limited });
+    return { files: entries.length + back, ...countLines(entries), digest };
   } catch {
     // Not known is an answer: nothing is thrown away for it.
     return undefined;

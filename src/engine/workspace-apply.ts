@@ -2,8 +2,9 @@
 import { realpath, stat } from 'node:fs/promises';
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { type ApplyResult as Applied, applyHome } from '../changes/apply-home.ts';
+import type { AppliedStates } from '../changes/apply-plan.ts';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
-import { basesFile, readApplied, writeApplied } from './applied-record.ts';
+import { basesFile, prepareApplied, readApplied } from './applied-record.ts';
 import type { ApplyRequest, ApplyResult } from './change-types.ts';
 import { recordEvent } from './events.ts';
 import { permitHostPath } from './host-paths.ts';
@@ -56,10 +57,11 @@ async function apply(
       isThreeWay,
       applied,
       basesFile: basesFile(folder),
+      prepareRecord: async (madeIn: string, states: AppliedStates) =>
+        await prepareApplied(folder, target, madeIn, states),
     };
     const whole = below === '' ? plan : { ...plan, path: below };
     const result = await applyHome(workspace.secrets.isEmpty ? files : watch.files(files), whole, call);
-    if (!isCheck) await writeApplied(folder, target, result.applied);
     if (!isCheck && result.steps.length > 0)
       await recordEvent(workspace.files.events, 'apply', `${target}: ${result.steps.length} files`);
     if (!isCheck && below === '' && result.marked.length === 0) await noteBroughtHome(workspace, guest.client, call);

@@ -23,7 +23,7 @@ export async function resetWorkspace(workspace: Workspace, snapshot: string, con
       throw error;
     }
     await workspace.swap(started, afterReset(record, disk, below, started.record), context);
-    await forgetApplied(files.folder);
+    await forgetApplied(files.folder, record.snapshots.find(({ name }) => name === snapshot)?.created_at);
     await removeUnneeded(workspace);
     await recordEvent(files.events, 'reset', snapshot);
   });

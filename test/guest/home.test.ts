@@ -63,6 +63,12 @@ it('stays until it was brought home, and goes then', async () => {
 it('is told when it goes with the workspace', async () => {
   const workspaces = house.workspaces();
   const { workspace_id: id } = await workspaces.create({ ...createRequest, seedPath: checkout }, call());
+  await exec(house, id, 'echo kept > kept.txt; echo noise > kept.log');
+  expect(await workspaces.apply(id, { ...apply, hasIgnored: true }, call())).toMatchObject({ changed_count: 2 });
+  // A reset ends the work in the guest, not what was brought home of it.
+  await workspaces.reset(id, 'baseline', call());
+  expect(await workspaces.apply(id, apply, call())).toMatchObject({ changed_count: 0, left_out: [] });
+  expect(readFileSync(join(checkout, 'kept.txt'), 'utf8')).toBe('kept\n');
   await exec(house, id, 'echo lost > lost.txt');
   expect(await workspaces.delete(id, call())).toEqual({ files: 1, additions: 1, deletions: 0 });
 });
