@@ -3,6 +3,7 @@ import type { ClientHttp2Stream } from 'node:http2';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
+import { inputError } from '../shared/input-error.ts';
 import { chunksIn } from '../system/stream-chunks.ts';
 import { type Frame, FrameDecoder } from './frames.ts';
 import type { CallOptions, GuestClient } from './guest-client.ts';
@@ -76,16 +77,36 @@ export class GuestProcess {
     throw new PyroError('guest_unreachable', 'the connection to the guest broke before the process ended');
   }
 
-  /** Copies a stream to standard input and closes that at its end. Ends quietly when the process no longer reads. */
+  /**
+   * Copies a stream to standard input and closes that at its end. Ends quietly when the process no longer reads. Throws
+   * `input_failed` where the stream does: the process then sees no end.
+   */
   async feed(input: Readable, signal?: AbortSignal): Promise<void> {
-    const stream = this.#client.open('POST', `/v1/processes/${this.id}/input?eof=1`, { signal });
+    if (input.errored !== null) throw inputError(input.errored);
+    const path = `/v1/processes/${this.id}/input`;
+    const stream = this.#client.open('POST', path, { signal });
+    // A stream that breaks off may look to the guest as if it had ended: it is told the end by itself.
+    const isTaken = new Promise<boolean>((resolve) => {
+      stream.once('response', ({ ':status': status }) => resolve(status === 200));
+      stream.once('close', () => resolve(false));
+    });
     stream.resume();
+    let failure: PyroError | undefined;
+    const onBroken = (error?: Error): void => {
+      // An input that is closed since nobody reads it any more has not failed.
+      if (input.readableEnded || stream.destroyed || signal?.aborted === true) return;
+      failure ??= inputError(error ?? new Error('it was closed'));
+    };
+    input.once('error', onBroken).once('close', onBroken);
     try {
       await pipeline(input, stream, { ...(signal === undefined ? {} : { signal }) });
-    } catch (error) {
+      if (await isTaken) await this.#client.call('POST', `${path}?eof=1`, undefined, inputAnswerSchema, { signal });
+    } catch {
       // The process may end, or close its input, before it has read everything; its exit tells the rest.
-      if (error instanceof PyroError) throw error;
+    } finally {
+      input.off('error', onBroken).off('close', onBroken);
     }
+    if (failure !== undefined) throw failure;
   }
 
   /** Writes to standard input, which stays open; gives the count of bytes that were taken. */

@@ -103,7 +103,7 @@ async function callOnce(given: CommandCall, interrupts: Interrupts, progress: Pr
   };
   const call = await withWorkspaceHere(given, context);
   const defaults = await userDefaults(call);
-  const piped = { ...(await readInputField(call)), ...(await readPipedValues(call, signal)) };
+  const piped = { ...(await readInputField(call, signal)), ...(await readPipedValues(call, signal)) };
   const input = checkInput(call, defaults, piped);
   if (call.follows) {
     if (json) throw new PyroError('usage', '--follow shows output as it comes, not JSON', { hint: 'leave --json out' });

@@ -5,6 +5,7 @@ import { PyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import type { CommandCall } from './command.ts';
 import { flagOf } from './options.ts';
+import { readInput } from './read-input.ts';
 
 /** More than any field takes */
 const mostBytes = mebibyte;
@@ -51,21 +52,6 @@ function isGiven(item: unknown): item is z.infer<typeof givenSchema> {
 
 /** All of it, without the line break that most programs end their output with. */
 async function readValue(signal: AbortSignal): Promise<Buffer> {
-  const onAbort = (): void => void process.stdin.destroy();
-  signal.addEventListener('abort', onAbort, { once: true });
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of process.stdin) {
-      const bytes = Buffer.from(chunk);
-      chunks.push(bytes);
-      size += bytes.length;
-      if (size > mostBytes + 1) break;
-    }
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-    signal.throwIfAborted();
-  }
-  const all = Buffer.concat(chunks);
+  const all = await readInput(signal, mostBytes + 1);
   return all.at(-1) === 0x0a ? all.subarray(0, -1) : all;
 }

@@ -1,5 +1,5 @@
-// Standard output and standard error: everything that is written arrives, or the process says that it did not.
-import { fstatSync, writeSync } from 'node:fs';
+// Standard input, output and error: everything that is written arrives, or the process says that it did not; what cannot be read is no empty input.
+import { createReadStream, fstatSync, writeSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
@@ -18,9 +18,14 @@ export interface StandardStreams {
 
 /**
  * Called once, before anything is printed. Node's own streams for files lose the rest of what a nearly full disk takes
- * in part, and say nothing: they are replaced.
+ * in part, and say nothing; for a folder or a disk as input there is an empty stream. They are replaced.
  */
 export function openStandardStreams(): StandardStreams {
+  if (isUnknownInput())
+    Object.defineProperty(process, 'stdin', {
+      value: createReadStream('', { fd: 0, autoClose: false }),
+      configurable: true,
+    });
   const failures: PyroError[] = [];
   for (const [name, fd] of [
     ['stdout', 1],
@@ -45,6 +50,16 @@ export function openStandardStreams(): StandardStreams {
       return exitFailed;
     },
   };
+}
+
+function isUnknownInput(): boolean {
+  try {
+    const status = fstatSync(0);
+    return status.isDirectory() || status.isBlockDevice();
+  } catch {
+    // Whatever it is, Node knows better.
+    return false;
+  }
 }
 
 /** Pipes, sockets and terminals are written to as they come; all others have Node's stream that writes once. */

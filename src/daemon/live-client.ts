@@ -62,11 +62,11 @@ export async function callDaemonLive(
   const pump =
     io.stdin === undefined
       ? undefined
-      : new InputPump(
-          io.stdin,
-          (bytes) => writeFrame(socket, frameKind.stdin, bytes),
-          () => writeMessage(socket, { end_of_input: true }),
-        );
+      : new InputPump(io.stdin, {
+          send: (bytes) => writeFrame(socket, frameKind.stdin, bytes),
+          end: () => writeMessage(socket, { end_of_input: true }),
+          fail: (message) => writeMessage(socket, { input_failed: message }),
+        });
   let followedBy: string | undefined;
   let undo: (() => void) | undefined;
   let hasLeft = false;

@@ -34,6 +34,7 @@ export const controlSchema = z.union([
   z.strictObject({ signal: z.string().max(16) }),
   z.strictObject({ resize: sizeSchema }),
   z.strictObject({ end_of_input: z.literal(true) }),
+  z.strictObject({ input_failed: z.string().max(1000) }),
   z.strictObject({ cancel: z.literal(true) }),
 ]);
 export type Control = z.infer<typeof controlSchema>;

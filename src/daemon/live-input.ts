@@ -1,6 +1,7 @@
 // Standard input of a live call, on both sides: only as much comes as was asked for, so that other messages never wait behind it.
 import { Readable } from 'node:stream';
 import { PyroError } from '../shared/errors.ts';
+import { inputError } from '../shared/input-error.ts';
 import { inputWindow, pieceBytes } from './live-frames.ts';
 
 export interface LiveInput {
@@ -8,6 +9,8 @@ export interface LiveInput {
   /** Throws `usage` for more than was asked for */
   readonly take: (bytes: Buffer) => void;
   readonly end: () => void;
+  /** It cannot be read to its end: whoever reads it gets `input_failed` */
+  readonly fail: (message: string) => void;
 }
 
 /** The daemon's side: asks for more as the command reads. */
@@ -39,23 +42,33 @@ export function openLiveInput(ask: (bytes: number) => void): LiveInput {
       hasEnded = true;
       if (!stream.destroyed) stream.push(null);
     },
+    fail: (message) => {
+      if (hasEnded) return;
+      hasEnded = true;
+      stream.destroy(new PyroError('input_failed', message));
+    },
   };
+}
+
+/** Where the pump brings it. Each throws when nobody is there any more, which the call itself notices. */
+export interface InputSink {
+  readonly send: (bytes: Buffer) => Promise<void>;
+  readonly end: () => Promise<void>;
+  readonly fail: (message: string) => Promise<void>;
 }
 
 /** The caller's side: sends what it was asked for, and begins to read only then. */
 export class InputPump {
   readonly #source: Readable;
-  readonly #send: (bytes: Buffer) => Promise<void>;
-  readonly #end: () => Promise<void>;
+  readonly #sink: InputSink;
   readonly #over = new AbortController();
   #credit = 0;
   #wake = Promise.withResolvers<void>();
   #isRunning = false;
 
-  constructor(source: Readable, send: (bytes: Buffer) => Promise<void>, end: () => Promise<void>) {
+  constructor(source: Readable, sink: InputSink) {
     this.#source = source;
-    this.#send = send;
-    this.#end = end;
+    this.#sink = sink;
   }
 
   allow(bytes: number): void {
@@ -63,8 +76,8 @@ export class InputPump {
     this.#wake.resolve();
     if (this.#isRunning) return;
     this.#isRunning = true;
-    // Whoever no longer takes it, or a source that breaks off, ends it: the call itself tells the rest.
-    void this.#run().catch(() => this.#end().catch(() => undefined));
+    // Whoever no longer takes it ends it: the call itself tells the rest.
+    void this.#run().catch(() => undefined);
   }
 
   stop(): void {
@@ -74,20 +87,39 @@ export class InputPump {
   }
 
   async #run(): Promise<void> {
-    for await (const chunk of this.#source) {
-      const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
-      for (let at = 0; at < bytes.length; ) {
-        while (this.#credit === 0) {
-          if (this.#over.signal.aborted) return;
-          this.#wake = Promise.withResolvers<void>();
-          await this.#wake.promise;
-        }
-        const piece = bytes.subarray(at, at + Math.min(this.#credit, pieceBytes));
-        this.#credit -= piece.length;
-        at += piece.length;
-        await this.#send(piece);
+    const chunks = this.#source[Symbol.asyncIterator]();
+    for (;;) {
+      let next: IteratorResult<unknown>;
+      try {
+        next = await chunks.next();
+      } catch (error) {
+        // Not the end: what has come is a part that nobody must take for the whole.
+        if (!this.#over.signal.aborted) await this.#sink.fail(inputError(error).message);
+        return;
       }
+      if (next.done === true) break;
+      if (!(await this.#sendAll(bytesOf(next.value)))) return;
     }
-    await this.#end();
+    await this.#sink.end();
   }
+
+  /** False when it is over before all is sent. */
+  async #sendAll(bytes: Buffer): Promise<boolean> {
+    for (let at = 0; at < bytes.length; ) {
+      while (this.#credit === 0) {
+        if (this.#over.signal.aborted) return false;
+        this.#wake = Promise.withResolvers<void>();
+        await this.#wake.promise;
+      }
+      const piece = bytes.subarray(at, at + Math.min(this.#credit, pieceBytes));
+      this.#credit -= piece.length;
+      at += piece.length;
+      await this.#sink.send(piece);
+    }
+    return true;
+  }
+}
+
+function bytesOf(chunk: unknown): Buffer {
+  return Buffer.isBuffer(chunk) ? chunk : chunk instanceof Uint8Array ? Buffer.from(chunk) : Buffer.from(String(chunk));
 }

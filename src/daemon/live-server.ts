@@ -83,7 +83,8 @@ async function talk(context: RouteContext, socket: Duplex, head: Buffer): Promis
   )
     .catch(() => undefined)
     .then(() => {
-      caller.input.end();
+      // A terminal that hangs up ends; a pipe that breaks off does not, and what reads it must not believe so.
+      if (opening.terminal !== null) caller.input.end();
       if (!isCut) controller.abort(noLongerWaiting('the caller went away'));
     });
   try {
@@ -170,6 +171,7 @@ async function readOn(
     if ('signal' in message) control()?.signal(message.signal);
     else if ('resize' in message) control()?.resize(message.resize);
     else if ('end_of_input' in message) input.end();
+    else if ('input_failed' in message) input.fail(message.input_failed);
     else cancel();
   }
 }

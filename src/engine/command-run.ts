@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { GuestClient } from '../agent/guest-client.ts';
 import type { GuestProcess } from '../agent/guest-process.ts';
 import type { StartRequest, TerminalSize } from '../agent/messages.ts';
-import { isPyroError, systemCodeOf } from '../shared/errors.ts';
+import { isPyroError, type PyroError, systemCodeOf } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import type { CommandLog, CommandRecord, StreamName } from './command-log.ts';
 import { type LineShell, startLine } from './shell-line.ts';
@@ -17,6 +17,8 @@ export interface CommandRun {
   readonly sequence: number;
   /** The record at its end; never rejects */
   readonly done: Promise<CommandRecord>;
+  /** Why it was killed: its input cannot be read to its end. Never settles otherwise */
+  readonly inputFailed: Promise<PyroError>;
   readonly signal: (name: string, scope: 'group' | 'all') => Promise<void>;
   readonly resize: (size: TerminalSize) => void;
   /** Settles at the next output or at the end */
@@ -45,8 +47,24 @@ export async function startCommand(
   const { process, shell } = await startLine(client, line, request, signal);
   const started = { ...record, process: process.id };
   await log.save(started);
-  if (live.stdin !== undefined) void process.feed(live.stdin).catch(() => undefined);
-  return { run: follow(process, log, started, live), shell };
+  const run = follow(process, log, started, live);
+  if (live.stdin === undefined) return { run, shell };
+  return { run: { ...run, inputFailed: feedInput(process, live.stdin, run.done) }, shell };
+}
+
+/** A part must not pass for the whole: a command whose input fails never sees an end of it, and is killed. */
+async function feedInput(process: GuestProcess, stdin: Readable, done: Promise<unknown>): Promise<PyroError> {
+  const over = new AbortController();
+  void done.then(() => over.abort());
+  try {
+    await process.feed(stdin, over.signal);
+  } catch (error) {
+    if (isPyroError(error, 'input_failed')) {
+      await process.signal('KILL', 'all').catch(() => undefined);
+      return error;
+    }
+  }
+  return await new Promise(() => undefined);
 }
 
 /** Goes on with a command from where its files stand. */
@@ -66,6 +84,7 @@ function follow(process: GuestProcess, log: CommandLog, record: CommandRecord, l
   return {
     sequence: record.sequence,
     done,
+    inputFailed: new Promise(() => undefined),
     signal: (name, scope) => process.signal(name, scope),
     // One that has just ended has no terminal any more, and that is no failure.
     resize: (size) => void process.resize(size).catch(() => undefined),

@@ -6,6 +6,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { inputError } from '../shared/input-error.ts';
 import { Capture } from './capture.ts';
 import type { RunIo, RunRequest, RunResult } from './engine-types.ts';
 
@@ -38,9 +39,14 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
       if (sink === undefined) child[name]?.on('data', (chunk: Buffer) => captures[name].add(chunk));
       else child[name]?.pipe(sink, { end: false });
     }
+    let failure: Error | undefined;
+    const onInputFailed = (error: Error): void => {
+      failure = inputError(error);
+      kill();
+    };
     if (child.stdin !== null) {
       child.stdin.on('error', () => undefined);
-      io?.stdin?.pipe(child.stdin);
+      io?.stdin?.once('error', onInputFailed).pipe(child.stdin);
     }
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     child.once('error', (error) =>
@@ -54,6 +60,7 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
     try {
       const exitCode = await promise;
       context.signal.throwIfAborted();
+      if (failure !== undefined) throw failure;
       const [stdout, stderr] = [captures.stdout.text(), captures.stderr.text()];
       return {
         vm_id: randomBytes(6).toString('hex'),
@@ -80,7 +87,7 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
     } finally {
       clearTimeout(timer);
       context.signal.removeEventListener('abort', kill);
-      if (child.stdin !== null) io?.stdin?.unpipe(child.stdin);
+      if (child.stdin !== null) io?.stdin?.off('error', onInputFailed).unpipe(child.stdin);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -120,9 +120,15 @@ async function followProcess(
     signal: (name) => void process.signal(name, 'group').catch(() => undefined),
     resize: (size) => void process.resize(size).catch(() => undefined),
   });
-  const feeding =
-    io?.stdin === undefined ? undefined : process.feed(io.stdin, AbortSignal.any([signal, inputEnd.signal]));
-  feeding?.catch(() => undefined);
+  let failure: PyroError | undefined;
+  if (io?.stdin !== undefined) {
+    process.feed(io.stdin, AbortSignal.any([signal, inputEnd.signal])).catch((error: unknown) => {
+      if (!isPyroError(error, 'input_failed')) return;
+      failure = error;
+      // A part must not pass for the whole. One that cannot be told goes with its guest.
+      void process.signal('KILL', 'all').catch(() => undefined);
+    });
+  }
   try {
     const exit = await process.follow(async (stream, bytes) => {
       const sink = sinks[stream];
@@ -132,6 +138,7 @@ async function followProcess(
         await writeTo(sink, bytes, signal);
       }
     });
+    if (failure !== undefined) throw failure;
     const streams = streamsOf(captures);
     return { exit, streams, said: io === undefined ? streams : streamsOf(shown) };
   } catch (error) {

@@ -222,10 +222,15 @@ async function waitWithProgress(
   const over = run.done.then(() => {
     isOver = true;
   });
+  let failure: PyroError | undefined;
+  const failed = run.inputFailed.then((error) => {
+    failure = error;
+  });
   while (!isOver) {
     const left = deadline - Date.now();
     if (left <= 0) return false;
-    await waitForAny([over], Math.min(progressMs, left), call.signal);
+    await waitForAny([over, failed], Math.min(progressMs, left), call.signal);
+    if (failure !== undefined) throw failure;
     if (isOver || isShown) continue;
     const { stdout, stderr } = await workspace.log.sizes(run.sequence);
     const seconds = Math.round((Date.now() - started) / 1000);

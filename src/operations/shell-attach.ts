@@ -4,6 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
 import type { RunIo } from '../engine/engine-types.ts';
 import { PyroError } from '../shared/errors.ts';
+import { inputError } from '../shared/input-error.ts';
 import { writeTo } from '../shared/write-to.ts';
 import { type CallOperation, defineOperation } from './define.ts';
 import { shellReadOutput } from './shell-read.ts';
@@ -123,6 +124,12 @@ async function attach(
     io.terminal === undefined ? first.output : `${escapeKey}[2J${escapeKey}[H${first.output}`,
     signal,
   );
+  let failure: PyroError | undefined;
+  const onInputFailed = (error: Error): void => {
+    failure = inputError(error);
+    leave();
+  };
+  io.stdin?.once('error', onInputFailed);
   const typing = typeInto({ id, io, stdout, call, detach }, signal, leave);
   try {
     if (first.state === 'stopped') return first.exit_code;
@@ -136,10 +143,12 @@ async function attach(
     }
   } catch (error) {
     outer.throwIfAborted();
+    if (failure !== undefined) throw failure;
     if (!leaving.signal.aborted) throw error;
     return undefined;
   } finally {
     typing.stop();
+    io.stdin?.off('error', onInputFailed);
     release();
     if (io.terminal !== undefined) stdout.write(restoreTerminal);
   }

@@ -19,6 +19,7 @@ export const errorCodes = {
   disk_full: { meaning: 'The file system has no room left', retryable: true },
   output_closed: { meaning: 'Whoever reads the output has gone', retryable: false },
   output_failed: { meaning: 'What a command prints could not be written whole', retryable: true },
+  input_failed: { meaning: 'Standard input could not be read to its end', retryable: false },
   path_not_writable: { meaning: 'A folder cannot be written', retryable: false },
   guest_kit_missing: { meaning: 'The kernel and the guest agent are not where they belong', retryable: false },
   guest_boot_failed: { meaning: 'A guest did not come up', retryable: true },

@@ -22,6 +22,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
     'make room on the disk that the message names: in a guest delete files or reset it, on this machine run pyro env prune',
   output_closed: null,
   output_failed: 'make room or write elsewhere, then run the command again',
+  input_failed: 'nothing was done with a part of it; give what can be read to its end',
   path_not_writable: 'choose a folder that this user may write',
   guest_kit_missing: 'install the package again: npm install -g pyro-mcp',
   guest_boot_failed: `${again}; ${hintCall('doctor')} checks this machine`,

@@ -1,25 +1,13 @@
 // Commands in a workspace as one expects them at a terminal: live, interruptible, fed by a pipe, with a terminal of their own.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { readPrinted } from '../support/printed.ts';
 import { pyro } from '../support/pyro.ts';
-import { describeTree } from '../support/random-tree.ts';
 import { atTerminal } from '../support/terminal.ts';
 
 const executable = new URL('../../bin/pyro', import.meta.url).pathname;
@@ -56,6 +44,27 @@ async function first(child: ChildProcess): Promise<string> {
 }
 
 describe('workspace exec', () => {
+  it('kills a command whose input cannot be read, before it sees an end of it', async () => {
+    const line = 'cat > part; echo believed > believed';
+    const fromFolder = async (...words: readonly string[]) => {
+      const fd = openSync(tmpdir(), 'r');
+      const printed = await readPrinted(spawn(executable, words, { stdio: [fd, 'pipe', 'pipe'] }));
+      closeSync(fd);
+      return printed;
+    };
+    const failed = { exitCode: 1, bytes: 0, stderr: expect.stringContaining('could not be read to its end') };
+    expect(await fromFolder('workspace', 'exec', id, '--', line)).toMatchObject(failed);
+    expect(await fromFolder('run', 'debian:12', '--', 'sh', '-c', 'cat; echo believed')).toMatchObject(failed);
+    // Nor does one whose caller is killed in the middle.
+    const child = start(`${line}2`);
+    await new Promise((resolve) => child.stdin?.write(Buffer.alloc(1_000_000), resolve));
+    child.kill('SIGKILL');
+    child.stdin?.destroy();
+    await sleep(500);
+    const { stdout } = await pyro(['workspace', 'exec', id, '--', 'ls; pgrep -c cat; pkill cat; rm -f part believed*']);
+    expect(stdout.toString('utf8')).toBe('part\n1\n');
+  });
+
   it('shows what comes while it comes, both streams apart', async () => {
     const child = start('echo one; echo two >&2; read line; echo "three $line"; exit 7');
     expect(await first(child)).toBe('one\n');
@@ -191,71 +200,5 @@ describe('workspace exec', () => {
     await shellOf('mv /bin/bash /bin/bash.away');
     expect(await shellOf('[[ a == a ]]')).toMatchObject({ exit_code: 127, shell: 'sh' });
     expect(await shellOf('mv /bin/bash.away /bin/bash')).toMatchObject({ exit_code: 0 });
-  });
-});
-
-describe('cp', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'pyro-copy-'));
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const cp = async (source: string, target: string, input?: Buffer) =>
-    await pyro(['cp', source, target], input === undefined ? {} : { input });
-
-  it('takes a folder there and back, whole, with modes, links and holes', async () => {
-    const from = join(folder, 'from');
-    mkdirSync(join(from, 'empty'), { recursive: true });
-    writeFileSync(join(from, 'run'), '#!/bin/sh\n', { mode: 0o755 });
-    writeFileSync(join(from, 'a,b&c\\d'), 'odd');
-    symlinkSync('../nowhere', join(from, 'link'));
-    writeFileSync(join(from, 'holes'), '');
-    truncateSync(join(from, 'holes'), 50_000_000);
-    expect(await cp(from, `${id}:/srv/tree`)).toMatchObject({ exitCode: 0 });
-    // A folder that stands there takes it below.
-    expect((await cp(from, `${id}:/srv/tree`)).stderr).toContain('/srv/tree/from: 5 entries');
-    const blocks = await pyro(['exec', id, '--', 'stat -c %b /srv/tree/holes']);
-    expect(Number(blocks.stdout.toString('utf8'))).toBeLessThan(200);
-    const back = join(folder, 'back');
-    expect(await cp(`${id}:/srv/tree/from`, back)).toMatchObject({ exitCode: 0 });
-    expect(describeTree(back)).toEqual(describeTree(from));
-    expect(statSync(join(back, 'holes')).blocks).toBeLessThan(200);
-    writeFileSync(join(back, 'mine'), 'mine');
-    writeFileSync(join(back, 'run'), 'old');
-    expect(await cp(`${id}:/srv/tree/from/.`, back)).toMatchObject({ exitCode: 0 });
-    expect(readFileSync(join(back, 'run'), 'utf8')).toBe('#!/bin/sh\n');
-    expect(readFileSync(join(back, 'mine'), 'utf8')).toBe('mine');
-  });
-
-  it('passes one file through pipes, and keeps the mode of one that stands there', async () => {
-    const bytes = randomBytes(5_000_000);
-    expect(await cp('-', `${id}:/srv/piped`, bytes)).toMatchObject({ exitCode: 0 });
-    await pyro(['exec', id, '--', 'chmod 750 /srv/piped']);
-    await cp('-', `${id}:/srv/piped`, bytes.subarray(1));
-    expect((await cp(`${id}:/srv/piped`, '-')).stdout.equals(bytes.subarray(1))).toBe(true);
-    const { stdout } = await pyro(['exec', id, '--', 'stat -c %a /srv/piped']);
-    expect(stdout.toString('utf8')).toBe('750\n');
-  });
-
-  it('replaces a link of the host and writes nowhere through it', async () => {
-    const [elsewhere, link, into] = ['elsewhere', 'link', 'into'].map((name) => join(folder, name));
-    writeFileSync(`${elsewhere}`, 'safe');
-    symlinkSync(`${elsewhere}`, `${link}`);
-    symlinkSync(folder, `${into}`);
-    expect(await cp(`${id}:/etc/hostname`, `${link}`)).toMatchObject({ exitCode: 0 });
-    expect(readFileSync(`${elsewhere}`, 'utf8')).toBe('safe');
-    expect(lstatSync(`${link}`).isFile()).toBe(true);
-    expect((await cp(`${id}:/etc/hostname`, `${into}`)).stderr).toContain(`write ${into}/ for the folder`);
-  });
-
-  it.each([
-    ['an unknown file of the guest', () => [`${id}:/nope`, folder], /no such file/],
-    ['an unknown file of the host', () => [join(folder, 'nope'), `${id}:`], /no .*nope on this machine/],
-    ['an unknown workspace', () => ['nobody:a', folder], /no workspace "nobody"/],
-    ['a folder to standard output', () => [`${id}:/srv`, '-'], /is a folder, and - takes one file/],
-    ['standard input without a name', () => ['-', `${id}:/srv`], /NAME/],
-    ['a folder in the place of a file', () => [folder, `${id}:/etc/hostname`], /hostname is a file of the guest/],
-  ])('%s', async (_, places, error) => {
-    const [source = '', target = ''] = places();
-    const { exitCode, stderr } = await cp(source, target);
-    expect(exitCode).not.toBe(0);
-    expect(stderr).toMatch(error);
   });
 });
