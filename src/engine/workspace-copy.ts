@@ -19,23 +19,19 @@ import { pushFrom } from './workspace-sync.ts';
 import type { WorkspaceCall } from './workspace-types.ts';
 
 const usualMode = 0o644;
-/** A copy that takes less says nothing of its steps, `ms` */
-const quietMs = 500;
 
 export async function copyFiles(workspace: Workspace, request: CopyRequest, given: WorkspaceCall): Promise<CopyResult> {
   const { isOut, guest, host, io } = request;
-  const call = { ...given, onProgress: afterAWhile(given.onProgress) };
+  const call = { ...given, onProgress: passing(given.onProgress) };
   if (isOut)
     return host === undefined ? await show(workspace, guest, io, call) : await copyOut(workspace, guest, host, call);
   return host === undefined ? await take(workspace, guest, io, call) : await copyIn(workspace, host, guest, call);
 }
 
-/** Most copies are over before anybody wonders. */
-function afterAWhile(onProgress: OnProgress): OnProgress {
-  const from = Date.now() + quietMs;
-  return (progress) => {
-    if (Date.now() >= from) onProgress(progress);
-  };
+/** Its own steps are worth no line of a log, which gets the result; what happens to the guest is. */
+function passing(onProgress: OnProgress): OnProgress {
+  const steps = ['copy', 'export', 'sync'];
+  return (progress) => onProgress(steps.includes(progress.phase) ? { ...progress, isPassing: true } : progress);
 }
 
 interface Place {

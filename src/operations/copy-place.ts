@@ -16,12 +16,20 @@ const hint = 'one side is ID:path, such as: pyro cp 6f1e538c0e71:build/report.ht
 
 /**
  * The workspace apart from the places, of which the one in the guest keeps its colon. As everywhere, a colon behind a
- * slash belongs to a path of the host. Throws `usage` unless exactly one side is in a workspace.
+ * slash belongs to a path of the host; only where no side were in a workspace otherwise it can but be one whose name has
+ * a slash. Throws `usage` unless exactly one side is in a workspace.
  */
 export function readCopyWords(source: string, target: string): CopyWords {
-  const [from, to] = [splitPlace(source), splitPlace(target)];
+  const plain = [splitPlace(source), splitPlace(target)];
+  const isPlain = plain.some((place) => place !== undefined);
+  const [from, to] = isPlain ? plain : [splitSlashed(source), splitSlashed(target)];
   if (from === undefined && to === undefined) {
     throw new PyroError('usage', `${source} and ${target} are both on this machine`, { hint });
+  }
+  if (from !== undefined && to !== undefined && !isPlain) {
+    throw new PyroError('usage', `either of ${source} and ${target} may be of a workspace whose name has a slash`, {
+      hint: 'write the path of this machine with ./ before it, or give the id of the workspace',
+    });
   }
   if (from !== undefined && to !== undefined) {
     throw new PyroError('usage', `${source} and ${target} are both in a workspace`, {
@@ -39,6 +47,12 @@ export function readCopyWords(source: string, target: string): CopyWords {
 function splitPlace(word: string): { workspace: string; path: string } | undefined {
   // `C:\Users` is what somebody has copied from elsewhere, and names no workspace.
   const [, workspace, path] = /^([^/:]*):(?!\\)(.*)$/s.exec(word) ?? [];
+  return workspace === undefined || path === undefined ? undefined : { workspace, path };
+}
+
+/** The same for a name such as `fix/login`, as branches have it; what begins as a path does is one. */
+function splitSlashed(word: string): { workspace: string; path: string } | undefined {
+  const [, workspace, path] = /^(?!\.{0,2}\/|~)([^:]*\/[^:]*):(.*)$/s.exec(word) ?? [];
   return workspace === undefined || path === undefined ? undefined : { workspace, path };
 }
 

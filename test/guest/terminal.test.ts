@@ -158,6 +158,8 @@ describe('workspace exec', () => {
   });
 
   it('ends a command whose reader has gone', async () => {
+    // A guest that was not up would be told of, too.
+    await pyro(['workspace', 'exec', id, '--', 'true']);
     const line = `set -o pipefail; ${executable} workspace exec ${id} -- yes | head -n 1`;
     const child = spawnSync('bash', ['-c', line], { encoding: 'utf8', input: '' });
     expect(child).toMatchObject({ stdout: 'y\n', stderr: '', status: 141 });

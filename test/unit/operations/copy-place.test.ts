@@ -26,6 +26,23 @@ describe('a word is of a workspace when a colon stands before any slash', () => 
   );
 });
 
+describe('a name with a slash is understood where no other side is of a workspace', () => {
+  it.each([
+    ['fix/login:out', 'fix/login', ':out'],
+    ['team/fix/login:', 'team/fix/login', ':'],
+    ['fix/login:a/b:c', 'fix/login', ':a/b:c'],
+  ])('%j', (word, workspace, place) => {
+    expect(readCopyWords(word, '.')).toEqual({ source: place, target: '.', workspace });
+    expect(readCopyWords('./a:b', word)).toEqual({ source: './a:b', target: place, workspace });
+  });
+
+  it('unless it may be either', () => {
+    expect(() => readCopyWords('fix/a:x', 'fix/b:y')).toThrow(/either of fix\/a:x and fix\/b:y/);
+    expect(() => readCopyWords('../a:x', '/b:y')).toThrow(/both on this machine/);
+    expect(() => readCopyWords('~/a:x', './b:y')).toThrow(/both on this machine/);
+  });
+});
+
 it('exactly one side is in a workspace', () => {
   expect(() => readCopyWords('a', 'b')).toThrow(/a and b are both on this machine/);
   expect(() => readCopyWords('C:\\a', './b:c')).toThrow(/both on this machine/);
