@@ -98,6 +98,9 @@ export interface PackRequest {
   readonly leftOut?: readonly Buffer[];
 }
 
+/** Paths of which a request asks at once; a guest takes no more than twice as many */
+export const mostAsked = 50_000;
+
 /** Most paths that a request may leave out */
 export const mostLeftOut = 100_000;
 

@@ -1,7 +1,7 @@
 // What of a guest's new paths its project's ignore rules leave out: the rules as they stand in the guest, judged by Git here.
 import { mkdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import type { Change, GuestFiles } from '../agent/file-types.ts';
+import { type Change, type GuestFiles, mostAsked } from '../agent/file-types.ts';
 import { mebibyte } from '../shared/units.ts';
 import { type GitLab, splitRecords, type WorkContext } from './git-lab.ts';
 import { pathKey, quotePath, refusalOfGit } from './git-paths.ts';
@@ -10,8 +10,6 @@ import type { ListedChange } from './listed-changes.ts';
 /** Most bytes of one file of rules, as Git itself has it, and of all of them */
 const longestRules = mebibyte;
 const mostRules = 32 * mebibyte;
-/** Most paths of one question to the guest */
-const mostAsked = 50_000;
 /** Most new files of rules whose say about themselves is asked for */
 const mostOwn = 500;
 export const rulesName = '.gitignore';

@@ -1,6 +1,6 @@
 // A patch into the guest's /workspace, all or nothing: applied to copies in the lab first, then sent as one change.
 import { Readable } from 'node:stream';
-import type { ChangeSide, GuestFiles } from '../agent/file-types.ts';
+import { type Change, type ChangeSide, type GuestFiles, mostAsked } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { applyEnvelope, readEnvelope } from './envelope-apply.ts';
 import { isEnvelope } from './envelope-parse.ts';
@@ -81,18 +81,11 @@ async function fetchStanding(
       paths.set(pathKey(folder), folder);
     }
   }
-  const standing = await importTrees(
-    lab,
-    files.changes(
-      { scope: 'workspace', hasContent: true, isExact: true, paths: [...paths.values()] },
-      { signal: context.signal },
-    ),
-    {
-      sides: 'current',
-      maxContentBytes: request.maxContentBytes ?? defaultMaxContentBytes,
-      isWanted: (path) => paths.has(pathKey(path)),
-    },
-  );
+  const standing = await importTrees(lab, standingAt(files, [...paths.values()], context), {
+    sides: 'current',
+    maxContentBytes: request.maxContentBytes ?? defaultMaxContentBytes,
+    isWanted: (path) => paths.has(pathKey(path)),
+  });
   for (const [key, { before }] of standing.paths) {
     const path = Buffer.from(key, 'latin1');
     if (before?.type === 'other')
@@ -107,6 +100,18 @@ async function fetchStanding(
   }
   await lab.run(['read-tree', beforeRef]);
   return standing;
+}
+
+/** How these paths stand, asked for in as many questions as the guest takes. */
+async function* standingAt(
+  files: GuestFiles,
+  paths: readonly Buffer[],
+  { signal }: WorkContext,
+): AsyncGenerator<Change> {
+  for (let from = 0; from < paths.length; from += mostAsked) {
+    const some = paths.slice(from, from + mostAsked);
+    yield* files.changes({ scope: 'workspace', hasContent: true, isExact: true, paths: some }, { signal });
+  }
 }
 
 async function applyPiece(lab: GitLab, piece: PatchPiece): Promise<void> {

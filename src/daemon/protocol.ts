@@ -13,7 +13,8 @@ import {
 
 /** Raised when an older front could no longer be understood. It stands in the path of a call. */
 export const protocolNumber = 1;
-export const longestBody = 16 * 1024 * 1024;
+/** Longest request, `bytes`: the longest patch, with what JSON adds to it */
+export const longestBody = 48 * 1024 * 1024;
 export const versionHeader = 'pyro-version';
 /** Asking for the status and for the end works between all versions: a newer pyro must be able to end an older one. */
 export const statusPath = '/v1/status';

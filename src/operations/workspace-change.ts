@@ -43,7 +43,7 @@ export const workspacePatchApply = defineOperation({
   inputField: { field: 'patch', isBase64: false, unless: ['patch'] },
   input: z.strictObject({
     workspace_id: workspaceIdField,
-    patch: z.string().min(1).max(8_388_608).describe('The diff, or *** Begin Patch … *** End Patch'),
+    patch: z.string().min(1).max(25_165_824).describe('The diff, or *** Begin Patch … *** End Patch'),
   }),
   output: z.object({
     workspace_id: z.string(),

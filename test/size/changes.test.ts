@@ -1,9 +1,10 @@
-// Changes at full size, without a guest: a list, a patch that Git applies whole, and ignored files that stay out of both.
+// Changes at full size, without a guest: a list, a patch that Git applies whole and a guest takes, and ignored files that stay out of it.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { collectDiff } from '../../src/changes/diff.ts';
+import { applyPatch } from '../../src/changes/patch-apply.ts';
 import { FakeGuestFiles, type FakeTree, file, folder } from '../support/fake-guest-files.ts';
 import { git } from '../support/host-tree.ts';
 import { isFullSize } from '../support/size.ts';
@@ -57,6 +58,11 @@ it(`brings ${count} new files home, and leaves out ${ignoredCount} that are igno
   expect(readdirSync(target).sort()).toEqual(['.git', 'n']);
   expect(readdirSync(join(target, 'n'))).toHaveLength(count);
   expect(readFileSync(join(target, 'n', `f${count - 1}`), 'utf8')).toBe(`${count - 1}\n`);
+  const other = new FakeGuestFiles(seed());
+  const patch = readFileSync(diff.patch?.file ?? '');
+  const result = await applyPatch(other, { workFolder: join(work, 'lab'), patch }, context);
+  expect(result.summary).toMatchObject({ total: count, added: count });
+  expect(other.current.get(`n/f${count - 1}`)).toEqual(file(`${count - 1}\n`));
 });
 
 it(`brings a text and a binary of ${largeBytes} bytes home, and counts neither in a list`, async () => {

@@ -71,6 +71,7 @@ export class FakeGuestFiles implements GuestFiles {
   }
 
   async *changes(request: ChangesRequest): AsyncGenerator<Change> {
+    if ((request.paths ?? []).length > 100_000) throw new PyroError('guest_refused', 'more than 100000 paths');
     const asked = new Set((request.paths ?? []).map((path) => path.toString('latin1')));
     const keys = new Set([...this.baseline.keys(), ...this.current.keys(), ...asked]);
     for (const key of [...keys].sort()) {
