@@ -37,6 +37,20 @@ export async function pyro(args: readonly string[], options: PyroOptions = {}): 
   return { exitCode, stdout: Buffer.concat(stdout), stderr };
 }
 
+/** As {@link pyro}, but throws what a failure says; gives standard output. */
+export async function succeed(args: readonly string[]): Promise<Buffer> {
+  const { exitCode, stdout, stderr } = await pyro(args);
+  if (exitCode !== 0) throw new Error(`pyro ${args.join(' ')} ended with ${exitCode}: ${stderr}`);
+  return stdout;
+}
+
+/** Our own environment, for programs that are started by others. */
+export function wholeEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
 export interface RunningGuest {
   readonly pid: number;
   readonly name: string;
