@@ -1,4 +1,6 @@
 // Which settings of the host's repository go into the guest's: those that decide what `git status` says, no secrets.
+import { isUtf8 } from 'node:buffer';
+import { PyroError } from '../shared/errors.ts';
 import { projectGuestFolder } from './project-types.ts';
 
 /** Settings by full name, all values in order; bytes as latin1. */
@@ -31,12 +33,23 @@ export function lastValue(config: GitConfig, name: string): string | undefined {
   return config.get(name)?.at(-1);
 }
 
-/** Switches off every filter of the repository: their programs would run while git compares contents. */
+/** Switches off every filter of the repository: their programs would run while git compares contents. Throws `seed_unsupported`. */
 export function filterOverrides(config: GitConfig): string[] {
   const overrides: string[] = [];
   for (const name of config.keys()) {
     if (!/^filter\..*\.(clean|smudge|process|required)$/s.test(name)) continue;
-    overrides.push(`${Buffer.from(name, 'latin1').toString('utf8')}=${name.endsWith('.required') ? 'false' : ''}`);
+    const bytes = Buffer.from(name, 'latin1');
+    // `-c` ends a name at its first `=`, and an argument is UTF-8: such a filter would stay on and run.
+    if (name.includes('=') || !isUtf8(bytes)) {
+      throw new PyroError(
+        'seed_unsupported',
+        `a filter of the checkout has a name that cannot be switched off: ${name}`,
+        {
+          hint: 'give the filter a plain name in .git/config and .gitattributes',
+        },
+      );
+    }
+    overrides.push(`${bytes.toString('utf8')}=${name.endsWith('.required') ? 'false' : ''}`);
   }
   return overrides;
 }
