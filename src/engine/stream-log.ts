@@ -1,7 +1,7 @@
 // Output that may grow for ever, on disk: addressed by byte offset, the newest bytes kept, offsets never shifted.
 import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemCodeOf } from '../shared/errors.ts';
+import { isNoRoom, systemCodeOf } from '../shared/errors.ts';
 import { makeFolder } from '../system/folders.ts';
 
 /** A log is cut into so many files, so that the oldest go one by one. */
@@ -54,20 +54,31 @@ export class StreamLog implements AsyncDisposable {
     return last === undefined ? 0 : last.start + last.size;
   }
 
+  /** A full disk costs these bytes, which are then a gap, and never what writes them. */
   async append(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length; ) {
-      const segment = await this.#writable(this.end);
-      const part = bytes.subarray(at, at + this.#segmentBytes - segment.size);
-      await this.#write(segment.start, part);
-      segment.size += part.length;
-      at += part.length;
+    const end = this.end + bytes.length;
+    try {
+      for (let at = 0; at < bytes.length; ) {
+        const segment = await this.#writable(this.end);
+        const part = bytes.subarray(at, at + this.#segmentBytes - segment.size);
+        await this.#write(segment, part);
+        at += part.length;
+      }
+    } catch (error) {
+      if (!isNoRoom(error)) throw error;
+      await this.skip(end);
     }
     this.notify();
   }
 
   /** Goes on at a later offset: what lies between was lost on the way. */
   async skip(offset: number): Promise<void> {
-    if (offset > this.end) await this.#begin(offset);
+    if (offset > this.end) {
+      // One gap after another is one gap, or empty files would push out what is kept.
+      const empty = this.#segments.at(-1)?.size === 0 ? this.#segments.pop() : undefined;
+      await this.#begin(offset);
+      if (empty !== undefined) await rm(this.#path(empty.start), { force: true });
+    }
     this.notify();
   }
 
@@ -75,7 +86,8 @@ export class StreamLog implements AsyncDisposable {
   async read(offset: number, length: number): Promise<LogSlice> {
     for (;;) {
       const at = this.#segments.find(({ start, size }) => offset < start + size);
-      const from = Math.max(offset, at?.start ?? offset);
+      // Behind a gap at the end nothing has come yet.
+      const from = Math.max(offset, at?.start ?? this.end);
       const parts: Buffer[] = [];
       let next = from;
       try {
@@ -137,13 +149,16 @@ export class StreamLog implements AsyncDisposable {
     return segment;
   }
 
-  async #write(start: number, bytes: Uint8Array): Promise<void> {
+  async #write(segment: Segment, bytes: Uint8Array): Promise<void> {
+    const { start } = segment;
     if (this.#writer?.start !== start) {
       await this[Symbol.asyncDispose]();
       this.#writer = { start, file: await open(this.#path(start), 'a', 0o600) };
     }
     for (let at = 0; at < bytes.length; ) {
-      at += (await this.#writer.file.write(bytes, at, bytes.length - at)).bytesWritten;
+      const { bytesWritten } = await this.#writer.file.write(bytes, at, bytes.length - at);
+      at += bytesWritten;
+      segment.size += bytesWritten;
     }
   }
 

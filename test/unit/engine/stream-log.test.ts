@@ -1,5 +1,5 @@
 // Tests of bounded logs: offsets that never shift, the oldest that goes, gaps that are told.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -68,6 +68,27 @@ describe('a stream log', () => {
     expect(await log.read(20, 1000)).toEqual({ from: 20, bytes: bytesAt(20, 30) });
     expect(await log.read(50, 1000)).toEqual({ from: 200, bytes: bytesAt(200, 50) });
     expect(log.end).toBe(250);
+    await log[Symbol.asyncDispose]();
+  });
+
+  it('loses what a full disk does not take, and nothing else', async () => {
+    const place = folder();
+    mkdirSync(place);
+    const log = await StreamLog.open(place, 80);
+    await log.append(bytesAt(0, 8));
+    // Segments of 10 bytes; there is no room for files that begin here.
+    for (const start of [10, 15, 20]) symlinkSync('/dev/full', join(place, String(start).padStart(16, '0')));
+    for (const [at, length] of [
+      [8, 7],
+      [15, 5],
+      [20, 5],
+    ] as const)
+      await log.append(bytesAt(at, length));
+    expect(log.end).toBe(25);
+    expect(await log.read(0, 100)).toEqual({ from: 0, bytes: bytesAt(0, 10) });
+    expect(await log.read(10, 100)).toEqual({ from: 25, bytes: Buffer.alloc(0) });
+    await log.append(bytesAt(25, 5));
+    expect(await log.read(10, 100)).toEqual({ from: 25, bytes: bytesAt(25, 5) });
     await log[Symbol.asyncDispose]();
   });
 
