@@ -29,7 +29,19 @@ const settings = [
   '-c',
   'advice.detachedHead=false',
 ];
-const env = { GIT_TERMINAL_PROMPT: '0', GIT_ASKPASS: 'true', GIT_OPTIONAL_LOCKS: '0' };
+const env = {
+  GIT_TERMINAL_PROMPT: '0',
+  GIT_ASKPASS: 'true',
+  GIT_OPTIONAL_LOCKS: '0',
+  // A server that a git hook has started would work on the repository of the hook.
+  GIT_DIR: undefined,
+  GIT_WORK_TREE: undefined,
+  GIT_COMMON_DIR: undefined,
+  GIT_INDEX_FILE: undefined,
+  GIT_OBJECT_DIRECTORY: undefined,
+  GIT_ALTERNATE_OBJECT_DIRECTORIES: undefined,
+  GIT_NAMESPACE: undefined,
+};
 
 /** Clones or refreshes, then checks the ref out. Throws `project_missing` when there is nothing to use. */
 export async function obtainRepository(

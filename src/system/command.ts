@@ -16,7 +16,8 @@ export interface CommandOptions {
   /** Stream or text for standard input; nothing when absent */
   readonly input?: Readable | string;
   readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Added to our own environment; undefined takes a variable away */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** True when the program sees `env` alone, nothing of our own environment */
   readonly isEnvWhole?: boolean;
   /** Called with each piece of standard error, for progress */

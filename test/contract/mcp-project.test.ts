@@ -113,6 +113,28 @@ describe('the project', () => {
     expect(open.client.getInstructions()).not.toContain('s3cr3t');
   });
 
+  it('is that clone alone, also where variables of a git hook name another repository', async () => {
+    const identity = ['-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'commit.gpgsign=false'];
+    const git = (folder: string, ...args: string[]): string =>
+      execFileSync('git', ['-C', folder, ...identity, ...args], { encoding: 'utf8' });
+    const [origin, own] = [makeCheckout(home, 'origin', ['README']), makeCheckout(home, 'own', ['mine'])];
+    for (const folder of [origin, own]) {
+      git(folder, 'add', '.');
+      git(folder, 'commit', '-qm', 'one');
+    }
+    git(own, 'update-ref', 'refs/remotes/origin/gone', 'HEAD');
+    const before = git(own, 'for-each-ref') + git(own, 'symbolic-ref', 'HEAD');
+    const hook = { GIT_DIR: `${own}/.git`, GIT_INDEX_FILE: `${own}/.git/index` };
+    const server = fakeServer(home, ['--repo-url', pathToFileURL(origin).href]);
+    for (const _ of ['clone', 'refresh']) {
+      await using open = await openClient({ ...server, env: { ...server.env, ...hook } });
+      const result = await open.client.callTool({ name: 'fake_seeded', arguments: {} });
+      expect(existsSync(`${seededSchema.parse(result.structuredContent).project}/README`)).toBe(true);
+    }
+    expect(git(own, 'for-each-ref') + git(own, 'symbolic-ref', 'HEAD')).toBe(before);
+    expect(git(own, 'status', '--porcelain')).toBe('');
+  });
+
   it.each([
     ['pnpm-lock.yaml', 'node:24'],
     ['Cargo.toml', 'rust:1'],
