@@ -1,5 +1,6 @@
 // Files that belong to somebody else: read with their byte order mark, mode and links, written whole with a backup beside them.
 import { isUtf8 } from 'node:buffer';
+import type { Stats } from 'node:fs';
 import { chmod, chown, copyFile, lstat, readdir, readFile, readlink, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
@@ -25,6 +26,7 @@ const mark = '\uFEFF';
 export async function readConfigFile(path: string, newMode: number): Promise<ConfigFile> {
   const realPath = await resolveLinks(path);
   try {
+    const { mode, uid, gid } = await statusOf(path, realPath);
     const bytes = await readFile(realPath);
     if (!isUtf8(bytes)) {
       throw new PyroError('host_config_invalid', `${path} is not UTF-8, so that it cannot be edited without loss`, {
@@ -32,7 +34,6 @@ export async function readConfigFile(path: string, newMode: number): Promise<Con
       });
     }
     const text = bytes.toString('utf8');
-    const { mode, uid, gid } = await stat(realPath);
     const hasMark = text.startsWith(mark);
     const owner = { uid, gid };
     return { path, realPath, text: hasMark ? text.slice(1) : text, hasMark, exists: true, mode: mode & 0o7777, owner };
@@ -41,14 +42,22 @@ export async function readConfigFile(path: string, newMode: number): Promise<Con
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       return { path, realPath, text: '', hasMark: false, exists: false, mode: newMode, owner: undefined };
     }
-    if (code === 'EACCES' || code === 'EISDIR') {
+    if (code === 'EACCES') {
       throw new PyroError('path_not_writable', `${path} cannot be read (${code})`, {
-        hint: code === 'EACCES' ? `chmod u+rw ${path}` : `${path} is a folder; move it away`,
+        hint: `chmod u+rw ${path}`,
         cause: error,
       });
     }
     throw error;
   }
+}
+
+/** A link to /dev/null must not have that replaced, and a pipe never comes to its end. */
+async function statusOf(path: string, realPath: string): Promise<Stats> {
+  const status = await stat(realPath);
+  if (status.isFile()) return status;
+  const what = status.isDirectory() ? 'a folder' : 'no file but a device or a pipe';
+  throw new PyroError('path_not_writable', `${path} is ${what}`, { hint: `move ${path} away` });
 }
 
 /** Writes new text where the old one stands, with what belongs to the file; gives the backup. Throws `path_not_writable`. */

@@ -124,7 +124,9 @@ export function placesByFile(places: readonly ConfigPlace[]): [ConfigPlace, ...C
 /** Only the owner of a file can do that; anybody else gets the error of the read. */
 async function mendMode(path: string): Promise<string | undefined> {
   try {
-    const mode = (await stat(path)).mode & 0o7777;
+    const status = await stat(path);
+    if (!status.isFile()) return undefined;
+    const mode = status.mode & 0o7777;
     const wanted = mendedMode(mode);
     if (wanted === mode) return undefined;
     await chmod(path, wanted);

@@ -1,5 +1,15 @@
 // Files as people and their tools leave them: connect, repair and disconnect leave every byte that is not ours, or refuse and touch nothing.
-import { lstatSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { carryOut, planEdit } from '../../../src/hosts/change.ts';
@@ -151,6 +161,16 @@ describe('a file that is not to be changed', () => {
     const file = join(fake.home, files.codex);
     writeFileSync(file, Buffer.concat([Buffer.from(`# caf`), Buffer.from([0xe9, 0x0a]), Buffer.from(connected)]));
     await expectRefusal(way, file, 'host_config_invalid');
+  });
+
+  it.each(['connect', 'disconnect'] as const)('since it is a pipe or a folder is refused by %s', async (way) => {
+    const file = join(fake.home, files.codex);
+    mkdirSync(file, { recursive: true });
+    await expect(ways[way]()).rejects.toMatchObject({ code: 'path_not_writable' });
+    rmdirSync(file);
+    execFileSync('mkfifo', [file]);
+    await expect(ways[way]()).rejects.toMatchObject({ code: 'path_not_writable' });
+    expect(lstatSync(file).isFIFO()).toBe(true);
   });
 
   it('is written where its link leads, and the link stays', async () => {
