@@ -2,8 +2,9 @@
 import { Readable } from 'node:stream';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
+import { mebibyte } from '../shared/units.ts';
 import { runCommand } from '../system/command.ts';
-import { readLayer } from './layer-reader.ts';
+import { type LayerItem, readLayer } from './layer-reader.ts';
 import { type Inode, LayerTree } from './layer-tree.ts';
 import { blockSize, padding, type TarEntry, writeHeader } from './tar-header.ts';
 
@@ -21,18 +22,49 @@ export interface SquashPlan {
   readonly onPacked?: (done: number, total: number) => void;
 }
 
+/** Memory that the entries of all layers may take; a real image has a small part of it */
+const mostRemembered = 640 * mebibyte;
+/** Of one entry without its texts, about */
+const entryBytes = 250;
+
+/** What is left of the memory that the entries of all layers may take, `bytes` */
+export interface EntryRoom {
+  left: number;
+}
+
+/** The entries of one layer. A small archive can unpack to any number of them, and to texts of any length. */
+export async function gatherEntries(
+  items: AsyncIterable<Pick<LayerItem, 'entry'>>,
+  number: number,
+  room: EntryRoom,
+): Promise<TarEntry[]> {
+  const entries: TarEntry[] = [];
+  for await (const { entry } of items) {
+    const { name, linkname, xattrs } = entry;
+    room.left -= xattrs.reduce((sum, [key, value]) => sum + key.length + value.length, entryBytes);
+    room.left -= name.length + linkname.length;
+    if (room.left < 0) {
+      throw new PyroError('image_invalid', `layer ${number}: names and attributes are more than an image may have`, {
+        hint: 'the image is damaged or hostile, nothing of it was used; pull another tag or ask who made it',
+      });
+    }
+    entries.push(entry);
+  }
+  return entries;
+}
+
 /** Writes the squashfs image. Throws `image_invalid`, `digest_mismatch`, `disk_full` or `tool_missing`. */
 export async function squashLayers(plan: SquashPlan): Promise<void> {
   const tree = new LayerTree();
+  const room = { left: mostRemembered };
   for (const [index, path] of plan.layers.entries()) {
     plan.onLayer?.(index + 1);
-    const entries: TarEntry[] = [];
     let digest = '';
     const onDigest = (value: string): void => {
       digest = value;
     };
-    for await (const { entry } of readLayer({ path, number: index + 1, signal: plan.signal, onDigest }))
-      entries.push(entry);
+    const items = readLayer({ path, number: index + 1, signal: plan.signal, onDigest });
+    const entries = await gatherEntries(items, index + 1, room);
     if (plan.diffIds !== undefined && plan.diffIds[index] !== digest) {
       throw new PyroError('digest_mismatch', `layer ${index + 1} unpacks to other content than the image promises`, {
         hint: 'pull the image again; if it stays so, the image in the registry is damaged',
