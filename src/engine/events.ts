@@ -1,7 +1,7 @@
 // The history of a workspace: one JSON line for each thing that happened, for the summary.
 import { appendFile, readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { systemCodeOf } from '../shared/errors.ts';
+import { isNoRoom, systemCodeOf } from '../shared/errors.ts';
 
 const eventSchema = z.object({
   /** `s` since 1970 */
@@ -24,8 +24,13 @@ const eventSchema = z.object({
 });
 export type WorkspaceEvent = z.infer<typeof eventSchema>;
 
+/** A full disk costs the line: what it tells of has been done all the same, and is not to be called failed. */
 export async function recordEvent(path: string, kind: WorkspaceEvent['kind'], detail: string): Promise<void> {
-  await appendFile(path, `${JSON.stringify({ at: Date.now() / 1000, kind, detail })}\n`, { mode: 0o600 });
+  try {
+    await appendFile(path, `${JSON.stringify({ at: Date.now() / 1000, kind, detail })}\n`, { mode: 0o600 });
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+  }
 }
 
 /** Events in order; lines that a crash cut short are left out. */
