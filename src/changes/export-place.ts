@@ -1,4 +1,5 @@
 // Where an export comes to stand: it appears whole, and what stood there before stays until then.
+import type { Stats } from 'node:fs';
 import { link, lstat, readdir, realpath, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
@@ -35,6 +36,7 @@ export async function findPlace(outputPath: string, whatStands: 'refuse' | 'repl
         hint: 'give another output path, or ask to overwrite it',
         details: { output_path: outputPath },
       });
+    refuseSpecial(outputPath, standing);
     if (
       whatStands === 'replace' &&
       standing.isDirectory() &&
@@ -43,6 +45,12 @@ export async function findPlace(outputPath: string, whatStands: 'refuse' | 'repl
       throw refused(outputPath, 'is a Git checkout, which overwriting would delete');
   }
   return { final, temporary: temporaryName(final), madeFolders };
+}
+
+/** A rename would put a file in place of /dev/null, for all programs of the machine. */
+export function refuseSpecial(outputPath: string, standing: Stats): void {
+  if (standing.isFile() || standing.isDirectory() || standing.isSymbolicLink()) return;
+  throw refused(outputPath, 'is a device, a pipe or a socket, which is not overwritten');
 }
 
 /** Makes what is missing above the place; gives those folders, the deepest first. */

@@ -4,6 +4,7 @@ import { lstat, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { GuestFiles } from '../agent/file-types.ts';
+import { refuseSpecial } from '../changes/export-place.ts';
 import { convertDisk, flattenDisk } from '../machine/layers.ts';
 import type { SecretSet } from '../secrets/secret-set.ts';
 import { PyroError } from '../shared/errors.ts';
@@ -24,9 +25,12 @@ export async function exportDisk(
   call: WorkspaceCall,
 ): Promise<{ output_path: string; disk_format: string; bytes_written: number }> {
   const output = await permitHostPath(request.outputPath, call.hostPaths);
-  if (!request.isOverwrite && (await lstat(output).catch(() => undefined)) !== undefined) {
-    throw new PyroError('output_exists', `${output} is there already`, { hint: 'choose another path, or overwrite' });
+  const standing = await lstat(output).catch(() => undefined);
+  if (standing !== undefined && (!request.isOverwrite || standing.isDirectory())) {
+    const hint = standing.isDirectory() ? 'choose the path of a file' : 'choose another path, or overwrite';
+    throw new PyroError('output_exists', `${output} is there already`, { hint });
   }
+  if (standing !== undefined) refuseSpecial(output, standing);
   const draft = temporaryName(output);
   return await workspace.alone(async () => {
     assertStopped(workspace);

@@ -1,4 +1,5 @@
 // Exports to a real disk, of honest and of hostile guests.
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   lstatSync,
@@ -190,6 +191,13 @@ describe('an existing output', () => {
     await expect(run(hostile([{ path: 'a' }, { path: '../b' }]), { isOverwrite: true })).rejects.toThrow();
     expect(readFileSync(join(output, 'mine'), 'utf8')).toBe('old');
     expect(readdirSync(work)).toEqual(['out']);
+  });
+
+  it('is not replaced when it is a pipe, as a device would not be', async () => {
+    execFileSync('mkfifo', [output]);
+    const refused = run(new FakeGuestFiles(treeOf({ a: file('a') })), { isOverwrite: true });
+    await expect(refused).rejects.toMatchObject({ code: 'export_refused' });
+    expect(lstatSync(output).isFIFO()).toBe(true);
   });
 
   it('is not replaced when it is a Git checkout', async () => {
