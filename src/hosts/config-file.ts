@@ -1,10 +1,10 @@
 // Files that belong to somebody else: read with their byte order mark, mode and links, written whole with a backup beside them.
 import { isUtf8 } from 'node:buffer';
 import type { Stats } from 'node:fs';
-import { chmod, chown, copyFile, lstat, readdir, readFile, readlink, realpath, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { chmod, chown, copyFile, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
-import { writeFileAtomic } from '../system/files.ts';
+import { whereLinksLead, writeFileAtomic } from '../system/files.ts';
 
 export interface ConfigFile {
   /** As the host names it */
@@ -24,7 +24,7 @@ const mark = '\uFEFF';
 
 /** Throws `path_not_writable` for a file that cannot be read. */
 export async function readConfigFile(path: string, newMode: number): Promise<ConfigFile> {
-  const realPath = await resolveLinks(path);
+  const realPath = await whereLinksLead(path);
   try {
     const { mode, uid, gid } = await statusOf(path, realPath);
     const bytes = await readFile(realPath);
@@ -105,18 +105,4 @@ async function keepOwner({ realPath, owner }: ConfigFile): Promise<void> {
     // Only root can give a file away; anybody else could not have replaced it for another user either.
     if (systemCodeOf(error) !== 'EPERM') throw error;
   });
-}
-
-/** Also where a link leads to a file that is not there yet. */
-async function resolveLinks(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    const code = systemCodeOf(error);
-    if (code === 'EACCES') return path;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
-    const status = await lstat(path).catch(() => undefined);
-    if (status === undefined || !status.isSymbolicLink()) return path;
-    return resolve(dirname(path), await readlink(path));
-  }
 }

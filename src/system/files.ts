@@ -1,7 +1,7 @@
 // Files that appear whole or not at all, and JSON that is checked when it is read.
 import { randomBytes } from 'node:crypto';
-import { lstat, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { lstat, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
 import { makeFolder } from './folders.ts';
@@ -69,6 +69,20 @@ export async function exists(path: string): Promise<boolean> {
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return false;
     throw error;
+  }
+}
+
+/** The file that a path names, links followed; also where a link leads to a file that is not there yet. */
+export async function whereLinksLead(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === 'EACCES') return path;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    const status = await lstat(path).catch(() => undefined);
+    if (status === undefined || !status.isSymbolicLink()) return path;
+    return resolve(dirname(path), await readlink(path));
   }
 }
 

@@ -1,9 +1,9 @@
 // config.json: defaults of this user, by the names of the fields that they are for.
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isNoRoom, PyroError, systemCodeOf } from '../shared/errors.ts';
-import { writeJson } from './files.ts';
+import { isNoRoom, isPyroError, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { whereLinksLead, writeJson } from './files.ts';
 import { locatePaths } from './paths.ts';
 
 export type Settings = Readonly<Record<string, unknown>>;
@@ -29,7 +29,8 @@ export async function readSettings(): Promise<Settings> {
     });
   }
   try {
-    return fileSchema.parse(JSON.parse(text));
+    // Some editors begin a file with a byte order mark.
+    return fileSchema.parse(JSON.parse(text.replace(/^\uFEFF/, '')));
   } catch (cause) {
     const why = cause instanceof SyntaxError ? cause.message : 'it is no object of names and values';
     throw new PyroError('usage', `${path} cannot be read: ${why}`, { hint: 'mend or remove it', cause });
@@ -39,13 +40,20 @@ export async function readSettings(): Promise<Settings> {
 export async function writeSettings(settings: Settings): Promise<void> {
   const path = settingsPath();
   try {
-    await writeJson(path, settings);
+    const place = await whereLinksLead(path);
+    // What stands there may be /dev/null, which a rename would replace for the whole machine.
+    if ((await stat(place).catch(() => undefined))?.isFile() === false) throw notWritable(path, 'it is no file');
+    await writeJson(place, settings);
   } catch (error) {
     const code = systemCodeOf(error);
-    if (code === undefined || isNoRoom(error)) throw error;
-    throw new PyroError('path_not_writable', `${path} cannot be written: ${code}`, {
-      hint: `make ${dirname(path)} a folder that you may write to; PYRO_HOME=/some/folder moves everything that pyro writes`,
-      cause: error,
-    });
+    if (code === undefined || isPyroError(error) || isNoRoom(error)) throw error;
+    throw notWritable(path, code, error);
   }
+}
+
+function notWritable(path: string, why: string, cause?: unknown): PyroError {
+  return new PyroError('path_not_writable', `${path} cannot be written: ${why}`, {
+    hint: `make ${dirname(path)} a folder that you may write to; PYRO_HOME=/some/folder moves everything that pyro writes`,
+    cause,
+  });
 }
