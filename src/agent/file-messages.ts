@@ -65,6 +65,7 @@ export const packRequestSchema = z.strictObject({
   path: z.base64().min(1),
   excluded_names: z.array(z.string()).optional(),
   left_out: z.array(z.base64()).max(100_000).optional(),
+  names_kept: z.boolean().optional(),
 });
 export type PackRequestMessage = z.infer<typeof packRequestSchema>;
 
@@ -84,7 +85,13 @@ export type ChangeHead = z.infer<typeof changeHeadSchema>;
 export const changeEndSchema = z.object({ torn: z.boolean() });
 export const changesEndSchema = z.object({ records: count });
 
-export const treeManifestSchema = z.strictObject({ destination: z.base64(), deleted: z.array(z.base64()) });
+export const treeManifestSchema = z.strictObject({
+  destination: z.base64(),
+  deleted: z.array(z.base64()),
+  file: z.base64().optional(),
+  keeps_kinds: z.boolean().optional(),
+});
+export type TreeManifestMessage = z.infer<typeof treeManifestSchema>;
 export const unpackAnswerSchema = z.object({ written: count, deleted: count });
 
 export const treeItemSchema = z.strictObject({

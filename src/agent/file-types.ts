@@ -96,6 +96,8 @@ export interface PackRequest {
   readonly excludedNames?: readonly string[];
   /** Paths below it that stay behind, with what is below them; at most {@link mostLeftOut} */
   readonly leftOut?: readonly Buffer[];
+  /** True for an entry of its name alone for what has an excluded name, and for sockets, pipes and devices */
+  readonly hasNames?: boolean;
 }
 
 /** Paths of which a request asks at once; a guest takes no more than twice as many */
@@ -109,6 +111,10 @@ export interface UnpackRequest {
   readonly destination: string;
   /** Paths below the destination that go away with the same call */
   readonly deletedPaths: readonly Buffer[];
+  /** Name of the only entry: a link that stands there is followed to what it leads to */
+  readonly file?: string;
+  /** True to refuse a file in the place of a folder or a device, and a folder in that of anything else */
+  readonly keepsKinds?: boolean;
 }
 
 /** A file of the host, as compared with what stands in the guest. */

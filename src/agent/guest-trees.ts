@@ -3,7 +3,12 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
-import { differencesSchema, type PackRequestMessage, unpackAnswerSchema } from './file-messages.ts';
+import {
+  differencesSchema,
+  type PackRequestMessage,
+  type TreeManifestMessage,
+  unpackAnswerSchema,
+} from './file-messages.ts';
 import type { PackRequest, TreeComparison, TreeItem, UnpackRequest } from './file-types.ts';
 import { brokenProtocol, chunksOf, relativePath } from './guest-bytes.ts';
 import { type CallOptions, expectSuccess, type GuestClient, parseAnswer, readAll } from './guest-client.ts';
@@ -21,6 +26,7 @@ export async function packTree(client: GuestClient, request: PackRequest, call: 
     path: Buffer.from(request.path).toString('base64'),
     ...(request.excludedNames === undefined ? {} : { excluded_names: [...request.excludedNames] }),
     ...(request.leftOut === undefined ? {} : { left_out: request.leftOut.map((path) => path.toString('base64')) }),
+    ...(request.hasNames === true ? { names_kept: true } : {}),
   };
   const stream = client.open('POST', '/v1/tree/pack', call);
   stream.end(JSON.stringify(body));
@@ -83,12 +89,14 @@ async function* noting(body: AsyncIterable<Buffer>, source: { failure?: unknown 
 }
 
 async function* withManifest(request: UnpackRequest, tar: Readable): AsyncGenerator<Buffer> {
-  const manifest = Buffer.from(
-    JSON.stringify({
-      destination: Buffer.from(request.destination).toString('base64'),
-      deleted: request.deletedPaths.map((path) => path.toString('base64')),
-    }),
-  );
+  const { destination, deletedPaths, file, keepsKinds } = request;
+  const message: TreeManifestMessage = {
+    destination: Buffer.from(destination).toString('base64'),
+    deleted: deletedPaths.map((path) => path.toString('base64')),
+    ...(file === undefined ? {} : { file: Buffer.from(file).toString('base64') }),
+    ...(keepsKinds === true ? { keeps_kinds: true } : {}),
+  };
+  const manifest = Buffer.from(JSON.stringify(message));
   const padding = (blockBytes - (manifest.length % blockBytes)) % blockBytes;
   yield Buffer.concat([manifestHeader(manifest.length), manifest, Buffer.alloc(padding)]);
   for await (const chunk of tar) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);

@@ -8,14 +8,12 @@ interface Move {
   readonly to: Buffer;
 }
 
-/** Looks first whether everything fits. Throws `output_exists` where a folder would have to take the place of a file, or a file that of a folder. */
+/** Looks first whether everything fits. Throws `output_exists` where a folder would have to take the place of a file, or a file that of a folder or a device. */
 export async function mergeInto({ temporary, final }: ExportPlace, signal: AbortSignal): Promise<void> {
   const moves: Move[] = [];
   await plan(Buffer.from(temporary), Buffer.from(final), moves, signal);
-  for (const { from, to } of moves) {
-    signal.throwIfAborted();
-    await rename(from, to);
-  }
+  // From here on it goes to its end: an interrupt would leave a part of it.
+  for (const { from, to } of moves) await rename(from, to);
   await rm(temporary, { recursive: true, force: true });
 }
 
@@ -23,13 +21,14 @@ async function plan(from: Buffer, to: Buffer, moves: Move[], signal: AbortSignal
   signal.throwIfAborted();
   const standing = await kindOf(to);
   const coming = await kindOf(from);
-  if (standing === undefined || (standing === 'other' && coming === 'other')) {
+  if (standing === undefined || (standing === 'file' && coming === 'file')) {
     moves.push({ from, to });
     return;
   }
   if (standing !== coming) {
     const shown = JSON.stringify(to.toString('utf8').slice(0, 500));
-    throw new PyroError('output_exists', `${shown} is ${standing === 'folder' ? 'a folder' : 'no folder'} here`, {
+    const what = { folder: 'a folder', file: 'no folder', other: 'a device, a socket or a pipe' } as const;
+    throw new PyroError('output_exists', `${shown} is ${what[standing]} here`, {
       hint: 'move it away, or copy to another place; nothing was copied',
     });
   }
@@ -42,9 +41,12 @@ function below(folder: Buffer, name: Buffer): Buffer {
   return Buffer.concat([folder, Buffer.from('/'), name]);
 }
 
-async function kindOf(path: Buffer): Promise<'folder' | 'other' | undefined> {
+/** A link counts as a file: it is replaced as one, and never followed. */
+async function kindOf(path: Buffer): Promise<'folder' | 'file' | 'other' | undefined> {
   try {
-    return (await lstat(path)).isDirectory() ? 'folder' : 'other';
+    const status = await lstat(path);
+    if (status.isDirectory()) return 'folder';
+    return status.isFile() || status.isSymbolicLink() ? 'file' : 'other';
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return undefined;
     throw error;

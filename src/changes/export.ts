@@ -101,7 +101,13 @@ async function writeTree(
   const room = await roomAt(place);
   const { leftOut, ignored } = await ignoredBelow(files, request, context);
   const tar = await files.pack(
-    { path: request.guestPath, leftOut, ...(request.hasGit ? {} : { excludedNames: ['.git'] }) },
+    {
+      path: request.guestPath,
+      leftOut,
+      ...(request.hasGit ? {} : { excludedNames: ['.git'] }),
+      // Whoever copies a folder expects it whole, and is told what stays behind.
+      ...(request.isMerge === true ? { hasNames: true } : {}),
+    },
     { signal: context.signal },
   );
   try {

@@ -4,7 +4,8 @@ export type TarType = 'file' | 'directory' | 'symlink' | 'link';
 
 export interface TarHeader {
   readonly path: Buffer;
-  readonly type: TarType;
+  /** `other` for the name alone of what has no content */
+  readonly type: TarType | 'other';
   /** Permission bits, 0 to 0o7777 */
   readonly mode: number;
   /** Length of the data behind the header, `bytes` */
@@ -17,7 +18,10 @@ export interface TarHeader {
 const block = 512;
 const longestName = 100;
 const largestOctalSize = 0o77777777777;
-const typeFlags = { file: '0', link: '1', symlink: '2', directory: '5' } as const satisfies Record<TarType, string>;
+const typeFlags = { file: '0', link: '1', symlink: '2', directory: '5', other: '6' } as const satisfies Record<
+  TarHeader['type'],
+  string
+>;
 
 /** Two empty blocks, which end an archive. */
 export const tarEnd: Buffer = Buffer.alloc(2 * block);

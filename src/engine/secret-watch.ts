@@ -54,9 +54,9 @@ export class SecretWatch {
     const mtimeSeconds = Math.floor(Date.now() / 1000);
     for await (const entry of readTar(archive)) {
       const { path, type, mode, size, linkTarget } = entry;
-      if (type === 'other') continue;
       if (this.#secrets.isIn(path) || this.#secrets.isIn(linkTarget)) this.#notice(path);
-      yield encodeTarHeader({ path, type, mode, size, linkTarget, mtimeSeconds });
+      yield encodeTarHeader({ path, type, mode, size: type === 'other' ? 0 : size, linkTarget, mtimeSeconds });
+      if (type === 'other') continue;
       yield* this.#content(path, entry.content());
       yield tarPadding(size);
     }

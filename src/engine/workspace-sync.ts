@@ -56,7 +56,13 @@ export async function pushFrom(
     if (!request.isDryRun && (written.length + deleted.length > 0 || hasTop)) {
       const tell = createMeter(call.onProgress, { phase: 'sync', message: 'sending', totalBytes: bytes });
       const tar = metered(read.pack(different, signal, hasTop), tell);
-      await files.unpack({ destination, deletedPaths: deleted }, tar, { signal, timeoutMs: 600_000 });
+      const place = {
+        destination,
+        deletedPaths: deleted,
+        keepsKinds: isWhole,
+        ...(name === undefined ? {} : { file: name }),
+      };
+      await files.unpack(place, tar, { signal, timeoutMs: 600_000 });
       await recordEvent(workspace.files.events, 'sync', `${written.length} written, ${deleted.length} deleted`);
     }
     const changes = [

@@ -14,7 +14,7 @@ export const workspaceCopy = defineOperation({
   title: 'Copy files',
   summary: 'Copy a file or a folder into a workspace or out of it',
   details:
-    'One side is ID:path, where ID is an id, the beginning of one or a name, and :path is meant of the workspace that came from this folder; the other is a path here, or - for one file by standard input or output. Relative paths of the guest are below /workspace. A target that is a folder, or ends in a slash, takes what comes below it; a source that ends in /. is what is in the folder. Folders go whole, also what Git ignores, but for .git. Files that stand there are replaced, each at once, links themselves and never what they lead to; other files of a folder stay. A host path with a colon in its first part is written ./a:b.',
+    'One side is ID:path, where ID is an id, the beginning of one or a name, and :path is meant of the workspace that came from this folder; the other is a path here, or - for one file by standard input or output. Relative paths of the guest are below /workspace. A target that is a folder, or ends in a slash, takes what comes below it; a source that ends in /. is what is in the folder. Folders go whole, also what Git ignores, but for folders named .git, sockets, pipes and devices, which are named. Files that stand there are replaced, each at once; other files of a folder stay, and nothing takes the place of another kind, a folder of a file or a file of a folder. A link to a file that is itself the target is followed, as cp does; all others are replaced. A host path with a colon in its first part is written ./a:b.',
   effect: 'destroy',
   place: 'daemon',
   isLive: true,

@@ -4,6 +4,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -66,15 +67,68 @@ describe('cp', () => {
     expect(stdout.toString('utf8')).toBe('750\n');
   });
 
-  it('replaces a link of the host and writes nowhere through it', async () => {
-    const [elsewhere, link, into] = ['elsewhere', 'link', 'into'].map((name) => join(folder, name));
-    writeFileSync(`${elsewhere}`, 'safe');
+  it('follows the link that was named, on both sides, and no other', async () => {
+    const [elsewhere, link, into, lost] = ['elsewhere', 'link', 'into', 'lost'].map((name) => join(folder, name));
+    writeFileSync(`${elsewhere}`, 'old');
     symlinkSync(`${elsewhere}`, `${link}`);
     symlinkSync(folder, `${into}`);
-    expect(await cp(`${id}:/etc/hostname`, `${link}`)).toMatchObject({ exitCode: 0 });
-    expect(readFileSync(`${elsewhere}`, 'utf8')).toBe('safe');
-    expect(lstatSync(`${link}`).isFile()).toBe(true);
+    symlinkSync(join(folder, 'nowhere'), `${lost}`);
+    await pyro([
+      'exec',
+      id,
+      '--',
+      'mkdir /srv/links; cd /srv/links; echo real > real; ln -s real link; ln -s /etc sub',
+    ]);
+    expect(await cp(`${id}:/srv/links/real`, `${link}`)).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(`${elsewhere}`, 'utf8')).toBe('real\n');
+    expect(lstatSync(`${link}`).isSymbolicLink()).toBe(true);
     expect((await cp(`${id}:/etc/hostname`, `${into}`)).stderr).toContain(`write ${into}/ for the folder`);
+    expect((await cp(`${id}:/etc/hostname`, `${lost}`)).stderr).toContain('leads nowhere');
+    expect(await cp('-', `${id}:/srv/links/link`, Buffer.from('new\n'))).toMatchObject({ exitCode: 0 });
+    const { stdout } = await pyro(['exec', id, '--', 'cd /srv/links; cat real; readlink link']);
+    expect(stdout.toString('utf8')).toBe('new\nreal\n');
+  });
+
+  it('puts nothing in the place of another kind, and says what stays behind', async () => {
+    const from = join(folder, 'kinds');
+    for (const name of ['.git', 'sub/.git', 'file', 'new']) mkdirSync(join(from, name), { recursive: true });
+    writeFileSync(join(from, 'new/a'), 'a');
+    writeFileSync(join(from, 'folder'), 'a file');
+    await pyro([
+      'exec',
+      id,
+      '--',
+      'mkdir -p /srv/kinds/folder/in; echo kept > /srv/kinds/file; cp -r /srv/kinds /srv/seen',
+    ]);
+    const before = await pyro(['exec', id, '--', 'cd /srv/kinds; find .; cat file']);
+    const refused = await cp(`${from}/.`, `${id}:/srv/kinds`);
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('would take its place') });
+    expect(refused.stderr).toContain('nothing was copied; remove what stands there first');
+    expect((await pyro(['exec', id, '--', 'cd /srv/kinds; find .; cat file'])).stdout).toEqual(before.stdout);
+    expect((await cp(from, `${id}:/srv/whole`)).stderr).toContain(
+      "left out .git: Git's own folders are not copied (2)",
+    );
+    await pyro(['exec', id, '--', 'cd /srv/whole; mkdir -p .git sub/.git; mkfifo pipe; touch .git/x']);
+    const { stderr } = await cp(`${id}:/srv/whole`, join(folder, 'whole'));
+    for (const path of ['.git', 'sub/.git', 'pipe']) expect(stderr).toContain(`left out ${path}: `);
+    expect(readdirSync(join(folder, 'whole'))).not.toContain('.git');
+  });
+
+  it('changes nothing in a guest whose disk is full, and takes a file that fits', async () => {
+    await pyro([
+      'exec',
+      id,
+      '--',
+      'mkdir /mnt/small; mount -t tmpfs -o size=8m none /mnt/small; echo old > /mnt/small/a',
+    ]);
+    const large = join(folder, 'large');
+    writeFileSync(large, randomBytes(12_000_000));
+    const refused = await cp(large, `${id}:/mnt/small/a`);
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('no room left on the disk') });
+    const look = ['exec', id, '--', 'cd /mnt/small; ls -A; cat a'];
+    expect((await pyro(look)).stdout.toString('utf8')).toBe('a\nold\n');
+    expect(await cp('-', `${id}:/mnt/small/a`, Buffer.from('new\n'))).toMatchObject({ exitCode: 0 });
+    expect((await pyro(look)).stdout.toString('utf8')).toBe('a\nnew\n');
   });
 
   it.each([

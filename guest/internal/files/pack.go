@@ -22,6 +22,8 @@ type Pack struct {
 	excluded map[string]bool
 	// leftOut are paths below the top.
 	leftOut map[string]bool
+	// names is set where the tar tells of what stays behind by its name.
+	names bool
 }
 
 // PackRequest asks for a tree.
@@ -31,6 +33,8 @@ type PackRequest struct {
 	ExcludedNames []string `json:"excluded_names,omitempty"`
 	// LeftOut are paths below it that are not packed, nor what is below them.
 	LeftOut [][]byte `json:"left_out,omitempty"`
+	// NamesKept asks for an entry of its name alone for what has an excluded name, and for sockets, pipes and devices.
+	NamesKept bool `json:"names_kept,omitempty"`
 }
 
 // Pack finds what is to be packed, so that a refusal comes before the stream. Close it.
@@ -50,7 +54,7 @@ func (r *Room) Pack(request PackRequest) (*Pack, error) {
 	if err != nil {
 		return nil, explain(err, path)
 	}
-	p := &Pack{room: r, in: &folder{File: file}, excluded: setOf(request.ExcludedNames), leftOut: setOf(request.LeftOut)}
+	p := &Pack{room: r, in: &folder{File: file}, excluded: setOf(request.ExcludedNames), leftOut: setOf(request.LeftOut), names: request.NamesKept}
 	name := filepath.Base(real)
 	if real == "/" {
 		name = "."
@@ -71,7 +75,7 @@ func (p *Pack) Close() { p.in.close() }
 
 // Stream writes the tar. Names are relative to the top, which is "." itself.
 func (p *Pack) Stream(ctx context.Context, to io.Writer) error {
-	t := &packer{Pack: p, ctx: ctx, out: tar.NewWriter(to), names: map[inode]string{}}
+	t := &packer{Pack: p, ctx: ctx, out: tar.NewWriter(to), first: map[inode]string{}}
 	if err := t.add(p.top, "."); err != nil {
 		return err
 	}
@@ -85,8 +89,8 @@ type packer struct {
 	*Pack
 	ctx context.Context
 	out *tar.Writer
-	// names are the first names of files that have several.
-	names map[inode]string
+	// first are the first names of files that have several.
+	first map[inode]string
 }
 
 func (t *packer) add(n *node, name string) error {
@@ -110,19 +114,23 @@ func (t *packer) add(n *node, name string) error {
 	case "file":
 		return t.addFile(n, header)
 	}
-	// Sockets and devices have no content to pack.
-	return nil
+	// Sockets and devices have no content to pack, and a socket has no kind of its own in a tar.
+	if !t.names {
+		return nil
+	}
+	header.Typeflag = tar.TypeFifo
+	return t.out.WriteHeader(header)
 }
 
 func (t *packer) addFile(n *node, header *tar.Header) error {
 	header.Typeflag = tar.TypeReg
 	if n.status.Nlink > 1 {
 		id := inode{n.status.Dev, n.status.Ino}
-		if first, ok := t.names[id]; ok {
+		if first, ok := t.first[id]; ok {
 			header.Typeflag, header.Linkname = tar.TypeLink, first
 			return t.out.WriteHeader(header)
 		}
-		t.names[id] = header.Name
+		t.first[id] = header.Name
 	}
 	held, err := n.open()
 	if err != nil {
@@ -158,12 +166,18 @@ func (t *packer) addFolder(n *node, header *tar.Header) error {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
-		if t.excluded[name] || t.room.isHidden(name) {
+		if t.room.isHidden(name) {
 			continue
 		}
 		path := name
 		if header.Name != "." {
 			path = header.Name + "/" + name
+		}
+		if t.excluded[name] {
+			if err := t.nameOnly(path); err != nil {
+				return err
+			}
+			continue
 		}
 		if t.leftOut[path] {
 			continue
@@ -180,6 +194,14 @@ func (t *packer) addFolder(n *node, header *tar.Header) error {
 		}
 	}
 	return nil
+}
+
+// nameOnly tells of an excluded path where that is asked for.
+func (t *packer) nameOnly(path string) error {
+	if !t.names {
+		return nil
+	}
+	return t.out.WriteHeader(&tar.Header{Name: path, Typeflag: tar.TypeDir, Mode: folderMode, Format: tar.FormatPAX})
 }
 
 // gone forgives what vanished while the tree was walked.

@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -18,19 +17,9 @@ import (
 )
 
 const (
-	manifestName = "pyro.json"
-	mostManifest = 64 << 20
 	// endMarkBytes are the zeroes at the end of a tar.
 	endMarkBytes = 1024
 )
-
-// Manifest is the first entry of a tree to unpack.
-type Manifest struct {
-	// Destination is an absolute folder, made when missing.
-	Destination []byte `json:"destination"`
-	// Deleted are paths below it that go away.
-	Deleted [][]byte `json:"deleted"`
-}
 
 // Unpacked counts what was done.
 type Unpacked struct {
@@ -46,7 +35,7 @@ func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 	if err != nil {
 		return nil, err
 	}
-	destination, err := makeDestination(string(manifest.Destination))
+	destination, file, err := manifest.place()
 	if err != nil {
 		return nil, explain(err, string(manifest.Destination))
 	}
@@ -74,6 +63,11 @@ func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 	if marked.zeroes < endMarkBytes {
 		return nil, refuse("invalid_request", "the tree breaks off")
 	}
+	if file != string(manifest.File) {
+		if err := draft.rename(string(manifest.File), file); err != nil {
+			return nil, explain(err, string(manifest.File))
+		}
+	}
 	target, err := os.OpenRoot(destination)
 	if err != nil {
 		return nil, explain(err, destination)
@@ -82,39 +76,13 @@ func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	m := &merger{from: root, to: target, draft: draft}
-	err = m.merge(manifest.Deleted)
-	return &Unpacked{m.written, m.deleted}, explain(err, destination)
-}
-
-func readManifest(in *tar.Reader) (*Manifest, error) {
-	header, err := in.Next()
-	if err != nil || header.Name != manifestName || header.Typeflag != tar.TypeReg || header.Size > mostManifest {
-		return nil, refuse("invalid_request", "the tree does not begin with its manifest")
-	}
-	manifest := &Manifest{}
-	decoder := json.NewDecoder(in)
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(manifest); err != nil {
-		return nil, refuse("invalid_request", "the manifest does not parse: %v", err)
-	}
-	for _, path := range manifest.Deleted {
-		if !isInside(string(path)) {
-			return nil, refuse("invalid_path", "%.500q is no path below the destination", path)
+	if manifest.KeepsKinds {
+		if err := m.checkKinds(".", destination); err != nil {
+			return nil, explain(err, destination)
 		}
 	}
-	return manifest, nil
-}
-
-// makeDestination gives the folder without links on the way.
-func makeDestination(path string) (string, error) {
-	path, err := checkPath(path)
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(path, folderMode); err != nil {
-		return "", err
-	}
-	return filepath.EvalSymlinks(path)
+	err = m.merge(manifest.Deleted)
+	return &Unpacked{m.written, m.deleted}, explain(err, destination)
 }
 
 // stagingPlace is a folder of the same mount as the destination, since only there a rename is one step: the root of
@@ -173,6 +141,14 @@ func (d *draft) close() {
 		// It was only gone through.
 		_ = d.around.Close()
 	}
+}
+
+func (d *draft) rename(from, to string) error {
+	here, err := d.enter(from)
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("rename", unix.Renameat(here, from, here, to))
 }
 
 // enter gives the folder that an entry is in, made when missing. Each step from the root of the draft costs system

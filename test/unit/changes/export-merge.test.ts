@@ -1,4 +1,5 @@
 // What a copy does with files and folders that stand in its place.
+import { execFileSync } from 'node:child_process';
 import {
   lstatSync,
   mkdirSync,
@@ -71,9 +72,19 @@ describe('a copy', () => {
     writeFileSync(join(output, 'a'), 'old');
     const against = copy(new FakeGuestFiles(treeOf({ a: file('new'), z: file('no folder') })));
     await expect(against).rejects.toMatchObject({ code: 'output_exists' });
+    execFileSync('mkfifo', [join(output, 'p')]);
+    const overPipe = copy(new FakeGuestFiles(treeOf({ a: file('new'), p: file('a file') })));
+    await expect(overPipe).rejects.toMatchObject({ code: 'output_exists', message: expect.stringContaining('a pipe') });
     await expect(copy(new FakeGuestFiles(treeOf({ a: file('new') })), AbortSignal.abort())).rejects.toThrow();
     expect(readFileSync(join(output, 'a'), 'utf8')).toBe('old');
-    expect(readdirSync(output).sort()).toEqual(['a', 'z']);
+    expect(readdirSync(output).sort()).toEqual(['a', 'p', 'z']);
+  });
+
+  it('never takes the place of a device or a pipe', async () => {
+    execFileSync('mkfifo', [output]);
+    const refused = copy(new FakeGuestFiles(treeOf({ a: file('a') })));
+    await expect(refused).rejects.toMatchObject({ code: 'export_refused' });
+    expect(lstatSync(output).isFIFO()).toBe(true);
   });
 
   it('keeps the holes of a file', async () => {
