@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { pyro } from '../support/pyro.ts';
 import { type AtTerminal, atTerminal } from '../support/terminal.ts';
 
@@ -12,7 +12,7 @@ const other = 'c7cd34864680';
 let home = '';
 let env: Readonly<Record<string, string>> = {};
 
-beforeAll(() => {
+beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'ph-'));
   env = { PYRO_HOME: home };
   for (const id of [damaged, other]) {
@@ -22,7 +22,7 @@ beforeAll(() => {
   mkdirSync(join(home, 'cache/blobs/sha256'), { recursive: true, mode: 0o700 });
   writeFileSync(join(home, 'cache/blobs/sha256', 'a'.repeat(64)), Buffer.alloc(3 * 1024 * 1024, 1));
 });
-afterAll(async () => {
+afterEach(async () => {
   await pyro(['daemon', 'stop', '--force'], { env });
   rmSync(home, { recursive: true, force: true });
 });

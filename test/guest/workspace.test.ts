@@ -272,7 +272,7 @@ describe('snapshots', { shuffle: false }, () => {
 
 describe('the disk of a stopped workspace', () => {
   it('is listed, read and exported by a guest that runs nothing of it', async () => {
-    await exec(house, id, 'mkdir d; echo text > d/f; echo sys > /etc/sys; sync');
+    await exec(house, id, 'find . -mindepth 1 -delete; mkdir d; echo text > d/f; echo sys > /etc/sys; sync');
     const list = { path: '/workspace', depth: 5, glob: undefined, limit: 10, cursor: undefined };
     await expect(house.workspaces().diskList(id, list, call())).rejects.toMatchObject({ code: 'workspace_running' });
     await house.workspaces().stop(id, call());
