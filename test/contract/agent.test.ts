@@ -18,7 +18,7 @@ beforeAll(async () => {
   const binary = join(folder, 'agent');
   execFileSync('go', ['build', '-o', binary, './cmd/agent'], { cwd: new URL('../../guest', import.meta.url).pathname });
   agent = spawn(binary, ['--socket', socket, '--magic', magic.toString('hex')], { stdio: 'ignore' });
-  for (let turn = 0; turn < 200 && !existsSync(socket); turn++) await sleep(20);
+  for (let turn = 0; turn < 3000 && !existsSync(socket); turn++) await sleep(20);
 });
 afterAll(async () => {
   const ended = new Promise((resolve) => agent.once('exit', resolve));

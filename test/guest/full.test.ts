@@ -43,11 +43,11 @@ async function type(shell: string, input: string, appendsNewline = true): Promis
   return (await house.workspaces().shells.write(id, shell, { input, appendsNewline }, call())).output_bytes;
 }
 
-/** The screen, once it shows what is expected. */
+/** The screen, once it shows what is expected; a read of a shell that has nothing to say comes back at once. */
 async function screenWith(shell: string, expected: RegExp): Promise<ShellReadResult> {
-  for (let turn = 0; ; turn++) {
+  for (const until = Date.now() + 60_000; ; await sleep(50)) {
     const result = await read(shell, { view: 'screen', waitForIdleMs: 300 });
-    if (expected.test(result.screen?.lines.join('\n') ?? '') || turn === 100) {
+    if (expected.test(result.screen?.lines.join('\n') ?? '') || Date.now() > until) {
       expect(result.screen?.lines.join('\n')).toMatch(expected);
       return result;
     }

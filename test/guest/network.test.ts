@@ -275,7 +275,7 @@ describe('a guest with egress to two services of its host', () => {
       connect: async (port) => await connectToGuest(guest.client, port),
     });
     let answer = '';
-    for (let turn = 0; turn < 20 && answer === ''; turn++) {
+    for (let turn = 0; turn < 200 && answer === ''; turn++) {
       answer = (await exchange(published.hostPort, 'words\n', true)).toString();
       if (answer === '') await new Promise((resolve) => setTimeout(resolve, 300));
     }

@@ -46,7 +46,7 @@ export async function openBench(options: BenchOptions = {}): Promise<NetworkBenc
     agent.kill('SIGTERM');
     await ended;
   });
-  for (let turn = 0; turn < 200 && !existsSync(socket); turn++) await sleep(20);
+  for (let turn = 0; turn < 3000 && !existsSync(socket); turn++) await sleep(20);
   // The socket's file is there a moment before somebody listens.
   await sleep(20);
   const client = undo.use(await GuestClient.connect(socket, magic, { timeoutMs: 10_000 }));

@@ -31,7 +31,7 @@ export async function startPlainAgent(): Promise<PlainAgent> {
   const magic = Buffer.alloc(16, 0x5f);
   const layers = ['--workspace', workspace, '--upper', upper, '--lower', lower];
   const agent = spawn(binary, ['--socket', socket, '--magic', magic.toString('hex'), ...layers], { stdio: 'ignore' });
-  for (let turn = 0; turn < 200 && !existsSync(socket); turn++) await sleep(20);
+  for (let turn = 0; turn < 3000 && !existsSync(socket); turn++) await sleep(20);
   const connect = async (): Promise<GuestClient> => {
     const client = await GuestClient.connect(socket, magic, { timeoutMs: 10_000 });
     await client.resume({ hostname: 'test', machineId: 'a'.repeat(32) }, undefined);

@@ -15,7 +15,7 @@ afterAll(() => trap[Symbol.asyncDispose]());
 
 /** What was refused, once something was; of streams that HTTP/2 refuses, the egress hears a moment later. */
 async function untilRefused(guest: Hostile, mark: number): Promise<readonly Attempt[]> {
-  for (let turn = 0; turn < 100 && guest.egress.refusedSince(mark).length === 0; turn++) await sleep(20);
+  for (let turn = 0; turn < 1000 && guest.egress.refusedSince(mark).length === 0; turn++) await sleep(20);
   return guest.egress.refusedSince(mark);
 }
 
