@@ -62,7 +62,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   const { target, workFolder, isCheck, isThreeWay, applied } = request;
   if (!isCheck) await recoverApply(target);
   await using lab = await GitLab.create(workFolder, context);
-  const { imported, ignored, unlisted } = await importChanges(
+  const { imported, ignored, omitted, unlisted } = await importChanges(
     lab,
     files,
     { ...request, alsoKeys: [...applied.keys()] },
@@ -112,7 +112,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
     ...lines,
     ignored,
     omitted: [
-      ...imported.omitted,
+      ...omitted,
       ...merge.refused.filter(isBack).map(({ change }) => ({ path: change.path.toString('utf8'), reason: keptReason })),
     ],
   };

@@ -9,7 +9,7 @@ import { type DiffResult, summarize } from './diff-types.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
 import { attributesPattern, pathKey } from './git-paths.ts';
 import { surveyChanges } from './ignored-folders.ts';
-import { afterRef, beforeRef, type ImportedTrees, importTrees, isLeaf } from './import-trees.ts';
+import { afterRef, beforeRef, type ImportedTrees, importTrees, isLeaf, type OmittedPath } from './import-trees.ts';
 import {
   type ContentLimits,
   countIgnored,
@@ -18,6 +18,7 @@ import {
   type ListedChange,
   largestWithin,
 } from './listed-changes.ts';
+import { findRepositories, foldersAbove } from './nested-repositories.ts';
 import { quoteHeaders } from './patch-headers.ts';
 import { isBelow, pathBelow } from './path-filter.ts';
 import type { RawChange } from './raw-diff.ts';
@@ -73,7 +74,7 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
   const isStatOnly = request.isStatOnly === true;
   const largest = Math.min(request.maxFileBytes ?? largestPatched, isStatOnly ? largestCounted : largestPatched);
   const limits = { largest, ...(isStatOnly ? { most: mostCounted } : {}) };
-  const { imported, ignored } = await importChanges(lab, files, request, limits, context);
+  const { imported, ignored, omitted } = await importChanges(lab, files, request, limits, context);
   const settings = await describeContents(lab, imported);
   const options = [...treeOptions, hasSwap(imported) ? '--no-renames' : '--find-renames=50%'];
   const listing = ['-z', '--raw', '--numstat', '--no-abbrev'];
@@ -99,7 +100,7 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
     entries,
     patch,
     ignored,
-    omitted: imported.omitted,
+    omitted,
     whyLeftOut: (size) => whyLeftOut(request, size),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
@@ -116,6 +117,8 @@ function digestOf(raw: readonly RawChange[], { withheld, paths }: ImportedTrees)
 export interface ImportedChanges {
   readonly imported: ImportedTrees;
   readonly ignored: IgnoredCount;
+  /** Paths that Git cannot hold, and repositories of which only the files come */
+  readonly omitted: readonly OmittedPath[];
   /** Those of the further keys that are not among what changed */
   readonly unlisted: ReadonlySet<string>;
 }
@@ -161,7 +164,14 @@ export async function importChanges(
     maxContentBytes,
     isWanted,
   });
-  return { imported, ignored: countIgnored(wanted(listed, below), ignored), unlisted: new Set(unlisted) };
+  const leaves = [...imported.paths].filter(([, { before, after }]) => isLeaf(before) || isLeaf(after));
+  const repositories = await findRepositories(files, foldersAbove(leaves.map(([key]) => key)), context);
+  return {
+    imported,
+    ignored: countIgnored(wanted(listed, below), ignored),
+    omitted: [...repositories, ...imported.omitted],
+    unlisted: new Set(unlisted),
+  };
 }
 
 /** What is at or below the path, also where a list was made without knowing it. */

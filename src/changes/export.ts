@@ -7,14 +7,16 @@ import { isNoRoom, PyroError } from '../shared/errors.ts';
 import { createMeter, noProgress } from '../shared/progress.ts';
 import { formatBytes } from '../shared/units.ts';
 import { collectDiff } from './diff.ts';
-import { checkedEntries } from './export-entries.ts';
+import { checkedEntries, type ExportEntry } from './export-entries.ts';
 import { mergeInto } from './export-merge.ts';
 import { discard, type ExportPlace, findPlace, roomAt, settle } from './export-place.ts';
 import { type Written, writeArchive, writeFiles } from './export-write.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
-import { workspaceFolder } from './git-paths.ts';
+import { pathKey, workspaceFolder } from './git-paths.ts';
 import { surveyChanges } from './ignored-folders.ts';
+import type { OmittedPath } from './import-trees.ts';
 import { countIgnored, foldIgnored, type IgnoredCount } from './listed-changes.ts';
+import { findRepositories } from './nested-repositories.ts';
 import { isBelow, pathBelow } from './path-filter.ts';
 
 export interface ExportRequest {
@@ -117,14 +119,52 @@ async function writeTree(
       onSkipped,
       signal: context.signal,
     });
+    const folders: Buffer[] = [];
+    const noted = noteFolders(entries, folders);
     const written =
       request.format === 'tar'
-        ? await writeArchive(entries, place.temporary, basename(request.guestPath))
-        : await writeFiles(entries, place.temporary, createMeter(onProgress, { phase: 'export', message: 'writing' }));
+        ? await writeArchive(noted, place.temporary, basename(request.guestPath))
+        : await writeFiles(noted, place.temporary, createMeter(onProgress, { phase: 'export', message: 'writing' }));
+    for (const { path, reason } of await repositoriesIn(files, request, folders, context)) onSkipped(path, reason);
     return { ...written, ignored };
   } finally {
     tar.destroy();
   }
+}
+
+/** The entries, with the folders among them written down. */
+async function* noteFolders(entries: AsyncIterable<ExportEntry>, folders: Buffer[]): AsyncGenerator<ExportEntry> {
+  for await (const entry of entries) {
+    if (entry.type === 'directory') folders.push(joinParts(entry.parts));
+    yield entry;
+  }
+}
+
+/** Repositories of which the files went out and the history did not, as the archive names them. */
+async function repositoriesIn(
+  files: GuestFiles,
+  { guestPath, hasGit }: ExportRequest,
+  folders: readonly Buffer[],
+  context: WorkContext,
+): Promise<OmittedPath[]> {
+  if (hasGit || !isInWorkspace(guestPath)) return [];
+  const below = pathKey(pathBelow(guestPath));
+  const keys = folders.map((folder) => [below, pathKey(folder)].filter((part) => part !== '').join('/'));
+  const found = await findRepositories(
+    files,
+    keys.filter((key) => key !== ''),
+    context,
+  );
+  const start = below === '' ? 0 : pathBelow(guestPath).toString('utf8').length + 1;
+  return found.map(({ path, reason }) => ({ path: path.slice(start), reason }));
+}
+
+function joinParts(parts: readonly Buffer[]): Buffer {
+  return Buffer.from(parts.map((part) => part.toString('latin1')).join('/'), 'latin1');
+}
+
+function isInWorkspace(guestPath: string): boolean {
+  return guestPath === workspaceFolder || guestPath.startsWith(`${workspaceFolder}/`);
 }
 
 /** What stays behind of a tree in /workspace. What is asked for by its own name goes out, also when it is ignored. */
@@ -134,8 +174,7 @@ async function ignoredBelow(
   context: WorkContext,
 ): Promise<{ leftOut: Buffer[]; ignored: IgnoredCount }> {
   const nothing = { leftOut: [], ignored: { files: 0, bytes: 0 } };
-  const isInside = guestPath === workspaceFolder || guestPath.startsWith(`${workspaceFolder}/`);
-  if (hasIgnored || !isInside) return nothing;
+  if (hasIgnored || !isInWorkspace(guestPath)) return nothing;
   const below = pathBelow(guestPath);
   await using lab = await GitLab.create(workFolder, context);
   const narrowed = { excludedNames: ['.git'], ...(below.length === 0 ? {} : { below }) };

@@ -31,6 +31,8 @@ export interface DiffFacts extends LineCounts {
   /** What the patch does not bring: the first of `leftOutCount` */
   readonly leftOut: readonly OmittedPath[];
   readonly leftOutCount: number;
+  /** Those of them that are no entry: what Git cannot hold, the first ones */
+  readonly omitted: readonly OmittedPath[];
 }
 
 interface Kept {
@@ -169,7 +171,8 @@ function factsOf({ changed, summary, entries, ignored, omitted, whyLeftOut }: Co
     if (leftOut.length < mostLeftOutKept) leftOut.push({ path, reason: `${formatBytes(size)}, ${whyLeftOut(size)}` });
   }
   leftOut.push(...omitted.slice(0, mostLeftOutKept - leftOut.length));
-  return { changed, summary, ...countLines(entries), ignored, leftOut, leftOutCount };
+  const lines = countLines(entries);
+  return { changed, summary, ...lines, ignored, leftOut, leftOutCount, omitted: omitted.slice(0, mostLeftOutKept) };
 }
 
 function isFresh({ madeAt }: Kept): boolean {

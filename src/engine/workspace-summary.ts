@@ -46,6 +46,7 @@ export async function summarize(workspace: Workspace, shelf: DiffShelf, call: Wo
     additions: facts.additions,
     deletions: facts.deletions,
     ignored: facts.ignored,
+    left_out: facts.omitted.map(({ path, reason }) => ({ path: workspace.secrets.maskText(path), reason })),
     exports: events.filter(({ kind }) => kind === 'export').map(({ detail }) => detail),
     snapshots: record.snapshots.map(({ name }) => name),
     resets: record.reset_count,
@@ -113,6 +114,8 @@ function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
   }
   if (summary.file_count > summary.files.length)
     lines.push(`- … and ${summary.file_count - summary.files.length} more`);
+  if (summary.left_out.length > 0) lines.push('', 'Left out:', '');
+  for (const { path, reason } of summary.left_out) lines.push(`- ${code(path)}: ${reason}`);
   if (summary.ignored.files > 0) lines.push('', `Ignored by the project's rules: ${formatIgnored(summary.ignored)}.`);
   lines.push('', `### Commands: ${summary.command_count}, ${summary.failed_count} failed`);
   if (summary.commands.length > 0) lines.push('', '| # | exit | time | command |', '|--:|--:|--:|---|');

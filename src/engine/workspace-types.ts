@@ -194,6 +194,8 @@ export interface SummaryResult {
   readonly additions: number;
   readonly deletions: number;
   readonly ignored: IgnoredCount;
+  /** What no diff or apply brings, with the reason */
+  readonly left_out: { readonly path: string; readonly reason: string }[];
   readonly exports: string[];
   readonly snapshots: string[];
   readonly resets: number;

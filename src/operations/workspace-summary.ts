@@ -33,6 +33,7 @@ export const workspaceSummary = defineOperation({
     additions: z.number(),
     deletions: z.number(),
     ignored: ignoredSchema,
+    left_out: z.array(z.object({ path: z.string(), reason: z.string() })),
     exports: z.array(z.string()),
     snapshots: z.array(z.string()),
     resets: z.number(),
