@@ -11,6 +11,8 @@ import { isUntouched, look, placeOf } from './host-state.ts';
 import { gatherBlob, readBlobs } from './lab-blobs.ts';
 
 const stagePrefix = '.pyro-apply';
+/** What is over, and only has to go: a stage has this name before anything of it does, so that no part of one is taken for the whole */
+const donePrefix = '.pyro-applied';
 const journalName = 'journal.json';
 const ownerName = 'owner.json';
 
@@ -47,11 +49,20 @@ export async function writeSteps(
       throw (await hasOriginals(stage)) ? damaged(stage) : error;
     });
   } catch (error) {
-    if (!isPyroError(error, 'state_damaged')) await rm(stage, { recursive: true, force: true });
+    if (!isPyroError(error, 'state_damaged')) await clear(root, stage);
     throw isNoRoom(error) ? full(root, error) : error;
   }
-  await rm(join(stage, journalName));
-  await rm(stage, { recursive: true, force: true });
+  await clear(root, stage);
+}
+
+async function clear(root: string, stage: string): Promise<void> {
+  const done = temporaryName(join(root, donePrefix));
+  // Where it cannot have that name it goes as it is: nothing of it is needed.
+  const place = await rename(stage, done).then(
+    () => done,
+    () => stage,
+  );
+  await rm(place, { recursive: true, force: true });
 }
 
 async function hasOriginals(stage: string): Promise<boolean> {
@@ -61,15 +72,16 @@ async function hasOriginals(stage: string): Promise<boolean> {
 /** Undoes what an apply that was killed has begun in this folder. Throws `state_damaged` where that cannot be done. */
 export async function recoverApply(root: string): Promise<void> {
   for (const name of await readdir(root)) {
-    if (!name.startsWith(`${stagePrefix}.`)) continue;
     const stage = join(root, name);
+    if (name.startsWith(`${donePrefix}.`)) await rm(stage, { recursive: true, force: true, maxRetries: 3 });
+    if (!name.startsWith(`${stagePrefix}.`)) continue;
     const owner = await readJson(join(stage, ownerName), processIdentitySchema).catch(() => undefined);
     // Somebody else's, of another daemon, who is at it now.
     if (owner !== undefined && isRunning(owner)) continue;
     const journal = await readJson(join(stage, journalName), journalSchema).catch(() => undefined);
     if (journal !== undefined) await undo(root, stage, journal);
     if (await hasOriginals(stage)) throw damaged(stage);
-    await rm(stage, { recursive: true, force: true });
+    await clear(root, stage);
   }
 }
 
@@ -157,22 +169,28 @@ async function assertUntouched(root: string, step: ApplyStep): Promise<void> {
   if (!isUntouched(step.before, await look(placeOf(root, step.path)))) throwConflict(step.path);
 }
 
+/** May be killed and begun again at any point: what it has put back already is not touched twice. */
 async function undo(root: string, stage: string, { steps }: Journal): Promise<void> {
+  const journalMs = (await stat(join(stage, journalName))).mtimeMs;
   const all = [...steps.entries()].map(([index, step]) => ({ ...step, index, path: Buffer.from(step.path, 'base64') }));
-  for (const { index, path, writes } of all) {
-    // A new content that is no longer in the stage stands in its place, unless somebody has worked on it since.
-    if (!writes || (await look(Buffer.from(join(stage, `new-${index}`)))) !== undefined) continue;
+  const isLeft = async (name: string): Promise<boolean> => (await look(Buffer.from(join(stage, name)))) !== undefined;
+  for (const { index, path, had, writes } of all) {
+    if (had || !writes) continue;
     const standing = await look(placeOf(root, path));
-    if (standing !== undefined && standing.mtimeMs > (await stat(join(stage, journalName))).mtimeMs) continue;
-    await rm(placeOf(root, path), { force: true });
-    await removeEmptyAbove(root, path);
+    // A new content that is no longer in the stage stands in its place, unless somebody has worked on it since; a folder is
+    // what stood there before, put back.
+    const isNew = standing !== undefined && !standing.isDirectory() && standing.mtimeMs <= journalMs;
+    if (isNew && !(await isLeft(`new-${index}`))) await rm(placeOf(root, path), { force: true });
+    // The folders for it are made before it.
+    if (standing === undefined || isNew) await removeEmptyAbove(root, path);
   }
   for (const { index, path, had } of all) {
+    if (!had || !(await isLeft(`old-${index}`))) continue;
     const old = join(stage, `old-${index}`);
-    if (!had || (await look(Buffer.from(old))) === undefined) continue;
     const standing = await look(placeOf(root, path));
+    const isItself = standing?.ino === (await look(Buffer.from(old)))?.ino;
     // Nothing stands over it but what was written before the exchange began, or its own second name.
-    if (standing !== undefined && standing.mtimeMs > (await stat(join(stage, journalName))).mtimeMs) continue;
+    if (standing !== undefined && !isItself && standing.mtimeMs > journalMs) continue;
     await makeAbove(root, path);
     await rename(old, placeOf(root, path));
     // Two names of one file stay as they are.

@@ -69,6 +69,12 @@ it('is told when it goes with the workspace', async () => {
   await workspaces.reset(id, 'baseline', call());
   expect(await workspaces.apply(id, apply, call())).toMatchObject({ changed_count: 0, left_out: [] });
   expect(readFileSync(join(checkout, 'kept.txt'), 'utf8')).toBe('kept\n');
-  await exec(house, id, 'echo lost > lost.txt');
+  await exec(house, id, 'git init -q sub; echo lost > sub/lost.txt');
+  const repository = { path: 'sub/.git', reason: expect.stringContaining('plain files') };
+  const { left_out: leftOut, markdown } = await workspaces.summary(id, call());
+  expect(leftOut).toEqual([repository]);
+  expect(markdown).toContain('`sub/.git`');
+  const check = await workspaces.apply(id, { ...apply, isCheck: true }, call());
+  expect(check).toMatchObject({ changed_count: 1, left_out: [repository] });
   expect(await workspaces.delete(id, call())).toEqual({ files: 1, additions: 1, deletions: 0 });
 });
