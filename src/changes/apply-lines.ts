@@ -7,13 +7,11 @@ import { sizesOf } from './apply-base.ts';
 import { type ApplyStep, noBlob, noMode } from './apply-plan.ts';
 import type { LineCounts } from './diff-types.ts';
 import type { GitLab } from './git-lab.ts';
-import { pathKey, quotePath } from './git-paths.ts';
+import { pathKey } from './git-paths.ts';
 import { placeOf } from './host-state.ts';
 import type { RawChange } from './raw-diff.ts';
 
-const standingRef = 'refs/lab/standing';
-const writtenRef = 'refs/lab/written';
-const head = (ref: string): string => `commit ${ref}\ncommitter pyro <pyro@localhost> 0 +0000\ndata 0\n\n`;
+const pieceBytes = 1 << 20;
 
 /** `changes` are those since the seed with their lines; where the seed's version stands, they are the answer. */
 export async function countSteps(
@@ -47,52 +45,65 @@ function isFromSeed({ before, content }: ApplyStep, { oldMode, oldBlob, newMode,
 }
 
 async function compareSteps(lab: GitLab, root: string, steps: readonly ApplyStep[]): Promise<RawChange[]> {
-  const standing = steps.flatMap(({ before: { blob } }) => blob ?? []);
-  const known = await sizesOf(lab, standing);
-  const input = Readable.from(streamOf(root, steps, known));
-  await lab.run(['fast-import', '--quiet', '--done', '--force', '--depth=0'], { input });
-  const options = ['-r', '--no-renames', '--no-ext-diff', '--no-textconv', '-z', '--raw', '--numstat', '--no-abbrev'];
-  return await lab.compare(['diff-tree', ...options, standingRef, writtenRef]);
-}
-
-async function* streamOf(
-  root: string,
-  steps: readonly ApplyStep[],
-  known: ReadonlyMap<string, number>,
-): AsyncGenerator<string | Buffer> {
-  yield head(standingRef);
-  for (const { path, before } of steps) {
-    if (before.mode === undefined || before.blob === undefined) continue;
-    if (known.has(before.blob)) yield `M ${before.mode} ${before.blob} ${quotePath(path)}\n`;
-    else yield* inline(`M ${before.mode} inline ${quotePath(path)}\n`, placeOf(root, path), before.mode === '120000');
+  const blobs = steps.flatMap(({ before: { blob } }) => blob ?? []);
+  const kept = await sizesOf(lab, blobs);
+  const missing = steps.filter(({ before: { blob } }) => blob !== undefined && !kept.has(blob));
+  if (missing.length > 0) {
+    const input = Readable.from(contentsOf(root, missing));
+    await lab.run(['fast-import', '--quiet', '--done', '--force', '--depth=0', '--big-file-threshold=16m'], { input });
   }
-  yield `\n${head(writtenRef)}`;
-  for (const { path, content } of steps)
-    if (content !== undefined) yield `M ${content.mode} ${content.blob} ${quotePath(path)}\n`;
-  yield '\ndone\n';
+  // One that somebody has changed in this moment is not among them; writing finds that out, and says it.
+  const known = missing.length > 0 ? await sizesOf(lab, blobs) : kept;
+  const standing = await treeOf(lab, steps, ({ before: { mode, blob } }) =>
+    mode !== undefined && blob !== undefined && known.has(blob) ? { mode, blob } : undefined,
+  );
+  const written = await treeOf(lab, steps, ({ content }) => content);
+  const options = ['-r', '--no-renames', '--no-ext-diff', '--no-textconv', '-z', '--raw', '--numstat', '--no-abbrev'];
+  return await lab.compare(['diff-tree', ...options, standing, written]);
 }
 
-/** What the lab has not kept, from the host. One that has just gone is not counted: writing finds that out, and says it. */
-async function* inline(line: string, place: Buffer, isLink: boolean): AsyncGenerator<string | Buffer> {
+async function treeOf(
+  lab: GitLab,
+  steps: readonly ApplyStep[],
+  sideOf: (step: ApplyStep) => ApplyStep['content'],
+): Promise<string> {
+  const lines = steps.flatMap((step) => {
+    const side = sideOf(step);
+    return side === undefined ? [] : [Buffer.from(`${side.mode} ${side.blob}\t${pathKey(step.path)}\0`, 'latin1')];
+  });
+  await lab.run(['read-tree', '--empty']);
+  const input = Readable.from([Buffer.concat(lines)]);
+  if (lines.length > 0) await lab.run(['update-index', '-z', '--index-info'], { input });
+  return (await lab.run(['write-tree'])).stdout.trim();
+}
+
+/** What the lab has not kept, from the host. */
+async function* contentsOf(root: string, steps: readonly ApplyStep[]): AsyncGenerator<string | Buffer> {
+  for (const { path, before } of steps) yield* contentOf(placeOf(root, path), before.mode === '120000');
+  yield 'done\n';
+}
+
+async function* contentOf(place: Buffer, isLink: boolean): AsyncGenerator<string | Buffer> {
   try {
     if (isLink) {
       const target = await readlink(place, { encoding: 'buffer' });
-      yield `${line}data ${target.length}\n`;
+      yield `blob\ndata ${target.length}\n`;
       yield target;
       yield '\n';
       return;
     }
     await using file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW);
     const { size } = await file.stat();
-    yield `${line}data ${size}\n`;
+    yield `blob\ndata ${size}\n`;
     let missing = size;
-    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: 1 << 20 })) {
-      if (missing === 0) break;
+    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: pieceBytes })) {
       const part: Buffer = chunk.subarray(0, missing);
       missing -= part.length;
       yield part;
+      if (missing === 0) break;
     }
-    for (; missing > 0; missing -= Math.min(missing, 1 << 20)) yield Buffer.alloc(Math.min(missing, 1 << 20));
+    // The length is promised.
+    for (; missing > 0; missing -= Math.min(missing, pieceBytes)) yield Buffer.alloc(Math.min(missing, pieceBytes));
     yield '\n';
   } catch (error) {
     if (!['ENOENT', 'ENOTDIR', 'ELOOP', 'EINVAL'].includes(systemCodeOf(error) ?? '')) throw error;

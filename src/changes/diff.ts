@@ -88,7 +88,7 @@ export async function collectDiff(files: GuestFiles, request: DiffRequest, conte
       settings,
       outputFile: 'changes.patch',
     });
-    await quoteHeaders(file, raw);
+    await lab.hold(() => quoteHeaders(file, raw));
     patch = { file, bytes: (await stat(file)).size };
   }
   const { entries, inPatch } = entriesOf(raw, imported);
@@ -162,6 +162,7 @@ export async function importChanges(
   const imported = await importTrees(lab, withMeter(changes, read, context), {
     sides: 'both',
     maxContentBytes,
+    ...(request.maxContentBytes === undefined ? { tooMuch: (why) => lab.noRoom(undefined, `: ${why}`) } : {}),
     isWanted,
   });
   const leaves = [...imported.paths].filter(([, { before, after }]) => isLeaf(before) || isLeaf(after));

@@ -1,9 +1,9 @@
 // A throw-away bare repository in which contents of a guest are compared: no path of a guest is ever a path of the host.
-import { constants } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import type { PyroError } from '../shared/errors.ts';
+import { isNoRoom, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { type CommandResult, failureOf, tryCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
@@ -53,6 +53,16 @@ const settings = [
   'submodule.recurse=false',
 ];
 
+/** How programs that do not translate their messages tell of it */
+const noRoomPattern = /No space left on device|Disk quota exceeded/;
+
+function noRoomIn(workFolder: string, cause: unknown, why = ''): PyroError {
+  return new PyroError('disk_full', `no room left in ${workFolder}, where changes are compared${why}`, {
+    hint: `nothing was changed; free some space on the disk of that folder, for example with: ${hintCall('env.prune')}`,
+    cause,
+  });
+}
+
 export class GitLab implements AsyncDisposable {
   /** Private folder of this lab; disposing removes it */
   readonly folder: string;
@@ -68,7 +78,10 @@ export class GitLab implements AsyncDisposable {
   /** Makes an empty lab below `workFolder`, which must be private to the user. */
   static async create(workFolder: string, context: WorkContext): Promise<GitLab> {
     await mkdir(workFolder, { recursive: true, mode: 0o700 });
-    const lab = new GitLab(await mkdtemp(join(workFolder, 'git-lab-')), context);
+    const folder = await mkdtemp(join(workFolder, 'git-lab-')).catch((error: unknown) => {
+      throw isNoRoom(error) ? noRoomIn(workFolder, error) : error;
+    });
+    const lab = new GitLab(folder, context);
     try {
       // What `git init` would make, less its templates, and without a process.
       for (const name of ['', 'info', 'objects', 'refs']) await mkdir(join(lab.#repository, name), { mode: 0o700 });
@@ -80,7 +93,7 @@ export class GitLab implements AsyncDisposable {
       return lab;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
-      throw error;
+      throw isNoRoom(error) ? noRoomIn(workFolder, error) : error;
     }
   }
 
@@ -95,8 +108,27 @@ export class GitLab implements AsyncDisposable {
     return failureOf('git', `git ${command}`, result);
   }
 
-  /** As {@link run}, but a failure is a result. */
+  /** As {@link run}, but a failure is a result, unless it is a full disk. */
   async tryRun(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
+    const result = await this.#runOnce(args, call);
+    if (result.exitCode !== 0 && noRoomPattern.test(result.stderr)) throw this.noRoom(result.stderr);
+    return result;
+  }
+
+  /** Does what writes into the lab without Git. Throws `disk_full`. */
+  async hold<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      throw isNoRoom(error) ? this.noRoom(error) : error;
+    }
+  }
+
+  noRoom(cause: unknown, why = ''): PyroError {
+    return noRoomIn(dirname(this.folder), cause, why);
+  }
+
+  async #runOnce(args: readonly string[], call: GitCall): Promise<CommandResult> {
     const given = [...settings, ...(call.settings ?? [])].flatMap((setting) => ['-c', setting]);
     const tree = this.file('empty');
     const hasTree = call.hasWorkTree === true;
@@ -131,27 +163,23 @@ export class GitLab implements AsyncDisposable {
 
   /** Attributes that hold in this lab; the ones of a guest's tree never do. */
   async setAttributes(lines: readonly string[]): Promise<void> {
-    await writeFile(join(this.#repository, 'info/attributes'), lines.map((line) => `${line}\n`).join(''));
+    const text = lines.map((line) => `${line}\n`).join('');
+    await this.hold(() => writeFile(join(this.#repository, 'info/attributes'), text));
   }
 
   /** Rules of what is ignored that hold for the whole lab. */
   async setExclude(rules: Buffer): Promise<void> {
-    await writeFile(join(this.#repository, 'info/exclude'), rules);
+    await this.hold(() => writeFile(join(this.#repository, 'info/exclude'), rules));
   }
 
   file(name: string): string {
     return join(this.folder, name);
   }
 
-  /** Copies a file of the lab to a place that outlives it. */
-  async copyOut(name: string, place: string): Promise<void> {
-    await copyFile(this.file(name), place, constants.COPYFILE_EXCL);
-  }
-
   /** Writes a file of the lab and gives its path. */
   async write(name: string, content: Uint8Array): Promise<string> {
     const path = this.file(name);
-    await writeFile(path, content);
+    await this.hold(() => writeFile(path, content));
     return path;
   }
 

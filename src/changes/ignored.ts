@@ -139,7 +139,7 @@ async function contentOf(change: Change): Promise<Buffer> {
 
 /** Puts them where Git looks when there is no such file: into an index of files that are not checked out. */
 export async function installRules(lab: GitLab, rules: Rules): Promise<void> {
-  await mkdir(lab.file('empty'), { mode: 0o700 });
+  await lab.hold(() => mkdir(lab.file('empty'), { mode: 0o700 }));
   const own = rules.get(ownRulesPath);
   rules.delete(ownRulesPath);
   if (own !== undefined) await lab.setExclude(own);

@@ -16,6 +16,8 @@ export interface ImportOptions {
   readonly sides: 'both' | 'current';
   /** Limit for all contents together, `bytes` */
   readonly maxContentBytes: number;
+  /** The failure of more than that, when it is not `diff_too_large`; `why` names the largest */
+  readonly tooMuch?: (why: string) => PyroError;
   readonly isWanted: (path: Buffer) => boolean;
 }
 
@@ -153,9 +155,8 @@ class Importer implements ImportedTrees {
     this.#largest.sort((a, b) => b.size - a.size).splice(3);
     if (this.#bytes > this.#options.maxContentBytes) {
       const names = this.#largest.map((file) => `${file.path} (${formatBytes(file.size)})`).join(', ');
-      throw tooLarge(
-        `the changed files hold more than ${formatBytes(this.#options.maxContentBytes)}; the largest so far: ${names}`,
-      );
+      const why = `the changed files hold more than ${formatBytes(this.#options.maxContentBytes)}; the largest so far: ${names}`;
+      throw this.#options.tooMuch?.(why) ?? tooLarge(why);
     }
     yield* content;
   }

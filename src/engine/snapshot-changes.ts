@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Change, ChangeSide, ChangesRequest, GuestFiles } from '../agent/file-types.ts';
 import { findIgnoredFolders } from '../changes/ignored-folders.ts';
 import { mostPathBytes, mostPaths, tooManyPaths } from '../changes/listed-changes.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isNoRoom, messageOf, PyroError } from '../shared/errors.ts';
 import type { Workspace } from './workspace.ts';
 import { inspectLayer } from './workspace-inspect.ts';
 
@@ -103,7 +103,7 @@ class ChangeFile {
       failure = error;
     });
     const checkSink = (): void => {
-      if (failure !== undefined) throw storeFailure(failure);
+      if (failure !== undefined) throw storeFailure(failure, dirname(this.#path));
     };
     const store = async (
       side: ChangeSide | undefined,
@@ -154,12 +154,12 @@ class ChangeFile {
 /** The stream tells its failure to whoever waits for it, and it is kept by who listens for it. */
 function ignoreHere(): void {}
 
-function storeFailure(cause: unknown): PyroError {
-  if (!['ENOSPC', 'EDQUOT'].includes(systemCodeOf(cause) ?? '')) {
+function storeFailure(cause: unknown, folder: string): PyroError {
+  if (!isNoRoom(cause)) {
     return new PyroError('internal', `changes could not be kept: ${messageOf(cause)}`, { cause });
   }
-  return new PyroError('disk_full', 'no room left on the host while states were compared', {
-    hint: 'free some space, or give a path to compare less',
+  return new PyroError('disk_full', `no room left in ${folder}, where states are compared`, {
+    hint: 'nothing was changed; free some space on the disk of that folder, or give a path to compare less',
     cause,
   });
 }

@@ -1,9 +1,10 @@
 // Bringing the changes of a workspace home, into the checkout that it came from.
 import { realpath, stat } from 'node:fs/promises';
+import type { GuestClient } from '../agent/guest-client.ts';
 import { createGuestFiles } from '../agent/guest-files.ts';
 import { type ApplyResult as Applied, applyHome } from '../changes/apply-home.ts';
 import type { AppliedStates } from '../changes/apply-plan.ts';
-import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isNoRoom, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { basesFile, prepareApplied, readApplied } from './applied-record.ts';
 import type { ApplyRequest, ApplyResult } from './change-types.ts';
 import { recordEvent } from './events.ts';
@@ -62,11 +63,26 @@ async function apply(
     };
     const whole = below === '' ? plan : { ...plan, path: below };
     const result = await applyHome(workspace.secrets.isEmpty ? files : watch.files(files), whole, call);
-    if (!isCheck && result.steps.length > 0)
-      await recordEvent(workspace.files.events, 'apply', `${target}: ${result.steps.length} files`);
-    if (!isCheck && below === '' && result.marked.length === 0) await noteBroughtHome(workspace, guest.client, call);
+    if (!isCheck) {
+      await noteApplied(workspace, target, result, call, below === '' ? guest.client : undefined).catch((error) => {
+        // What is done is done, whether there is room to write it down or not.
+        if (!isNoRoom(error)) throw error;
+      });
+    }
     return resultOf(workspace, target, isCheck, result);
   });
+}
+
+/** `client` when all of the changes were asked for. */
+async function noteApplied(
+  workspace: Workspace,
+  target: string,
+  { steps, marked }: Applied,
+  call: WorkspaceCall,
+  client: GuestClient | undefined,
+): Promise<void> {
+  if (steps.length > 0) await recordEvent(workspace.files.events, 'apply', `${target}: ${steps.length} files`);
+  if (client !== undefined && marked.length === 0) await noteBroughtHome(workspace, client, call);
 }
 
 function resultOf(workspace: Workspace, target: string, isCheck: boolean, result: Applied): ApplyResult {
