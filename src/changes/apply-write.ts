@@ -13,6 +13,8 @@ import { gatherBlob, readBlobs } from './lab-blobs.ts';
 const stagePrefix = '.pyro-apply';
 /** What is over, and only has to go: a stage has this name before anything of it does, so that no part of one is taken for the whole */
 const donePrefix = '.pyro-applied';
+/** Time in which a stage gets its owner, `ms` */
+const makingMs = 10_000;
 const journalName = 'journal.json';
 const ownerName = 'owner.json';
 
@@ -33,6 +35,7 @@ export async function writeSteps(
   const stage = temporaryName(join(root, stagePrefix));
   try {
     await makeStage(stage);
+    await assertAlone(root, stage);
     await fill(lab, stage, steps, signal);
     const journal: Journal = {
       version: 1,
@@ -49,7 +52,9 @@ export async function writeSteps(
       throw (await hasOriginals(stage)) ? damaged(stage) : error;
     });
   } catch (error) {
-    if (!isPyroError(error, 'state_damaged')) await clear(root, stage);
+    // What could not be put back is for the next one to try.
+    if (isPyroError(error, 'state_damaged')) await rm(join(stage, ownerName), { force: true });
+    else await clear(root, stage);
     throw isNoRoom(error) ? full(root, error) : error;
   }
   await clear(root, stage);
@@ -75,14 +80,36 @@ export async function recoverApply(root: string): Promise<void> {
     const stage = join(root, name);
     if (name.startsWith(`${donePrefix}.`)) await rm(stage, { recursive: true, force: true, maxRetries: 3 });
     if (!name.startsWith(`${stagePrefix}.`)) continue;
-    const owner = await readJson(join(stage, ownerName), processIdentitySchema).catch(() => undefined);
     // Somebody else's, of another daemon, who is at it now.
-    if (owner !== undefined && isRunning(owner)) continue;
+    if (await isInUse(stage)) continue;
     const journal = await readJson(join(stage, journalName), journalSchema).catch(() => undefined);
     if (journal !== undefined) await undo(root, stage, journal);
     if (await hasOriginals(stage)) throw damaged(stage);
     await clear(root, stage);
   }
+}
+
+/** Each makes its stage before it looks, so that of several at once no two go on. */
+async function assertAlone(root: string, stage: string): Promise<void> {
+  for (const name of await readdir(root)) {
+    const other = join(root, name);
+    if (!name.startsWith(`${stagePrefix}.`) || other === stage || !(await isInUse(other))) continue;
+    throw new PyroError('apply_conflict', `another apply is writing into ${root}`, {
+      hint: 'nothing was changed; call again when that one has ended',
+    });
+  }
+}
+
+async function isInUse(stage: string): Promise<boolean> {
+  const owner = await readJson(join(stage, ownerName), processIdentitySchema).catch(() => undefined);
+  return owner === undefined ? await isBeingMade(stage) : isRunning(owner);
+}
+
+/** Nobody has said yet whose it is; one that was killed at that goes with a later apply. */
+async function isBeingMade(stage: string): Promise<boolean> {
+  const [status, names] = await Promise.all([look(Buffer.from(stage)), readdir(stage).catch(() => [])]);
+  const isYoung = status === undefined || Date.now() - status.mtimeMs < makingMs;
+  return isYoung && names.every((name) => name.startsWith(ownerName));
 }
 
 function damaged(stage: string): PyroError {

@@ -19,7 +19,6 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApplyRequest, applyHome } from '../../../src/changes/apply-home.ts';
 import { recoverApply } from '../../../src/changes/apply-write.ts';
-import { identifySelf } from '../../../src/system/processes.ts';
 import {
   FakeGuestFiles,
   type FakeNode,
@@ -246,16 +245,6 @@ describe('applyHome', () => {
     writeFileSync(join(stage, 'journal.json'), '{"half');
     await expect(apply(guest)).rejects.toMatchObject({ code: 'state_damaged', hint: expect.stringContaining(stage) });
     expect(readFileSync(join(stage, 'old-0'), 'utf8')).toBe(lines(40));
-  });
-
-  it('leaves what another one is filling just now', async () => {
-    const guest = guestWith(everything);
-    const stage = join(home, '.pyro-apply.partial-0123456789ab');
-    mkdirSync(stage);
-    writeFileSync(join(stage, 'owner.json'), JSON.stringify(identifySelf()));
-    writeFileSync(join(stage, 'new-0'), 'in the making');
-    await apply(guest);
-    expect(readFileSync(join(stage, 'new-0'), 'utf8')).toBe('in the making');
   });
 
   it('leaves nothing when it is given up', async () => {

@@ -1,0 +1,74 @@
+// Several applies into one folder, of daemons that know nothing of each other: one of them does it, or none, and never halves.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { applyHome } from '../../../src/changes/apply-home.ts';
+import { identifySelf } from '../../../src/system/processes.ts';
+import { FakeGuestFiles, file, put, remove, treeOf } from '../../support/fake-guest-files.ts';
+import { describeFolder, describeTree, writeTree } from '../../support/host-tree.ts';
+
+let work: string;
+let home: string;
+let stage: string;
+const seed = treeOf({ 'a.txt': file('one\n'), 'gone/x': file('x\n'), swap: file('a file\n') });
+const guest = new FakeGuestFiles(seed);
+put(guest.current, 'a.txt', file('two\n'));
+remove(guest.current, 'gone');
+put(guest.current, 'swap/inner', file('now a folder\n'));
+for (let index = 0; index < 30; index++) put(guest.current, `new/${index}`, file('new\n'));
+
+beforeEach(() => {
+  work = mkdtempSync(join(tmpdir(), 'apply-'));
+  home = join(work, 'home');
+  stage = join(home, '.pyro-apply.partial-0123456789ab');
+  writeTree(home, seed);
+});
+afterEach(() => rmSync(work, { recursive: true, force: true }));
+
+async function apply(bases = 'bases.pack') {
+  const request = { target: home, workFolder: join(work, 'lab'), basesFile: join(work, bases), applied: new Map() };
+  const rest = { hasIgnored: false, isCheck: false, isThreeWay: false };
+  return await applyHome(guest, { ...request, ...rest }, { signal: new AbortController().signal });
+}
+
+const stages = (): string[] => readdirSync(home).filter((name) => name.startsWith('.pyro'));
+
+it('is done by one or none', async () => {
+  const before = describeFolder(home);
+  const ends = await Promise.allSettled(['1', '2', '3'].map((name) => apply(name)));
+  for (const end of ends) if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'apply_conflict' });
+  const isDone = ends.some(({ status }) => status === 'fulfilled');
+  expect(describeFolder(home)).toEqual(isDone ? describeTree(guest.current) : before);
+  await apply();
+  expect(describeFolder(home)).toEqual(describeTree(guest.current));
+  expect(stages()).toEqual([]);
+});
+
+it('waits for one that is at it, and leaves its files alone', async () => {
+  mkdirSync(stage);
+  writeFileSync(join(stage, 'owner.json'), JSON.stringify(identifySelf()));
+  writeFileSync(join(stage, 'new-0'), 'in the making');
+  await expect(apply()).rejects.toMatchObject({ code: 'apply_conflict', message: expect.stringContaining('another') });
+  expect(readFileSync(join(stage, 'new-0'), 'utf8')).toBe('in the making');
+  expect(stages()).toHaveLength(1);
+});
+
+it("takes one that is just begun for somebody's, and later for nobody's", async () => {
+  mkdirSync(stage);
+  writeFileSync(join(stage, 'owner.json.partial-0123456789ab'), '{');
+  await expect(apply()).rejects.toMatchObject({ code: 'apply_conflict' });
+  expect(existsSync(stage)).toBe(true);
+  utimesSync(stage, 1000, 1000);
+  await apply();
+  expect(stages()).toEqual([]);
+});
