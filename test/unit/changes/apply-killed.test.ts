@@ -108,8 +108,8 @@ it('is all or nothing', { timeout: 240_000 }, async () => {
     return await live(left, () => writeSteps(lab, home, steps, context.signal));
   };
   for (let killed = 0, hasEnded = false; !hasEnded; killed++) {
-    // Every fifth point of the undoing, beginning with another one each time.
-    for (let again = killed % 5, isUndone = false; !isUndone; again += 5) {
+    // Every seventh point of the undoing, beginning with another one each time.
+    for (let again = killed % 7, isUndone = false; !isUndone; again += 7) {
       hasEnded = await begin(killed);
       isUndone = await live(again, () => recoverApply(home));
       await recoverApply(home);
