@@ -16,6 +16,8 @@ export interface Place {
 type Fields = Readonly<Record<string, unknown>>;
 
 const longestJson = mebibyte;
+/** What the tools of some hosts want to be told of a command, for the person to read */
+const remarks: ReadonlySet<string> = new Set(['description', 'explanation']);
 const commandName = /(?:^|_)command$/;
 const wordsSchema = z.array(z.string()).min(1);
 const namedSchema = z.object({ name: z.string(), value: z.union([z.string(), z.number(), z.boolean()]) });
@@ -182,6 +184,10 @@ export function forgiveFields(
     const { fields, divisor } = isKnown ? { fields: [name], divisor: 1 } : meaningOf(name, known);
     const [field, ...others] = fields;
     const wanted = field === undefined ? undefined : properties[field];
+    if (field === undefined && known.includes('command') && remarks.has(name) && typeof value === 'string') {
+      note(`${prefix}${name} is of no use here and was left out`);
+      continue;
+    }
     const isOpen = field === undefined || others.length > 0;
     if (isOpen || wanted === undefined || (!isKnown && isOdd(value, wanted, field))) {
       whole.set(name, value);

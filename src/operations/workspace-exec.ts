@@ -237,7 +237,7 @@ export const workspaceLogs = defineOperation({
     if (context.io === undefined) throw new Error('following needs a front with streams');
     return await workspacesOf(context).follow(id, { sequence, stream, io: context.io }, context);
   },
-  render: ({ entries, count, next_cursor }, width) => {
+  render: ({ workspace_id: id, entries, count, next_cursor }, width) => {
     if (entries.length === 0) return 'no commands\n';
     const rows = entries.map((entry) => [
       String(entry.sequence),
@@ -249,7 +249,7 @@ export const workspaceLogs = defineOperation({
     ]);
     const outputs = entries.map(
       (entry) =>
-        `${section(`${entry.sequence} stdout`, entry.stdout)}${section(`${entry.sequence} stderr`, entry.stderr)}${entry.is_utf8 ? '' : 'bytes that are no UTF-8 were replaced\n'}`,
+        `${section(id, `${entry.sequence} stdout`, entry.stdout)}${section(id, `${entry.sequence} stderr`, entry.stderr)}${entry.is_utf8 ? '' : 'bytes that are no UTF-8 were replaced\n'}`,
     );
     const head = ['SEQUENCE', 'EXIT', 'TIME', 'CWD', 'BYTES', 'COMMAND'];
     const more = next_cursor === null ? '' : `next_cursor ${next_cursor}\n`;
@@ -258,7 +258,11 @@ export const workspaceLogs = defineOperation({
   renderModel: logsText,
 });
 
-function section(name: string, text: string): string {
+const cutNote = /^(\[… \d+ bytes left out: )workspace_logs sequence=(\d+) stream=(\w+) cursor=(\d+) …\]$/gm;
+
+/** The output, and where it was cut the command that shows the rest. */
+function section(id: string, name: string, text: string): string {
   if (text === '') return '';
-  return `--- ${name}\n${text}${text.endsWith('\n') ? '' : '\n'}`;
+  const shown = text.replaceAll(cutNote, `$1pyro logs ${id} --sequence $2 --stream $3 --cursor $4 …]`);
+  return `--- ${name}\n${shown}${shown.endsWith('\n') ? '' : '\n'}`;
 }

@@ -50,6 +50,7 @@ describe('input by habit', () => {
     [exec, { workspace_id: id, command: ['ls', '-la', 'a b'] }, { command: "ls -la 'a b'" }, 1],
     [exec, { workspace_id: id, command: ['ls | wc'] }, { command: 'ls | wc' }, 1],
     [exec, { ...base, workdir: 'src' }, { cwd: 'src' }, 1],
+    [exec, { ...base, description: 'Run the tests' }, base, 1],
     [exec, { ...base, environment: { CI: '1' } }, { env: { CI: '1' } }, 1],
     [exec, { ...base, env: ['CI=1', 'A=b=c'] }, { env: { CI: '1', A: 'b=c' } }, 0],
     [exec, { ...base, env: '{"CI":"1"}' }, { env: { CI: '1' } }, 1],
