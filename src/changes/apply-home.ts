@@ -4,9 +4,9 @@ import { PyroError } from '../shared/errors.ts';
 import { formatCount } from '../shared/units.ts';
 import { baseOf, lastBlob, openBases, prepareBases, sizesOf, takenBack } from './apply-base.ts';
 import { countSteps } from './apply-lines.ts';
-import { mergeContested } from './apply-merge.ts';
+import { findMarked, mergeContested } from './apply-merge.ts';
 import { type AppliedStates, type ApplyStep, appliedState, type Contested, planApply } from './apply-plan.ts';
-import { recoverApply, writeSteps } from './apply-write.ts';
+import { assertWritable, recoverApply, writeSteps } from './apply-write.ts';
 import { tellStep } from './change-progress.ts';
 import { importChanges } from './diff.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
@@ -44,7 +44,7 @@ export interface ApplyResult {
   readonly already: readonly Buffer[];
   /** Files that the host had changed too and that took the changes all the same */
   readonly merged: readonly Buffer[];
-  /** Those of them that have marks of conflicts now */
+  /** Files that have marks of conflicts now, of this merge or still of an earlier one */
   readonly marked: readonly Buffer[];
   readonly additions: number;
   readonly deletions: number;
@@ -96,6 +96,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
     ...[...applied].filter(([key]) => !backKeys.has(key)),
     ...changes.map((change): [string, string] => [change.key, appliedState(change)]),
   ]);
+  if (isCheck && steps.length > 0) await assertWritable(target);
   if (!isCheck) {
     // Whatever may find no room comes before the first change.
     const keep = isSame(applied, nowApplied) ? [] : await prepareRecords(lab, request, nowApplied);
@@ -108,7 +109,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
     applied: nowApplied,
     already: [...plan.already, ...already].filter((path) => !backKeys.has(pathKey(path))),
     merged: merged.map(({ path }) => path),
-    marked,
+    marked: [...marked, ...(await findMarked(target, plan.newer))],
     ...lines,
     ignored,
     omitted: [

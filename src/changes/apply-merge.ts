@@ -1,9 +1,10 @@
 // Files that both the guest and the host have changed: as `git apply` would take them, or merged from the three versions.
 import { constants, createReadStream } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
+import { mebibyte } from '../shared/units.ts';
 import { type ApplyStep, type Contested, stepOf } from './apply-plan.ts';
 import type { GitLab } from './git-lab.ts';
-import { placeOf } from './host-state.ts';
+import { look, placeOf } from './host-state.ts';
 
 export interface MergeResult {
   readonly merged: readonly ApplyStep[];
@@ -21,6 +22,8 @@ export type BaseOf = (each: Contested) => string | undefined;
 const mostTried = 1000;
 const regular = /^100/;
 const ourLabel = 'this checkout';
+const firstMark = `<<<<<<< ${ourLabel}\n`;
+const largestSearched = 64 * mebibyte;
 export const emptyBlob = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 
 /** Tries each file; what cannot be merged is refused. `isThreeWay` leaves marks where both changed the same lines. */
@@ -75,6 +78,19 @@ export async function mergeContested(
     if (result.hasConflict) marked.push(path);
   }
   return { merged, marked, refused, already };
+}
+
+/** Those of the paths that have the marks of an earlier merge in them. */
+export async function findMarked(root: string, paths: readonly Buffer[]): Promise<Buffer[]> {
+  const found: Buffer[] = [];
+  for (const path of paths) {
+    const status = await look(placeOf(root, path));
+    if (status?.isFile() !== true || status.size > largestSearched) continue;
+    const flag = constants.O_RDONLY | constants.O_NOFOLLOW;
+    const text = await readFile(placeOf(root, path), { encoding: 'latin1', flag });
+    if (text.startsWith(firstMark) || text.includes(`\n${firstMark}`)) found.push(path);
+  }
+  return found;
 }
 
 /** The host's file as a blob of the lab. */

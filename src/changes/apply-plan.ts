@@ -24,6 +24,8 @@ export interface ApplyPlan {
   readonly steps: readonly ApplyStep[];
   /** Stand there already as in the guest */
   readonly already: readonly Buffer[];
+  /** Those of them that the host has changed since they were brought */
+  readonly newer: readonly Buffer[];
   /** Have changed on the host since the seed was taken, in a way of their own */
   readonly contested: readonly Contested[];
 }
@@ -44,14 +46,14 @@ export async function planApply(
   const leaving = new Set(changes.filter(({ letter }) => letter === 'D').map(({ key }) => key));
   const steps: ApplyStep[] = [];
   const already: Buffer[] = [];
+  const newer: Buffer[] = [];
   const contested: Contested[] = [];
   for (const change of changes) {
     signal.throwIfAborted();
     const { path } = change;
     const state = await readHostState(root, path);
     const last = applied.get(change.key);
-    const isGoing =
-      state.blockedBy !== undefined && !state.blockedBy.isLink && leaving.has(pathKey(state.blockedBy.path));
+    const isGoing = state.blockedBy !== undefined && leaving.has(pathKey(state.blockedBy.path));
     if (stands(state, change.newMode, change.newBlob) || isGone(change, state)) already.push(path);
     else if (
       stands(state, change.oldMode, change.oldBlob) ||
@@ -61,10 +63,12 @@ export async function planApply(
     )
       steps.push(stepOf(change, isGoing ? { kind: 'missing' } : state));
     // Brought before and the same in the guest since: what the host has made of it is newer.
-    else if (last === appliedState(change)) already.push(path);
-    else contested.push({ change, state, reason: reasonOf(change, state) });
+    else if (last === appliedState(change)) {
+      already.push(path);
+      newer.push(path);
+    } else contested.push({ change, state, reason: reasonOf(change, state) });
   }
-  return { steps, already, contested };
+  return { steps, already, newer, contested };
 }
 
 export function stepOf(

@@ -1,5 +1,18 @@
 // Puts a plan into a folder of the host: all new contents first, in a place of their own; then names, and each step can be undone.
-import { chmod, link, mkdir, open, readdir, rename, rm, rmdir, stat, symlink } from 'node:fs/promises';
+import {
+  access,
+  chmod,
+  constants,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isNoRoom, isPyroError, PyroError, systemCodeOf } from '../shared/errors.ts';
@@ -125,12 +138,25 @@ async function makeStage(stage: string): Promise<void> {
     await writeJson(join(stage, ownerName), identifySelf());
   } catch (error) {
     await rm(stage, { recursive: true, force: true }).catch(() => undefined);
-    if (!['EACCES', 'EPERM', 'EROFS'].includes(systemCodeOf(error) ?? '')) throw error;
-    throw new PyroError('path_not_writable', `${dirname(stage)} cannot be written`, {
-      hint: 'apply elsewhere with --to, or let this user write there',
-      cause: error,
-    });
+    throw asNotWritable(dirname(stage), error);
   }
+}
+
+/** Throws `path_not_writable` where {@link writeSteps} would at once. */
+export async function assertWritable(root: string): Promise<void> {
+  try {
+    await access(root, constants.W_OK);
+  } catch (error) {
+    throw asNotWritable(root, error);
+  }
+}
+
+function asNotWritable(root: string, error: unknown): unknown {
+  if (!['EACCES', 'EPERM', 'EROFS'].includes(systemCodeOf(error) ?? '')) return error;
+  return new PyroError('path_not_writable', `${root} cannot be written`, {
+    hint: 'apply elsewhere with --to, or let this user write there',
+    cause: error,
+  });
 }
 
 async function fill(lab: GitLab, stage: string, steps: readonly ApplyStep[], signal: AbortSignal): Promise<void> {

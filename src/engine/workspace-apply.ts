@@ -92,11 +92,15 @@ function resultOf(workspace: Workspace, target: string, isCheck: boolean, result
     const key = path.toString('latin1');
     return { path: path.toString('utf8'), status: marked.has(key) ? 'conflict' : merged.has(key) ? 'merged' : status };
   });
+  const unsettled = result.marked
+    .filter((path) => !merged.has(path.toString('latin1')))
+    .slice(0, shownChanges - changes.length)
+    .map((path) => ({ path: path.toString('utf8'), status: 'conflict' }));
   return {
     workspace_id: workspace.record.id,
     target_path: target,
     checked_only: isCheck,
-    changes,
+    changes: [...changes, ...unsettled],
     changes_truncated: result.steps.length > changes.length,
     changed_count: result.steps.length,
     conflict_count: result.marked.length,

@@ -119,7 +119,11 @@ describe('applyHome once more', () => {
     writeFileSync(join(home, 'a.txt'), lines(40).replace('line 5\n', '5\n'));
     const { applied } = await apply(guest, { isThreeWay: true });
     const marked = readFileSync(join(home, 'a.txt'), 'utf8');
-    expect((await apply(guest, { isThreeWay: true, applied })).steps).toEqual([]);
+    const again = await apply(guest, { isThreeWay: true, applied });
+    expect(again).toMatchObject({ steps: [], marked: [Buffer.from('a.txt')] });
+    writeFileSync(join(home, 'a.txt'), lines(40).replace('line 5\n', 'settled\n'));
+    expect((await apply(guest, { applied })).marked).toEqual([]);
+    writeFileSync(join(home, 'a.txt'), marked);
     put(guest.current, 'a.txt', file(lines(40).replace('line 5\n', 'V\n')));
     await expect(apply(guest, { isThreeWay: true, applied })).rejects.toMatchObject({
       message: expect.stringContaining('conflict marks'),

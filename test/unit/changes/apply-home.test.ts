@@ -51,6 +51,7 @@ const seedNodes: Record<string, FakeNode> = {
   swap: file('a file\n'),
   'folder/in': file('in\n'),
   link: link('a.txt'),
+  turned: link('dir'),
   'crlf.txt': file('one\r\ntwo\r\n'),
 };
 
@@ -85,6 +86,8 @@ const everything = (tree: FakeTree): void => {
   remove(tree, 'folder');
   put(tree, 'folder', file('now a file\n'));
   put(tree, 'link', link('b.bin'));
+  remove(tree, 'turned');
+  put(tree, 'turned/inner', file('a link has become a folder\n'));
   put(tree, 'new/deep/ü "q"\n', file('odd\n'));
   put(tree, 'empty', file(''));
   put(tree, 'crlf.txt', file('one\r\nTWO\r\n'));
