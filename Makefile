@@ -42,6 +42,7 @@ test-size: build ## outputs and changes at full size, up to a GiB and 100,000 fi
 bench: build ## measure; writes bench/results
 	@node bench/run.ts
 	@node bench/workspaces.ts
+	@node bench/changes.ts
 	@node bench/network.ts
 	@node bench/full-profile.ts
 

@@ -11,7 +11,7 @@ import { gitIn } from '../support/hairy-repository.ts';
 import { describeFolder } from '../support/host-tree.ts';
 import { makeTree, Random } from '../support/random-tree.ts';
 
-const seedCount = Number(process.env['PYRO_ROUNDS'] ?? (process.env['PYRO_SOAK'] === '1' ? 200 : 20));
+const seedCount = Number(process.env['PYRO_ROUNDS'] ?? (process.env['PYRO_SOAK'] === '1' ? 200 : 8));
 const firstSeed = Number(process.env['PYRO_SEED'] ?? Date.now() % 1_000_000);
 const seeds = Array.from({ length: seedCount }, (_, index) => firstSeed + index);
 

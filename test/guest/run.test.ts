@@ -206,7 +206,7 @@ describe('pyro run', () => {
     await runJson('--', 'true');
   });
 
-  const [inARow, atOnce, coldBoots] = isSoak ? [200, 16, 50] : [20, 8, 0];
+  const [inARow, atOnce, coldBoots] = isSoak ? [200, 16, 50] : [10, 8, 0];
   const hourMs = 3_600_000;
   it(
     `restores its template ${inARow} times in a row`,
