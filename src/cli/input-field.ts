@@ -5,8 +5,8 @@ import { mebibyte } from '../shared/units.ts';
 import type { CommandCall } from './command.ts';
 import { readInput } from './read-input.ts';
 
-/** More than a call may have */
-const mostBytes = 16 * mebibyte;
+/** As much as the longest patch may have */
+const mostBytes = 24 * mebibyte;
 const byCopy = 'copy it as a file, of any size: pyro cp - ID:path';
 
 /** Empty when the command takes nothing this way, when an option gave it, and on a terminal, where nothing is piped in. */

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { longestBody } from '../../src/daemon/protocol.ts';
 import { callDaemon } from '../../src/daemon/remote.ts';
 import { noProgress } from '../../src/shared/progress.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
@@ -261,7 +262,7 @@ describe('what a broken or hostile client of this user sends', () => {
       project: undefined,
       network: undefined,
     };
-    const call = callDaemon(program, 'fake.echo', { text: 'x'.repeat(17 * 1024 * 1024) }, context);
+    const call = callDaemon(program, 'fake.echo', { text: 'x'.repeat(longestBody) }, context);
     await expect(call).rejects.toMatchObject({ code: 'usage' });
     expect(readdirSync(home.folder)).toEqual([]);
   });

@@ -71,7 +71,7 @@ it('a patch that is no text is refused, and too much input as well', async () =>
     exitCode: 2,
     stderr: expect.stringContaining('no UTF-8'),
   });
-  expect(await give(Buffer.alloc(17 * 1024 * 1024, 0x61))).toMatchObject({
+  expect(await give(Buffer.alloc(25 * 1024 * 1024, 0x61))).toMatchObject({
     exitCode: 2,
     stderr: expect.stringContaining('pyro cp -'),
   });
