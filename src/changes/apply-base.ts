@@ -1,7 +1,7 @@
 // What earlier applies have put on the host, as the versions that a later one goes on from; kept in a pack beside the record of it.
 import { createReadStream } from 'node:fs';
 import { rename } from 'node:fs/promises';
-import { type GuestFiles, mostLeftOut } from '../agent/file-types.ts';
+import type { GuestFiles } from '../agent/file-types.ts';
 import { mebibyte } from '../shared/units.ts';
 import { exists } from '../system/files.ts';
 import { emptyBlob } from './apply-merge.ts';
@@ -9,6 +9,7 @@ import { type AppliedStates, noBlob, noMode } from './apply-plan.ts';
 import { type GitLab, splitRecords, type WorkContext } from './git-lab.ts';
 import { beforeRef } from './import-trees.ts';
 import { RawChange } from './raw-diff.ts';
+import { changesAt } from './single-paths.ts';
 
 /** A larger file is not kept: what the host has made of it since stands against the next apply */
 const largestKept = mebibyte;
@@ -74,15 +75,11 @@ export async function takenBack(
 export async function countTakenBack(
   files: GuestFiles,
   keys: readonly string[],
-  { signal }: WorkContext,
+  context: WorkContext,
 ): Promise<number> {
   let count = 0;
-  for (let from = 0; from < keys.length; from += mostLeftOut) {
-    const paths = keys.slice(from, from + mostLeftOut).map((key) => Buffer.from(key, 'latin1'));
-    const request = { scope: 'workspace', hasContent: false, paths, isExact: true } as const;
-    for await (const { before, after } of files.changes(request, { signal }))
-      if (before !== undefined || after === undefined) count++;
-  }
+  for await (const { before, after } of changesAt(files, keys, { hasContent: false }, context))
+    if (before !== undefined || after === undefined) count++;
   return count;
 }
 

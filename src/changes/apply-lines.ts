@@ -9,6 +9,7 @@ import type { LineCounts } from './diff-types.ts';
 import type { GitLab } from './git-lab.ts';
 import { pathKey } from './git-paths.ts';
 import { placeOf } from './host-state.ts';
+import { writeTree } from './lab-trees.ts';
 import type { RawChange } from './raw-diff.ts';
 
 const pieceBytes = 1 << 20;
@@ -57,9 +58,13 @@ async function compareSteps(lab: GitLab, root: string, steps: readonly ApplyStep
   const standing = await treeOf(lab, steps, ({ before: { mode, blob } }) =>
     mode !== undefined && blob !== undefined && known.has(blob) ? { mode, blob } : undefined,
   );
-  const written = await treeOf(lab, steps, ({ content }) => content);
+  return await compareTrees(lab, standing, await treeOf(lab, steps, ({ content }) => content));
+}
+
+/** Changes path by path from one tree to the other, with the lines of each. */
+export async function compareTrees(lab: GitLab, from: string, to: string): Promise<RawChange[]> {
   const options = ['-r', '--no-renames', '--no-ext-diff', '--no-textconv', '-z', '--raw', '--numstat', '--no-abbrev'];
-  return await lab.compare(['diff-tree', ...options, standing, written]);
+  return await lab.compare(['diff-tree', ...options, from, to]);
 }
 
 async function treeOf(
@@ -67,14 +72,13 @@ async function treeOf(
   steps: readonly ApplyStep[],
   sideOf: (step: ApplyStep) => ApplyStep['content'],
 ): Promise<string> {
-  const lines = steps.flatMap((step) => {
-    const side = sideOf(step);
-    return side === undefined ? [] : [Buffer.from(`${side.mode} ${side.blob}\t${pathKey(step.path)}\0`, 'latin1')];
-  });
-  await lab.run(['read-tree', '--empty']);
-  const input = Readable.from([Buffer.concat(lines)]);
-  if (lines.length > 0) await lab.run(['update-index', '-z', '--index-info'], { input });
-  return (await lab.run(['write-tree'])).stdout.trim();
+  const entries = async function* (): AsyncGenerator<Buffer> {
+    for (const step of steps) {
+      const side = sideOf(step);
+      if (side !== undefined) yield Buffer.from(`${side.mode} ${side.blob}\t${pathKey(step.path)}\0`, 'latin1');
+    }
+  };
+  return await writeTree(lab, entries());
 }
 
 /** What the lab has not kept, from the host. */

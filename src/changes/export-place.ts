@@ -31,8 +31,6 @@ export async function findPlace(outputPath: string, whatStands: 'refuse' | 'repl
     return { final, temporary: temporaryName(join(final, basename(final))), madeFolders };
   }
   if (standing !== undefined) {
-    if (!(standing.isFile() || standing.isDirectory() || standing.isSymbolicLink()) && whatStands !== 'refuse')
-      throw refused(outputPath, 'is a device, a socket or a pipe');
     if (whatStands === 'refuse')
       throw new PyroError('output_exists', `${outputPath} exists`, {
         hint: 'give another output path, or ask to overwrite it',

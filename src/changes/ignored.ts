@@ -1,11 +1,12 @@
 // What of a guest's new paths its project's ignore rules leave out: the rules as they stand in the guest, judged by Git here.
 import { mkdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { type Change, type GuestFiles, mostAsked } from '../agent/file-types.ts';
+import type { Change, GuestFiles } from '../agent/file-types.ts';
 import { mebibyte } from '../shared/units.ts';
 import { type GitLab, splitRecords, type WorkContext } from './git-lab.ts';
 import { pathKey, quotePath, refusalOfGit } from './git-paths.ts';
 import type { ListedChange } from './listed-changes.ts';
+import { changesAt } from './single-paths.ts';
 
 /** Most bytes of one file of rules, as Git itself has it, and of all of them */
 const longestRules = mebibyte;
@@ -104,31 +105,20 @@ export async function readRules(
   const rules: Rules = new Map();
   let isRepository = false;
   let bytes = 0;
-  const all = [...wanted];
-  for (let from = 0; from < all.length; from += mostAsked) {
-    const paths = all.slice(from, from + mostAsked).map((key) => Buffer.from(key, 'latin1'));
-    const request = {
-      scope: 'workspace',
-      hasContent: true,
-      paths,
-      isExact: true,
-      largestContent: longestRules,
-    } as const;
-    for await (const change of files.changes(request, { signal: context.signal })) {
-      const key = pathKey(change.path);
-      if (key === '.git') isRepository = change.after !== undefined;
-      else if (
-        change.after?.type === 'file' &&
-        change.after.withheld !== true &&
-        bytes + change.after.size <= mostRules
-      ) {
-        bytes += change.after.size;
-        rules.set(key, await contentOf(change));
-      }
+  const request = { hasContent: true, largestContent: longestRules };
+  for await (const change of changesAt(files, [...wanted], request, context)) {
+    const key = pathKey(change.path);
+    if (key === '.git') isRepository = change.after !== undefined;
+    else if (
+      change.after?.type === 'file' &&
+      change.after.withheld !== true &&
+      bytes + change.after.size <= mostRules
+    ) {
+      bytes += change.after.size;
+      rules.set(key, await contentOf(change));
     }
-    if (!isRepository) return undefined;
   }
-  return rules;
+  return isRepository ? rules : undefined;
 }
 
 async function contentOf(change: Change): Promise<Buffer> {

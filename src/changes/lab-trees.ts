@@ -66,13 +66,17 @@ export async function writeTrees(lab: GitLab, trees: readonly LabTree[], marksFi
   const stream: Buffer[] = [];
   for (const { ref, lines } of trees) {
     const isEmpty = lines.count === 0;
-    await lab.run(['read-tree', '--empty']);
-    const input = Readable.from(gatherPieces(indexLines(lines, marksFile)));
-    if (!isEmpty) await lab.run(['update-index', '-z', '--index-info'], { input });
-    const root = isEmpty ? '' : `M 040000 ${(await lab.run(['write-tree'])).stdout.trim()} ""\n`;
+    const root = isEmpty ? '' : `M 040000 ${await writeTree(lab, indexLines(lines, marksFile))} ""\n`;
     stream.push(head(ref), Buffer.from(`${root}\n`));
   }
   await lab.run(['fast-import', '--quiet', '--force'], { input: Readable.from(stream) });
+}
+
+/** The id of a tree of these entries, as `git update-index --index-info` takes them; it goes by way of the lab's index. */
+export async function writeTree(lab: GitLab, entries: AsyncIterable<Buffer>): Promise<string> {
+  await lab.run(['read-tree', '--empty']);
+  await lab.run(['update-index', '-z', '--index-info'], { input: Readable.from(gatherPieces(entries)) });
+  return (await lab.run(['write-tree'])).stdout.trim();
 }
 
 function head(ref: string): Buffer {

@@ -1,8 +1,9 @@
 // Git repositories that were made inside the guest's workspace: their files come home as plain files, and that is said.
-import { type GuestFiles, mostLeftOut } from '../agent/file-types.ts';
+import type { GuestFiles } from '../agent/file-types.ts';
 import type { WorkContext } from './git-lab.ts';
 import { pathKey } from './git-paths.ts';
 import type { OmittedPath } from './import-trees.ts';
+import { changesAt } from './single-paths.ts';
 
 const gitName = '.git';
 const reason = 'a Git repository of its own: its files come as plain files, its history does not';
@@ -24,18 +25,13 @@ export function foldersAbove(keys: Iterable<string>): Set<string> {
 export async function findRepositories(
   files: GuestFiles,
   folders: Iterable<string>,
-  { signal }: WorkContext,
+  context: WorkContext,
 ): Promise<OmittedPath[]> {
-  const asked = [...folders].map((folder) => `${folder}/${gitName}`);
+  const asked = new Set([...folders].map((folder) => `${folder}/${gitName}`));
   const found: OmittedPath[] = [];
-  for (let from = 0; from < asked.length; from += mostLeftOut) {
-    const keys = new Set(asked.slice(from, from + mostLeftOut));
-    const paths = [...keys].map((key) => Buffer.from(key, 'latin1'));
-    const request = { scope: 'workspace', hasContent: false, paths, isExact: true } as const;
-    for await (const { path, before, after } of files.changes(request, { signal })) {
-      const isAsked = keys.delete(pathKey(path));
-      if (isAsked && before === undefined && after !== undefined) found.push({ path: path.toString('utf8'), reason });
-    }
+  for await (const { path, before, after } of changesAt(files, [...asked], { hasContent: false }, context)) {
+    const isAsked = asked.delete(pathKey(path));
+    if (isAsked && before === undefined && after !== undefined) found.push({ path: path.toString('utf8'), reason });
   }
   return found;
 }

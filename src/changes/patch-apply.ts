@@ -1,6 +1,6 @@
 // A patch into the guest's /workspace, all or nothing: applied to copies in the lab first, then sent as one change.
 import { Readable } from 'node:stream';
-import { type Change, type ChangeSide, type GuestFiles, mostAsked } from '../agent/file-types.ts';
+import type { ChangeSide, GuestFiles } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { applyEnvelope, readEnvelope } from './envelope-apply.ts';
 import { isEnvelope } from './envelope-parse.ts';
@@ -12,6 +12,7 @@ import { originsOf, type PatchPiece, readPieces, touchedKeys } from './patch-pie
 import { checkPlaces } from './patch-places.ts';
 import { tarOfChanges } from './patch-tar.ts';
 import type { RawChange } from './raw-diff.ts';
+import { changesAt } from './single-paths.ts';
 
 export interface PatchRequest {
   /** Private folder of the host for what is thrown away afterwards */
@@ -81,7 +82,7 @@ async function fetchStanding(
       paths.set(pathKey(folder), folder);
     }
   }
-  const standing = await importTrees(lab, standingAt(files, [...paths.values()], context), {
+  const standing = await importTrees(lab, changesAt(files, [...paths.keys()], { hasContent: true }, context), {
     sides: 'current',
     maxContentBytes: request.maxContentBytes ?? defaultMaxContentBytes,
     isWanted: (path) => paths.has(pathKey(path)),
@@ -100,18 +101,6 @@ async function fetchStanding(
   }
   await lab.run(['read-tree', beforeRef]);
   return standing;
-}
-
-/** How these paths stand, asked for in as many questions as the guest takes. */
-async function* standingAt(
-  files: GuestFiles,
-  paths: readonly Buffer[],
-  { signal }: WorkContext,
-): AsyncGenerator<Change> {
-  for (let from = 0; from < paths.length; from += mostAsked) {
-    const some = paths.slice(from, from + mostAsked);
-    yield* files.changes({ scope: 'workspace', hasContent: true, isExact: true, paths: some }, { signal });
-  }
 }
 
 async function applyPiece(lab: GitLab, piece: PatchPiece): Promise<void> {

@@ -7,6 +7,7 @@ import type { OnProgress } from '../shared/progress.ts';
 import { runCommand, tryCommand } from '../system/command.ts';
 import { exists, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
+import { noOtherRepository } from '../system/git-variables.ts';
 import { acquireLock } from '../system/lock.ts';
 
 export interface Repository {
@@ -33,14 +34,7 @@ const env = {
   GIT_TERMINAL_PROMPT: '0',
   GIT_ASKPASS: 'true',
   GIT_OPTIONAL_LOCKS: '0',
-  // A server that a git hook has started would work on the repository of the hook.
-  GIT_DIR: undefined,
-  GIT_WORK_TREE: undefined,
-  GIT_COMMON_DIR: undefined,
-  GIT_INDEX_FILE: undefined,
-  GIT_OBJECT_DIRECTORY: undefined,
-  GIT_ALTERNATE_OBJECT_DIRECTORIES: undefined,
-  GIT_NAMESPACE: undefined,
+  ...noOtherRepository,
 };
 
 /** Clones or refreshes, then checks the ref out. Throws `project_missing` when there is nothing to use. */

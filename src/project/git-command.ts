@@ -1,6 +1,7 @@
 // Runs git on a repository that may be hostile: no hooks, no watchers, no filters, no network, nothing written.
 import { PyroError } from '../shared/errors.ts';
 import { type ByteResult, runBytes } from '../system/byte-command.ts';
+import { noOtherRepository } from '../system/git-variables.ts';
 
 export interface GitOptions {
   readonly signal: AbortSignal;
@@ -27,17 +28,11 @@ const safeSettings = [
   'submodule.recurse=false',
 ];
 
-/** A caller that is itself a git hook has variables set that point to another repository. */
+/** A caller that is itself a git hook has variables set that would change what git does here. */
 const environment: Readonly<Record<string, string | undefined>> = {
-  GIT_DIR: undefined,
-  GIT_WORK_TREE: undefined,
-  GIT_COMMON_DIR: undefined,
-  GIT_INDEX_FILE: undefined,
+  ...noOtherRepository,
   GIT_INDEX_VERSION: undefined,
-  GIT_OBJECT_DIRECTORY: undefined,
-  GIT_ALTERNATE_OBJECT_DIRECTORIES: undefined,
   GIT_QUARANTINE_PATH: undefined,
-  GIT_NAMESPACE: undefined,
   GIT_PREFIX: undefined,
   GIT_CONFIG: undefined,
   GIT_CONFIG_PARAMETERS: undefined,

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { applyHome } from '../../../src/changes/apply-home.ts';
 import { identifySelf } from '../../../src/system/processes.ts';
+import { applyRequest } from '../../support/apply-folder.ts';
 import { FakeGuestFiles, file, put, remove, treeOf } from '../../support/fake-guest-files.ts';
 import { describeFolder, describeTree, writeTree } from '../../support/host-tree.ts';
 
@@ -36,9 +37,8 @@ beforeEach(() => {
 afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 async function apply(bases = 'bases.pack') {
-  const request = { target: home, workFolder: join(work, 'lab'), basesFile: join(work, bases), applied: new Map() };
-  const rest = { hasIgnored: false, isCheck: false, isThreeWay: false };
-  return await applyHome(guest, { ...request, ...rest }, { signal: new AbortController().signal });
+  const request = applyRequest(work, { basesFile: join(work, bases) });
+  return await applyHome(guest, request, { signal: new AbortController().signal });
 }
 
 const stages = (): string[] => readdirSync(home).filter((name) => name.startsWith('.pyro'));

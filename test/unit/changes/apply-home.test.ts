@@ -19,8 +19,9 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApplyRequest, applyHome } from '../../../src/changes/apply-home.ts';
 import { recoverApply } from '../../../src/changes/apply-write.ts';
+import { applyRequest, guestWithSeed, numberedLines as lines } from '../../support/apply-folder.ts';
 import {
-  FakeGuestFiles,
+  type FakeGuestFiles,
   type FakeNode,
   type FakeTree,
   file,
@@ -29,7 +30,7 @@ import {
   remove,
   treeOf,
 } from '../../support/fake-guest-files.ts';
-import { describeFolder, describeTree, writeTree } from '../../support/host-tree.ts';
+import { describeFolder, describeTree } from '../../support/host-tree.ts';
 
 const context = { signal: new AbortController().signal };
 let work: string;
@@ -41,7 +42,6 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(work, { recursive: true, force: true }));
 
-const lines = (count: number): string => Array.from({ length: count }, (_, index) => `line ${index}\n`).join('');
 const seedNodes: Record<string, FakeNode> = {
   'a.txt': file(lines(40)),
   'b.bin': file(Buffer.from([0, 1, 2, 255])),
@@ -55,25 +55,10 @@ const seedNodes: Record<string, FakeNode> = {
   'crlf.txt': file('one\r\ntwo\r\n'),
 };
 
-function guestWith(change: (tree: FakeTree) => void): FakeGuestFiles {
-  const seed = treeOf(seedNodes);
-  const now: FakeTree = new Map(seed);
-  change(now);
-  writeTree(home, seed);
-  return new FakeGuestFiles(seed, now);
-}
+const guestWith = (change: (tree: FakeTree) => void): FakeGuestFiles => guestWithSeed(work, treeOf(seedNodes), change);
 
 async function apply(guest: FakeGuestFiles, request: Partial<ApplyRequest> = {}) {
-  const whole = {
-    target: home,
-    workFolder: join(work, 'lab'),
-    hasIgnored: false,
-    isCheck: false,
-    isThreeWay: false,
-    applied: new Map(),
-    basesFile: join(work, 'bases.pack'),
-  };
-  return await applyHome(guest, { ...whole, ...request }, context);
+  return await applyHome(guest, applyRequest(work, request), context);
 }
 
 const everything = (tree: FakeTree): void => {

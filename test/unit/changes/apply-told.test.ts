@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { countTakenBack } from '../../../src/changes/apply-base.ts';
 import { type ApplyRequest, applyHome } from '../../../src/changes/apply-home.ts';
+import { applyRequest, guestWithSeed, numberedLines as lines } from '../../support/apply-folder.ts';
 import {
-  FakeGuestFiles,
+  type FakeGuestFiles,
   type FakeTree,
   file,
   folder,
@@ -15,7 +16,6 @@ import {
   remove,
   treeOf,
 } from '../../support/fake-guest-files.ts';
-import { writeTree } from '../../support/host-tree.ts';
 
 let work: string;
 let home: string;
@@ -25,27 +25,22 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(work, { recursive: true, force: true }));
 
-const lines = (count: number): string => Array.from({ length: count }, (_, index) => `line ${index}\n`).join('');
 const context = { signal: new AbortController().signal };
 
-function guestWith(change: (tree: FakeTree) => void): FakeGuestFiles {
+const guestWith = (change: (tree: FakeTree) => void): FakeGuestFiles => {
   const seed = treeOf({
     'a.txt': file(lines(40)),
     'b.bin': file(Buffer.from([0, 1, 2])),
     '.gitignore': file('*.log\n'),
   });
-  const now: FakeTree = new Map(seed);
-  now.set('.git', folder);
-  change(now);
-  writeTree(home, seed);
-  return new FakeGuestFiles(seed, now);
-}
+  return guestWithSeed(work, seed, (tree) => {
+    tree.set('.git', folder);
+    change(tree);
+  });
+};
 
 async function apply(guest: FakeGuestFiles, request: Partial<ApplyRequest> = {}) {
-  const workFolder = join(work, 'lab');
-  const rest = { hasIgnored: false, isCheck: false, isThreeWay: false, applied: new Map() };
-  const whole = { target: home, workFolder, basesFile: join(work, 'bases.pack'), ...rest, ...request };
-  return await applyHome(guest, whole, context);
+  return await applyHome(guest, applyRequest(work, request), context);
 }
 
 describe('lines', () => {

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { applyHome } from '../../../src/changes/apply-home.ts';
 import { collectDiff } from '../../../src/changes/diff.ts';
 import { exportTree } from '../../../src/changes/export.ts';
+import { applyRequest } from '../../support/apply-folder.ts';
 import { FakeGuestFiles, file, put, remove, treeOf } from '../../support/fake-guest-files.ts';
 
 const context = { signal: new AbortController().signal };
@@ -44,16 +45,7 @@ it('is told by a diff, also of a part', async () => {
 it('is told by an apply', async () => {
   const target = join(work, 'home');
   mkdirSync(target);
-  const request = {
-    target,
-    workFolder: join(work, 'lab'),
-    basesFile: join(work, 'bases.pack'),
-    hasIgnored: false,
-    isCheck: false,
-    isThreeWay: false,
-    applied: new Map(),
-  };
-  expect(sorted((await applyHome(guest, request, context)).omitted)).toEqual(told('sub', 'ö'));
+  expect(sorted((await applyHome(guest, applyRequest(work), context)).omitted)).toEqual(told('sub', 'ö'));
   expect(readFileSync(join(target, 'sub/deep/f'), 'utf8')).toBe('new\n');
   expect(existsSync(join(target, 'sub/.git'))).toBe(false);
 });

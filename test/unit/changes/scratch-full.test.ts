@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { applyHome } from '../../../src/changes/apply-home.ts';
 import { collectDiff } from '../../../src/changes/diff.ts';
 import { exportTree } from '../../../src/changes/export.ts';
+import { applyRequest } from '../../support/apply-folder.ts';
 import { FakeGuestFiles, file, put, treeOf } from '../../support/fake-guest-files.ts';
 
 const context = { signal: new AbortController().signal };
@@ -41,14 +42,9 @@ const ways: Record<string, () => Promise<void>> = {
     await using _ = await collectDiff(guest, { workFolder, isStatOnly: true }, context);
   },
   apply: async () => {
-    const request = {
-      target: join(work, 'home'),
-      workFolder,
-      basesFile: join(workFolder, 'bases.pack'),
-      applied: new Map(),
-    };
+    const request = applyRequest(work, { workFolder, basesFile: join(workFolder, 'bases.pack') });
     mkdirSync(request.target);
-    await applyHome(guest, { ...request, hasIgnored: false, isCheck: false, isThreeWay: false }, context);
+    await applyHome(guest, request, context);
   },
   'export of a patch': async () => await exported('patch'),
   'export of files': async () => await exported('files'),
