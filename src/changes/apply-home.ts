@@ -3,17 +3,17 @@ import type { GuestFiles } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatCount } from '../shared/units.ts';
 import { baseOf, lastBlob, openBases, prepareBases, sizesOf, takenBack } from './apply-base.ts';
-import { countSteps } from './apply-lines.ts';
-import { findMarked, mergeContested } from './apply-merge.ts';
+import { compareTrees, countSteps } from './apply-lines.ts';
+import { hasMarks, mergeContested } from './apply-merge.ts';
 import { type AppliedStates, type ApplyStep, appliedState, type Contested, planApply } from './apply-plan.ts';
 import { assertWritable, recoverApply, writeSteps } from './apply-write.ts';
 import { tellStep } from './change-progress.ts';
 import { importChanges } from './diff.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
 import { pathKey } from './git-paths.ts';
+import { placeOf } from './host-state.ts';
 import { afterRef, beforeRef, type OmittedPath } from './import-trees.ts';
 import type { IgnoredCount } from './listed-changes.ts';
-import type { RawChange } from './raw-diff.ts';
 
 export interface ApplyRequest {
   /** Real path of the folder on the host */
@@ -71,7 +71,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   );
   await openBases(lab, request.basesFile);
   tellStep(context, 'comparing');
-  const raw = await rawChanges(lab);
+  const raw = await compareTrees(lab, beforeRef, afterRef);
   // What is ignored is not listed: brought on demand before, it is left as it is now.
   const changes = raw.filter(({ key }) => !unlisted.has(key));
   const changedKeys = new Set(raw.map(({ key }) => key));
@@ -104,12 +104,14 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
     if (steps.length > 0) await writeSteps(lab, target, steps, context.signal);
     for (const each of keep) await each();
   }
+  const unsettled: Buffer[] = [];
+  for (const path of plan.newer) if (await hasMarks(placeOf(target, path))) unsettled.push(path);
   return {
     steps,
     applied: nowApplied,
     already: [...plan.already, ...already].filter((path) => !backKeys.has(pathKey(path))),
     merged: merged.map(({ path }) => path),
-    marked: [...marked, ...(await findMarked(target, plan.newer))],
+    marked: [...marked, ...unsettled],
     ...lines,
     ignored,
     omitted: [
@@ -117,11 +119,6 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
       ...merge.refused.filter(isBack).map(({ change }) => ({ path: change.path.toString('utf8'), reason: keptReason })),
     ],
   };
-}
-
-async function rawChanges(lab: GitLab): Promise<RawChange[]> {
-  const options = ['-r', '--no-renames', '--no-ext-diff', '--no-textconv', '-z', '--raw', '--numstat', '--no-abbrev'];
-  return await lab.compare(['diff-tree', ...options, beforeRef, afterRef]);
 }
 
 async function prepareRecords(

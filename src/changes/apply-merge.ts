@@ -1,6 +1,6 @@
 // Files that both the guest and the host have changed: as `git apply` would take them, or merged from the three versions.
 import { constants, createReadStream } from 'node:fs';
-import { open, readFile, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { mebibyte } from '../shared/units.ts';
 import { type ApplyStep, type Contested, stepOf } from './apply-plan.ts';
 import type { GitLab } from './git-lab.ts';
@@ -22,8 +22,8 @@ export type BaseOf = (each: Contested) => string | undefined;
 const mostTried = 1000;
 const regular = /^100/;
 const ourLabel = 'this checkout';
-const firstMark = `<<<<<<< ${ourLabel}\n`;
-const largestSearched = 64 * mebibyte;
+const firstMark = new RegExp(`\\n<<<<<<< ${ourLabel}\\r?\\n`);
+const longestMark = 64;
 export const emptyBlob = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 
 /** Tries each file; what cannot be merged is refused. `isThreeWay` leaves marks where both changed the same lines. */
@@ -51,11 +51,12 @@ export async function mergeContested(
       refused.push({ ...each, reason: `${each.reason}; ${mostTried} files are merged at once, so take parts` });
       continue;
     }
-    const ours = await storeFile(lab, placeOf(root, change.path));
-    if (await hasMarks(lab, ours)) {
+    const place = placeOf(root, change.path);
+    if (await hasMarks(place)) {
       refused.push({ ...each, reason: 'has conflict marks of an earlier apply in it: settle them first' });
       continue;
     }
+    const ours = await storeFile(lab, place);
     const whole = await merge(lab, each, ours, base);
     // Without a version that both went on from, there is no place to fit into.
     const hasPlaces = isThreeWay || change.letter === 'M' || base !== emptyBlob;
@@ -80,17 +81,17 @@ export async function mergeContested(
   return { merged, marked, refused, already };
 }
 
-/** Those of the paths that have the marks of an earlier merge in them. */
-export async function findMarked(root: string, paths: readonly Buffer[]): Promise<Buffer[]> {
-  const found: Buffer[] = [];
-  for (const path of paths) {
-    const status = await look(placeOf(root, path));
-    if (status?.isFile() !== true || status.size > largestSearched) continue;
-    const flag = constants.O_RDONLY | constants.O_NOFOLLOW;
-    const text = await readFile(placeOf(root, path), { encoding: 'latin1', flag });
-    if (text.startsWith(firstMark) || text.includes(`\n${firstMark}`)) found.push(path);
+/** True for a file of the host that has the marks of an earlier merge in it, whatever its line ends. */
+export async function hasMarks(place: Buffer): Promise<boolean> {
+  if ((await look(place))?.isFile() !== true) return false;
+  await using file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW);
+  let held = '\n';
+  for await (const chunk of file.createReadStream({ autoClose: false, encoding: 'latin1', highWaterMark: mebibyte })) {
+    const text = `${held}${chunk}`;
+    if (firstMark.test(text)) return true;
+    held = text.slice(-longestMark);
   }
-  return found;
+  return false;
 }
 
 /** The host's file as a blob of the lab. */
@@ -124,10 +125,6 @@ async function fits(lab: GitLab, { change }: Contested, ours: string, base: stri
 
 function entryOf(blob: string): string {
   return `100644 blob ${blob}\tcontested\0`;
-}
-
-async function hasMarks(lab: GitLab, blob: string): Promise<boolean> {
-  return (await lab.tryRun(['grep', '-q', '-e', `^<<<<<<< ${ourLabel}$`, blob])).exitCode === 0;
 }
 
 async function merge(lab: GitLab, { change }: Contested, ours: string, base: string): Promise<Merged | undefined> {

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApplyRequest, applyHome } from '../../../src/changes/apply-home.ts';
+import { applyRequest, guestWithSeed, numberedLines as lines } from '../../support/apply-folder.ts';
 import {
-  FakeGuestFiles,
+  type FakeGuestFiles,
   type FakeNode,
   type FakeTree,
   file,
@@ -15,7 +16,7 @@ import {
   put,
   treeOf,
 } from '../../support/fake-guest-files.ts';
-import { describeFolder, writeTree } from '../../support/host-tree.ts';
+import { describeFolder } from '../../support/host-tree.ts';
 
 let work: string;
 let home: string;
@@ -25,19 +26,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(work, { recursive: true, force: true }));
 
-const lines = (count: number): string => Array.from({ length: count }, (_, index) => `line ${index}\n`).join('');
 const seedNodes: Record<string, FakeNode> = {
   'a.txt': file(lines(40)),
   'b.bin': file(Buffer.from([0, 1, 2, 255])),
   'gone/x': file('x\n'),
 };
 
-function guestWith(change: (tree: FakeTree) => void, seed: FakeTree = treeOf(seedNodes)): FakeGuestFiles {
-  const now: FakeTree = new Map(seed);
-  change(now);
-  writeTree(home, seed);
-  return new FakeGuestFiles(seed, now);
-}
+const guestWith = (change: (tree: FakeTree) => void, seed: FakeTree = treeOf(seedNodes)): FakeGuestFiles =>
+  guestWithSeed(work, seed, change);
 
 const everything = (tree: FakeTree): void => {
   put(tree, 'a.txt', file(lines(40).replace('line 5\n', 'five\n')));
@@ -48,10 +44,7 @@ const everything = (tree: FakeTree): void => {
 };
 
 async function apply(guest: FakeGuestFiles, request: Partial<ApplyRequest> = {}) {
-  const workFolder = join(work, 'lab');
-  const rest = { hasIgnored: false, isCheck: false, isThreeWay: false, applied: new Map() };
-  const whole = { target: home, workFolder, basesFile: join(work, 'bases.pack'), ...rest, ...request };
-  return await applyHome(guest, whole, { signal: new AbortController().signal });
+  return await applyHome(guest, applyRequest(work, request), { signal: new AbortController().signal });
 }
 
 describe('applyHome once more', () => {
@@ -112,6 +105,22 @@ describe('applyHome once more', () => {
     expect(readFileSync(join(home, 'a.txt'), 'utf8')).toBe(mine);
     expect(readFileSync(join(home, 'empty'), 'utf8')).toBe('mine\n');
     expect(back.omitted).toEqual([{ path: 'empty', reason: expect.stringContaining('it stays') }]);
+  });
+
+  it('knows conflict marks in a file with line ends of another system', async () => {
+    const crlf = (text: string): string => text.replaceAll('\n', '\r\n');
+    const changed = (word: string): string => crlf(lines(40).replace('line 5\n', `${word}\n`));
+    const guest = guestWith(
+      (tree) => put(tree, 'a.txt', file(changed('five'))),
+      treeOf({ 'a.txt': file(crlf(lines(40))) }),
+    );
+    writeFileSync(join(home, 'a.txt'), changed('5'));
+    const { applied } = await apply(guest, { isThreeWay: true });
+    expect(await apply(guest, { applied })).toMatchObject({ steps: [], marked: [Buffer.from('a.txt')] });
+    put(guest.current, 'a.txt', file(changed('V')));
+    await expect(apply(guest, { isThreeWay: true, applied })).rejects.toMatchObject({
+      message: expect.stringContaining('conflict marks'),
+    });
   });
 
   it('does not merge over conflict marks, and leaves them when nothing is new', async () => {
