@@ -1,30 +1,18 @@
-// Sums the tests of `go test -json` and of vitest's JSON report: passed, failed, skipped. Failed tests are named.
+// Sums the tests of `go test -json` and of vitest's JSON report: passed, failed, skipped, passed only when run again.
+// Failed tests are named, and those that a second report, of the failed files alone, tells to have passed then.
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { z } from 'zod';
+import { readReport } from './vitest-report.ts';
 
-const [goFile = '', vitestFile = ''] = process.argv.slice(2);
+const [goFile = '', vitestFile = '', againFile = ''] = process.argv.slice(2);
 const goLine = z.object({
   Action: z.string(),
   Package: z.string().optional(),
   Test: z.string().optional(),
   Output: z.string().optional(),
 });
-const vitestReport = z.object({
-  numPassedTests: z.number(),
-  numFailedTests: z.number(),
-  numPendingTests: z.number(),
-  testResults: z.array(
-    z.object({
-      name: z.string(),
-      message: z.string(),
-      assertionResults: z.array(
-        z.object({ fullName: z.string(), status: z.string(), failureMessages: z.array(z.string()).default([]) }),
-      ),
-    }),
-  ),
-});
-
 const counts = { pass: 0, fail: 0, skip: 0 };
 const outputs = new Map<string, string>();
 for (const line of (await readFile(goFile, 'utf8')).split('\n').filter((text) => text !== '')) {
@@ -35,14 +23,25 @@ for (const line of (await readFile(goFile, 'utf8')).split('\n').filter((text) =>
   if (event.Action === 'pass' || event.Action === 'fail' || event.Action === 'skip') counts[event.Action]++;
   if (event.Action === 'fail' || event.Action === 'skip') process.stderr.write(outputs.get(name) ?? '');
 }
-const report = vitestReport.parse(JSON.parse(await readFile(vitestFile, 'utf8')));
+const report = await readReport(vitestFile);
+const passedAgain = new Set<string>();
+if (existsSync(againFile)) {
+  for (const { name, assertionResults } of (await readReport(againFile)).testResults) {
+    for (const { fullName, status } of assertionResults)
+      if (status === 'passed') passedAgain.add(`${name}\0${fullName}`);
+  }
+}
+let again = 0;
 for (const { name, message, assertionResults } of report.testResults) {
   const file = relative(process.cwd(), name);
   if (message !== '') process.stderr.write(`FAIL  ${file}: ${message}\n`);
   for (const { fullName, status, failureMessages } of assertionResults) {
-    if (status === 'failed') process.stderr.write(`FAIL  ${file} > ${fullName}\n${failureMessages.join('\n')}\n`);
+    if (status !== 'failed') continue;
+    const isFlaky = passedAgain.has(`${name}\0${fullName}`);
+    if (isFlaky) again++;
+    process.stderr.write(`${isFlaky ? 'FLAKY' : 'FAIL '} ${file} > ${fullName}\n${failureMessages.join('\n')}\n`);
   }
 }
-process.stdout.write(
-  `${counts.pass + report.numPassedTests} ${counts.fail + report.numFailedTests} ${counts.skip + report.numPendingTests}\n`,
-);
+const passed = counts.pass + report.numPassedTests + again;
+const failed = counts.fail + report.numFailedTests - again;
+process.stdout.write(`${passed} ${failed} ${counts.skip + report.numPendingTests} ${again}\n`);

@@ -29,8 +29,12 @@ function live(input: Readonly<Record<string, unknown>>): ChildProcess {
   return child;
 }
 
-async function started(): Promise<void> {
-  await until(() => contentOf(mark).includes('started'));
+/** Waits until the daemon has begun the call; one that ends before says why. */
+async function started(child: ChildProcess): Promise<void> {
+  await until(() => {
+    if (child.exitCode !== null) throw new Error(`the call ended before it began: ${child.stderr?.read()}`);
+    return contentOf(mark).includes('started');
+  });
 }
 
 /** Most memory that the daemon has ever had, `MiB` */
@@ -43,7 +47,7 @@ it('brings much output whole, at the pace of its reader, with little memory', as
   const child = live({ bytes: 96 * mebibyte });
   const stdout = child.stdout;
   child.stdin?.end();
-  await started();
+  await started(child);
   // Nobody reads for a while: what is written waits where it comes from.
   stdout?.pause();
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -67,7 +71,7 @@ it('passes input on whole, in two calls at once', async () => {
 it('reads no input that the command does not ask for, and sends a signal past what waits', async () => {
   const child = live({ hang: true });
   child.stdin?.write(Buffer.alloc(8 * mebibyte));
-  await started();
+  await started(child);
   child.kill('SIGINT');
   const printed = await readPrinted(child);
   expect(JSON.parse(printed.stderr)).toEqual({ output: { received: 0, signal: 'INT' } });
@@ -76,7 +80,7 @@ it('reads no input that the command does not ask for, and sends a signal past wh
 it('ends the command when the reader has gone, quietly', async () => {
   const child = live({ bytes: 512 * mebibyte });
   child.stdin?.end();
-  await started();
+  await started(child);
   child.stdout?.once('data', () => child.stdout?.destroy());
   const stderr = await textOf(child.stderr);
   expect(failureSchema.parse(JSON.parse(stderr)).error.code).toBe('output_closed');
@@ -85,14 +89,14 @@ it('ends the command when the reader has gone, quietly', async () => {
 
 it('leaves the command running when the caller is killed', async () => {
   const child = live({ hang: true });
-  await started();
+  await started(child);
   child.kill('SIGKILL');
   await until(() => contentOf(mark).includes('left'));
 });
 
 it('leaves it running at the second Ctrl-C, and says how to follow it', async () => {
   const child = live({ copy: true });
-  await started();
+  await started(child);
   const stderr = textOf(child.stderr);
   child.kill('SIGINT');
   await until(() => contentOf(mark).includes('INT'));
@@ -107,7 +111,7 @@ it('leaves it running at the second Ctrl-C, and says how to follow it', async ()
 
 it('says how to follow the command when the daemon is killed', async () => {
   const child = live({ hang: true });
-  await started();
+  await started(child);
   process.kill((await home.status())?.pid ?? 0, 'SIGKILL');
   const { error } = failureSchema.parse(JSON.parse(await textOf(child.stderr)));
   expect(error).toMatchObject({ code: 'daemon_lost', hint: expect.stringContaining('pyro fake follow') });

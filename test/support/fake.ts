@@ -84,9 +84,16 @@ export function openHome(settings: Readonly<Record<string, string>> = {}): FakeH
   };
 }
 
-/** Waits until something holds; a test that waits for nothing fails by its own time limit. */
+/** Less than the time limit of a test, so that what was waited for is told, `ms` */
+const longestWaitMs = 90_000;
+
+/** Waits until something holds. Throws when it never does. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 30));
+  const deadline = Date.now() + longestWaitMs;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`after ${longestWaitMs / 1000} s this does not hold: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
 }
 
 export function contentOf(path: string): string {
