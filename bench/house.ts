@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Preparations } from '../src/engine/preparations.ts';
-import { WorkspaceRegistry } from '../src/engine/workspace-registry.ts';
-import type { WorkspaceCall, Workspaces } from '../src/engine/workspace-types.ts';
+import type { WorkspaceCall, Workspaces } from '../src/contract/workspaces.ts';
+import { Preparations } from '../src/engine/guests/preparations.ts';
+import { WorkspaceRegistry } from '../src/engine/workspace/workspace-registry.ts';
 import { createWorkspaces } from '../src/engine/workspaces.ts';
 import { writeJson } from '../src/system/files.ts';
 import { locatePaths } from '../src/system/paths.ts';

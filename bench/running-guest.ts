@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ensureEnvironment } from '../src/engine/ensure-environment.ts';
-import { openMachineRoom } from '../src/engine/machine-room.ts';
-import { startThrowAway, type ThrowAway } from '../src/engine/throw-away.ts';
+import { ensureEnvironment } from '../src/engine/guests/ensure-environment.ts';
+import { openMachineRoom } from '../src/engine/guests/machine-room.ts';
+import { startThrowAway, type ThrowAway } from '../src/engine/guests/throw-away.ts';
 import { noProgress } from '../src/shared/progress.ts';
 import { mebibyte } from '../src/shared/units.ts';
 import { locatePaths } from '../src/system/paths.ts';

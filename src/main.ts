@@ -40,7 +40,7 @@ async function run(): Promise<number> {
     return await executeServer(argv, servers);
   }
   if (argv[0] === '__complete') {
-    const { knownNames, nameLines } = await import('./engine/known-names.ts');
+    const { knownNames, nameLines } = await import('./engine/calls/known-names.ts');
     // In the middle of somebody's typing there is no place for an error.
     const names = await knownNames(argv[1] ?? '', argv.slice(2), process.cwd()).catch(() => []);
     process.stdout.write(nameLines(names));

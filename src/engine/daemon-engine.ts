@@ -1,9 +1,10 @@
 // The engine of the daemon: what a front can do, and the workspaces.
+
+import type { Engine } from '../contract/engine.ts';
 import { locatePaths, type Paths } from '../system/paths.ts';
-import type { Engine } from './engine-types.ts';
+import { Preparations } from './guests/preparations.ts';
 import { createLocalEngine } from './local-engine.ts';
-import { Preparations } from './preparations.ts';
-import { WorkspaceRegistry } from './workspace-registry.ts';
+import { WorkspaceRegistry } from './workspace/workspace-registry.ts';
 import { createWorkspaces } from './workspaces.ts';
 
 export interface EngineActivity {

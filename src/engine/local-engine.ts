@@ -1,4 +1,6 @@
 // The engine in this process: environments, guests and the checks of the machine behind one interface.
+
+import type { Engine, EnvironmentDetails, EnvironmentSummary } from '../contract/engine.ts';
 import { type CatalogueEntry, catalogue, findEntry, packagesReference } from '../environment/catalogue.ts';
 import { pruneStore } from '../environment/prune.ts';
 import { pullEnvironment } from '../environment/pull.ts';
@@ -11,17 +13,16 @@ import { isPyroError, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { readSettings, settingsPath, writeSettings } from '../system/settings-file.ts';
-import { runDemo } from './demo.ts';
-import { examine } from './doctor.ts';
-import type { Engine, EnvironmentDetails, EnvironmentSummary } from './engine-types.ts';
-import { ensureEnvironment } from './ensure-environment.ts';
-import { runOnHost } from './host-compat.ts';
-import { openMachineRoom } from './machine-room.ts';
-import { prepare } from './prepare.ts';
-import { runInGuest } from './run.ts';
-import { measureStorage } from './storage.ts';
-import { pruneTemplates } from './templates-prune.ts';
-import { sweepRuns } from './throw-away.ts';
+import { ensureEnvironment } from './guests/ensure-environment.ts';
+import { openMachineRoom } from './guests/machine-room.ts';
+import { pruneTemplates } from './guests/templates-prune.ts';
+import { sweepRuns } from './guests/throw-away.ts';
+import { runDemo } from './host/demo.ts';
+import { examine } from './host/doctor.ts';
+import { runOnHost } from './host/host-compat.ts';
+import { prepare } from './host/prepare.ts';
+import { runInGuest } from './host/run.ts';
+import { measureStorage } from './host/storage.ts';
 
 /** Images of projects stay so long after their last use, `ms` */
 const projectGraceMs = 7 * 24 * 3600 * 1000;

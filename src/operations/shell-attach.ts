@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
-import type { RunIo } from '../engine/engine-types.ts';
+import type { RunIo } from '../contract/engine.ts';
 import { PyroError } from '../shared/errors.ts';
 import { inputError } from '../shared/input-error.ts';
 import { writeTo } from '../shared/write-to.ts';

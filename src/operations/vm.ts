@@ -1,6 +1,6 @@
 // vm.*: guests without a project and without names, for programs written for the older interface; workspaces underneath.
 import { z } from 'zod';
-import type { WorkspaceView } from '../engine/workspace-types.ts';
+import type { WorkspaceView } from '../contract/workspaces.ts';
 import { PyroError } from '../shared/errors.ts';
 import { defineOperation, type OperationContext } from './define.ts';
 import { envList } from './env.ts';

@@ -1,6 +1,6 @@
 // workspace.file.list, read, write: files of a workspace.
 import { z } from 'zod';
-import type { FileWriteRequest } from '../engine/change-types.ts';
+import type { FileWriteRequest } from '../contract/changes.ts';
 import { PyroError } from '../shared/errors.ts';
 import { defineOperation } from './define.ts';
 import { fileText, listText, writtenText } from './model-texts.ts';

@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ExecRequest, ExecResult } from '../../src/engine/command-types.ts';
+import type { ExecRequest, ExecResult } from '../../src/contract/commands.ts';
+import type { CreateRequest, WorkspaceCall, Workspaces } from '../../src/contract/workspaces.ts';
 import { createDaemonEngine, type DaemonEngine } from '../../src/engine/daemon-engine.ts';
-import type { CreateRequest, WorkspaceCall, Workspaces } from '../../src/engine/workspace-types.ts';
 import { noProgress } from '../../src/shared/progress.ts';
 import { locatePaths, type Paths } from '../../src/system/paths.ts';
 

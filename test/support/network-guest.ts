@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import type { GuestClient } from '../../src/agent/guest-client.ts';
 import { disableGuestNetwork, enableGuestNetwork } from '../../src/agent/guest-network.ts';
-import { ensureEnvironment } from '../../src/engine/ensure-environment.ts';
-import { openMachineRoom } from '../../src/engine/machine-room.ts';
-import { startThrowAway } from '../../src/engine/throw-away.ts';
+import { ensureEnvironment } from '../../src/engine/guests/ensure-environment.ts';
+import { openMachineRoom } from '../../src/engine/guests/machine-room.ts';
+import { startThrowAway } from '../../src/engine/guests/throw-away.ts';
 import { guestFolder } from '../../src/machine/guest.ts';
 import { ConnectionLog } from '../../src/network/connection-log.ts';
 import { Egress } from '../../src/network/egress.ts';

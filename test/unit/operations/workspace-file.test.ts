@@ -1,6 +1,6 @@
 // Tests of how deep a list of files looks.
 import { expect, it } from 'vitest';
-import type { Engine } from '../../../src/engine/engine-types.ts';
+import type { Engine } from '../../../src/contract/engine.ts';
 import { workspaceFileList } from '../../../src/operations/workspace-file.ts';
 import { noProgress } from '../../../src/shared/progress.ts';
 

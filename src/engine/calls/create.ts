@@ -1,0 +1,134 @@
+// A new workspace: environment, project, disk and guest first, the record last, so that it exists whole or not at all.
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import type { CreateRequest, WorkspaceCall, WorkspaceView } from '../../contract/workspaces.ts';
+import { defaultEnvironment } from '../../shared/policy-types.ts';
+import { makeFolder } from '../../system/folders.ts';
+import { templateSource } from '../guests/machine-room.ts';
+import type { Preparations } from '../guests/preparations.ts';
+import { recordEvent } from '../output/events.ts';
+import { baseEnvironment } from '../workspace/guest-places.ts';
+import { Workspace } from '../workspace/workspace.ts';
+import { endGuest, furnish, furnishProject, startFresh } from '../workspace/workspace-guest.ts';
+import { grantFor, permitPackageSources } from '../workspace/workspace-network.ts';
+import { newLayer, nowSeconds, type WorkspaceRecord } from '../workspace/workspace-record.ts';
+import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
+import { readSecrets } from '../workspace/workspace-secrets.ts';
+import { emptySeed } from './list.ts';
+import { prepareSeed, type SeedMemory } from './seed.ts';
+import { viewOf } from './view.ts';
+
+export async function createWorkspace(
+  registry: WorkspaceRegistry,
+  preparations: Preparations,
+  seeds: SeedMemory,
+  request: CreateRequest,
+  call: WorkspaceCall,
+): Promise<WorkspaceView> {
+  const { house, paths } = registry;
+  const id = randomBytes(6).toString('hex');
+  house.admit(id, request.memMib);
+  const name = request.environment ?? call.project?.environment ?? defaultEnvironment;
+  const secrets = await readSecrets(request.secrets, call);
+  const grant = grantFor(request.networkPolicy, request.allow, call.network);
+  const packageSources = permitPackageSources(request.packageSources, call.network);
+  // To look through a large checkout takes as long as to start a guest: the start goes ahead where the image can be guessed.
+  const guess = await seeds.expect(request.seedPath, call);
+  const [environment, known] = await Promise.all([
+    preparations.environment(name, request.waitMs, call),
+    guess === undefined ? prepareSeed(paths, request.seedPath, call) : undefined,
+    house.room(call),
+  ]);
+  const expected = guess ?? known?.image;
+  const files = registry.filesOf(id);
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => rm(files.folder, { recursive: true, force: true }));
+  await makeFolder(files.folder);
+  const now = nowSeconds();
+  const disk = newLayer();
+  const draft: WorkspaceRecord = {
+    version: 1,
+    id,
+    name: request.name ?? null,
+    labels: { ...request.labels },
+    environment: name,
+    environment_digest: environment.digest,
+    image: {
+      env: [...environment.record.config.env],
+      working_dir: environment.record.config.working_dir,
+      user: environment.record.config.user,
+    },
+    vcpu_count: request.vcpuCount,
+    mem_mib: request.memMib,
+    disk_mib: request.diskMib,
+    ttl_seconds: request.ttlSeconds,
+    created_at: now,
+    last_activity_at: now,
+    secrets: secrets.list(),
+    // A way to the package sources alone is one, too.
+    network_policy: packageSources !== 'none' && grant.policy === 'off' ? 'egress' : grant.policy,
+    network_grant: grant,
+    package_sources: packageSources,
+    seed: emptySeed,
+    has_project: expected !== undefined,
+    state: 'started',
+    stop_reason: null,
+    guest: null,
+    disk,
+    layers: { [disk]: null },
+    snapshots: [],
+    command_count: 0,
+    last_command: null,
+    reset_count: 0,
+    last_reset_at: null,
+    changes: null,
+    brought_digest: null,
+  };
+  const workspace = await Workspace.open(house, files, draft, secrets);
+  const running = Promise.withResolvers<void>();
+  const place = { ...(await workspace.place(call, draft)), onRunning: running.resolve };
+  await furnish(place, environment.imagePath, expected);
+  undo.defer(() => workspace.network.closeAll());
+  const starting = startFresh(place);
+  // A start that fails leaves nothing to look through a project for.
+  starting.then(() => running.resolve(), running.reject);
+  running.promise.catch(() => undefined);
+  // Not before there is only to wait for the guest: the work of both on one thread would make the start late.
+  const seeding = known ?? running.promise.then(() => prepareSeed(paths, request.seedPath, call));
+  const [start, look] = await Promise.allSettled([starting, seeding]);
+  if (start.status === 'rejected') throw start.reason;
+  let started = start.value;
+  undo.defer(() => endGuest(place.room, started.guest, started.record));
+  if (look.status === 'rejected') throw look.reason;
+  const seed = look.value;
+  seeds.note(request.seedPath, call, seed);
+  if (seed.image !== undefined && seed.image !== expected) {
+    await workspace.network.closeAll();
+    await endGuest(place.room, started.guest, started.record);
+    await furnishProject(place, seed.image);
+    started = await startFresh(place);
+  }
+  if (secrets.list().length > 0) {
+    const store = await house.secretStore();
+    await store.save(id, secrets);
+    undo.defer(() => store.remove(id));
+  }
+  await recordEvent(files.events, 'created', name);
+  call.signal.throwIfAborted();
+  // From here on it exists.
+  await workspace.update({ guest: started.record, seed: seed.view });
+  undo.move();
+  workspace.hold(started);
+  registry.add(workspace);
+  if (seed.image !== undefined) {
+    house.expectAnother({
+      source: templateSource(environment),
+      size: { vcpuCount: request.vcpuCount, memoryMib: request.memMib },
+      environment: baseEnvironment(draft),
+      projectImage: seed.image,
+      hasPlainSettings: seed.view.mode !== 'tar_archive',
+    });
+  }
+  call.onProgress({ phase: 'ready', message: `workspace ${id} is ready` });
+  return viewOf(workspace);
+}

@@ -1,0 +1,234 @@
+// Commands in a workspace: started, waited for a while, signalled, and their output paged.
+import { posix } from 'node:path';
+import { Readable } from 'node:stream';
+import type { GuestClient } from '../../agent/guest-client.ts';
+import type { StartRequest } from '../../agent/messages.ts';
+import type { ExecRequest, ExecResult } from '../../contract/commands.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import { PyroError } from '../../shared/errors.ts';
+import { hintCall } from '../../shared/hint-words.ts';
+import { isNoLongerWaiting } from '../../shared/leaving.ts';
+import { formatBytes, mebibyte } from '../../shared/units.ts';
+import { waitForAny } from '../../shared/waiting.ts';
+import { writeTo } from '../../shared/write-to.ts';
+import type { CommandRecord } from '../commands/command-log.ts';
+import { showOutput } from '../commands/command-output.ts';
+import type { CommandRun, LiveEnds } from '../commands/command-run.ts';
+import { noteOnProgram } from '../commands/missing-program.ts';
+import { noteOnNetwork } from '../commands/network-note.ts';
+import type { LineShell } from '../commands/shell-line.ts';
+import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import type { HeldGuest } from '../workspace/workspace-house.ts';
+import { deniedConnections } from '../workspace/workspace-network.ts';
+
+const progressMs = 1000;
+const usualTimeoutMs = 600_000;
+/** Of output that was shown already so much is looked at for what to note, `bytes` */
+const notedBytes = 8000;
+
+/**
+ * Runs a command line; one that outlasts `waitMs` goes on and is told by `running`, and so does one whose caller only no
+ * longer waits. One that is cancelled is killed.
+ */
+export async function execute(workspace: Workspace, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult> {
+  const deadline = Date.now() + request.waitMs;
+  return await workspace.use(call, async ({ guest, restarted }: HeldGuest) => {
+    const { io } = request;
+    const cwd = guestPath(request.cwd ?? workspacePath);
+    const command = workspace.secrets.maskText(request.command);
+    const shownCwd = workspace.secrets.maskText(cwd);
+    const record = await workspace.log.begin(command, shownCwd, request.user);
+    const { sequence } = record;
+    const started = performance.now();
+    const mark = await workspace.network.mark();
+    const leaving = new AbortController();
+    const { run, shell } = await start(
+      workspace,
+      guest.client,
+      record,
+      { ...request, cwd },
+      leaving.signal,
+      call.signal,
+    );
+    const undo = io?.onStarted({
+      signal: (name) => void run.signal(name, 'group').catch(() => undefined),
+      resize: run.resize,
+      followedBy: `pyro workspace logs ${workspace.record.id} --sequence ${sequence} --follow`,
+    });
+    let isOver = false;
+    try {
+      isOver = await waitWithProgress(run, workspace, deadline, call, io?.stdout !== undefined);
+      // The result must not overtake output that still waits for its reader.
+      for (const sink of [io?.stdout, io?.stderr]) {
+        // A reader that has gone changes nothing of how the command went.
+        if (sink !== undefined && !sink.destroyed)
+          await writeTo(sink, Buffer.alloc(0), call.signal).catch(() => undefined);
+      }
+    } catch (error) {
+      if (!isNoLongerWaiting(call.signal.reason)) {
+        // Whoever cancels wants the command gone, with all that it has started.
+        await run.signal('KILL', 'all').catch(() => undefined);
+        leaving.abort();
+        await Promise.race([run.done, waitForAny([], 2000)]);
+      }
+      throw error;
+    } finally {
+      leaving.abort();
+      undo?.();
+    }
+    const now = workspace.log.get(sequence);
+    // One that is over without an end has lost its guest, also where that is not noted yet.
+    if (now.lost || (isOver && now.ended_at === null))
+      throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
+        hint: `its output so far: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}; the next call starts the guest again from its disk, with all that was synced`,
+      });
+    const isShown = io?.stdout !== undefined;
+    const output = await showOutput(workspace.log, sequence, isShown ? notedBytes : request.outputBytes);
+    return {
+      workspace_id: workspace.record.id,
+      environment: workspace.record.environment,
+      environment_version: workspace.record.environment_digest,
+      command,
+      cwd: shownCwd,
+      sequence,
+      running: now.ended_at === null,
+      ...output,
+      // What was shown as it came is not told again.
+      ...(isShown ? { stdout: '', stderr: '', truncated: false } : {}),
+      exit_code: now.exit_code,
+      timed_out: now.timed_out,
+      duration_ms: Math.round(performance.now() - started),
+      shell,
+      execution_mode: 'guest',
+      restarted,
+      // Other commands that run at the same time may be meant: the guest only hints at who asked.
+      denied_connections: deniedConnections(await workspace.network.refusedSince(mark)),
+      network_note: noteOnNetwork(workspace.network.isOn, now.exit_code, output),
+      program_note: noteOnProgram(workspace.record, now.exit_code, output),
+    };
+  });
+}
+
+async function start(
+  workspace: Workspace,
+  client: GuestClient,
+  record: CommandRecord,
+  request: ExecRequest & { readonly cwd: string },
+  left: AbortSignal,
+  signal: AbortSignal,
+): Promise<{ readonly run: CommandRun; readonly shell: LineShell }> {
+  const { io, stdin } = request;
+  const sinks = { stdout: io?.stdout, stderr: io?.stderr };
+  const live: LiveEnds = {
+    stdin: stdin === undefined ? io?.stdin : Readable.from([Buffer.from(stdin)]),
+    show:
+      io?.stdout === undefined
+        ? undefined
+        : async (stream, bytes) => {
+            const sink = sinks[stream];
+            if (sink !== undefined) await writeTo(sink, bytes, left);
+          },
+    left,
+  };
+  const wanted = startRequest(workspace, request, live.stdin !== undefined);
+  const started = await workspace.runs.start(client, record, request.command, wanted, live, signal);
+  await note(workspace, record, null, 0);
+  void started.run.done.then(async (ended) => {
+    const seconds = (ended.ended_at ?? record.started_at) - record.started_at;
+    await note(workspace, record, ended.exit_code, Math.round(seconds * 1000));
+    await workspace.touch();
+  });
+  return started;
+}
+
+async function note(
+  workspace: Workspace,
+  { sequence, command, cwd }: CommandRecord,
+  exitCode: number | null,
+  durationMs: number,
+): Promise<void> {
+  const last = workspace.record.last_command;
+  if (last !== null && last.sequence > sequence) return;
+  await workspace.update({
+    command_count: Math.max(workspace.record.command_count, sequence),
+    last_command: {
+      sequence,
+      command: command.slice(0, 500),
+      cwd,
+      exit_code: exitCode,
+      duration_ms: durationMs,
+      execution_mode: 'guest',
+    },
+  });
+}
+
+function startRequest(
+  { record, secrets, network }: Workspace,
+  request: ExecRequest & { readonly cwd: string },
+  hasInput: boolean,
+): Omit<StartRequest, 'argv'> {
+  const terminal = request.io?.terminal;
+  // Nobody wants the terminal that they sit at to end by itself.
+  const timeoutMs = request.timeoutMs ?? (terminal === undefined ? usualTimeoutMs : 0);
+  return {
+    env: {
+      ...baseEnvironment(record),
+      ...network.variables,
+      ...request.env,
+      ...secrets.environment(request.secretEnv),
+    },
+    cwd: request.cwd,
+    // Images name folders that none of their layers holds.
+    make_cwd: request.cwd === posix.resolve('/', record.image.working_dir),
+    ...(request.user === undefined ? {} : { user: request.user }),
+    stdin: hasInput,
+    ...(terminal === undefined ? {} : { terminal: { ...terminal } }),
+    ...(timeoutMs === 0 ? {} : { timeout_ms: timeoutMs }),
+    buffer_bytes: 4 * mebibyte,
+    overflow: 'block',
+  };
+}
+
+/** True when it is over, false when the time is. */
+async function waitWithProgress(
+  run: CommandRun,
+  workspace: Workspace,
+  deadline: number,
+  call: WorkspaceCall,
+  isShown: boolean,
+): Promise<boolean> {
+  const started = Date.now();
+  let isOver = false;
+  const over = run.done.then(() => {
+    isOver = true;
+  });
+  let failure: PyroError | undefined;
+  const failed = run.inputFailed.then((error) => {
+    failure = error;
+  });
+  while (!isOver) {
+    const left = deadline - Date.now();
+    if (left <= 0) return false;
+    await waitForAny([over, failed], Math.min(progressMs, left), call.signal);
+    if (failure !== undefined) throw failure;
+    if (isOver || isShown) continue;
+    const { stdout, stderr } = await workspace.log.sizes(run.sequence);
+    const seconds = Math.round((Date.now() - started) / 1000);
+    call.onProgress({ phase: 'exec', message: `running for ${seconds} s, ${formatBytes(stdout + stderr)} of output` });
+  }
+  return true;
+}
+
+/** Sends a signal to a running command. Throws `command_unknown` or `command_ended`. */
+export async function signalCommand(workspace: Workspace, sequence: number, name: string): Promise<void> {
+  const run = workspace.runs.get(sequence);
+  if (run === undefined) {
+    const record = workspace.log.get(sequence);
+    throw new PyroError('command_ended', `command ${sequence} has ended with ${record.exit_code ?? 'its guest'}`, {
+      hint: `its output: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,
+    });
+  }
+  await run.signal(name, 'group');
+  await workspace.touch();
+}

@@ -1,0 +1,87 @@
+// The output of a command from its first byte on, as it is, and then what comes, until it ends or the reader leaves.
+import type { Writable } from 'node:stream';
+import type { FollowRequest } from '../../contract/commands.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import { PyroError } from '../../shared/errors.ts';
+import { hintCall } from '../../shared/hint-words.ts';
+import { visible } from '../../shared/visible.ts';
+import { waitForAny } from '../../shared/waiting.ts';
+import { writeTo } from '../../shared/write-to.ts';
+import type { CommandLog, CommandRecord, StreamName } from '../commands/command-log.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+
+const pieceBytes = 262_144;
+/** A command whose session was broken is followed again by others; whoever reads its file looks so often, `ms` */
+const lookMs = 1000;
+
+/** So much of a command is shown where it is named, `characters` */
+const shownCharacters = 60;
+
+/** Gives the last line for the person. Without a sequence it first says which command it took. */
+export async function followCommand(
+  workspace: Workspace,
+  { sequence: given, stream, io }: FollowRequest,
+  call: WorkspaceCall,
+): Promise<string> {
+  const chosen = given === undefined ? chooseCommand(workspace.log) : undefined;
+  const { sequence } = chosen?.record ?? workspace.log.get(given ?? 0);
+  const sinks: (readonly [StreamName, Writable | undefined])[] = [
+    ['stdout', io.stdout],
+    ['stderr', io.stderr],
+  ];
+  const wanted = sinks.filter(([name]) => stream === 'both' || stream === name);
+  const undo = io.onStarted({ signal: () => undefined, resize: () => undefined });
+  try {
+    if (chosen !== undefined && io.stderr !== undefined) await writeTo(io.stderr, chosen.told, call.signal);
+    await Promise.all(wanted.map(([name, sink]) => copy(workspace, sequence, name, sink, call.signal)));
+  } finally {
+    undo();
+  }
+  return describe(workspace.log.get(sequence));
+}
+
+/** The command that is meant where none is named: the newest that runs, else the newest. Throws `command_unknown`. */
+export function chooseCommand(log: Pick<CommandLog, 'all' | 'running'>): { record: CommandRecord; told: string } {
+  const running = log.running();
+  const record = running.at(-1) ?? log.all().at(-1);
+  if (record === undefined) {
+    throw new PyroError('command_unknown', 'no command was run in this workspace', {
+      hint: `run one with: ${hintCall('workspace.exec')}`,
+    });
+  }
+  const line = visible(record.command);
+  const shown = line.length > shownCharacters ? `${line.slice(0, shownCharacters - 1)}…` : line;
+  const state = running.length === 0 ? ', the last one' : running.length > 1 ? `, the newest of ${running.length}` : '';
+  return { record, told: `[logs] command ${record.sequence}${state}: ${shown}\n` };
+}
+
+async function copy(
+  workspace: Workspace,
+  sequence: number,
+  stream: StreamName,
+  sink: Writable | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let offset = 0; ; ) {
+    const run = workspace.runs.get(sequence);
+    const changed = run?.changed();
+    // The record first: output that comes after its end does not exist.
+    const { ended_at: endedAt } = workspace.log.get(sequence);
+    const bytes = await workspace.log.read(sequence, stream, offset, pieceBytes);
+    if (bytes.length > 0) {
+      if (sink !== undefined) await writeTo(sink, bytes, signal);
+      offset += bytes.length;
+    } else if (endedAt !== null) return;
+    else
+      await waitForAny(
+        [changed, run?.done].filter((each) => each !== undefined),
+        lookMs,
+        signal,
+      );
+  }
+}
+
+function describe({ sequence, exit_code: exitCode, timed_out: timedOut, cut, lost }: CommandRecord): string {
+  const end = lost ? 'was lost with its guest' : `ended with exit code ${exitCode}${timedOut ? ', timed out' : ''}`;
+  return `[logs] command ${sequence} ${end}${cut ? '; what it wrote after the first 256 MiB of a stream was not kept' : ''}\n`;
+}

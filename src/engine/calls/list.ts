@@ -1,0 +1,85 @@
+// The list of workspaces, also of those whose record cannot be read.
+
+import type { ListRequest, WorkspaceView } from '../../contract/workspaces.ts';
+import { PyroError } from '../../shared/errors.ts';
+import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
+import { viewOf } from './view.ts';
+
+/** Newest activity first; nothing of a guest is asked, so the answer is always there at once. */
+export function listWorkspaces(
+  registry: WorkspaceRegistry,
+  { label, state, limit, cursor }: ListRequest,
+  hasSeed?: (seedPath: string | null) => boolean,
+): { workspaces: WorkspaceView[]; next_cursor: string | null } {
+  const all = [...registry.all().map((each) => viewOf(each)), ...[...registry.damaged().keys()].map(damagedView)]
+    .filter((each) => state === undefined || each.state === state)
+    .filter((each) => hasSeed === undefined || hasSeed(each.workspace_seed.seed_path))
+    .filter((each) => label === undefined || hasLabel(each.labels, label))
+    .sort(
+      (a, b) =>
+        b.last_activity_at - a.last_activity_at ||
+        b.created_at - a.created_at ||
+        a.workspace_id.localeCompare(b.workspace_id),
+    );
+  let from = 0;
+  if (cursor !== undefined) {
+    from = all.findIndex((each) => each.workspace_id === cursor) + 1;
+    if (from === 0)
+      throw new PyroError('usage', 'the workspace of the cursor is gone', { hint: 'list from the start' });
+  }
+  const page = all.slice(from, from + limit);
+  const isMore = from + page.length < all.length;
+  return { workspaces: page, next_cursor: isMore ? (page.at(-1)?.workspace_id ?? null) : null };
+}
+
+function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
+  const at = wanted.indexOf('=');
+  if (at < 0) return labels[wanted] !== undefined;
+  return labels[wanted.slice(0, at)] === wanted.slice(at + 1);
+}
+
+function damagedView(id: string): WorkspaceView {
+  return {
+    workspace_id: id,
+    name: null,
+    labels: {},
+    environment: 'unknown',
+    environment_version: 'unknown',
+    vcpu_count: 0,
+    mem_mib: 0,
+    disk_mib: 0,
+    ttl_seconds: 0,
+    created_at: 0,
+    last_activity_at: 0,
+    expires_at: null,
+    state: 'damaged',
+    stop_reason: 'damaged',
+    network_policy: 'off',
+    package_sources: 'none',
+    secrets: [],
+    execution_mode: 'guest',
+    workspace_path: '/workspace',
+    workspace_seed: emptySeed,
+    command_count: 0,
+    last_command: null,
+    reset_count: 0,
+    last_reset_at: null,
+    service_count: 0,
+    running_service_count: 0,
+    restarted: false,
+  };
+}
+
+export const emptySeed = {
+  mode: 'empty',
+  seed_path: null,
+  destination: '/workspace',
+  origin_kind: 'none',
+  origin_ref: null,
+  commit: null,
+  branch: null,
+  dirty: null,
+  entry_count: 0,
+  bytes_written: 0,
+  left_out: {},
+} as const;

@@ -1,0 +1,130 @@
+// The commands of a workspace as history, and the output of one of them page by page, also while it runs.
+
+import type { LogEntry, LogsRequest, LogsResult } from '../../contract/commands.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import { PyroError } from '../../shared/errors.ts';
+import { waitForAny } from '../../shared/waiting.ts';
+import type { CommandRecord, StreamName } from '../commands/command-log.ts';
+import { showOutput } from '../commands/command-output.ts';
+import { decodeSlice, trailingRest } from '../output/text.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+
+const previewBytes = 400;
+const mostEntries = 200;
+
+export async function readLogs(workspace: Workspace, request: LogsRequest, call: WorkspaceCall): Promise<LogsResult> {
+  return request.sequence === undefined
+    ? await readHistory(workspace, request, call)
+    : await readCommand(workspace, request.sequence, request, call);
+}
+
+/** Newest commands last; waits for those that run. The cursor is the sequence after which to go on. */
+async function readHistory(
+  workspace: Workspace,
+  { cursor, limit, waitMs }: LogsRequest,
+  call: WorkspaceCall,
+): Promise<LogsResult> {
+  const running = workspace.runs.sequences.flatMap((sequence) => workspace.runs.get(sequence)?.done ?? []);
+  if (waitMs > 0 && running.length > 0) await waitForAny([Promise.all(running)], waitMs, call.signal);
+  const all = workspace.log.all();
+  const count = Math.min(limit, mostEntries);
+  const page =
+    cursor === undefined ? all.slice(-count) : all.filter(({ sequence }) => sequence > cursor).slice(0, count);
+  const entries: LogEntry[] = [];
+  for (const record of page) entries.push(await entryOf(workspace, record, previewBytes));
+  const last = page.at(-1)?.sequence;
+  const isMore = last !== undefined && last < (all.at(-1)?.sequence ?? 0);
+  return { workspace_id: workspace.record.id, count: all.length, entries, next_cursor: isMore ? last : null };
+}
+
+async function readCommand(
+  workspace: Workspace,
+  sequence: number,
+  request: LogsRequest,
+  call: WorkspaceCall,
+): Promise<LogsResult> {
+  const { stream, cursor = 0, limit, waitMs } = request;
+  workspace.log.get(sequence);
+  if (stream === 'both') {
+    if (request.cursor !== undefined) {
+      throw new PyroError('usage', 'a cursor counts the bytes of one stream', {
+        hint: 'give stream: stdout or stderr',
+      });
+    }
+    await waitForMore(workspace, sequence, async () => false, waitMs, call);
+    const entry = await entryOf(workspace, workspace.log.get(sequence), limit);
+    return { workspace_id: workspace.record.id, count: 1, entries: [entry], next_cursor: null };
+  }
+  const hasMore = async (): Promise<boolean> => (await workspace.log.sizes(sequence))[stream] > cursor;
+  await waitForMore(workspace, sequence, hasMore, waitMs, call);
+  return await readPage(workspace, sequence, stream, cursor, limit);
+}
+
+async function readPage(
+  workspace: Workspace,
+  sequence: number,
+  stream: StreamName,
+  cursor: number,
+  limit: number,
+): Promise<LogsResult> {
+  // The record first: output that comes after its end does not exist.
+  const record = workspace.log.get(sequence);
+  const sizes = await workspace.log.sizes(sequence);
+  if (cursor > sizes[stream]) {
+    throw new PyroError(
+      'usage',
+      `${stream} of command ${sequence} has ${sizes[stream]} bytes, the cursor is ${cursor}`,
+    );
+  }
+  let bytes = await workspace.log.read(sequence, stream, cursor, limit);
+  const isEnd = cursor + bytes.length >= sizes[stream] && record.ended_at !== null;
+  // A character that this page cuts begins the next one, so that pages put together are the whole.
+  const rest = isEnd ? 0 : trailingRest(bytes);
+  if (rest < bytes.length) bytes = bytes.subarray(0, bytes.length - rest);
+  const next = cursor + bytes.length;
+  const { text, isUtf8 } = decodeSlice(bytes, true, true);
+  const entry = { ...metaOf(record), stdout: '', stderr: '', [stream]: text, is_utf8: isUtf8 };
+  return {
+    workspace_id: workspace.record.id,
+    count: 1,
+    entries: [{ ...entry, stdout_bytes: sizes.stdout, stderr_bytes: sizes.stderr }],
+    next_cursor: next >= sizes[stream] && record.ended_at !== null ? null : next,
+  };
+}
+
+async function waitForMore(
+  workspace: Workspace,
+  sequence: number,
+  hasMore: () => Promise<boolean>,
+  waitMs: number,
+  call: WorkspaceCall,
+): Promise<void> {
+  const deadline = Date.now() + waitMs;
+  for (;;) {
+    const run = workspace.runs.get(sequence);
+    const changed = run?.changed();
+    if (run === undefined || changed === undefined || (await hasMore())) return;
+    const left = deadline - Date.now();
+    if (left <= 0) return;
+    await waitForAny([changed, run.done], left, call.signal);
+  }
+}
+
+function metaOf(record: CommandRecord) {
+  return {
+    sequence: record.sequence,
+    command: record.command,
+    cwd: record.cwd,
+    running: record.ended_at === null,
+    exit_code: record.exit_code,
+    timed_out: record.timed_out,
+    duration_ms: Math.round(((record.ended_at ?? Date.now() / 1000) - record.started_at) * 1000),
+    execution_mode: 'guest' as const,
+    recorded_at: record.started_at,
+  };
+}
+
+async function entryOf(workspace: Workspace, record: CommandRecord, budget: number): Promise<LogEntry> {
+  const { truncated: _, ...output } = await showOutput(workspace.log, record.sequence, budget);
+  return { ...metaOf(record), ...output };
+}

@@ -1,0 +1,30 @@
+// Back to the seed or to a snapshot: the new state is prepared first and takes the place of the old one then.
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CallContext } from '../../shared/call-context.ts';
+import { recordEvent } from '../output/events.ts';
+import { forgetApplied } from '../workspace/applied-record.ts';
+import { layerOf, removeUnneeded } from '../workspace/snapshots.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { type StartedGuest, startAbove } from '../workspace/workspace-guest.ts';
+import { afterReset, newLayer } from '../workspace/workspace-record.ts';
+
+/** Throws `snapshot_unknown`; after any failure the workspace is as it was. */
+export async function resetWorkspace(workspace: Workspace, snapshot: string, context: CallContext): Promise<void> {
+  await workspace.alone(async () => {
+    const { files, record } = workspace;
+    const below = snapshot === 'baseline' ? null : layerOf(record, snapshot);
+    const disk = newLayer();
+    let started: StartedGuest;
+    try {
+      started = await startAbove(await workspace.place(context, { ...record, disk }), below);
+    } catch (error) {
+      await rm(join(files.folder, disk), { force: true });
+      throw error;
+    }
+    await workspace.swap(started, afterReset(record, disk, below, started.record), context);
+    await forgetApplied(files.folder, record.snapshots.find(({ name }) => name === snapshot)?.created_at);
+    await removeUnneeded(workspace);
+    await recordEvent(files.events, 'reset', snapshot);
+  });
+}

@@ -1,0 +1,68 @@
+// Where the files of a new workspace come from: the call's own path, else the project of the server.
+
+import type { SeedView, WorkspaceCall } from '../../contract/workspaces.ts';
+import { prepareProjectImage } from '../../project/project-image.ts';
+import { openProjectStore } from '../../project/project-store.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { exists } from '../../system/files.ts';
+import type { Paths } from '../../system/paths.ts';
+import { permitHostPath } from '../guests/host-paths.ts';
+import { emptySeed } from './list.ts';
+
+const rememberedSeeds = 100;
+
+export interface PreparedSeed {
+  readonly view: SeedView;
+  /** Image of the project; absent for an empty workspace */
+  readonly image: string | undefined;
+}
+
+/** Image for a guest that is thrown away. */
+export async function prepareRunSeed(
+  paths: Paths,
+  path: string | undefined,
+  context: CallContext,
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  return (await prepareProjectImage(openProjectStore(paths.cache), { path, includes: [] }, context)).path;
+}
+
+/** Images by what was asked for: the next call for the same most often gets the same one. */
+export class SeedMemory {
+  readonly #images = new Map<string, string>();
+
+  /** The image that this call will most likely get: a guess, to be checked against the real one. */
+  async expect(path: string | undefined, call: WorkspaceCall): Promise<string | undefined> {
+    const image = this.#images.get(memoryKey(path, call));
+    return image !== undefined && (await exists(image)) ? image : undefined;
+  }
+
+  note(path: string | undefined, call: WorkspaceCall, { image }: PreparedSeed): void {
+    if (image === undefined) return;
+    const key = memoryKey(path, call);
+    this.#images.delete(key);
+    this.#images.set(key, image);
+    const [oldest] = this.#images.keys();
+    if (this.#images.size > rememberedSeeds && oldest !== undefined) this.#images.delete(oldest);
+  }
+}
+
+function memoryKey(path: string | undefined, { project }: WorkspaceCall): string {
+  return JSON.stringify(path === undefined ? [project?.path, project?.includes] : [path]);
+}
+
+export async function prepareSeed(paths: Paths, path: string | undefined, call: WorkspaceCall): Promise<PreparedSeed> {
+  if (path === undefined && call.project === undefined) return { view: emptySeed, image: undefined };
+  const from = path ?? call.project?.path ?? '';
+  // A project of the server was chosen by the person who runs it.
+  const real = path === undefined ? from : await permitHostPath(from, call.hostPaths);
+  const request = { path: real, includes: path === undefined ? (call.project?.includes ?? []) : [] };
+  const { path: image, summary } = await prepareProjectImage(openProjectStore(paths.cache), request, call);
+  const view: SeedView = {
+    ...summary,
+    destination: '/workspace',
+    origin_kind: path === undefined ? (call.project?.originKind ?? 'none') : 'explicit',
+    origin_ref: path === undefined ? (call.project?.originRef ?? null) : path,
+  };
+  return { view, image };
+}

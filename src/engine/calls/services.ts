@@ -1,0 +1,176 @@
+// Services of a workspace as operations call them.
+
+import type {
+  ServiceListResult,
+  ServiceLogsRequest,
+  ServiceLogsResult,
+  ServiceStartRequest,
+  ServiceView,
+  WorkspaceServices,
+} from '../../contract/services.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { PyroError } from '../../shared/errors.ts';
+import { type NetworkCeiling, permitsPorts } from '../../shared/policy-types.ts';
+import { waitForAny } from '../../shared/waiting.ts';
+import type { Service } from '../services/service.ts';
+import { readServiceLogs } from '../services/service-logs.ts';
+import { isAlive, type ServiceRecord } from '../services/service-record.ts';
+import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
+import { refuseInRecord } from '../workspace/workspace-secrets.ts';
+
+const progressMs = 1000;
+
+export function createServiceCalls(registry: WorkspaceRegistry): WorkspaceServices {
+  return {
+    start: (id, request, call) => startService(registry.get(id), request, call),
+    list: async (id) => listServices(registry.get(id)),
+    status: (id, name, call) => statusOfService(registry.get(id), name, call),
+    logs: (id, request, call) => logsOfService(registry.get(id), request, call),
+    stop: (id, name, call) => stopService(registry.get(id), name, call),
+  };
+}
+
+/** Starts a service and waits until it is ready, has failed, or `waitMs` is over. A cancelled start leaves none. */
+async function startService(
+  workspace: Workspace,
+  request: ServiceStartRequest,
+  call: WorkspaceCall,
+): Promise<ServiceView> {
+  const record = draftOf(workspace, request, call.network);
+  return await workspace.use(call, async ({ guest }) => {
+    const service = await workspace.tenants.services.start(guest.client, record);
+    try {
+      await waitForReady(service, request.waitMs, call);
+    } catch (error) {
+      await service.stop(new AbortController().signal);
+      throw error;
+    }
+    return service.view(workspace.record.id);
+  });
+}
+
+function listServices(workspace: Workspace): ServiceListResult {
+  const services = workspace.tenants.services.all().map((service) => service.view(workspace.record.id));
+  return {
+    workspace_id: workspace.record.id,
+    count: services.length,
+    running_count: services.filter(isAlive).length,
+    services,
+  };
+}
+
+async function statusOfService(workspace: Workspace, name: string, call: CallContext): Promise<ServiceView> {
+  const service = workspace.tenants.services.get(name);
+  await ensureFollowed(workspace, service, call);
+  return service.view(workspace.record.id);
+}
+
+async function logsOfService(
+  workspace: Workspace,
+  request: ServiceLogsRequest,
+  call: CallContext,
+): Promise<ServiceLogsResult> {
+  const service = workspace.tenants.services.get(request.name);
+  await ensureFollowed(workspace, service, call);
+  await workspace.touch();
+  return await readServiceLogs(workspace.record.id, service, request, call.signal);
+}
+
+/** Stopping what is over changes nothing. */
+async function stopService(workspace: Workspace, name: string, call: CallContext): Promise<ServiceView> {
+  const service = workspace.tenants.services.get(name);
+  if (isAlive(service.record)) await workspace.use(call, () => service.stop(call.signal));
+  else await service.forgo();
+  return service.view(workspace.record.id);
+}
+
+/** The record of a new service. What is wrong with the request is told before a guest is started for it. */
+function draftOf(
+  workspace: Workspace,
+  request: ServiceStartRequest,
+  ceiling: NetworkCeiling | undefined,
+): ServiceRecord {
+  const ports = request.publishedPorts;
+  if (ports.length > 0) refuseUnpermittedPorts(workspace, ceiling);
+  const { command, cwd, readyFile, readyTcp, readyHttp, readyCommand } = request;
+  const texts = [command, cwd, readyFile, readyTcp, readyHttp, readyCommand].filter((text) => text !== undefined);
+  const variables = Object.entries(request.env).flat();
+  // It is kept so that the service can be started again; what runs once needs no such care.
+  refuseInRecord(`the service ${request.name}`, [...texts, ...variables], workspace.secrets);
+  return {
+    version: 1,
+    name: request.name,
+    command: request.command,
+    cwd: guestPath(request.cwd ?? workspacePath),
+    env: { ...baseEnvironment(workspace.record), ...workspace.network.variables, ...request.env },
+    secret_env: [...request.secretEnv],
+    ready_file: request.readyFile === undefined ? null : guestPath(request.readyFile),
+    ready_tcp: request.readyTcp === undefined ? null : tcpAddress(request.readyTcp),
+    ready_http: request.readyHttp ?? null,
+    ready_command: request.readyCommand ?? null,
+    ready_timeout_ms: request.readyTimeoutMs,
+    ready_interval_ms: request.readyIntervalMs,
+    restart_policy: request.restartPolicy,
+    ports: ports.map(({ hostPort, guestPort }) => ({
+      host_port: hostPort ?? null,
+      guest_port: guestPort,
+      given_port: null,
+    })),
+    is_wanted: true,
+    state: 'starting',
+    stop_reason: null,
+    process: null,
+    pid: null,
+    base: { stdout: 0, stderr: 0 },
+    started_at: Date.now() / 1000,
+    ready_at: null,
+    ended_at: null,
+    exit_code: null,
+    restart_count: 0,
+    attempts: 0,
+  };
+}
+
+/**
+ * A port is a way in, on the loopback of this machine; by it nothing leaves the guest, so that no policy of the
+ * workspace has to open a way out for it. What a server permits holds all the same.
+ */
+function refuseUnpermittedPorts(workspace: Workspace, ceiling: NetworkCeiling | undefined): void {
+  if (ceiling === undefined || permitsPorts(ceiling.policy)) return;
+  // Whoever has made the workspace has granted them.
+  if (permitsPorts(workspace.record.network_policy)) return;
+  throw new PyroError('ports_unavailable', `this server permits the network policy ${ceiling.policy}: no ports`, {
+    hint: `start the service without published_ports, or let the person who runs the server start it with --network-policy ${ceiling.policy === 'off' ? 'published-ports' : 'egress+published-ports'}`,
+  });
+}
+
+/** A port alone is one of the guest itself. */
+function tcpAddress(text: string): string {
+  return /^\d+$/.test(text) ? `:${text}` : text;
+}
+
+async function waitForReady(service: Service, waitMs: number, call: CallContext): Promise<void> {
+  const deadline = Date.now() + waitMs;
+  const { name } = service.record;
+  let isSettled = false;
+  const settled = service.settled.then(() => {
+    isSettled = true;
+  });
+  for (;;) {
+    const left = deadline - Date.now();
+    await waitForAny([settled], Math.max(0, Math.min(progressMs, left)), call.signal);
+    if (isSettled || left <= progressMs) return;
+    const { readiness_detail: detail } = service.view('');
+    call.onProgress({ phase: 'service', message: `${name}: not ready yet${detail === null ? '' : `, ${detail}`}` });
+  }
+}
+
+/** A session that broke under a living guest is made again. */
+async function ensureFollowed(workspace: Workspace, service: Service, call: CallContext): Promise<void> {
+  if (isAlive(service.record) && workspace.guest?.client.isOpen === false) {
+    await workspace.use(call, async () => undefined);
+  }
+}

@@ -1,0 +1,140 @@
+// Bringing the changes of a workspace home, into the checkout that it came from.
+import { realpath, stat } from 'node:fs/promises';
+import type { GuestClient } from '../../agent/guest-client.ts';
+import { createGuestFiles } from '../../agent/guest-files.ts';
+import { type ApplyResult as Applied, applyHome } from '../../changes/apply-home.ts';
+import type { AppliedStates } from '../../changes/apply-plan.ts';
+import type { ApplyRequest, ApplyResult } from '../../contract/changes.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import { isNoRoom, PyroError, systemCodeOf } from '../../shared/errors.ts';
+import { Mutex } from '../../shared/mutex.ts';
+import { belowWorkspace } from '../files/files.ts';
+import { SecretWatch } from '../files/secret-watch.ts';
+import { permitHostPath } from '../guests/host-paths.ts';
+import { recordEvent } from '../output/events.ts';
+import { basesFile, prepareApplied, readApplied } from '../workspace/applied-record.ts';
+import { noteBroughtHome } from '../workspace/unsaved-work.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+
+const shownChanges = 1000;
+
+/** Applies one after the other, so that two workspaces cannot mix in one checkout. */
+export class Applier {
+  readonly #turns = new Map<string, { readonly mutex: Mutex; waiting: number }>();
+
+  /** Throws `apply_conflict`, `seed_missing`, `secret_in_output`, `disk_full`. */
+  async apply(workspace: Workspace, request: ApplyRequest, call: WorkspaceCall): Promise<ApplyResult> {
+    const target = await findTarget(workspace, request.target, call);
+    const turn = this.#turns.get(target) ?? { mutex: new Mutex(), waiting: 0 };
+    this.#turns.set(target, turn);
+    turn.waiting++;
+    try {
+      return await turn.mutex.run(() => apply(workspace, target, request, call));
+    } finally {
+      turn.waiting--;
+      if (turn.waiting === 0) this.#turns.delete(target);
+    }
+  }
+}
+
+async function apply(
+  workspace: Workspace,
+  target: string,
+  { path, hasIgnored, isCheck, isThreeWay }: ApplyRequest,
+  call: WorkspaceCall,
+): Promise<ApplyResult> {
+  const below = path === undefined ? '' : belowWorkspace(path);
+  return await workspace.use(call, async ({ guest }) => {
+    call.onProgress({ phase: 'apply', message: 'reading the changes' });
+    const files = createGuestFiles(guest.client);
+    const watch = new SecretWatch(workspace.secrets, below);
+    const { folder, scratch } = workspace.files;
+    const applied = await readApplied(folder, target);
+    const plan = {
+      target,
+      workFolder: scratch,
+      hasIgnored,
+      isCheck,
+      isThreeWay,
+      applied,
+      basesFile: basesFile(folder),
+      prepareRecord: async (madeIn: string, states: AppliedStates) =>
+        await prepareApplied(folder, target, madeIn, states),
+    };
+    const whole = below === '' ? plan : { ...plan, path: below };
+    const result = await applyHome(workspace.secrets.isEmpty ? files : watch.files(files), whole, call);
+    if (!isCheck) {
+      await noteApplied(workspace, target, result, call, below === '' ? guest.client : undefined).catch((error) => {
+        // What is done is done, whether there is room to write it down or not.
+        if (!isNoRoom(error)) throw error;
+      });
+    }
+    return resultOf(workspace, target, isCheck, result);
+  });
+}
+
+/** `client` when all of the changes were asked for. */
+async function noteApplied(
+  workspace: Workspace,
+  target: string,
+  { steps, marked }: Applied,
+  call: WorkspaceCall,
+  client: GuestClient | undefined,
+): Promise<void> {
+  if (steps.length > 0) await recordEvent(workspace.files.events, 'apply', `${target}: ${steps.length} files`);
+  if (client !== undefined && marked.length === 0) await noteBroughtHome(workspace, client, call);
+}
+
+function resultOf(workspace: Workspace, target: string, isCheck: boolean, result: Applied): ApplyResult {
+  const marked = new Set(result.marked.map((path) => path.toString('latin1')));
+  const merged = new Set(result.merged.map((path) => path.toString('latin1')));
+  const changes = result.steps.slice(0, shownChanges).map(({ path, status }) => {
+    const key = path.toString('latin1');
+    return { path: path.toString('utf8'), status: marked.has(key) ? 'conflict' : merged.has(key) ? 'merged' : status };
+  });
+  const unsettled = result.marked
+    .filter((path) => !merged.has(path.toString('latin1')))
+    .slice(0, shownChanges - changes.length)
+    .map((path) => ({ path: path.toString('utf8'), status: 'conflict' }));
+  return {
+    workspace_id: workspace.record.id,
+    target_path: target,
+    checked_only: isCheck,
+    changes: [...changes, ...unsettled],
+    changes_truncated: result.steps.length > changes.length,
+    changed_count: result.steps.length,
+    conflict_count: result.marked.length,
+    already_count: result.already.length,
+    additions: result.additions,
+    deletions: result.deletions,
+    ignored: result.ignored,
+    left_out: result.omitted.slice(0, 100).map(({ path, reason }) => ({ path, reason })),
+  };
+}
+
+/** The folder to apply to, with its links resolved. */
+async function findTarget({ record }: Workspace, given: string | undefined, call: WorkspaceCall): Promise<string> {
+  const { seed } = record;
+  const isFolder = seed.mode === 'git' || seed.mode === 'directory';
+  const origin = isFolder && seed.origin_kind !== 'repo_url' ? seed.seed_path : null;
+  const target = given ?? origin;
+  if (target === null) {
+    throw new PyroError('usage', `workspace ${record.id} came from no folder of this machine`, {
+      hint: 'say where the changes go: pyro workspace apply ID --to FOLDER',
+    });
+  }
+  const permitted = await permitHostPath(target, call.hostPaths);
+  try {
+    const real = await realpath(permitted);
+    if ((await stat(real)).isDirectory()) return real;
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT' && systemCodeOf(error) !== 'ENOTDIR') throw error;
+  }
+  throw new PyroError(
+    'seed_missing',
+    `${target} is no folder of this machine${given === undefined ? ' any more' : ''}`,
+    {
+      hint: 'say where the changes go: pyro workspace apply ID --to FOLDER',
+    },
+  );
+}

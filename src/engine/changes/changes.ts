@@ -1,0 +1,169 @@
+// Changes of a workspace: as a diff against its seed or a snapshot, as a patch into it, as an export to the host.
+import { open } from 'node:fs/promises';
+import type { GuestFiles } from '../../agent/file-types.ts';
+import { createGuestFiles } from '../../agent/guest-files.ts';
+import { collectDiff, largestCounted, largestPatched } from '../../changes/diff.ts';
+import type { DiffResult as CollectedDiff } from '../../changes/diff-types.ts';
+import { applyPatch } from '../../changes/patch-apply.ts';
+import type { DiffRequest, DiffResult, PatchEntry, PatchResult } from '../../contract/changes.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import type { SecretSet } from '../../secrets/secret-set.ts';
+import { PyroError } from '../../shared/errors.ts';
+import { belowWorkspace } from '../files/files.ts';
+import { maskEntries } from '../files/masks.ts';
+import { SecretWatch } from '../files/secret-watch.ts';
+import { recordEvent } from '../output/events.ts';
+import { trailingRest } from '../output/text.ts';
+import { layerOf } from '../workspace/snapshots.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import type { DiffShelf, KeptDiff } from './diff-shelf.ts';
+import { readEntries } from './kept-entries.ts';
+import { changesSince } from './snapshot-changes.ts';
+
+const mostSystemChanges = 1000;
+
+export async function diffWorkspace(
+  workspace: Workspace,
+  shelf: DiffShelf,
+  request: DiffRequest,
+  call: WorkspaceCall,
+): Promise<DiffResult> {
+  const { id } = workspace.record;
+  if (request.cursor !== undefined) {
+    const { shelved, offset } = parseCursor(request.cursor);
+    return await resultOf(workspace, shelf.find(id, shelved), request, offset, null);
+  }
+  return await workspace.use(call, async ({ guest }) => {
+    const files = createGuestFiles(guest.client);
+    const { path, base, isStatOnly, hasIgnored, maxFileBytes } = request;
+    const place = {
+      workspaceId: id,
+      folder: workspace.files.scratch,
+      key: JSON.stringify([path, base, isStatOnly, hasIgnored, maxFileBytes]),
+    };
+    const diff = await shelf.make(place, call, (context) =>
+      collect(workspace, files, request, { ...call, ...context }),
+    );
+    const system = request.hasSystem ? await systemChanges(files, workspace.secrets, call) : null;
+    return await resultOf(workspace, diff, request, 0, system);
+  });
+}
+
+async function resultOf(
+  workspace: Workspace,
+  { id, patch, entries: entriesFile, facts }: KeptDiff,
+  request: DiffRequest,
+  offset: number,
+  system: PatchEntry[] | null,
+): Promise<DiffResult> {
+  const bytes = patch?.bytes ?? 0;
+  const page = patch === undefined ? Buffer.alloc(0) : await readPage(patch, offset, request.maxBytes);
+  const next = offset + page.length;
+  // Told once: a page that goes on brings the patch alone.
+  const entries = offset === 0 ? await readEntries(entriesFile, request.entryLimit) : [];
+  return {
+    workspace_id: workspace.record.id,
+    base: request.base,
+    changed: facts.changed,
+    summary: { ...facts.summary },
+    entries: maskEntries(entries, workspace.secrets),
+    entries_truncated: offset === 0 && facts.summary.total > entries.length,
+    patch: page.toString('utf8'),
+    patch_bytes: bytes,
+    next_cursor: next < bytes ? `${id}-${next}` : null,
+    ignored: facts.ignored,
+    left_out: facts.leftOut.map((each) => ({
+      path: workspace.secrets.maskText(each.path),
+      reason: each.reason,
+    })),
+    left_out_count: facts.leftOutCount,
+    system_changes: system,
+  };
+}
+
+function parseCursor(cursor: string): { shelved: string; offset: number } {
+  const [, shelved = '', offset = ''] = /^([0-9a-f]{12})-(\d{1,15})$/.exec(cursor) ?? [];
+  if (shelved === '') {
+    throw new PyroError('usage', `${JSON.stringify(cursor.slice(0, 80))} is no cursor of a diff`, {
+      hint: 'give next_cursor as the last call gave it, or none to begin',
+    });
+  }
+  return { shelved, offset: Number(offset) };
+}
+
+async function collect(
+  workspace: Workspace,
+  files: GuestFiles,
+  request: Pick<DiffRequest, 'path' | 'base' | 'isStatOnly' | 'hasIgnored' | 'maxFileBytes'>,
+  call: WorkspaceCall,
+): Promise<CollectedDiff> {
+  const path = request.path === undefined ? '' : belowWorkspace(request.path);
+  const options = {
+    workFolder: workspace.files.scratch,
+    isStatOnly: request.isStatOnly,
+    hasIgnored: request.hasIgnored,
+    ...(path === '' ? {} : { path }),
+    ...(request.maxFileBytes === undefined ? {} : { maxFileBytes: request.maxFileBytes }),
+  };
+  await using undo = new AsyncDisposableStack();
+  let source = files;
+  if (request.base !== 'baseline') {
+    const narrowed = {
+      hasIgnored: request.hasIgnored,
+      ...(path === '' ? {} : { below: Buffer.from(path) }),
+      largestContent: Math.min(
+        request.maxFileBytes ?? largestPatched,
+        request.isStatOnly ? largestCounted : largestPatched,
+      ),
+    };
+    const layer = layerOf(workspace.record, request.base);
+    const earlier = undo.use(await changesSince(workspace, layer, files, narrowed, call));
+    // What is asked for by name stands in the guest as it is now.
+    source = {
+      ...files,
+      changes: (wanted, context) => (wanted.isExact ? files.changes(wanted, context) : earlier.changes()),
+    };
+  }
+  const watch = new SecretWatch(workspace.secrets, path);
+  const isWatched = !workspace.secrets.isEmpty && !request.isStatOnly;
+  return await collectDiff(isWatched ? watch.files(source) : source, options, call);
+}
+
+/** A part of the patch; characters are not cut. */
+async function readPage(
+  patch: { readonly file: string; readonly bytes: number },
+  cursor: number,
+  most: number,
+): Promise<Buffer> {
+  if (most === 0 || cursor >= patch.bytes) return Buffer.alloc(0);
+  const file = await open(patch.file, 'r');
+  try {
+    const length = Math.min(most, patch.bytes - cursor);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, cursor);
+    const bytes = buffer.subarray(0, bytesRead);
+    const rest = cursor + bytesRead < patch.bytes ? trailingRest(bytes) : 0;
+    return rest < bytes.length ? bytes.subarray(0, bytes.length - rest) : bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+/** What changed outside of /workspace, without contents. */
+async function systemChanges(files: GuestFiles, secrets: SecretSet, call: WorkspaceCall): Promise<PatchEntry[]> {
+  const found: PatchEntry[] = [];
+  for await (const { path, before, after } of files.changes({ scope: 'system', hasContent: false }, call)) {
+    const status = before === undefined ? 'added' : after === undefined ? 'deleted' : 'modified';
+    found.push({ path: secrets.maskText(`/${path.toString('utf8')}`), status });
+    if (found.length >= mostSystemChanges) break;
+  }
+  return found;
+}
+
+export async function applyPatchTo(workspace: Workspace, patch: string, call: WorkspaceCall): Promise<PatchResult> {
+  return await workspace.use(call, async ({ guest }) => {
+    const request = { workFolder: workspace.files.scratch, patch: Buffer.from(patch) };
+    const { changed, summary, entries } = await applyPatch(createGuestFiles(guest.client), request, call);
+    if (changed) await recordEvent(workspace.files.events, 'patch', `${summary.total} files`);
+    return { workspace_id: workspace.record.id, changed, summary: { ...summary }, entries: [...entries] };
+  });
+}

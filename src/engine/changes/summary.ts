@@ -1,0 +1,146 @@
+// What happened in a workspace since its last reset: as data, and as Markdown for a pull request.
+import { createGuestFiles } from '../../agent/guest-files.ts';
+import { collectDiff } from '../../changes/diff.ts';
+import type { LastCommand, SummaryResult, WorkspaceCall } from '../../contract/workspaces.ts';
+import { readConnectionLog } from '../../network/connection-log.ts';
+import { formatBytes, formatIgnored } from '../../shared/units.ts';
+import { visible } from '../../shared/visible.ts';
+import type { CommandRecord } from '../commands/command-log.ts';
+import { maskEntries } from '../files/masks.ts';
+import { readEvents } from '../output/events.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { deniedConnections } from '../workspace/workspace-network.ts';
+import type { DiffShelf } from './diff-shelf.ts';
+import { readEntries } from './kept-entries.ts';
+
+const shownCommands = 30;
+const shownFiles = 50;
+const shownTargets = 20;
+
+export async function summarize(workspace: Workspace, shelf: DiffShelf, call: WorkspaceCall): Promise<SummaryResult> {
+  const { record, files, log } = workspace;
+  const since = record.last_reset_at ?? record.created_at;
+  const { entries, facts } = await workspace.use(call, async ({ guest }) => {
+    const options = { workFolder: files.scratch, isStatOnly: true };
+    const place = { workspaceId: record.id, folder: files.scratch, key: 'summary' };
+    const kept = await shelf.make(place, call, ({ signal }) =>
+      collectDiff(createGuestFiles(guest.client), options, { signal }),
+    );
+    const shown = await readEntries(kept.entries, shownFiles);
+    return { entries: maskEntries(shown, workspace.secrets), facts: kept.facts };
+  });
+  const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
+  const commands = log.all().filter(({ started_at: at }) => at >= since);
+  const denied = await deniedSince(workspace, since);
+  const failed = commands.filter(({ exit_code: code }) => code !== null && code !== 0);
+  const result = {
+    workspace_id: record.id,
+    name: record.name,
+    since,
+    outcome: outcomeOf(commands, facts.summary.total),
+    commands: commands.slice(-shownCommands).map(toCommand),
+    command_count: commands.length,
+    failed_count: failed.length,
+    files: entries,
+    file_count: facts.summary.total,
+    additions: facts.additions,
+    deletions: facts.deletions,
+    ignored: facts.ignored,
+    left_out: facts.omitted.map(({ path, reason }) => ({ path: workspace.secrets.maskText(path), reason })),
+    exports: events.filter(({ kind }) => kind === 'export').map(({ detail }) => detail),
+    snapshots: record.snapshots.map(({ name }) => name),
+    resets: record.reset_count,
+    denied_connections: denied.slice(-shownTargets),
+  };
+  return { ...result, markdown: markdownOf(result) };
+}
+
+/** Each target once, with how often and why; the latest last. */
+async function deniedSince({ network }: Workspace, since: number): Promise<SummaryResult['denied_connections']> {
+  const { attempts } = await readConnectionLog(network.logPath, {
+    isRefusedOnly: true,
+    limit: Number.POSITIVE_INFINITY,
+  });
+  const byTarget = new Map<string, { target: string; reason: string; count: number }>();
+  for (const attempt of attempts.filter(({ time }) => Date.parse(time) / 1000 >= since)) {
+    for (const { target, reason } of deniedConnections([attempt])) {
+      const count = (byTarget.get(target)?.count ?? 0) + 1;
+      byTarget.delete(target);
+      byTarget.set(target, { target, reason, count });
+    }
+  }
+  return [...byTarget.values()];
+}
+
+function outcomeOf(commands: readonly CommandRecord[], count: number): string {
+  const last = commands.at(-1);
+  const changes = count === 0 ? 'no files changed' : `${count} ${count === 1 ? 'file' : 'files'} changed`;
+  if (last === undefined) return `no commands, ${changes}`;
+  if (last.ended_at === null) return `command ${last.sequence} still runs, ${changes}`;
+  const end = last.exit_code === 0 ? 'succeeded' : `ended with ${last.exit_code ?? 'its guest'}`;
+  return `the last command ${end}, ${changes}`;
+}
+
+function toCommand(record: CommandRecord): LastCommand {
+  const seconds = (record.ended_at ?? Date.now() / 1000) - record.started_at;
+  return {
+    sequence: record.sequence,
+    command: record.command.slice(0, 500),
+    cwd: record.cwd,
+    exit_code: record.exit_code,
+    duration_ms: Math.round(seconds * 1000),
+    execution_mode: 'guest',
+  };
+}
+
+function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
+  const title = summary.name === null ? summary.workspace_id : `${summary.name} (${summary.workspace_id})`;
+  const outcome = summary.outcome.charAt(0).toUpperCase() + summary.outcome.slice(1);
+  const lines = [`## Workspace ${title}`, '', `${outcome}.`, ''];
+  const lineCounts = `+${summary.additions} -${summary.deletions}`;
+  lines.push(
+    `### Files: ${summary.file_count === 0 ? 'no files changed' : `${summary.file_count} changed, ${lineCounts}`}`,
+  );
+  if (summary.files.length > 0) lines.push('');
+  for (const entry of summary.files) {
+    const count =
+      entry.left_out_bytes !== null
+        ? formatBytes(entry.left_out_bytes)
+        : entry.additions === null
+          ? 'binary'
+          : `+${entry.additions} -${entry.deletions ?? 0}`;
+    const name = entry.old_path === null ? code(entry.path) : `${code(entry.old_path)} → ${code(entry.path)}`;
+    lines.push(`- ${entry.status} ${name} (${count})`);
+  }
+  if (summary.file_count > summary.files.length)
+    lines.push(`- … and ${summary.file_count - summary.files.length} more`);
+  if (summary.left_out.length > 0) lines.push('', 'Left out:', '');
+  for (const { path, reason } of summary.left_out) lines.push(`- ${code(path)}: ${reason}`);
+  if (summary.ignored.files > 0) lines.push('', `Ignored by the project's rules: ${formatIgnored(summary.ignored)}.`);
+  lines.push('', `### Commands: ${summary.command_count}, ${summary.failed_count} failed`);
+  if (summary.commands.length > 0) lines.push('', '| # | exit | time | command |', '|--:|--:|--:|---|');
+  for (const each of summary.commands) {
+    const first = each.command.split('\n')[0] ?? '';
+    lines.push(
+      `| ${each.sequence} | ${each.exit_code ?? '–'} | ${(each.duration_ms / 1000).toFixed(1)} s | ${code(first.slice(0, 120)).replaceAll('|', '\\|')} |`,
+    );
+  }
+  const denied = summary.denied_connections.reduce((total, { count }) => total + count, 0);
+  if (denied > 0) {
+    lines.push('', `### Network: ${denied} ${denied === 1 ? 'connection' : 'connections'} refused`, '');
+    for (const { target, reason, count } of summary.denied_connections)
+      lines.push(`- ${code(target)}${count === 1 ? '' : ` × ${count}`}: ${code(reason)}`);
+  }
+  if (summary.snapshots.length > 0)
+    lines.push('', `### Snapshots`, '', ...summary.snapshots.map((name) => `- ${code(name)}`));
+  if (summary.exports.length > 0)
+    lines.push('', '### Exports', '', ...summary.exports.map((path) => `- ${code(path)}`));
+  return `${lines.join('\n')}\n`;
+}
+
+/** Text as code, whatever stands in it. */
+function code(text: string): string {
+  const flat = visible(text.replaceAll(/[\r\n]+/g, ' '));
+  const ticks = '`'.repeat(Math.max(0, ...[...flat.matchAll(/`+/g)].map(([run]) => run.length)) + 1);
+  return ticks.length === 1 ? `\`${flat}\`` : `${ticks} ${flat} ${ticks}`;
+}

@@ -1,0 +1,162 @@
+// A command in a workspace's guest, followed into its files from its start, or again after the daemon was replaced.
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import type { GuestClient } from '../../agent/guest-client.ts';
+import type { GuestProcess } from '../../agent/guest-process.ts';
+import type { StartRequest, TerminalSize } from '../../agent/messages.ts';
+import { isPyroError, type PyroError, systemCodeOf } from '../../shared/errors.ts';
+import { mebibyte } from '../../shared/units.ts';
+import type { CommandLog, CommandRecord, StreamName } from './command-log.ts';
+import { type LineShell, startLine } from './shell-line.ts';
+
+/** Most output of one stream that is kept; what comes after is counted as cut, the command runs on */
+const keptBytes = 256 * mebibyte;
+
+/** A command under way. */
+export interface CommandRun {
+  readonly sequence: number;
+  /** The record at its end; never rejects */
+  readonly done: Promise<CommandRecord>;
+  /** Why it was killed: its input cannot be read to its end. Never settles otherwise */
+  readonly inputFailed: Promise<PyroError>;
+  readonly signal: (name: string, scope: 'group' | 'all') => Promise<void>;
+  readonly resize: (size: TerminalSize) => void;
+  /** Settles at the next output or at the end */
+  readonly changed: () => Promise<void>;
+}
+
+/** Streams of somebody who is there while it runs. */
+export interface LiveEnds {
+  readonly stdin: Readable | undefined;
+  /** Takes output at the reader's pace, and the command slows down with it; rejects when the reader has gone */
+  readonly show: ((stream: StreamName, bytes: Buffer) => Promise<void>) | undefined;
+  /** Aborted when they leave: the command goes on without them */
+  readonly left: AbortSignal;
+}
+
+/** Starts a command; the record has its process before the first output is waited for. */
+export async function startCommand(
+  client: GuestClient,
+  log: CommandLog,
+  record: CommandRecord,
+  line: string,
+  request: Omit<StartRequest, 'argv'>,
+  live: LiveEnds,
+  signal: AbortSignal,
+): Promise<{ readonly run: CommandRun; readonly shell: LineShell }> {
+  const { process, shell } = await startLine(client, line, request, signal);
+  const started = { ...record, process: process.id };
+  await log.save(started);
+  const run = follow(process, log, started, live);
+  if (live.stdin === undefined) return { run, shell };
+  return { run: { ...run, inputFailed: feedInput(process, live.stdin, run.done) }, shell };
+}
+
+/** A part must not pass for the whole: a command whose input fails never sees an end of it, and is killed. */
+async function feedInput(process: GuestProcess, stdin: Readable, done: Promise<unknown>): Promise<PyroError> {
+  const over = new AbortController();
+  void done.then(() => over.abort());
+  try {
+    await process.feed(stdin, over.signal);
+  } catch (error) {
+    if (isPyroError(error, 'input_failed')) {
+      await process.signal('KILL', 'all').catch(() => undefined);
+      return error;
+    }
+  }
+  return await new Promise(() => undefined);
+}
+
+/** Goes on with a command from where its files stand. */
+export async function followAgain(client: GuestClient, log: CommandLog, record: CommandRecord): Promise<CommandRun> {
+  const offsets = await log.sizes(record.sequence);
+  const process = await client.attach(record.process ?? '', offsets);
+  return follow(process, log, record);
+}
+
+function follow(process: GuestProcess, log: CommandLog, record: CommandRecord, live?: LiveEnds): CommandRun {
+  let wake = Promise.withResolvers<void>();
+  const notify = (): void => {
+    wake.resolve();
+    wake = Promise.withResolvers<void>();
+  };
+  const done = copyToFiles(process, log, record, live, notify).finally(notify);
+  return {
+    sequence: record.sequence,
+    done,
+    inputFailed: new Promise(() => undefined),
+    signal: (name, scope) => process.signal(name, scope),
+    // One that has just ended has no terminal any more, and that is no failure.
+    resize: (size) => void process.resize(size).catch(() => undefined),
+    changed: () => wake.promise,
+  };
+}
+
+async function copyToFiles(
+  process: GuestProcess,
+  log: CommandLog,
+  record: CommandRecord,
+  live: LiveEnds | undefined,
+  notify: () => void,
+): Promise<CommandRecord> {
+  const files: Record<StreamName, FileHandle> = {
+    stdout: await open(log.path(record.sequence, 'stdout'), 'a'),
+    stderr: await open(log.path(record.sequence, 'stderr'), 'a'),
+  };
+  const sizes = await log.sizes(record.sequence);
+  const gone = Promise.race([process.closed, untilAborted(live?.left)]);
+  let isShown = live?.show !== undefined;
+  const show = async (stream: StreamName, bytes: Buffer): Promise<void> => {
+    if (!isShown || live?.left.aborted === true) return;
+    const shown = live?.show?.(stream, bytes).catch(() => {
+      isShown = false;
+    });
+    await Promise.race([shown, gone]);
+  };
+  let isCut = record.cut;
+  let ended: CommandRecord;
+  try {
+    const exit = await process.follow(async (stream, bytes) => {
+      const kept = bytes.subarray(0, Math.max(0, keptBytes - sizes[stream]));
+      const written = kept.length === 0 ? 0 : await keep(files[stream], kept);
+      isCut ||= written < bytes.length;
+      sizes[stream] += written;
+      if (written > 0) notify();
+      await show(stream, bytes);
+    });
+    ended = {
+      ...record,
+      ended_at: Date.now() / 1000,
+      exit_code: exit.timed_out ? 124 : exit.exit_code,
+      timed_out: exit.timed_out,
+      cut: isCut,
+    };
+    // Its output is on the host now; the guest need not keep it. A server that it has started goes on.
+    await (exit.timed_out ? process.forget() : process.leave()).catch(() => undefined);
+  } catch (error) {
+    // The guest is gone, or this daemon lets go of it: the next one looks again.
+    const isGone = !isPyroError(error, 'guest_unreachable');
+    ended = { ...record, cut: isCut, lost: isGone, ended_at: isGone ? Date.now() / 1000 : null };
+  } finally {
+    await files.stdout.close();
+    await files.stderr.close();
+  }
+  await log.save(ended).catch(() => undefined);
+  return ended;
+}
+
+/** Count of bytes that were kept: a full disk of the host costs the record, not the command. */
+async function keep(file: FileHandle, bytes: Buffer): Promise<number> {
+  let written = 0;
+  try {
+    while (written < bytes.length) written += (await file.write(bytes, written)).bytesWritten;
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCodeOf(error) ?? '')) throw error;
+  }
+  return written;
+}
+
+async function untilAborted(signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) return;
+  await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,85 @@
+// The commands of a workspace that run now.
+import type { GuestClient } from '../../agent/guest-client.ts';
+import type { StartRequest } from '../../agent/messages.ts';
+import { isPyroError, PyroError } from '../../shared/errors.ts';
+import type { CommandLog, CommandRecord } from './command-log.ts';
+import { type CommandRun, followAgain, type LiveEnds, startCommand } from './command-run.ts';
+import type { LineShell } from './shell-line.ts';
+
+export class CommandRuns {
+  readonly #log: CommandLog;
+  readonly #runs = new Map<number, CommandRun>();
+
+  constructor(log: CommandLog) {
+    this.#log = log;
+  }
+
+  get count(): number {
+    return this.#runs.size;
+  }
+
+  get sequences(): number[] {
+    return [...this.#runs.keys()];
+  }
+
+  get(sequence: number): CommandRun | undefined {
+    return this.#runs.get(sequence);
+  }
+
+  /** Starts a command. A command that the guest refuses leaves a record with that end. */
+  async start(
+    client: GuestClient,
+    record: CommandRecord,
+    line: string,
+    request: Omit<StartRequest, 'argv'>,
+    live: LiveEnds,
+    signal: AbortSignal,
+  ): Promise<{ readonly run: CommandRun; readonly shell: LineShell }> {
+    try {
+      const started = await startCommand(client, this.#log, record, line, request, live, signal);
+      this.#keep(started.run);
+      return started;
+    } catch (error) {
+      const ended = { ...record, ended_at: Date.now() / 1000 };
+      const isRefused = isPyroError(error) && !isPyroError(error, 'guest_unreachable');
+      await this.#log.save(isRefused ? { ...ended, exit_code: 126 } : { ...ended, lost: true });
+      throw error;
+    }
+  }
+
+  /** Follows again what ran when the last session ended; what the guest no longer knows is lost. */
+  async resume(client: GuestClient): Promise<void> {
+    await this.settle();
+    for (const record of this.#log.running()) {
+      try {
+        if (record.process === null) throw new PyroError('command_unknown', 'it never got a process');
+        this.#keep(await followAgain(client, this.#log, record));
+      } catch (error) {
+        if (isPyroError(error, 'guest_unreachable')) throw error;
+        await this.#lose(record);
+      }
+    }
+  }
+
+  /** Waits until all have noticed that their session has ended. */
+  async settle(): Promise<void> {
+    await Promise.all([...this.#runs.values()].map(({ done }) => done));
+  }
+
+  /** Their guest is gone. */
+  async loseAll(): Promise<void> {
+    await this.settle();
+    for (const record of this.#log.running()) await this.#lose(record);
+  }
+
+  async #lose(record: CommandRecord): Promise<void> {
+    await this.#log.save({ ...record, ended_at: Date.now() / 1000, lost: true });
+  }
+
+  #keep(run: CommandRun): void {
+    this.#runs.set(run.sequence, run);
+    void run.done.then(() => {
+      if (this.#runs.get(run.sequence) === run) this.#runs.delete(run.sequence);
+    });
+  }
+}

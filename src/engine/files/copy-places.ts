@@ -1,0 +1,102 @@
+// The two places of a copy: what stands there, and where what comes will stand.
+import { lstat, realpath, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { createGuestFiles } from '../../agent/guest-files.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import { isPyroError, PyroError, systemCodeOf } from '../../shared/errors.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+
+export interface Place {
+  /** Absolute and without an end */
+  readonly path: string;
+  /** True when a folder is meant, whether it stands there or not */
+  readonly isFolder: boolean;
+  /** True when what is in the folder is meant */
+  readonly isContent: boolean;
+}
+
+export function placeOf(words: string, absolute: (words: string) => string): Place {
+  const isContent = words === '.' || words.endsWith('/.');
+  return { path: absolute(words), isFolder: isContent || words === '' || words.endsWith('/'), isContent };
+}
+
+/** Where on the host it comes to stand. Throws `export_refused` for a link to a folder, which may be meant or not. */
+export async function placeHere(to: Place, from: Place): Promise<string> {
+  const standing = await lstat(to.path).catch(() => undefined);
+  const behind = await stat(to.path).catch(() => undefined);
+  if (standing?.isSymbolicLink() === true && behind?.isDirectory() === true && !to.isFolder) {
+    throw linkToFolder(to.path);
+  }
+  if (to.isFolder && behind !== undefined && !behind.isDirectory()) {
+    throw new PyroError('output_exists', `${to.path} is no folder`, { hint: `leave the slash out to replace it` });
+  }
+  const base = to.isFolder && behind !== undefined ? await realpath(to.path) : to.path;
+  if (from.isContent || !(to.isFolder || standing?.isDirectory() === true)) return await behindLink(base);
+  const name = basename(from.path);
+  if (name !== '') return await behindLink(join(base, name));
+  throw new PyroError('usage', 'the root of the guest has no name', { hint: 'name a folder that is not there yet' });
+}
+
+/** As with `cp`, a link to a file that stands in the very place is followed: a person has named it. */
+async function behindLink(path: string): Promise<string> {
+  if ((await lstat(path).catch(() => undefined))?.isSymbolicLink() !== true) return path;
+  const behind = await stat(path).catch(() => undefined);
+  if (behind?.isDirectory() === true) throw linkToFolder(path);
+  if (behind !== undefined) return await realpath(path);
+  throw new PyroError('export_refused', `${path} is a link that leads nowhere`, {
+    hint: 'remove the link, or copy to the path that it names',
+  });
+}
+
+function linkToFolder(path: string): PyroError {
+  return new PyroError('export_refused', `${path} is a link to a folder`, {
+    hint: `write ${path}/ for the folder that it leads to, or remove the link`,
+  });
+}
+
+/** What a source of the host is: a file or a folder, as it was named. Throws `seed_missing` or `seed_unsupported`. */
+export async function statHere(source: string, { path, isFolder }: Place) {
+  const status = await stat(source).catch((cause: unknown) => {
+    if (systemCodeOf(cause) !== 'ENOENT' && systemCodeOf(cause) !== 'ENOTDIR') throw cause;
+    throw new PyroError('seed_missing', `there is no ${path} on this machine`, {
+      hint: 'a path of a workspace is written ID:path',
+      cause,
+    });
+  });
+  if (status.isFile() ? isFolder : !status.isDirectory()) {
+    throw new PyroError('seed_unsupported', `${path} is no ${isFolder ? 'folder' : 'file and no folder'}`, {
+      hint: 'copy a file or a folder',
+    });
+  }
+  return status;
+}
+
+export interface Standing {
+  readonly isFolder: boolean;
+  /** Permission bits of a file */
+  readonly mode: number | undefined;
+}
+
+/** What stands at a path of the guest; links count as what they lead to. */
+export async function standingAt(
+  workspace: Workspace,
+  path: string,
+  call: WorkspaceCall,
+): Promise<Standing | undefined> {
+  return await workspace.use(call, async ({ guest }) => {
+    try {
+      const { entries } = await createGuestFiles(guest.client).list({ path, depth: 1, limit: 1 }, call);
+      const [first] = entries;
+      const isFolder = first?.path !== path;
+      return { isFolder, mode: !isFolder && first.type === 'file' ? first.mode & 0o777 : undefined };
+    } catch (error) {
+      if (isPyroError(error, 'file_missing')) return undefined;
+      throw error;
+    }
+  });
+}
+
+export async function refuseFolder(workspace: Workspace, target: string, call: WorkspaceCall): Promise<void> {
+  if ((await standingAt(workspace, target, call))?.isFolder !== true) return;
+  throw new PyroError('is_a_directory', `${target} is a folder of the guest`, { hint: 'name another file' });
+}

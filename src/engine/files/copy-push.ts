@@ -1,0 +1,76 @@
+// A copy into the guest: what is on this machine comes to stand there, and what the result says of it.
+
+import type { CopyResult } from '../../contract/changes.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import { isPyroError, PyroError } from '../../shared/errors.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { pushFrom } from './sync.ts';
+
+export interface Push {
+  readonly sourcePath: string;
+  readonly destination: string;
+  readonly name: string | undefined;
+  readonly hasTop: boolean;
+}
+
+export async function pushCopy(
+  workspace: Workspace,
+  request: Push,
+  { source, target, isFolder }: { readonly source: string; readonly target: string; readonly isFolder: boolean },
+  call: WorkspaceCall,
+): Promise<CopyResult> {
+  const { workspace_sync: sync, left_out: leftOut } = await pushFrom(
+    workspace,
+    { ...request, isWhole: true, isDelete: false, isDryRun: false },
+    call,
+  ).catch((error: unknown) => {
+    throw withNextStep(error);
+  });
+  const skipped = [
+    ...(leftOut.git_folders > 0 ? [{ path: '.git', status: gitStatus(leftOut.git_folders) }] : []),
+    ...(leftOut.special > 0 ? [{ path: source, status: `${leftOut.special} devices, sockets or pipes in it` }] : []),
+  ];
+  return {
+    ...copied(workspace, source, target, sync.bytes_written),
+    artifact_type: isFolder ? 'directory' : 'file',
+    entry_count: sync.entry_count,
+    written_count: sync.written_count,
+    skipped,
+  };
+}
+
+function gitStatus(count: number): string {
+  return `Git's own folders are not copied (${count})`;
+}
+
+/** Of what the guest refuses or cannot hold nothing was put in its place. */
+function withNextStep(error: unknown): unknown {
+  if (isPyroError(error, 'is_a_directory', 'not_a_directory', 'not_a_file')) {
+    return new PyroError(error.code, error.message, {
+      hint: 'nothing was copied; remove what stands there first, or copy to another path',
+      details: error.details,
+      cause: error,
+    });
+  }
+  // The disk of this machine, where no guest has said so.
+  if (!isPyroError(error, 'disk_full') || error.details['guest_code'] === undefined) return error;
+  return new PyroError('disk_full', `no room left on the disk of the workspace: ${error.message}`, {
+    hint: 'nothing was copied; delete files in the workspace, or make one with a larger disk (--disk-mib)',
+    details: error.details,
+    cause: error,
+  });
+}
+
+/** The result of one file. */
+export function copied(workspace: Workspace, source: string, target: string, bytes: number): CopyResult {
+  return {
+    workspace_id: workspace.record.id,
+    source,
+    target,
+    artifact_type: 'file',
+    entry_count: 1,
+    written_count: 1,
+    bytes_written: bytes,
+    skipped: [],
+  };
+}

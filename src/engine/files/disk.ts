@@ -1,0 +1,88 @@
+// The disk of a stopped workspace as a file of the host.
+import { createWriteStream } from 'node:fs';
+import { lstat, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { GuestFiles } from '../../agent/file-types.ts';
+import { refuseSpecial } from '../../changes/export-place.ts';
+import type { DiskExportRequest, WorkspaceCall } from '../../contract/workspaces.ts';
+import { convertDisk, flattenDisk } from '../../machine/layers.ts';
+import type { SecretSet } from '../../secrets/secret-set.ts';
+import { PyroError } from '../../shared/errors.ts';
+import { temporaryName } from '../../system/files.ts';
+import { permitHostPath } from '../guests/host-paths.ts';
+import { recordEvent } from '../output/events.ts';
+import { guestPath } from '../workspace/guest-places.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { assertCleanDisk } from './disk-secrets.ts';
+import { assertStopped, inspectLayer } from './inspect.ts';
+import { SecretWatch } from './secret-watch.ts';
+
+/** Writes the whole disk (raw, qcow2) or a tree of it (tar); the file appears whole. */
+export async function exportDisk(
+  workspace: Workspace,
+  request: DiskExportRequest,
+  call: WorkspaceCall,
+): Promise<{ output_path: string; disk_format: string; bytes_written: number }> {
+  const output = await permitHostPath(request.outputPath, call.hostPaths);
+  const standing = await lstat(output).catch(() => undefined);
+  if (standing !== undefined && (!request.isOverwrite || standing.isDirectory())) {
+    const hint = standing.isDirectory() ? 'choose the path of a file' : 'choose another path, or overwrite';
+    throw new PyroError('output_exists', `${output} is there already`, { hint });
+  }
+  if (standing !== undefined) refuseSpecial(output, standing);
+  const draft = temporaryName(output);
+  return await workspace.alone(async () => {
+    assertStopped(workspace);
+    const { record, files, secrets } = workspace;
+    try {
+      if (request.format === 'tar') {
+        await inspectLayer(workspace, record.disk, call, async (guestFiles) => {
+          const packing = { path: guestPath(request.path) };
+          if (!secrets.isEmpty) await assertNoSecret(guestFiles, packing, secrets, call);
+          const tree = await guestFiles.pack(packing, call);
+          await pipeline(tree, createWriteStream(draft, { flags: 'wx', mode: 0o600 }), { signal: call.signal });
+        });
+      } else {
+        await writeDisk(join(files.folder, record.disk), draft, request.format, secrets, call);
+      }
+      await rename(draft, output);
+    } finally {
+      await rm(draft, { force: true });
+    }
+    await recordEvent(files.events, 'export', output);
+    const { blocks, size } = await stat(output);
+    const bytes = request.format === 'raw' ? blocks * 512 : size;
+    return { output_path: output, disk_format: request.format, bytes_written: bytes };
+  });
+}
+
+/** The disk as one file, which is checked for secrets before it is one that somebody could read. */
+async function writeDisk(
+  disk: string,
+  draft: string,
+  format: 'raw' | 'qcow2',
+  secrets: SecretSet,
+  { signal }: WorkspaceCall,
+): Promise<void> {
+  if (secrets.isEmpty) return await flattenDisk(disk, draft, format, signal);
+  const raw = format === 'raw' ? draft : `${draft}.raw`;
+  try {
+    await flattenDisk(disk, raw, 'raw', signal);
+    await assertCleanDisk(raw, secrets, signal);
+    if (raw !== draft) await convertDisk(raw, draft, 'qcow2', signal);
+  } finally {
+    if (raw !== draft) await rm(raw, { force: true });
+  }
+}
+
+/** Reads the tree once before it is written as it is, with owners and times. Throws `secret_in_output`. */
+async function assertNoSecret(
+  files: GuestFiles,
+  packing: { readonly path: string },
+  secrets: SecretSet,
+  call: WorkspaceCall,
+): Promise<void> {
+  const tree = await new SecretWatch(secrets, '').files(files).pack(packing, call);
+  for await (const _ of tree) call.signal.throwIfAborted();
+}

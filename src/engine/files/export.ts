@@ -1,0 +1,58 @@
+// Files of a workspace to a folder, an archive or a patch on the host.
+import { basename, dirname, join } from 'node:path';
+import { createGuestFiles } from '../../agent/guest-files.ts';
+import { exportTree } from '../../changes/export.ts';
+import type { ExportRequest, ExportResult } from '../../contract/changes.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import { permitHostPath } from '../guests/host-paths.ts';
+import { recordEvent } from '../output/events.ts';
+import { guestPath, workspacePath } from '../workspace/guest-places.ts';
+import { noteBroughtHome } from '../workspace/unsaved-work.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { belowWorkspace } from './files.ts';
+import { SecretWatch } from './secret-watch.ts';
+
+export async function exportWorkspace(
+  workspace: Workspace,
+  request: ExportRequest,
+  call: WorkspaceCall,
+): Promise<ExportResult> {
+  const outputPath = await placeOf(request, call);
+  return await workspace.use(call, async ({ guest }) => {
+    const files = createGuestFiles(guest.client);
+    const path = guestPath(request.path);
+    const { isOverwrite, isMerge = false, hasGit, hasIgnored, format } = request;
+    const watch = new SecretWatch(workspace.secrets, format === 'patch' ? belowWorkspace(path) : '');
+    const source = workspace.secrets.isEmpty ? files : watch.files(files);
+    const plan = {
+      guestPath: path,
+      outputPath,
+      isOverwrite,
+      isMerge,
+      hasGit,
+      hasIgnored,
+      format,
+      workFolder: workspace.files.scratch,
+    };
+    const written = await exportTree(source, plan, call);
+    await recordEvent(workspace.files.events, 'export', outputPath);
+    if (path === workspacePath) await noteBroughtHome(workspace, guest.client, call);
+    return {
+      workspace_id: workspace.record.id,
+      workspace_path: path,
+      output_path: written.output_path,
+      format,
+      artifact_type: written.artifact_type,
+      entry_count: written.entry_count,
+      bytes_written: written.bytes_written,
+      skipped: written.skipped.map((each) => ({ path: each.path, status: each.reason })),
+      ignored: written.ignored,
+    };
+  });
+}
+
+/** A copy replaces a link that stands in its place; for anything else the link is followed and judged. */
+async function placeOf({ outputPath, isMerge }: ExportRequest, { hostPaths }: WorkspaceCall): Promise<string> {
+  if (isMerge !== true || basename(outputPath) === '') return await permitHostPath(outputPath, hostPaths);
+  return join(await permitHostPath(dirname(outputPath), hostPaths), basename(outputPath));
+}

@@ -1,0 +1,55 @@
+// The disk of a workspace looked at through a guest of ours, which mounts it and runs nothing of what is on it.
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { GuestFiles } from '../../agent/file-types.ts';
+import { createGuestFiles } from '../../agent/guest-files.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { PyroError } from '../../shared/errors.ts';
+import { hintCall } from '../../shared/hint-words.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { endGuest, startAbove } from '../workspace/workspace-guest.ts';
+import { newLayer } from '../workspace/workspace-record.ts';
+
+/** Work with the files of a frozen layer; what the helper guest writes is thrown away with it. */
+export async function inspectLayer<T>(
+  workspace: Workspace,
+  layer: string,
+  context: CallContext,
+  work: (files: GuestFiles) => Promise<T>,
+): Promise<T> {
+  const disk = newLayer();
+  const place = {
+    ...(await workspace.place(context, { ...workspace.record, disk })),
+    isAttached: true,
+    arrive: undefined,
+  };
+  try {
+    const { guest, record } = await startAbove(place, layer);
+    try {
+      return await work(createGuestFiles(guest.client));
+    } finally {
+      await endGuest(place.room, guest, record);
+    }
+  } finally {
+    await rm(join(workspace.files.folder, disk), { force: true });
+  }
+}
+
+/** The same for the disk of a stopped workspace, which stays stopped meanwhile. Throws `workspace_running`. */
+export async function inspectStopped<T>(
+  workspace: Workspace,
+  context: CallContext,
+  work: (files: GuestFiles) => Promise<T>,
+): Promise<T> {
+  return await workspace.alone(async () => {
+    assertStopped(workspace);
+    return await inspectLayer(workspace, workspace.record.disk, context, work);
+  });
+}
+
+export function assertStopped({ record, guest }: Workspace): void {
+  if (guest === undefined && record.guest === null) return;
+  throw new PyroError('workspace_running', `workspace ${record.id} runs`, {
+    hint: `stop it first: ${hintCall('workspace.stop', { workspace_id: record.id })}; or use ${hintCall('workspace.file.read')} while it runs`,
+  });
+}

@@ -1,0 +1,30 @@
+// Results about files, with stars where a secret stood.
+import type { DiffEntry } from '../../changes/diff-types.ts';
+import type { FileEntryView, FileReadResult } from '../../contract/changes.ts';
+import type { SecretSet } from '../../secrets/secret-set.ts';
+
+/** A file that holds a secret is shown with stars in its place; offsets stay what they are. */
+export function maskContent(result: FileReadResult, secrets: SecretSet): FileReadResult {
+  if (secrets.isEmpty) return result;
+  const coding = result.encoding === 'base64' ? 'base64' : 'utf8';
+  return { ...result, content: secrets.mask(Buffer.from(result.content, coding)).toString(coding) };
+}
+
+export function maskListing<T extends { readonly entries: FileEntryView[] }>(listing: T, secrets: SecretSet): T {
+  if (secrets.isEmpty) return listing;
+  const entries = listing.entries.map((entry) => ({
+    ...entry,
+    path: secrets.maskText(entry.path),
+    link_target: entry.link_target === null ? null : secrets.maskText(entry.link_target),
+  }));
+  return { ...listing, entries };
+}
+
+export function maskEntries(entries: DiffEntry[], secrets: SecretSet): DiffEntry[] {
+  if (secrets.isEmpty) return entries;
+  return entries.map((entry) => ({
+    ...entry,
+    path: secrets.maskText(entry.path),
+    old_path: entry.old_path === null ? null : secrets.maskText(entry.old_path),
+  }));
+}

@@ -1,0 +1,100 @@
+// Newer files of the host brought into a workspace: only differences travel, and all of a call or nothing.
+import { Readable } from 'node:stream';
+import { createGuestFiles } from '../../agent/guest-files.ts';
+import type { SyncRequest, SyncResult } from '../../contract/changes.ts';
+import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import type { LeftOutCounts } from '../../project/project-types.ts';
+import { openSyncSource } from '../../project/sync.ts';
+import { createMeter } from '../../shared/progress.ts';
+import { permitHostPath } from '../guests/host-paths.ts';
+import { recordEvent } from '../output/events.ts';
+import { guestPath } from '../workspace/guest-places.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+
+const shownChanges = 100;
+
+/** A push of a path that is permitted; the last three are those of a copy. */
+export interface PushRequest extends SyncRequest {
+  /** True for everything of a folder, and for an archive as the file that it is */
+  readonly isWhole: boolean;
+  /** Name in the guest of a single file; its own unless given */
+  readonly name: string | undefined;
+  /** True when the destination gets the mode of the folder itself */
+  readonly hasTop: boolean;
+}
+
+export async function pushFiles(workspace: Workspace, request: SyncRequest, call: WorkspaceCall): Promise<SyncResult> {
+  const sourcePath = await permitHostPath(request.sourcePath, call.hostPaths);
+  const { left_out: _, ...result } = await pushFrom(
+    workspace,
+    { ...request, sourcePath, isWhole: false, name: undefined, hasTop: false },
+    call,
+  );
+  return result;
+}
+
+export async function pushFrom(
+  workspace: Workspace,
+  request: PushRequest,
+  call: WorkspaceCall,
+): Promise<SyncResult & { readonly left_out: LeftOutCounts }> {
+  const { signal } = call;
+  const { sourcePath: source, isWhole, name, hasTop } = request;
+  const destination = guestPath(request.destination);
+  call.onProgress({ phase: 'sync', message: 'reading the source' });
+  const reading = createMeter(call.onProgress, { phase: 'sync', message: 'reading the source' });
+  const wanted = { path: source, includes: [], isWhole, ...(name === undefined ? {} : { name }) };
+  await using read = await openSyncSource(wanted, signal, reading);
+  const { items, mode } = read;
+  call.onProgress({ phase: 'sync', message: `comparing ${items.length} entries` });
+  return await workspace.use(call, async ({ guest }) => {
+    const files = createGuestFiles(guest.client);
+    const { different, extra } = await files.compare({ destination, items }, { signal, timeoutMs: 600_000 });
+    const written = different.flatMap((index) => items[index] ?? []);
+    const deleted = request.isDelete ? [...extra] : [];
+    const bytes = written.reduce((sum, { type, size }) => sum + (type === 'file' ? size : 0), 0);
+    if (!request.isDryRun && (written.length + deleted.length > 0 || hasTop)) {
+      const tell = createMeter(call.onProgress, { phase: 'sync', message: 'sending', totalBytes: bytes });
+      const tar = metered(read.pack(different, signal, hasTop), tell);
+      const place = {
+        destination,
+        deletedPaths: deleted,
+        keepsKinds: isWhole,
+        ...(name === undefined ? {} : { file: name }),
+      };
+      await files.unpack(place, tar, { signal, timeoutMs: 600_000 });
+      await recordEvent(workspace.files.events, 'sync', `${written.length} written, ${deleted.length} deleted`);
+    }
+    const changes = [
+      ...written.map(({ path }) => ({ path: path.toString('utf8'), status: 'written' })),
+      ...deleted.map((path) => ({ path: path.toString('utf8'), status: 'deleted' })),
+    ];
+    return {
+      workspace_id: workspace.record.id,
+      workspace_sync: {
+        mode,
+        source_path: source,
+        destination,
+        entry_count: items.length,
+        written_count: written.length,
+        deleted_count: deleted.length,
+        bytes_written: bytes,
+        dry_run: request.isDryRun,
+        changes: changes.slice(0, shownChanges),
+        changes_truncated: changes.length > shownChanges,
+      },
+      left_out: read.leftOut,
+    };
+  });
+}
+
+function metered(tar: Readable, tell: (bytes: number) => void): Readable {
+  const chunks = async function* (): AsyncGenerator<Buffer> {
+    for await (const chunk of tar) {
+      const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+      tell(bytes.length);
+      yield bytes;
+    }
+  };
+  return Readable.from(chunks(), { objectMode: false });
+}

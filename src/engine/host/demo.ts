@@ -1,0 +1,77 @@
+// The demonstration: the main job once, with the time of each step.
+
+import type { DemoStep } from '../../contract/engine.ts';
+import { openStore, resolveEnvironment } from '../../environment/store.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { formatBytes } from '../../shared/units.ts';
+import type { Paths } from '../../system/paths.ts';
+import { ensureEnvironment } from '../guests/ensure-environment.ts';
+import { ensureTemplate, openMachineRoom, templateSource } from '../guests/machine-room.ts';
+import { startThrowAway } from '../guests/throw-away.ts';
+
+const size = { vcpuCount: 1, memoryMib: 1024 };
+
+export async function runDemo(
+  paths: Paths,
+  name: string,
+  context: CallContext,
+): Promise<{ accelerator: string; reason: string; steps: DemoStep[] }> {
+  const steps: DemoStep[] = [];
+  const timed = async <T>(step: string, note: (result: T) => string, work: () => Promise<T>): Promise<T> => {
+    context.onProgress({ phase: step, message: step });
+    const started = performance.now();
+    const result = await work();
+    steps.push({ step, ms: Math.round(performance.now() - started), note: note(result) });
+    return result;
+  };
+  const room = await openMachineRoom(paths, context);
+  const wasCached = (await resolveEnvironment(openStore(paths.cache), name).catch(() => undefined)) !== undefined;
+  const environment = await timed(
+    'pull or build',
+    ({ record }) =>
+      `${name}: ${wasCached ? 'cached' : `from ${record.source === 'packages' ? 'Debian packages' : 'a registry'}`}, ${formatBytes(record.image_bytes)}`,
+    () => ensureEnvironment(paths, name, context),
+  );
+  {
+    await using _cold = await timed(
+      'first boot',
+      () => 'without a template',
+      () => startThrowAway(room, paths, environment, size, true, context),
+    );
+  }
+  await timed(
+    'template',
+    ({ buildMs }) => (buildMs === 0 ? 'was there' : 'booted, mounted, warmed, saved'),
+    () => ensureTemplate(room, templateSource(environment), size, context),
+  );
+  const machine = await timed(
+    'restore',
+    ({ id }) => `guest ${id}`,
+    () => startThrowAway(room, paths, environment, size, false, context),
+  );
+  try {
+    const argv = ['/bin/sh', '-c', 'git --version && uname -sr'];
+    await timed(
+      'exec',
+      (output) => output,
+      async () => {
+        let output = '';
+        const process = await machine.guest.client.start(
+          { argv, env: {}, stdin: false, overflow: 'block', timeout_ms: 30_000 },
+          { signal: context.signal },
+        );
+        await process.follow((_stream, bytes) => {
+          output += bytes.toString('utf8');
+        });
+        return output.trim().split('\n').join(' on ');
+      },
+    );
+  } finally {
+    await timed(
+      'delete',
+      () => 'nothing left',
+      async () => await machine[Symbol.asyncDispose](),
+    );
+  }
+  return { accelerator: room.host.choice.accelerator, reason: room.host.choice.reason, steps };
+}

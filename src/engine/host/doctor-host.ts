@@ -1,0 +1,74 @@
+// The machine itself: kind, folders, room on the disk, and whether it lets us limit a guest.
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { DoctorCheck } from '../../contract/engine.ts';
+import { messageOf } from '../../shared/errors.ts';
+import { formatBytes, gibibyte } from '../../shared/units.ts';
+import { makeFolder } from '../../system/folders.ts';
+import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
+import type { DoctorFacts } from './doctor-check.ts';
+
+const leastFree = 2 * gibibyte;
+const moveHome = 'export PYRO_HOME=/a/folder/that/you/may/write';
+
+export function checkPlatform({ platform, architecture, kernel }: DoctorFacts): DoctorCheck {
+  const fits = platform === 'linux' && architecture === 'x64';
+  return {
+    name: 'platform',
+    status: fits ? 'ok' : 'fail',
+    message: `${platform} ${architecture}, kernel ${kernel}`,
+    why: 'the guest kit is for Linux on x86_64',
+    fix: fits ? null : 'run pyro on a Linux machine with an x86_64 processor',
+  };
+}
+
+export async function checkFolders(paths: Paths): Promise<DoctorCheck[]> {
+  return [
+    await checkFolder('cache-folder', paths.cache),
+    await checkFolder('state-folder', paths.state),
+    await checkFolder('runtime-folder', paths.runtime),
+  ];
+}
+
+async function checkFolder(name: string, folder: string): Promise<DoctorCheck> {
+  const why = 'pyro keeps its files there';
+  try {
+    await ensurePrivateFolder(folder);
+    await access(folder, constants.W_OK);
+    return { name, status: 'ok', message: folder, why, fix: null };
+  } catch (error) {
+    const message = `${folder} cannot be written: ${messageOf(error)}`;
+    return { name, status: 'fail', message, why, fix: moveHome };
+  }
+}
+
+export async function checkSpace(folder: string, facts: DoctorFacts): Promise<DoctorCheck> {
+  const name = 'disk-space';
+  const why = `environments and templates need about ${formatBytes(leastFree)}`;
+  try {
+    await makeFolder(folder);
+    const free = await facts.freeBytes(folder);
+    const isEnough = free >= leastFree;
+    const message = `${formatBytes(free)} free in ${folder}`;
+    return { name, status: isEnough ? 'ok' : 'fail', message, why, fix: isEnough ? null : 'pyro env prune' };
+  } catch (error) {
+    return { name, status: 'fail', message: `${dirname(folder)}: ${messageOf(error)}`, why, fix: moveHome };
+  }
+}
+
+/** No limits are a warning: a guest's memory is bounded by its own size all the same. */
+export async function checkLimits(facts: DoctorFacts): Promise<DoctorCheck> {
+  const name = 'cgroup-limits';
+  const why = 'the host then bounds the memory and the processes of each QEMU, also of one that a guest has taken over';
+  const obstacle = await facts.limitObstacle();
+  if (obstacle === undefined)
+    return { name, status: 'ok', message: 'each guest gets a limit of memory and of processes', why, fix: null };
+  return {
+    name,
+    status: 'warn',
+    message: `guests run without limits of the host: ${obstacle}`,
+    why,
+    fix: 'start pyro in a part of the cgroup tree that is yours: systemd-run --user --scope -p Delegate=yes pyro …',
+  };
+}

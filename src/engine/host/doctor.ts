@@ -1,0 +1,29 @@
+// The checks of the machine: each prerequisite by itself, so that everything may be broken at once.
+
+import type { DoctorCheck } from '../../contract/engine.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import type { Paths } from '../../system/paths.ts';
+import { type DoctorFacts, realFacts } from './doctor-check.ts';
+import { checkAccelerator, checkEnvironment, checkKit } from './doctor-guest.ts';
+import { checkFolders, checkLimits, checkPlatform, checkSpace } from './doctor-host.ts';
+import { checkPrograms } from './doctor-programs.ts';
+
+export async function examine(
+  paths: Paths,
+  environment: string,
+  context: CallContext,
+  facts: DoctorFacts = realFacts,
+): Promise<DoctorCheck[]> {
+  const examination = { paths, facts, context };
+  // In the order in which a person would mend them: what stands later needs what stands before.
+  return [
+    checkPlatform(facts),
+    ...(await checkPrograms(paths)),
+    await checkKit(),
+    ...(await checkFolders(paths)),
+    await checkSpace(paths.cache, facts),
+    await checkLimits(facts),
+    await checkAccelerator(examination),
+    await checkEnvironment(environment, examination),
+  ];
+}

@@ -1,0 +1,104 @@
+// Host compatibility: the command on the host itself, in a throw-away folder; only ever by explicit permission.
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RunIo, RunRequest, RunResult } from '../../contract/engine.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { PyroError, systemCodeOf } from '../../shared/errors.ts';
+import { inputError } from '../../shared/input-error.ts';
+import { Capture } from '../output/capture.ts';
+
+export async function runOnHost(request: RunRequest, io: RunIo | undefined, context: CallContext): Promise<RunResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'pyro-host-'));
+  const started = performance.now();
+  try {
+    const [file = '', ...args] = request.argv;
+    const child = spawn(file, args, {
+      cwd: folder,
+      detached: true,
+      env: { ...process.env, ...request.env },
+      stdio: [io?.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+    let timedOut = false;
+    const kill = (): void => {
+      if (child.pid !== undefined) killGroup(child.pid);
+    };
+    const timer =
+      request.timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            timedOut = true;
+            kill();
+          }, request.timeoutMs);
+    context.signal.addEventListener('abort', kill, { once: true });
+    const captures = { stdout: new Capture(8 << 20), stderr: new Capture(8 << 20) };
+    for (const name of ['stdout', 'stderr'] as const) {
+      const sink = io?.[name];
+      if (sink === undefined) child[name]?.on('data', (chunk: Buffer) => captures[name].add(chunk));
+      else child[name]?.pipe(sink, { end: false });
+    }
+    let failure: Error | undefined;
+    const onInputFailed = (error: Error): void => {
+      failure = inputError(error);
+      kill();
+    };
+    if (child.stdin !== null) {
+      child.stdin.on('error', () => undefined);
+      io?.stdin?.once('error', onInputFailed).pipe(child.stdin);
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    child.once('error', (error) =>
+      reject(
+        systemCodeOf(error) === 'ENOENT'
+          ? new PyroError('command_not_found', `command not found on this host: ${file}`)
+          : error,
+      ),
+    );
+    child.once('close', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
+    try {
+      const exitCode = await promise;
+      context.signal.throwIfAborted();
+      if (failure !== undefined) throw failure;
+      const [stdout, stderr] = [captures.stdout.text(), captures.stderr.text()];
+      return {
+        vm_id: randomBytes(6).toString('hex'),
+        environment: request.environment,
+        environment_version: 'none',
+        command: [...request.argv],
+        stdout: stdout.text,
+        stderr: stderr.text,
+        stdout_truncated: captures.stdout.isTruncated,
+        stderr_truncated: captures.stderr.isTruncated,
+        is_utf8: stdout.isUtf8 && stderr.isUtf8,
+        exit_code: timedOut ? 124 : exitCode,
+        timed_out: timedOut,
+        duration_ms: Math.round(performance.now() - started),
+        boot_ms: 0,
+        boot_source: 'none',
+        execution_mode: 'host_compat',
+        accelerator: 'none',
+        denied_connections: [],
+        network_note: null,
+        program_note: null,
+        cleanup: { deleted: true, reason: 'post_exec_cleanup' },
+      };
+    } finally {
+      clearTimeout(timer);
+      context.signal.removeEventListener('abort', kill);
+      if (child.stdin !== null) io?.stdin?.off('error', onInputFailed).unpipe(child.stdin);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    // The group has ended already.
+    if (systemCodeOf(error) !== 'ESRCH') throw error;
+  }
+}

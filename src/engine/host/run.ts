@@ -1,0 +1,168 @@
+// One command in a fresh guest: started, followed, ended, and the guest thrown away.
+import { join, posix } from 'node:path';
+import type { GuestProcess } from '../../agent/guest-process.ts';
+import type { ExitEvent, StartRequest } from '../../agent/messages.ts';
+import type { RunIo, RunRequest, RunResult } from '../../contract/engine.ts';
+import type { Environment } from '../../environment/store.ts';
+import { guestFolder } from '../../machine/guest.ts';
+import { SecretSet } from '../../secrets/secret-set.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { isPyroError, PyroError } from '../../shared/errors.ts';
+import { writeTo } from '../../shared/write-to.ts';
+import type { Paths } from '../../system/paths.ts';
+import { prepareRunSeed } from '../calls/seed.ts';
+import { noteOnProgram, withProgramNote } from '../commands/missing-program.ts';
+import { noteOnNetwork } from '../commands/network-note.ts';
+import type { MachineRoom } from '../guests/machine-room.ts';
+import { runsFolder, startThrowAway, sweepRuns } from '../guests/throw-away.ts';
+import { Capture } from '../output/capture.ts';
+import { deniedConnections, grantFor, permitPackageSources, WorkspaceNetwork } from '../workspace/workspace-network.ts';
+
+const capturedBytes = 8 * 1024 * 1024;
+/** Of what is shown live, what notes are made from, `bytes` of each stream */
+const saidBytes = 16 * 1024;
+const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export async function runInGuest(
+  room: MachineRoom,
+  paths: Paths,
+  environment: Environment,
+  request: RunRequest,
+  io: RunIo | undefined,
+  context: CallContext,
+): Promise<RunResult> {
+  await sweepRuns(paths);
+  const grant = grantFor(request.networkPolicy, request.allow, request.ceiling);
+  const packageSources = permitPackageSources(request.packageSources, request.ceiling);
+  const seed = await prepareRunSeed(paths, request.seedPath, context);
+  const size = { vcpuCount: request.vcpuCount, memoryMib: request.memMib };
+  await using machine = await startThrowAway(room, paths, environment, size, request.isCold, context, seed);
+  await using undo = new AsyncDisposableStack();
+  const network = new WorkspaceNetwork(join(runsFolder(paths), machine.id, 'network.jsonl'), grant, packageSources);
+  undo.defer(() => network.closeAll());
+  await network.open(machine.guest.client, join(guestFolder(room.host, machine.id), 'n'), context.signal);
+  const secrets = new SecretSet([]);
+  secrets.hide(network.secretValues);
+  if (!secrets.isEmpty) machine.guest.client.newOutputFilter = () => secrets.redactor();
+  const started = performance.now();
+  const where = { environment: request.environment, package_sources: packageSources };
+  const start = startRequest(request, environment, io, network.variables);
+  const process = await machine.guest.client.start(start, { signal: context.signal }).catch((error: unknown) => {
+    throw withProgramNote(error, where, request.argv[0]);
+  });
+  const outcome = await followProcess(process, io, context.signal);
+  return {
+    ...outcome.streams,
+    vm_id: machine.id,
+    environment: request.environment,
+    environment_version: environment.digest,
+    command: [...request.argv],
+    exit_code: outcome.exit.timed_out ? 124 : outcome.exit.exit_code,
+    timed_out: outcome.exit.timed_out,
+    duration_ms: Math.round(performance.now() - started),
+    boot_ms: Math.round(machine.bootMs),
+    boot_source: machine.bootSource,
+    execution_mode: 'guest',
+    accelerator: room.host.choice.accelerator,
+    denied_connections: deniedConnections(await network.refusedSince(0)),
+    network_note: noteOnNetwork(network.isOn, outcome.exit.exit_code, outcome.said),
+    program_note: noteOnProgram(where, outcome.exit.exit_code, outcome.said),
+    cleanup: { deleted: true, reason: 'post_exec_cleanup' },
+  };
+}
+
+/** The image's Env, WorkingDir and User hold unless the request says otherwise. */
+function startRequest(
+  request: RunRequest,
+  environment: Environment,
+  io: RunIo | undefined,
+  variables: Readonly<Record<string, string>>,
+): StartRequest {
+  const { config } = environment.record;
+  const env: Record<string, string> = { PATH: usualPath };
+  for (const pair of config.env) {
+    const at = pair.indexOf('=');
+    if (at > 0) env[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  const user = request.user ?? config.user;
+  const ofImage = posix.resolve('/', config.working_dir);
+  // With a project that is where it lies; else the image's own.
+  const cwd = request.cwd ?? (request.seedPath === undefined ? ofImage : '/workspace');
+  return {
+    argv: [...request.argv],
+    env: { ...env, ...variables, ...request.env },
+    cwd,
+    // Images name folders that none of their layers holds.
+    make_cwd: cwd === ofImage,
+    ...(user === '' ? {} : { user }),
+    stdin: io?.stdin !== undefined,
+    ...(io?.terminal === undefined ? {} : { terminal: { ...io.terminal } }),
+    ...(request.timeoutMs === undefined ? {} : { timeout_ms: request.timeoutMs }),
+    buffer_bytes: 4 * 1024 * 1024,
+    overflow: 'block',
+  };
+}
+
+type Streams = Pick<RunResult, 'stdout' | 'stderr' | 'stdout_truncated' | 'stderr_truncated' | 'is_utf8'>;
+
+async function followProcess(
+  process: GuestProcess,
+  io: RunIo | undefined,
+  signal: AbortSignal,
+): Promise<{ exit: ExitEvent; streams: Streams; said: Streams }> {
+  const captures = { stdout: new Capture(capturedBytes), stderr: new Capture(capturedBytes) };
+  // What is shown live is kept as well, as far as a note needs it.
+  const shown = { stdout: new Capture(saidBytes), stderr: new Capture(saidBytes) };
+  const sinks = { stdout: io?.stdout, stderr: io?.stderr };
+  const inputEnd = new AbortController();
+  const undo = io?.onStarted({
+    // A process that has just ended takes no signal, and that is no failure.
+    signal: (name) => void process.signal(name, 'group').catch(() => undefined),
+    resize: (size) => void process.resize(size).catch(() => undefined),
+  });
+  let failure: PyroError | undefined;
+  if (io?.stdin !== undefined) {
+    process.feed(io.stdin, AbortSignal.any([signal, inputEnd.signal])).catch((error: unknown) => {
+      if (!isPyroError(error, 'input_failed')) return;
+      failure = error;
+      // A part must not pass for the whole. One that cannot be told goes with its guest.
+      void process.signal('KILL', 'all').catch(() => undefined);
+    });
+  }
+  try {
+    const exit = await process.follow(async (stream, bytes) => {
+      const sink = sinks[stream];
+      if (sink === undefined) captures[stream].add(bytes);
+      else {
+        shown[stream].add(bytes);
+        await writeTo(sink, bytes, signal);
+      }
+    });
+    if (failure !== undefined) throw failure;
+    const streams = streamsOf(captures);
+    return { exit, streams, said: io === undefined ? streams : streamsOf(shown) };
+  } catch (error) {
+    if (!isPyroError(error, 'guest_unreachable')) throw error;
+    const { stdout, stderr } = streamsOf(captures);
+    throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
+      hint: 'it was switched off, crashed, or ran out of memory (more: mem_mib); a workspace keeps what is on its disk, this guest is gone',
+      details: { stdout: stdout.slice(-saidBytes), stderr: stderr.slice(-saidBytes) },
+      cause: error,
+    });
+  } finally {
+    inputEnd.abort();
+    undo?.();
+  }
+}
+
+function streamsOf(captures: Readonly<Record<'stdout' | 'stderr', Capture>>): Streams {
+  const stdout = captures.stdout.text();
+  const stderr = captures.stderr.text();
+  return {
+    stdout: stdout.text,
+    stderr: stderr.text,
+    stdout_truncated: captures.stdout.isTruncated,
+    stderr_truncated: captures.stderr.isTruncated,
+    is_utf8: stdout.isUtf8 && stderr.isUtf8,
+  };
+}

@@ -1,0 +1,53 @@
+// The history of a workspace: one JSON line for each thing that happened, for the summary.
+import { appendFile, readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { isNoRoom, systemCodeOf } from '../../shared/errors.ts';
+
+const eventSchema = z.object({
+  /** `s` since 1970 */
+  at: z.number(),
+  kind: z.enum([
+    'created',
+    'reset',
+    'export',
+    'apply',
+    'sync',
+    'patch',
+    'started',
+    'stopped',
+    'restarted',
+    'snapshot',
+    'service',
+    'shell',
+  ]),
+  detail: z.string(),
+});
+export type WorkspaceEvent = z.infer<typeof eventSchema>;
+
+/** A full disk costs the line: what it tells of has been done all the same, and is not to be called failed. */
+export async function recordEvent(path: string, kind: WorkspaceEvent['kind'], detail: string): Promise<void> {
+  try {
+    await appendFile(path, `${JSON.stringify({ at: Date.now() / 1000, kind, detail })}\n`, { mode: 0o600 });
+  } catch (error) {
+    if (!isNoRoom(error)) throw error;
+  }
+}
+
+/** Events in order; lines that a crash cut short are left out. */
+export async function readEvents(path: string): Promise<WorkspaceEvent[]> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+  return text.split('\n').flatMap((line) => {
+    try {
+      return [eventSchema.parse(JSON.parse(line))];
+    } catch {
+      // The last line of a daemon that was killed may be half a line.
+      return [];
+    }
+  });
+}

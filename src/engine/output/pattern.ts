@@ -1,0 +1,48 @@
+// What to wait for in output: a text, or a regular expression that may be as wild as it likes but not take for ever.
+import { types } from 'node:util';
+import { createContext, Script } from 'node:vm';
+import { PyroError } from '../../shared/errors.ts';
+
+export const longestPattern = 500;
+/** Time that one look may take, `ms` */
+const lookMs = 100;
+
+export interface OutputPattern {
+  /** Throws `usage` when the expression takes too long */
+  readonly isIn: (text: string) => boolean;
+}
+
+const search = new Script('new RegExp(source, flags).test(text)');
+
+/** `/…/flags` is a regular expression, anything else a text. Throws `usage`. */
+export function parsePattern(pattern: string): OutputPattern {
+  if (pattern === '' || pattern.length > longestPattern) {
+    throw new PyroError('usage', `wait_for: it must have 1 to ${longestPattern} characters`);
+  }
+  const match = /^\/(.+)\/([imsuv]*)$/s.exec(pattern);
+  if (match === null) return { isIn: (text) => text.includes(pattern) };
+  const [, source = '', flags = ''] = match;
+  try {
+    new RegExp(source, flags);
+  } catch (cause) {
+    throw new PyroError('usage', `wait_for: ${pattern} is no regular expression`, {
+      hint: 'a text without slashes around it is looked for as it stands',
+      cause,
+    });
+  }
+  return { isIn: (text) => isFound(source, flags, text) };
+}
+
+/** A context of its own can be stopped in the middle of a search. */
+function isFound(source: string, flags: string, text: string): boolean {
+  try {
+    return search.runInContext(createContext({ source, flags, text }), { timeout: lookMs }) === true;
+  } catch (error) {
+    // It comes from that context, so it is no instance of our Error.
+    const isTimeout = types.isNativeError(error) && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+    if (!isTimeout) throw error;
+    throw new PyroError('usage', `wait_for: /${source}/ takes more than ${lookMs} ms to look for`, {
+      hint: 'use a simpler expression, or a plain text',
+    });
+  }
+}

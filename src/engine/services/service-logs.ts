@@ -1,0 +1,135 @@
+// The output of a service: its newest lines, or one stream from a byte offset on, also while it comes.
+
+import type { ServiceLogsRequest, ServiceLogsResult } from '../../contract/services.ts';
+import { PyroError } from '../../shared/errors.ts';
+import { waitForAny } from '../../shared/waiting.ts';
+import type { StreamLog } from '../output/stream-log.ts';
+import { decodeSlice, trailingRest } from '../output/text.ts';
+import type { Service } from './service.ts';
+import { isAlive } from './service-record.ts';
+
+const newline = 0x0a;
+
+export async function readServiceLogs(
+  workspaceId: string,
+  service: Service,
+  request: ServiceLogsRequest,
+  signal: AbortSignal,
+): Promise<ServiceLogsResult> {
+  const { stream, cursor } = request;
+  if (cursor === undefined) return await readTail(workspaceId, service, request, signal);
+  if (stream === 'both') {
+    throw new PyroError('usage', 'a cursor counts the bytes of one stream', { hint: 'give stream: stdout or stderr' });
+  }
+  return await readPage(workspaceId, service, { ...request, stream, cursor }, signal);
+}
+
+async function readPage(
+  workspaceId: string,
+  service: Service,
+  request: ServiceLogsRequest & { readonly stream: 'stdout' | 'stderr'; readonly cursor: number },
+  signal: AbortSignal,
+): Promise<ServiceLogsResult> {
+  const { stream, cursor, limit, waitMs } = request;
+  const log = service.logs[stream];
+  if (cursor > log.end) {
+    throw new PyroError('usage', `${stream} of ${service.record.name} has ${log.end} bytes, the cursor is ${cursor}`);
+  }
+  await waitForMore(service, [log], () => log.end > cursor, waitMs, signal);
+  // The state first: output that comes after its end does not exist.
+  const isOver = !isAlive(service.record);
+  const { from, bytes } = await log.read(cursor, limit);
+  const isEnd = from + bytes.length >= log.end;
+  // A character that this page cuts begins the next one, so that pages put together are the whole.
+  const rest = isEnd && isOver ? 0 : trailingRest(bytes);
+  const whole = rest < bytes.length ? bytes.subarray(0, bytes.length - rest) : bytes;
+  const next = from + whole.length;
+  const { text, isUtf8 } = decodeSlice(whole, true, true);
+  return {
+    ...service.view(workspaceId),
+    stdout: stream === 'stdout' ? text : '',
+    stderr: stream === 'stderr' ? text : '',
+    tail_lines: request.tailLines,
+    truncated: next < log.end,
+    is_utf8: isUtf8,
+    dropped_bytes: from - cursor,
+    next_cursor: isOver && next >= log.end ? null : next,
+  };
+}
+
+/** With a wait: what is there when something new has come. */
+async function readTail(
+  workspaceId: string,
+  service: Service,
+  request: ServiceLogsRequest,
+  signal: AbortSignal,
+): Promise<ServiceLogsResult> {
+  const { stdout, stderr } = service.logs;
+  const before = stdout.end + stderr.end;
+  await waitForMore(service, [stdout, stderr], () => stdout.end + stderr.end > before, request.waitMs, signal);
+  const isOver = !isAlive(service.record);
+  const out = request.stream === 'stderr' ? untouched(stdout) : await tailOf(stdout, request, isOver);
+  const err = request.stream === 'stdout' ? untouched(stderr) : await tailOf(stderr, request, isOver);
+  return {
+    ...service.view(workspaceId),
+    // Where this text ends, so that whoever goes on from there misses nothing and sees nothing twice.
+    stdout_bytes: out.end,
+    stderr_bytes: err.end,
+    stdout: out.text,
+    stderr: err.text,
+    tail_lines: request.tailLines,
+    truncated: out.isCut || err.isCut,
+    is_utf8: out.isUtf8 && err.isUtf8,
+    dropped_bytes: 0,
+    next_cursor: null,
+  };
+}
+
+interface Tail {
+  readonly text: string;
+  readonly isUtf8: boolean;
+  readonly isCut: boolean;
+  /** Offset after the last byte of the text */
+  readonly end: number;
+}
+
+function untouched({ end }: StreamLog): Tail {
+  return { text: '', isUtf8: true, isCut: false, end };
+}
+
+async function tailOf(log: StreamLog, { tailLines, isAll, limit }: ServiceLogsRequest, isOver: boolean): Promise<Tail> {
+  const wanted = Math.max(log.start, log.end - limit);
+  const { from, bytes: read } = await log.read(wanted, limit);
+  const bytes = isOver ? read : read.subarray(0, read.length - trailingRest(read));
+  const at = isAll ? 0 : startOfLines(bytes, tailLines);
+  const { text, isUtf8 } = decodeSlice(bytes.subarray(at), at > 0 || from === 0, true);
+  return { text, isUtf8, isCut: from + at > log.start, end: from + bytes.length };
+}
+
+function startOfLines(bytes: Buffer, lines: number): number {
+  // A line break at the very end ends the last line; it does not begin another.
+  let at = bytes.length - 1;
+  for (let left = lines; at > 0; at--) {
+    at = bytes.lastIndexOf(newline, at - 1);
+    if (at < 0) return 0;
+    left--;
+    if (left === 0) return at + 1;
+  }
+  return 0;
+}
+
+async function waitForMore(
+  service: Service,
+  logs: readonly StreamLog[],
+  hasMore: () => boolean,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = Date.now() + waitMs;
+  for (;;) {
+    const changes = logs.map((log) => log.changed());
+    const left = deadline - Date.now();
+    if (left <= 0 || hasMore() || !isAlive(service.record)) return;
+    await waitForAny(changes, left, signal);
+  }
+}

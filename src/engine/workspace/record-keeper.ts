@@ -1,0 +1,73 @@
+// Keeps the record of one workspace: changes hold at once and are written one after the other, activity now and then.
+import { isNoRoom } from '../../shared/errors.ts';
+import { Mutex } from '../../shared/mutex.ts';
+import {
+  type GuestRecord,
+  nowSeconds,
+  type WorkspaceFiles,
+  type WorkspaceRecord,
+  writeRecord,
+} from './workspace-record.ts';
+
+/** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
+const activitySeconds = 10;
+
+export class RecordKeeper {
+  readonly #files: WorkspaceFiles;
+  readonly #writing = new Mutex();
+  #record: WorkspaceRecord;
+  /** True while the record on disk lacks the last activity */
+  #isStale = false;
+  #isClosed = false;
+
+  constructor(files: WorkspaceFiles, record: WorkspaceRecord) {
+    this.#files = files;
+    this.#record = record;
+  }
+
+  get record(): WorkspaceRecord {
+    return this.#record;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  async update(changes: Partial<WorkspaceRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...changes };
+    this.#isStale = false;
+    await this.#writing.run(async () => {
+      if (!this.#isClosed) await writeRecord(this.#files, this.#record);
+    });
+  }
+
+  /** A guest has been started: nobody knows any more what it changes. */
+  async noteStart(guest: GuestRecord): Promise<void> {
+    await this.update({ state: 'started', stop_reason: null, changes: null, guest, last_activity_at: nowSeconds() });
+  }
+
+  async touch(): Promise<void> {
+    const now = nowSeconds();
+    const isDue = now - this.#record.last_activity_at >= activitySeconds;
+    this.#record = { ...this.#record, last_activity_at: now };
+    this.#isStale = true;
+    if (!isDue) return;
+    try {
+      await this.update({});
+    } catch (error) {
+      // That somebody was here can be written down when there is room again.
+      if (!isNoRoom(error)) throw error;
+      this.#isStale = true;
+    }
+  }
+
+  /** Writes what was put off. */
+  async flush(): Promise<void> {
+    if (this.#isStale) await this.update({});
+  }
+
+  /** Nothing is written from now on. */
+  close(): void {
+    this.#isClosed = true;
+  }
+}

@@ -1,0 +1,139 @@
+// Snapshots of a workspace's disk: taken at once, gone back to, deleted, their layers merged while the guest is off.
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Guest } from '../../machine/guest.ts';
+import { createLayer, layerBelow, mergeLayer, pushLayer, topLayer } from '../../machine/layers.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { PyroError } from '../../shared/errors.ts';
+import { findMerge, merged, withoutUnneeded } from '../guests/layers.ts';
+import {
+  layerNamePattern,
+  layerUse,
+  newLayer,
+  nowSeconds,
+  ramFile,
+  type WorkspaceFiles,
+  type WorkspaceRecord,
+} from './workspace-record.ts';
+
+const mostSnapshots = 64;
+
+type RecordChanges = Partial<WorkspaceRecord>;
+
+/** The workspace whose layers these are. */
+export interface LayerOwner {
+  readonly files: WorkspaceFiles;
+  readonly record: WorkspaceRecord;
+  readonly update: (changes: RecordChanges) => Promise<void>;
+}
+
+/** Freezes the present layer under a name; what is written from now on goes into a new one. */
+export async function takeSnapshot(
+  owner: LayerOwner,
+  guest: Guest | undefined,
+  name: string,
+  context: CallContext,
+): Promise<void> {
+  const { files, record } = owner;
+  if (name === 'baseline' || record.snapshots.some((each) => each.name === name)) {
+    throw new PyroError('snapshot_exists', `there is a snapshot ${name} already`, {
+      hint: 'choose another name, or delete that one first',
+    });
+  }
+  if (record.snapshots.length >= mostSnapshots) {
+    throw new PyroError('snapshot_limit', `a workspace has at most ${mostSnapshots} snapshots`, {
+      hint: 'delete one first',
+    });
+  }
+  const next = newLayer();
+  const path = join(files.folder, next);
+  if (guest === undefined) {
+    await createLayer(path, record.disk, record.disk_mib, context.signal);
+    await owner.update(await withSnapshot(owner, name, next));
+    return;
+  }
+  // A frozen file system is whole on the disk: the snapshot needs no repair when it is used.
+  await guest.client.freeze({ signal: context.signal });
+  try {
+    await pushLayer(guest.qmp, path, record.disk_mib, context.signal);
+    // Still frozen: the guest writes nothing into the new layer before the record names it.
+    await owner.update(await withSnapshot(owner, name, next));
+  } finally {
+    await guest.client.thaw();
+  }
+}
+
+async function withSnapshot({ files, record }: LayerOwner, name: string, next: string): Promise<RecordChanges> {
+  const { blocks } = await stat(join(files.folder, record.disk));
+  const snapshot = { name, layer: record.disk, created_at: nowSeconds(), changed_bytes: blocks * 512 };
+  return {
+    disk: next,
+    layers: { ...record.layers, [next]: record.disk },
+    snapshots: [...record.snapshots, snapshot],
+  };
+}
+
+/** Layer of a snapshot. Throws `snapshot_unknown`. */
+export function layerOf(record: WorkspaceRecord, name: string): string {
+  const found = record.snapshots.find((each) => each.name === name);
+  if (found !== undefined) return found.layer;
+  const names = ['baseline', ...record.snapshots.map((each) => each.name)];
+  throw new PyroError('snapshot_unknown', `workspace ${record.id} has no snapshot ${JSON.stringify(name)}`, {
+    hint: `there are: ${names.join(', ')}`,
+    details: { snapshots: names },
+  });
+}
+
+/** Forgets a name. Layers that only it needed can go, which is the caller's to do once the record is written. */
+export function dropSnapshot(record: WorkspaceRecord, name: string): RecordChanges {
+  if (name === 'baseline') {
+    throw new PyroError('usage', 'baseline is the seed of the workspace and stays', { hint: 'delete the workspace' });
+  }
+  layerOf(record, name);
+  return { snapshots: record.snapshots.filter((each) => each.name !== name) };
+}
+
+/** Removes layers that nothing needs any more; first from the record, which must never name what is gone. */
+export async function removeUnneeded(owner: LayerOwner): Promise<void> {
+  const { layers, unneeded } = withoutUnneeded(layerUse(owner.record));
+  await owner.update({ layers });
+  for (const name of unneeded) await rm(join(owner.files.folder, name), { force: true });
+}
+
+/** Long chains slow a guest down; while it is off they are made short. */
+export async function mergeLayers(owner: LayerOwner, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const use = layerUse(owner.record);
+    const merge = findMerge(use);
+    if (merge === undefined) return;
+    await mergeLayer(owner.files.folder, merge, signal);
+    const { layers, top } = merged(use, merge);
+    await owner.update({ layers: { ...layers }, disk: top });
+    await rm(join(owner.files.folder, merge.from), { force: true });
+  }
+}
+
+/** A daemon that was killed in the middle of a snapshot may have left the guest one layer ahead of the record. */
+export async function reconcileLayers(owner: LayerOwner, guest: Guest): Promise<void> {
+  const { record } = owner;
+  const { file } = await topLayer(guest.qmp);
+  if (file !== record.disk) await owner.update({ disk: file, layers: { ...record.layers, [file]: record.disk } });
+}
+
+/**
+ * Removes layers and memory that a daemon which was killed has left behind; takes over the layer that a snapshot was
+ * about to use.
+ */
+export async function sweepLayers(owner: LayerOwner, isGuestGone: boolean, signal: AbortSignal): Promise<void> {
+  const { folder } = owner.files;
+  for (const name of await readdir(folder)) {
+    // The memory of a guest that was booting has lost who would take its name away.
+    if (name === ramFile) await rm(join(folder, name), { force: true });
+    const { disk, layers } = owner.record;
+    if (!layerNamePattern.test(name) || name in layers) continue;
+    // The guest may have gone on writing into it before it ended, too.
+    const isNext = isGuestGone && (await layerBelow(join(folder, name), signal)) === disk;
+    if (isNext) await owner.update({ disk: name, layers: { ...layers, [name]: disk } });
+    else await rm(join(folder, name), { force: true });
+  }
+}

@@ -1,0 +1,234 @@
+// All workspaces of this user in the one process that owns them: found on disk, taken over, and ended when idle.
+import { createHash } from 'node:crypto';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { templateDiskMib } from '../../machine/disks.ts';
+import { sweepOwnedFolders } from '../../machine/owned-folders.ts';
+import { SecretSet } from '../../secrets/secret-set.ts';
+import { SecretStore } from '../../secrets/secret-store.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { isPyroError, messageOf, PyroError } from '../../shared/errors.ts';
+import { hintCall } from '../../shared/hint-words.ts';
+import { noProgress } from '../../shared/progress.ts';
+import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
+import { ensureTemplate, type MachineRoom, openMachineRoom } from '../guests/machine-room.ts';
+import { reserveMemory } from '../guests/memory-limit.ts';
+import { sweepGuests } from '../guests/orphans.ts';
+import { prepareProject } from '../guests/project-templates.ts';
+import { Workspace } from './workspace.ts';
+import type { WorkspaceHouse } from './workspace-house.ts';
+import {
+  readRecord,
+  type WorkspaceFiles,
+  type WorkspaceRecord,
+  workspaceFiles,
+  workspaceIdSchema,
+} from './workspace-record.ts';
+
+const reapMs = 5000;
+/** A guest that answers is taken over within this time; for one that hangs nobody else waits, `ms` */
+const adoptionMs = 2000;
+/** What comes right after a create, such as its first command, is not slowed by work for later ones, `ms` */
+const quietMs = 2000;
+const deletedMark = '.deleted';
+
+/** Keeps homes of one user apart where they share a folder in memory. */
+function scopeOf(stateFolder: string): string {
+  return createHash('sha256').update(stateFolder).digest('hex').slice(0, 12);
+}
+
+export class WorkspaceRegistry implements AsyncDisposable {
+  readonly paths: Paths;
+  readonly #folder: string;
+  readonly #workspaces = new Map<string, Workspace>();
+  readonly #damaged = new Map<string, string>();
+  readonly #closing = new AbortController();
+  /** For work that no call waits for */
+  readonly #own: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
+  /** Work that nobody waits for but the end: it leaves nothing when it is let finish */
+  readonly #background = new Set<Promise<void>>();
+  #room: Promise<MachineRoom> | undefined;
+  #secretStore: Promise<SecretStore> | undefined;
+  #reaper: NodeJS.Timeout | undefined;
+
+  private constructor(paths: Paths) {
+    this.paths = paths;
+    this.#folder = join(paths.state, 'workspaces');
+  }
+
+  /** Loads every workspace, takes over guests that run, and ends guests that belong to none. */
+  static async open(paths: Paths): Promise<WorkspaceRegistry> {
+    const registry = new WorkspaceRegistry(paths);
+    await ensurePrivateFolder(paths.state);
+    await ensurePrivateFolder(registry.#folder);
+    for (const name of await readdir(registry.#folder)) await registry.#load(name);
+    const noted = [...registry.#workspaces.values()].flatMap(({ record }) => record.guest ?? []);
+    await sweepOwnedFolders(paths.runtime);
+    await sweepGuests(paths.runtime, new Set(noted.map(({ folder }) => folder)));
+    const context = registry.#own;
+    const adoptions = [...registry.#workspaces.values()].map((workspace) => workspace.adopt(context));
+    const adopted = Promise.all(adoptions.map((each) => registry.#inBackground(each)));
+    await Promise.race([adopted, sleep(adoptionMs, undefined, { ref: false })]);
+    registry.#reaper = setInterval(() => void registry.#reap(), reapMs);
+    registry.#reaper.unref();
+    return registry;
+  }
+
+  readonly house: WorkspaceHouse = {
+    room: async (context) => {
+      this.#room ??= openMachineRoom(this.paths, context);
+      try {
+        return await this.#room;
+      } catch (error) {
+        // The next call looks again: the person may have mended the machine.
+        this.#room = undefined;
+        throw error;
+      }
+    },
+    admit: (id, memMib) => {
+      const others = this.all().filter(({ record }) => record.id !== id && record.state === 'started');
+      reserveMemory(
+        memMib,
+        others.map((each) => ({ id: each.record.id, memMib: each.record.mem_mib, idleSeconds: each.idleSeconds })),
+      );
+    },
+    secretStore: () => {
+      this.#secretStore ??= SecretStore.open(this.paths.runtime, scopeOf(this.paths.state));
+      return this.#secretStore;
+    },
+    removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
+    expectAnother: (guest) => {
+      if (this.#closing.signal.aborted) return;
+      const context = this.#own;
+      const work = sleep(quietMs, undefined, { signal: context.signal, ref: false }).then(async () => {
+        // A guest that somebody waits for comes first.
+        this.house.admit('', guest.size.memoryMib);
+        await prepareProject(await this.house.room(context), guest, context);
+      });
+      void this.#inBackground(work);
+    },
+    expectRestart: ({ record, files }) => {
+      if (record.disk_mib > templateDiskMib || this.#closing.signal.aborted) return;
+      const context = this.#own;
+      const source = { name: record.environment, digest: record.environment_digest, imagePath: files.rootImage };
+      const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
+      const work = this.house.room(context).then((room) => ensureTemplate(room, source, size, context, 'bare'));
+      // Without the template the start boots: slower, and its own failure says why.
+      void this.#inBackground(work);
+    },
+  };
+
+  /**
+   * Settles with the work. A failure is met again, and told, by the call that needs what it was for; what only makes
+   * later calls quicker is tried again with the next one.
+   */
+  async #inBackground(work: Promise<unknown>): Promise<void> {
+    const settled = Promise.allSettled([work]).then(() => undefined);
+    this.#background.add(settled);
+    await settled;
+    this.#background.delete(settled);
+  }
+
+  all(): Workspace[] {
+    return [...this.#workspaces.values()];
+  }
+
+  /** Ids of the workspaces whose record cannot be read, with the reason. */
+  damaged(): ReadonlyMap<string, string> {
+    return this.#damaged;
+  }
+
+  filesOf(id: string): WorkspaceFiles {
+    return workspaceFiles(join(this.#folder, id));
+  }
+
+  /** Throws `workspace_unknown` or `workspace_damaged`. */
+  get(id: string): Workspace {
+    const workspace = this.#workspaces.get(id);
+    if (workspace !== undefined) return workspace;
+    const why = this.#damaged.get(id);
+    if (why !== undefined) {
+      throw new PyroError('workspace_damaged', `the record of workspace ${id} cannot be read: ${why}`, {
+        hint: `delete it with: ${hintCall('workspace.delete', { workspace_id: id })}`,
+      });
+    }
+    throw new PyroError('workspace_unknown', `there is no workspace ${id.slice(0, 64)}`, {
+      hint: `list them with: ${hintCall('workspace.list')}`,
+    });
+  }
+
+  add(workspace: Workspace): void {
+    this.#workspaces.set(workspace.record.id, workspace);
+  }
+
+  /** Ends the guest and removes everything; the workspace is gone from the list at once. */
+  async remove(id: string, context: CallContext): Promise<void> {
+    const workspace = this.#damaged.has(id) ? undefined : this.get(id);
+    this.#workspaces.delete(id);
+    this.#damaged.delete(id);
+    const hasSecrets = (workspace?.record.secrets.length ?? 0) > 0;
+    await workspace?.close(context);
+    if (hasSecrets) await (await this.house.secretStore()).remove(id);
+    await this.#discard(id);
+  }
+
+  /** Ends nothing: guests run on for the next owner. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#reaper);
+    this.#closing.abort(new PyroError('cancelled', 'the daemon ends'));
+    await Promise.all([...this.#background, ...this.all().map((workspace) => workspace.release())]);
+  }
+
+  async #load(name: string): Promise<void> {
+    const files = workspaceFiles(join(this.#folder, name));
+    if (name.endsWith(deletedMark) || !workspaceIdSchema.safeParse(name).success) {
+      if (name.endsWith(deletedMark)) await rm(files.folder, { recursive: true, force: true });
+      return;
+    }
+    try {
+      // Diffs that were kept, and what a comparison had not thrown away yet, belonged to the daemon before.
+      await rm(files.scratch, { recursive: true, force: true });
+      const record = await readRecord(files);
+      // Without a record it was never finished: nobody was told of it.
+      if (record === undefined) await rm(files.folder, { recursive: true, force: true });
+      else if (record.id !== name) throw new PyroError('state_damaged', 'the record names another workspace');
+      else this.add(await Workspace.open(this.house, files, record, await this.#secretsOf(record)));
+    } catch (error) {
+      this.#damaged.set(name, messageOf(error));
+    }
+  }
+
+  /** A reboot takes secrets away; what needs one then says so. */
+  async #secretsOf({ id, secrets }: WorkspaceRecord): Promise<SecretSet> {
+    const kept = secrets.length === 0 ? undefined : await (await this.house.secretStore()).load(id);
+    return (
+      kept ??
+      new SecretSet(
+        [],
+        secrets.map(({ name }) => name),
+      )
+    );
+  }
+
+  /** The rename makes the end whole, however long the removal takes. */
+  async #discard(id: string): Promise<void> {
+    const { folder } = this.filesOf(id);
+    await rename(folder, folder + deletedMark);
+    await rm(folder + deletedMark, { recursive: true, force: true });
+  }
+
+  async #reap(): Promise<void> {
+    const context = this.#own;
+    for (const workspace of this.all()) {
+      const { ttl_seconds: ttl, state } = workspace.record;
+      if (state !== 'started' || ttl === 0 || workspace.isBusy || workspace.idleSeconds < ttl) continue;
+      try {
+        await workspace.stop('idle', context);
+      } catch (error) {
+        // It is tried again at the next turn; a daemon that ends is no failure.
+        if (!isPyroError(error)) throw error;
+      }
+    }
+  }
+}

@@ -1,0 +1,64 @@
+// The secrets of a workspace: taken from the call, put where the guest finds them, kept out of what is shown.
+import { readFile } from 'node:fs/promises';
+import { createGuestFiles } from '../../agent/guest-files.ts';
+import type { SecretRequest, WorkspaceCall } from '../../contract/workspaces.ts';
+import type { Guest } from '../../machine/guest.ts';
+import { longestSecret } from '../../secrets/forms.ts';
+import { type Secret, SecretSet } from '../../secrets/secret-set.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { type ErrorDetails, isPyroError, PyroError } from '../../shared/errors.ts';
+import { permitHostPath } from '../guests/host-paths.ts';
+
+/** Folder in the guest's memory; one file for each secret */
+const guestFolder = '/run/pyro-secrets';
+
+/** Throws `secret_invalid`, or `path_refused` for a file that the caller may not name. */
+export async function readSecrets(requests: readonly SecretRequest[], call: WorkspaceCall): Promise<SecretSet> {
+  const secrets: Secret[] = [];
+  for (const { name, value: literal, path } of requests) {
+    if (path === undefined) {
+      secrets.push({ name, source: 'literal', value: Buffer.from(literal ?? '') });
+      continue;
+    }
+    const content = await readFile(await permitHostPath(path, call.hostPaths)).catch((error: unknown) => {
+      if (isPyroError(error)) throw error;
+      throw new PyroError('secret_invalid', `the file of the secret ${name} cannot be read: ${path}`, { cause: error });
+    });
+    if (content.length > longestSecret + 1) throw new PyroError('secret_invalid', `the file of ${name} is too long`);
+    // Editors end a file with a line break that is no part of the secret.
+    const value = content.at(-1) === 0x0a ? content.subarray(0, -1) : content;
+    secrets.push({ name, source: 'file', value });
+  }
+  return new SecretSet(secrets);
+}
+
+/** Puts the secrets into the guest's memory, for programs that read files. */
+export async function bringSecrets(guest: Guest, secrets: SecretSet, { signal }: CallContext): Promise<void> {
+  const files = createGuestFiles(guest.client);
+  for (const { name, value } of secrets.entries()) {
+    await files.write({ path: `${guestFolder}/${name}`, mode: 0o600 }, value, { signal });
+  }
+}
+
+/** Throws `secret_in_record` when one of the texts, which will be kept on disk, contains the value of a secret. */
+export function refuseInRecord(what: string, texts: readonly string[], secrets: SecretSet): void {
+  if (!texts.some((text) => secrets.isIn(Buffer.from(text)))) return;
+  throw new PyroError('secret_in_record', `${what} contains the value of a secret, and is kept on disk`, {
+    hint: 'name the secret in secret_env and use the variable in its place',
+  });
+}
+
+/** The error with secrets taken out of all that it says; its cause, which nobody is shown, stays behind. */
+export function maskError(error: unknown, secrets: SecretSet): unknown {
+  if (secrets.isEmpty || !isPyroError(error)) return error;
+  const details = Object.entries(error.details).map(([key, value]) => [key, maskDetail(value, secrets)]);
+  return new PyroError(error.code, secrets.maskText(error.message), {
+    ...(error.hint === undefined ? {} : { hint: secrets.maskText(error.hint) }),
+    details: Object.fromEntries(details),
+  });
+}
+
+function maskDetail(value: ErrorDetails[string], secrets: SecretSet): ErrorDetails[string] {
+  if (typeof value === 'string') return secrets.maskText(value);
+  return typeof value === 'object' && value !== null ? value.map((each) => secrets.maskText(each)) : value;
+}

@@ -1,0 +1,298 @@
+// One workspace: its record, its guest and its commands, with each change of its life one after the other.
+import { join } from 'node:path';
+import { type Guest, guestFolder } from '../../machine/guest.ts';
+import type { SecretSet } from '../../secrets/secret-set.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import { messageOf, PyroError } from '../../shared/errors.ts';
+import { Mutex } from '../../shared/mutex.ts';
+import { isRunning } from '../../system/processes.ts';
+import type { CommandLog } from '../commands/command-log.ts';
+import type { CommandRuns } from '../commands/command-runs.ts';
+import type { LossReason } from '../guests/tenant-types.ts';
+import { recordEvent } from '../output/events.ts';
+import { GuestTenants } from './guest-tenants.ts';
+import { RecordKeeper } from './record-keeper.ts';
+import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
+import { settleAndCount } from './unsaved-work.ts';
+import { stoppedError } from './workspace-find.ts';
+import { endGuest, endProcess, type GuestPlace, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
+import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
+import { WorkspaceNetwork } from './workspace-network.ts';
+import { type GuestRecord, nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
+import { bringSecrets, maskError } from './workspace-secrets.ts';
+
+export class Workspace {
+  readonly files: WorkspaceFiles;
+  readonly tenants: GuestTenants;
+  readonly secrets: SecretSet;
+  readonly network: WorkspaceNetwork;
+  readonly #house: WorkspaceHouse;
+  readonly #life = new Mutex();
+  readonly #keeper: RecordKeeper;
+  #guest: Guest | undefined;
+  #busy = 0;
+
+  private constructor(
+    house: WorkspaceHouse,
+    files: WorkspaceFiles,
+    record: WorkspaceRecord,
+    tenants: GuestTenants,
+    secrets: SecretSet,
+  ) {
+    this.#house = house;
+    this.secrets = secrets;
+    this.network = new WorkspaceNetwork(files.network, record.network_grant, record.package_sources);
+    this.files = files;
+    this.#keeper = new RecordKeeper(files, record);
+    this.tenants = tenants;
+  }
+
+  static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, secrets: SecretSet) {
+    return new Workspace(house, files, record, await GuestTenants.open(files, secrets), secrets);
+  }
+
+  get record(): WorkspaceRecord {
+    return this.#keeper.record;
+  }
+
+  get log(): CommandLog {
+    return this.tenants.log;
+  }
+
+  get runs(): CommandRuns {
+    return this.tenants.runs;
+  }
+
+  get guest(): Guest | undefined {
+    return this.#guest;
+  }
+
+  get isBusy(): boolean {
+    return this.#busy > 0 || this.runs.count > 0;
+  }
+
+  get idleSeconds(): number {
+    return this.isBusy ? 0 : Math.max(0, nowSeconds() - this.record.last_activity_at);
+  }
+
+  /** The new record holds for everybody at once. */
+  async update(changes: Partial<WorkspaceRecord>): Promise<void> {
+    await this.#keeper.update(changes);
+  }
+
+  /** Takes a guest that was started for this workspace. */
+  hold({ guest }: StartedGuest): void {
+    this.#guest = guest;
+    this.#watchOutput(guest);
+    void guest.process.ended.then(() => this.#onEnd(guest));
+  }
+
+  /** Work with the guest, which is started from its disk when it is not there. Throws `workspace_stopped`. */
+  async use<T>(context: CallContext, work: (held: HeldGuest) => Promise<T>): Promise<T> {
+    this.#busy++;
+    try {
+      const held = await this.#life.run(() => this.#ensureGuest(context, false));
+      return await (held.guest.room?.guard(() => work(held)) ?? work(held));
+    } catch (error) {
+      throw maskError(error, this.secrets);
+    } finally {
+      this.#busy--;
+      await this.touch();
+    }
+  }
+
+  async touch(): Promise<void> {
+    await this.#keeper.touch();
+  }
+
+  /** Starts the guest, also after an explicit stop. */
+  async start(context: CallContext): Promise<void> {
+    await this.#life.run(() => this.#ensureGuest(context, true));
+  }
+
+  /** Syncs and ends the guest; what it has written stays. */
+  async stop(reason: 'idle' | 'explicit', context: CallContext): Promise<void> {
+    await this.#life.run(async () => {
+      const guest = this.#guest;
+      if (guest !== undefined) {
+        await settleAndCount(this, guest.client, context);
+        // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
+        await guest.client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
+        await this.#end(guest, context, 'workspace_stopped');
+        await recordEvent(this.files.events, 'stopped', reason);
+      }
+      await this.update({ state: 'stopped', stop_reason: reason, guest: null });
+    });
+    this.#house.expectRestart(this);
+  }
+
+  /** Another guest takes the place of the present one, which goes only then. Only within {@link alone}. */
+  async swap(started: StartedGuest, changes: Partial<WorkspaceRecord>, context: CallContext): Promise<void> {
+    const old = { guest: this.#guest, noted: this.record.guest };
+    if (old.guest !== undefined) await this.network.close(old.guest.client);
+    this.hold(started);
+    await this.update(changes);
+    if (old.guest && old.noted !== null) await endGuest(await this.#house.room(context), old.guest, old.noted);
+    // One that was killed meanwhile has left its sockets.
+    else if (old.noted !== null) await this.#house.removeSockets(old.noted);
+    await this.tenants.loseAll('workspace_reset');
+  }
+
+  /** A change of its life, after those that are under way. Throws `workspace_unknown` when it is deleted. */
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#life.run(async () => {
+      this.#assertThere();
+      return await work();
+    });
+  }
+
+  /** Ends the guest; the caller removes the folder. Nothing is written to it from now on. */
+  async close(context: CallContext): Promise<void> {
+    await this.#life.run(async () => {
+      this.#keeper.close();
+      if (this.#guest !== undefined) await this.#end(this.#guest, context, 'workspace_stopped');
+    });
+  }
+
+  /** Lets go of everything; the guest runs on for the next daemon. */
+  async release(): Promise<void> {
+    await this.#life.run(async () => {
+      await this.#keeper.flush();
+      const guest = this.#guest;
+      this.#guest = undefined;
+      await this.network.closeAll();
+      await guest?.release();
+      await this.tenants.settle();
+    });
+  }
+
+  /** Takes over the guest that the record names; one that is gone or does not answer counts as crashed. */
+  async adopt(context: CallContext): Promise<void> {
+    const noted = this.record.guest;
+    await this.#life.run(async () => {
+      try {
+        if (noted !== null) await reconcileLayers(this, await this.#takeOver(noted, context));
+      } catch (error) {
+        if (noted !== null) await this.#giveUp(noted, messageOf(error));
+      }
+      await sweepLayers(this, this.#guest === undefined, context.signal);
+    });
+  }
+
+  async #ensureGuest(context: CallContext, isExplicit: boolean): Promise<HeldGuest> {
+    this.#assertThere();
+    const current = this.#guest;
+    const noted = this.record.guest;
+    if (current !== undefined && noted !== null && !isRunning(noted.process)) {
+      // Its end has not been told yet.
+      this.#guest = undefined;
+      await current.release();
+      await this.#onLoss('its QEMU ended');
+    } else if (current !== undefined) {
+      if (current.client.isOpen) return { guest: current, restarted: false };
+      const again = await this.#reconnect(current, context);
+      if (again !== undefined) return { guest: again, restarted: false };
+    }
+    if (this.record.stop_reason === 'explicit' && !isExplicit) {
+      throw stoppedError(this.record.id);
+    }
+    this.#house.admit(this.record.id, this.record.mem_mib);
+    await mergeLayers(this, context.signal);
+    const started = await startOnDisk(await this.place(context, this.record));
+    this.hold(started);
+    await this.#keeper.noteStart(started.record);
+    await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
+    await this.tenants.restart(started.guest.client);
+    return { guest: started.guest, restarted: !isExplicit };
+  }
+
+  /** A broken session with a living guest: another session, and the running commands are followed again. */
+  async #reconnect(current: Guest, context: CallContext): Promise<Guest | undefined> {
+    const noted = this.record.guest;
+    if (noted === null) return undefined;
+    this.#guest = undefined;
+    await this.network.close(current.client);
+    await current.release();
+    try {
+      return await this.#takeOver(noted, context);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      await this.#giveUp(noted, messageOf(error));
+      return undefined;
+    }
+  }
+
+  async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest> {
+    const place = { id: this.record.id, diskFolder: this.files.folder };
+    const guest = await takeOver(await this.#house.room(context), place, noted, context.signal);
+    this.hold({ guest, record: noted });
+    await this.arrive(guest, noted.folder, context);
+    await this.tenants.resume(guest.client);
+    return guest;
+  }
+
+  /** A guest that does not answer must not go on writing to the disk that the next one starts from. */
+  async #giveUp(noted: GuestRecord, why: string): Promise<void> {
+    this.#guest = undefined;
+    await endProcess(noted);
+    await this.#onLoss(`given up: ${why}`);
+  }
+
+  /** What each guest gets before anybody uses it. */
+  async arrive(guest: Guest, folder: string, context: CallContext): Promise<void> {
+    await bringSecrets(guest, this.secrets, context);
+    const room = await this.#house.room(context);
+    await this.network.open(guest.client, join(guestFolder(room.host, folder), 'n'), context.signal);
+    this.secrets.hide(this.network.secretValues);
+    this.#watchOutput(guest);
+  }
+
+  #watchOutput(guest: Guest): void {
+    if (!this.secrets.isEmpty) guest.client.newOutputFilter = () => this.secrets.redactor();
+  }
+
+  /** What a start of its guest needs to know. */
+  async place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
+    const { environment: name, environment_digest: digest } = this.record;
+    return {
+      room: await this.#house.room(context),
+      files: this.files,
+      plan,
+      environment: { digest, name },
+      context,
+      arrive: (guest, folder) => this.arrive(guest, folder, context),
+    };
+  }
+
+  async #end(guest: Guest, context: CallContext, reason: LossReason): Promise<void> {
+    this.#guest = undefined;
+    const noted = this.record.guest;
+    if (noted === null) await guest[Symbol.asyncDispose]();
+    else await endGuest(await this.#house.room(context), guest, noted);
+    await this.tenants.loseAll(reason);
+  }
+
+  #onEnd(guest: Guest): void {
+    if (this.#guest !== guest) return;
+    this.#guest = undefined;
+    void this.#life.run(async () => {
+      await guest.release();
+      if (this.#guest === undefined) await this.#onLoss('its QEMU ended');
+    });
+  }
+
+  async #onLoss(why: string): Promise<void> {
+    const noted = this.record.guest;
+    await this.network.closeAll();
+    if (noted !== null) await this.#house.removeSockets(noted);
+    await this.tenants.loseAll('guest_ended');
+    if (this.#keeper.isClosed) return;
+    await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
+    await recordEvent(this.files.events, 'stopped', why);
+  }
+
+  #assertThere(): void {
+    if (!this.#keeper.isClosed) return;
+    throw new PyroError('workspace_unknown', `workspace ${this.record.id} was deleted`);
+  }
+}

@@ -1,0 +1,48 @@
+// The record of what was applied, and which resets end it.
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import {
+  basesFile,
+  forgetApplied,
+  prepareApplied,
+  readApplied,
+} from '../../../../src/engine/workspace/applied-record.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'applied-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const states = new Map([['a.txt', '100644 0123']]);
+
+async function record(): Promise<void> {
+  const keep = await prepareApplied(folder, '/home', mkdtempSync(join(folder, 'lab-')), states);
+  expect(await readApplied(folder, '/home')).toEqual(new Map());
+  await keep();
+  writeFileSync(basesFile(folder), 'pack');
+}
+
+it('is in force once it is put there, for this folder alone', async () => {
+  await record();
+  expect(await readApplied(folder, '/home')).toEqual(states);
+  expect(await readApplied(folder, '/elsewhere')).toEqual(new Map());
+});
+
+const hour = 3600;
+it.each([
+  ['ends with a reset to the seed', undefined, 0],
+  ['ends with a reset to what was saved before', Date.now() / 1000 - hour, 0],
+  ['goes on after a reset to what was saved later', Date.now() / 1000 + hour, 1],
+])('%s', async (_name, savedAt, count) => {
+  await record();
+  await forgetApplied(folder, savedAt);
+  expect((await readApplied(folder, '/home')).size).toBe(count);
+  expect(existsSync(basesFile(folder))).toBe(count > 0);
+});
+
+it('is forgotten where none was written', async () => {
+  await expect(forgetApplied(folder, Date.now() / 1000)).resolves.toBeUndefined();
+});
