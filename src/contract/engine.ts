@@ -43,6 +43,8 @@ export interface RunRequest {
   /** The most that the server permits; no limit at the command line */
   readonly ceiling: NetworkCeiling | undefined;
   readonly allowHostCompat: boolean;
+  /** Most of each stream that the result may hold, head and tail together, `bytes` */
+  readonly outputBytes: number;
 }
 
 export interface RunResult {

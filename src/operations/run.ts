@@ -27,6 +27,9 @@ export const runOutput = z.object({
   cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
 });
 
+/** Most of each stream in the result, `bytes` */
+const resultBytes = 8 * 1024 * 1024;
+
 export const run = defineOperation({
   name: 'run',
   title: 'Run a command in a fresh guest',
@@ -97,6 +100,7 @@ export const run = defineOperation({
       packageSources: input.package_sources,
       ceiling: network,
       allowHostCompat: input.allow_host_compat,
+      outputBytes: resultBytes,
     };
     return { ...(await engine.run(request, io, { signal, onProgress })) };
   },

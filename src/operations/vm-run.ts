@@ -5,7 +5,8 @@ import { formatSeconds, outputText } from './model-texts.ts';
 import { runOutput } from './run.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
 
-const shownChars = 8000;
+/** Most of each stream in the result, `bytes` */
+const shownBytes = 4000;
 
 /** The line is its `$0`: a fresh guest is asked once, so that which shells it has is found out there */
 const byTheBestShell = 'test -x /bin/bash && exec /bin/bash -c "$0" || exec /bin/sh -c "$0"';
@@ -62,18 +63,9 @@ export const vmRun = defineOperation({
       packageSources: input.package_sources,
       ceiling: network,
       allowHostCompat: input.allow_host_compat,
+      outputBytes: shownBytes,
     };
-    const result = await engine.run(request, undefined, { signal, onProgress });
-    const stdout = cutMiddle(result.stdout);
-    const stderr = cutMiddle(result.stderr);
-    return {
-      ...result,
-      command: input.command,
-      stdout,
-      stderr,
-      stdout_truncated: result.stdout_truncated || stdout !== result.stdout,
-      stderr_truncated: result.stderr_truncated || stderr !== result.stderr,
-    };
+    return { ...(await engine.run(request, undefined, { signal, onProgress })), command: input.command };
   },
   render: (output) =>
     [
@@ -86,9 +78,3 @@ export const vmRun = defineOperation({
       outputText(output.stdout, output.stderr),
     ].join('\n'),
 });
-
-function cutMiddle(text: string): string {
-  if (text.length <= shownChars / 2) return text;
-  const half = shownChars / 4;
-  return `${text.slice(0, half)}\n[… ${text.length - 2 * half} characters left out …]\n${text.slice(-half)}`;
-}

@@ -84,7 +84,12 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
         hint: `its output so far: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}; the next call starts the guest again from its disk, with all that was synced`,
       });
     const isShown = io?.stdout !== undefined;
-    const output = await showOutput(workspace.log, sequence, isShown ? notedBytes : request.outputBytes);
+    const output = await showOutput(
+      workspace.log,
+      sequence,
+      isShown ? notedBytes : request.outputBytes,
+      now.ended_at !== null,
+    );
     return {
       workspace_id: workspace.record.id,
       environment: workspace.record.environment,

@@ -6,7 +6,7 @@ import { PyroError } from '../../shared/errors.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import type { CommandRecord, StreamName } from '../commands/command-log.ts';
 import { showOutput } from '../commands/command-output.ts';
-import { decodeSlice, trailingRest } from '../output/text.ts';
+import { beyondPage, decodeSlice, wholePage } from '../output/text.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 const previewBytes = 400;
@@ -76,11 +76,9 @@ async function readPage(
       `${stream} of command ${sequence} has ${sizes[stream]} bytes, the cursor is ${cursor}`,
     );
   }
-  let bytes = await workspace.log.read(sequence, stream, cursor, limit);
-  const isEnd = cursor + bytes.length >= sizes[stream] && record.ended_at !== null;
-  // A character that this page cuts begins the next one, so that pages put together are the whole.
-  const rest = isEnd ? 0 : trailingRest(bytes);
-  if (rest < bytes.length) bytes = bytes.subarray(0, bytes.length - rest);
+  const read = await workspace.log.read(sequence, stream, cursor, limit + beyondPage);
+  const isEnd = cursor + read.length >= sizes[stream] && record.ended_at !== null;
+  const bytes = wholePage(read, limit, isEnd);
   const next = cursor + bytes.length;
   const { text, isUtf8 } = decodeSlice(bytes, true, true);
   const entry = { ...metaOf(record), stdout: '', stderr: '', [stream]: text, is_utf8: isUtf8 };
@@ -125,6 +123,11 @@ function metaOf(record: CommandRecord) {
 }
 
 async function entryOf(workspace: Workspace, record: CommandRecord, budget: number): Promise<LogEntry> {
-  const { truncated: _, ...output } = await showOutput(workspace.log, record.sequence, budget);
+  const { truncated: _, ...output } = await showOutput(
+    workspace.log,
+    record.sequence,
+    budget,
+    record.ended_at !== null,
+  );
   return { ...metaOf(record), ...output };
 }

@@ -13,7 +13,7 @@ import { belowWorkspace } from '../files/files.ts';
 import { maskEntries } from '../files/masks.ts';
 import { SecretWatch } from '../files/secret-watch.ts';
 import { recordEvent } from '../output/events.ts';
-import { trailingRest } from '../output/text.ts';
+import { beyondPage, wholePage } from '../output/text.ts';
 import { layerOf } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import type { DiffShelf, KeptDiff } from './diff-shelf.ts';
@@ -138,11 +138,9 @@ async function readPage(
   if (most === 0 || cursor >= patch.bytes) return Buffer.alloc(0);
   const file = await open(patch.file, 'r');
   try {
-    const length = Math.min(most, patch.bytes - cursor);
+    const length = Math.min(most + beyondPage, patch.bytes - cursor);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, cursor);
-    const bytes = buffer.subarray(0, bytesRead);
-    const rest = cursor + bytesRead < patch.bytes ? trailingRest(bytes) : 0;
-    return rest < bytes.length ? bytes.subarray(0, bytes.length - rest) : bytes;
+    return wholePage(buffer.subarray(0, bytesRead), most, cursor + bytesRead >= patch.bytes);
   } finally {
     await file.close();
   }

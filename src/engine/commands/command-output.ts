@@ -1,10 +1,17 @@
 // What a result shows of a command's output: all of it, or head and tail within a budget that both streams share.
 
 import type { ShownOutput } from '../../contract/commands.ts';
-import { decodeSlice } from '../output/text.ts';
+import { cutSizes, joinEnds } from '../output/head-and-tail.ts';
+import type { OutputText } from '../output/text.ts';
 import type { CommandLog, StreamName } from './command-log.ts';
 
-export async function showOutput(log: CommandLog, sequence: number, budget: number): Promise<ShownOutput> {
+/** @param isOver whether the command had ended when it was asked for: nothing comes after what is there */
+export async function showOutput(
+  log: CommandLog,
+  sequence: number,
+  budget: number,
+  isOver: boolean,
+): Promise<ShownOutput> {
   const sizes = await log.sizes(sequence);
   const half = Math.floor(budget / 2);
   // A stream that needs less than its half leaves the rest to the other.
@@ -12,8 +19,20 @@ export async function showOutput(log: CommandLog, sequence: number, budget: numb
     stdout: Math.max(half, budget - sizes.stderr),
     stderr: Math.max(half, budget - sizes.stdout),
   };
-  const stdout = await showStream(log, sequence, 'stdout', sizes.stdout, room.stdout);
-  const stderr = await showStream(log, sequence, 'stderr', sizes.stderr, room.stderr);
+  const show = async (stream: StreamName): Promise<OutputText> => {
+    const size = sizes[stream];
+    const isCut = size > room[stream];
+    const { headBytes, tailBytes } = isCut ? cutSizes(room[stream]) : { headBytes: size, tailBytes: 0 };
+    const head = await log.read(sequence, stream, 0, headBytes);
+    const tail = isCut ? await log.read(sequence, stream, size - tailBytes, tailBytes) : Buffer.alloc(0);
+    return joinEnds(
+      { head, tail, size, isOver },
+      (leftOut, offset) =>
+        `${leftOut} bytes left out: workspace_logs sequence=${sequence} stream=${stream} cursor=${offset}`,
+    );
+  };
+  const stdout = await show('stdout');
+  const stderr = await show('stderr');
   return {
     stdout: stdout.text,
     stderr: stderr.text,
@@ -22,20 +41,4 @@ export async function showOutput(log: CommandLog, sequence: number, budget: numb
     truncated: sizes.stdout > room.stdout || sizes.stderr > room.stderr,
     is_utf8: stdout.isUtf8 && stderr.isUtf8,
   };
-}
-
-async function showStream(
-  log: CommandLog,
-  sequence: number,
-  stream: StreamName,
-  size: number,
-  room: number,
-): Promise<{ text: string; isUtf8: boolean }> {
-  if (size <= room) return decodeSlice(await log.read(sequence, stream, 0, size), true, true);
-  const headBytes = Math.floor(room / 2);
-  const tailBytes = room - headBytes;
-  const head = decodeSlice(await log.read(sequence, stream, 0, headBytes), true, false);
-  const tail = decodeSlice(await log.read(sequence, stream, size - tailBytes, tailBytes), false, true);
-  const note = `\n[… ${size - room} bytes left out: workspace_logs sequence=${sequence} stream=${stream} cursor=${headBytes} …]\n`;
-  return { text: `${head.text}${note}${tail.text}`, isUtf8: head.isUtf8 && tail.isUtf8 };
 }

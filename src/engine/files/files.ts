@@ -64,11 +64,11 @@ export async function readFile(
     },
     call,
   );
-  let bytes = slice.bytes;
-  // A text file that is cut within a character is still text.
-  const rest = slice.isCut ? trailingRest(bytes) : 0;
-  const isText = isUtf8(bytes.subarray(0, bytes.length - rest)) && !bytes.includes(0);
-  if (isText && rest < bytes.length) bytes = bytes.subarray(0, bytes.length - rest);
+  // A text file that is cut within a character is still text; a part of one character alone is none.
+  const rest = slice.isCut ? trailingRest(slice.bytes) : 0;
+  const whole = rest < slice.bytes.length ? slice.bytes.subarray(0, slice.bytes.length - rest) : slice.bytes;
+  const isText = isUtf8(whole) && !whole.includes(0);
+  const bytes = isText ? whole : slice.bytes;
   const next = slice.offset + bytes.length;
   return {
     workspace_id: id,

@@ -8,7 +8,7 @@ import type { RunIo, RunRequest, RunResult } from '../../contract/engine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { inputError } from '../../shared/input-error.ts';
-import { Capture } from '../output/capture.ts';
+import { newCaptures, streamsOf } from '../output/capture.ts';
 
 export async function runOnHost(request: RunRequest, io: RunIo | undefined, context: CallContext): Promise<RunResult> {
   const folder = await mkdtemp(join(tmpdir(), 'pyro-host-'));
@@ -33,7 +33,7 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
             kill();
           }, request.timeoutMs);
     context.signal.addEventListener('abort', kill, { once: true });
-    const captures = { stdout: new Capture(8 << 20), stderr: new Capture(8 << 20) };
+    const captures = newCaptures(request.outputBytes);
     for (const name of ['stdout', 'stderr'] as const) {
       const sink = io?.[name];
       if (sink === undefined) child[name]?.on('data', (chunk: Buffer) => captures[name].add(chunk));
@@ -61,17 +61,12 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
       const exitCode = await promise;
       context.signal.throwIfAborted();
       if (failure !== undefined) throw failure;
-      const [stdout, stderr] = [captures.stdout.text(), captures.stderr.text()];
       return {
         vm_id: randomBytes(6).toString('hex'),
         environment: request.environment,
         environment_version: 'none',
         command: [...request.argv],
-        stdout: stdout.text,
-        stderr: stderr.text,
-        stdout_truncated: captures.stdout.isTruncated,
-        stderr_truncated: captures.stderr.isTruncated,
-        is_utf8: stdout.isUtf8 && stderr.isUtf8,
+        ...streamsOf(captures),
         exit_code: timedOut ? 124 : exitCode,
         timed_out: timedOut,
         duration_ms: Math.round(performance.now() - started),

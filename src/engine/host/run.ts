@@ -15,11 +15,10 @@ import { noteOnProgram, withProgramNote } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
 import type { MachineRoom } from '../guests/machine-room.ts';
 import { runsFolder, startThrowAway, sweepRuns } from '../guests/throw-away.ts';
-import { Capture } from '../output/capture.ts';
+import { type CapturedStreams, newCaptures, streamsOf } from '../output/capture.ts';
 import { deniedConnections, grantFor, permitPackageSources, WorkspaceNetwork } from '../workspace/workspace-network.ts';
 
-const capturedBytes = 8 * 1024 * 1024;
-/** Of what is shown live, what notes are made from, `bytes` of each stream */
+/** Of each stream, what notes are made from, `bytes` */
 const saidBytes = 16 * 1024;
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -50,7 +49,7 @@ export async function runInGuest(
   const process = await machine.guest.client.start(start, { signal: context.signal }).catch((error: unknown) => {
     throw withProgramNote(error, where, request.argv[0]);
   });
-  const outcome = await followProcess(process, io, context.signal);
+  const outcome = await followProcess(process, request.outputBytes, io, context.signal);
   return {
     ...outcome.streams,
     vm_id: machine.id,
@@ -103,16 +102,15 @@ function startRequest(
   };
 }
 
-type Streams = Pick<RunResult, 'stdout' | 'stderr' | 'stdout_truncated' | 'stderr_truncated' | 'is_utf8'>;
-
 async function followProcess(
   process: GuestProcess,
+  outputBytes: number,
   io: RunIo | undefined,
   signal: AbortSignal,
-): Promise<{ exit: ExitEvent; streams: Streams; said: Streams }> {
-  const captures = { stdout: new Capture(capturedBytes), stderr: new Capture(capturedBytes) };
-  // What is shown live is kept as well, as far as a note needs it.
-  const shown = { stdout: new Capture(saidBytes), stderr: new Capture(saidBytes) };
+): Promise<{ exit: ExitEvent; streams: CapturedStreams; said: CapturedStreams }> {
+  const captures = newCaptures(outputBytes);
+  // Also of what is shown live, and of more than the result holds.
+  const said = newCaptures(saidBytes);
   const sinks = { stdout: io?.stdout, stderr: io?.stderr };
   const inputEnd = new AbortController();
   const undo = io?.onStarted({
@@ -132,37 +130,22 @@ async function followProcess(
   try {
     const exit = await process.follow(async (stream, bytes) => {
       const sink = sinks[stream];
+      said[stream].add(bytes);
       if (sink === undefined) captures[stream].add(bytes);
-      else {
-        shown[stream].add(bytes);
-        await writeTo(sink, bytes, signal);
-      }
+      else await writeTo(sink, bytes, signal);
     });
     if (failure !== undefined) throw failure;
-    const streams = streamsOf(captures);
-    return { exit, streams, said: io === undefined ? streams : streamsOf(shown) };
+    return { exit, streams: streamsOf(captures), said: streamsOf(said) };
   } catch (error) {
     if (!isPyroError(error, 'guest_unreachable')) throw error;
-    const { stdout, stderr } = streamsOf(captures);
+    const { stdout, stderr } = streamsOf(said);
     throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
       hint: 'it was switched off, crashed, or ran out of memory (more: mem_mib); a workspace keeps what is on its disk, this guest is gone',
-      details: { stdout: stdout.slice(-saidBytes), stderr: stderr.slice(-saidBytes) },
+      details: { stdout, stderr },
       cause: error,
     });
   } finally {
     inputEnd.abort();
     undo?.();
   }
-}
-
-function streamsOf(captures: Readonly<Record<'stdout' | 'stderr', Capture>>): Streams {
-  const stdout = captures.stdout.text();
-  const stderr = captures.stderr.text();
-  return {
-    stdout: stdout.text,
-    stderr: stderr.text,
-    stdout_truncated: captures.stdout.isTruncated,
-    stderr_truncated: captures.stderr.isTruncated,
-    is_utf8: stdout.isUtf8 && stderr.isUtf8,
-  };
 }

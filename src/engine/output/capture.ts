@@ -1,41 +1,94 @@
-// Captured output of a command: head and tail within a limit, and whether it was text.
+// Captured output of a command: its beginning and its end within a limit; each byte is copied once, however small the pieces.
+import { cutSizes, joinEnds } from './head-and-tail.ts';
+import type { OutputText } from './text.ts';
 
-export class Capture {
+/** Room that a capture begins with, `bytes` */
+const firstRoom = 4096;
+
+class Capture {
   readonly #limit: number;
-  #head: Buffer[] = [];
-  #headBytes = 0;
-  #tail: Buffer = Buffer.alloc(0);
-  #dropped = 0;
+  readonly #headBytes: number;
+  readonly #tailBytes: number;
+  /** The head, and behind it the tail as a ring */
+  #kept = Buffer.alloc(0);
+  #size = 0;
 
   /** `limit` bytes are kept in all, half of them from the end. */
   constructor(limit: number) {
+    ({ headBytes: this.#headBytes, tailBytes: this.#tailBytes } = cutSizes(limit));
     this.#limit = limit;
   }
 
+  /** Copies them: the memory of a frame is shared with its neighbours. */
   add(bytes: Buffer): void {
-    const room = Math.max(0, Math.floor(this.#limit / 2) - this.#headBytes);
-    if (room > 0) {
-      // A copy: the frame's memory is shared with its neighbours.
-      this.#head.push(Buffer.from(bytes.subarray(0, room)));
-      this.#headBytes += Math.min(room, bytes.length);
+    this.#makeRoom(Math.min(this.#limit, this.#size + bytes.length));
+    const headPart = Math.min(bytes.length, Math.max(0, this.#headBytes - this.#size));
+    bytes.copy(this.#kept, this.#size, 0, headPart);
+    // Of one piece longer than the tail only its end can stay.
+    for (let at = Math.max(headPart, bytes.length - this.#tailBytes); at < bytes.length; ) {
+      const place = this.#placeOf(this.#size + at);
+      at += bytes.copy(this.#kept, place, at, Math.min(bytes.length, at + this.#limit - place));
     }
-    if (bytes.length <= room) return;
-    const joined = Buffer.concat([this.#tail, bytes.subarray(room)]);
-    const over = Math.max(0, joined.length - Math.ceil(this.#limit / 2));
-    this.#dropped += over;
-    this.#tail = joined.subarray(over);
+    this.#size += bytes.length;
   }
 
   get isTruncated(): boolean {
-    return this.#dropped > 0;
+    return this.#size > this.#limit;
   }
 
-  /** The text, and false for `isUtf8` when bytes had to be replaced. */
-  text(): { text: string; isUtf8: boolean } {
-    const parts = this.isTruncated
-      ? [...this.#head, Buffer.from(`\n[… ${this.#dropped} bytes left out …]\n`), this.#tail]
-      : [...this.#head, this.#tail];
-    const text = Buffer.concat(parts).toString('utf8');
-    return { text, isUtf8: !text.includes('\ufffd') };
+  text(): OutputText {
+    return joinEnds({ ...this.#ends(), size: this.#size, isOver: true }, (leftOut) => `${leftOut} bytes left out`);
   }
+
+  #ends(): { head: Buffer; tail: Buffer } {
+    if (!this.isTruncated) return { head: this.#kept.subarray(0, this.#size), tail: Buffer.alloc(0) };
+    const oldest = this.#placeOf(this.#size);
+    return {
+      head: this.#kept.subarray(0, this.#headBytes),
+      tail: Buffer.concat([this.#kept.subarray(oldest), this.#kept.subarray(this.#headBytes, oldest)]),
+    };
+  }
+
+  /** Where the byte at an offset behind the head lies. */
+  #placeOf(offset: number): number {
+    return this.#headBytes + ((offset - this.#headBytes) % this.#tailBytes);
+  }
+
+  #makeRoom(needed: number): void {
+    if (needed <= this.#kept.length) return;
+    const grown = Buffer.alloc(Math.min(this.#limit, Math.max(needed, firstRoom, this.#kept.length * 2)));
+    this.#kept.copy(grown);
+    this.#kept = grown;
+  }
+}
+
+export interface Captures {
+  readonly stdout: Capture;
+  readonly stderr: Capture;
+}
+
+/** @param limit most bytes that are kept of each */
+export function newCaptures(limit: number): Captures {
+  return { stdout: new Capture(limit), stderr: new Capture(limit) };
+}
+
+/** Both as a result has them */
+export interface CapturedStreams {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly stdout_truncated: boolean;
+  readonly stderr_truncated: boolean;
+  readonly is_utf8: boolean;
+}
+
+export function streamsOf(captures: Captures): CapturedStreams {
+  const stdout = captures.stdout.text();
+  const stderr = captures.stderr.text();
+  return {
+    stdout: stdout.text,
+    stderr: stderr.text,
+    stdout_truncated: captures.stdout.isTruncated,
+    stderr_truncated: captures.stderr.isTruncated,
+    is_utf8: stdout.isUtf8 && stderr.isUtf8,
+  };
 }

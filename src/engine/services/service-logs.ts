@@ -4,7 +4,7 @@ import type { ServiceLogsRequest, ServiceLogsResult } from '../../contract/servi
 import { PyroError } from '../../shared/errors.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import type { StreamLog } from '../output/stream-log.ts';
-import { decodeSlice, trailingRest } from '../output/text.ts';
+import { beyondPage, decodeSlice, trailingRest, wholePage } from '../output/text.ts';
 import type { Service } from './service.ts';
 import { isAlive } from './service-record.ts';
 
@@ -38,13 +38,11 @@ async function readPage(
   await waitForMore(service, [log], () => log.end > cursor, waitMs, signal);
   // The state first: output that comes after its end does not exist.
   const isOver = !isAlive(service.record);
-  const { from, bytes } = await log.read(cursor, limit);
-  const isEnd = from + bytes.length >= log.end;
-  // A character that this page cuts begins the next one, so that pages put together are the whole.
-  const rest = isEnd && isOver ? 0 : trailingRest(bytes);
-  const whole = rest < bytes.length ? bytes.subarray(0, bytes.length - rest) : bytes;
+  const { from, bytes } = await log.read(cursor, limit + beyondPage);
+  const whole = wholePage(bytes, limit, isOver && from + bytes.length >= log.end);
   const next = from + whole.length;
-  const { text, isUtf8 } = decodeSlice(whole, true, true);
+  // Where older bytes are gone, a character may have lost its beginning.
+  const { text, isUtf8 } = decodeSlice(whole, from === cursor, true);
   return {
     ...service.view(workspaceId),
     stdout: stream === 'stdout' ? text : '',

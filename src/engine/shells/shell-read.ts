@@ -6,7 +6,7 @@ import { kibibyte, mebibyte } from '../../shared/units.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import { unfinishedRest } from '../output/cut.ts';
 import { parsePattern } from '../output/pattern.ts';
-import { decodeSlice } from '../output/text.ts';
+import { beyondPage, decodeSlice, wholePage } from '../output/text.ts';
 import type { Shell } from './shell.ts';
 import { viewOfShell } from './shell-record.ts';
 
@@ -100,18 +100,24 @@ type Part = Pick<ShellReadResult, 'cursor' | 'next_cursor' | 'output' | 'truncat
 
 async function readPart(shell: Shell, request: ShellReadRequest, signal: AbortSignal): Promise<Part> {
   const { cursor, maxChars, isPlain } = request;
-  let { from, bytes } = await shell.log.read(cursor, maxChars);
-  let rest = unfinishedRest(bytes, isPlain);
+  let { from, bytes } = await shell.log.read(cursor, maxChars + beyondPage);
+  let page = bytes.subarray(0, maxChars);
+  let rest = unfinishedRest(page, isPlain);
   if (rest === bytes.length && rest > 0) {
     // Nothing but the beginning of something: its rest comes at once or never.
     await waitForAny([shell.log.changed()], restMs, signal);
-    ({ from, bytes } = await shell.log.read(cursor, maxChars));
-    rest = unfinishedRest(bytes, isPlain);
+    ({ from, bytes } = await shell.log.read(cursor, maxChars + beyondPage));
+    page = bytes.subarray(0, maxChars);
+    rest = unfinishedRest(page, isPlain);
   }
   const isEnd = !shell.isRunning && from + bytes.length >= shell.log.end;
-  if (isEnd || rest === bytes.length) rest = 0;
-  const whole = bytes.subarray(0, bytes.length - rest);
-  const { text, isUtf8 } = decodeSlice(whole, true, true);
+  // A sequence that will not end in this page is cut, a character is not.
+  if (rest === page.length || (isEnd && page.length === bytes.length)) {
+    page = wholePage(bytes, maxChars, isEnd);
+    rest = 0;
+  }
+  const whole = page.subarray(0, page.length - rest);
+  const { text, isUtf8 } = decodeSlice(whole, from === cursor, true);
   const next = from + whole.length;
   return {
     cursor,
