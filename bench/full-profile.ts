@@ -1,8 +1,8 @@
 // Measures shells, services and published ports: a key's way there and back, a start, and a port against bare loopback.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import type { ServiceStartRequest } from '../src/contract/services.ts';
-import type { ShellReadRequest } from '../src/contract/shells.ts';
+import type { ServiceStartRequest } from '../src/contract/services-requests.ts';
+import type { ShellReadRequest } from '../src/contract/shells-requests.ts';
 import { mebibyte } from '../src/shared/units.ts';
 import { createRequest, execRequest } from '../test/support/engine.ts';
 import { machineFacts } from './facts.ts';

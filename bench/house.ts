@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { WorkspaceCall, Workspaces } from '../src/contract/workspaces.ts';
+import type { WorkspaceCall, Workspaces } from '../src/contract/workspaces-requests.ts';
 import { Preparations } from '../src/engine/guests/preparations.ts';
 import { WorkspaceRegistry } from '../src/engine/workspace/workspace-registry.ts';
 import { createWorkspaces } from '../src/engine/workspaces.ts';

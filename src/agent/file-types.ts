@@ -1,7 +1,7 @@
 // Files of a guest as the host sees them: listings, slices, changes against the baseline, trees in and out.
 
 import type { Readable } from 'node:stream';
-import type { TextEdit } from '../contract/changes.ts';
+import type { TextEdit } from '../contract/changes-requests.ts';
 import type { CallOptions } from './guest-client.ts';
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'other';

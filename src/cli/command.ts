@@ -1,7 +1,7 @@
 // One command of the tree, made from the definition of its operation: arguments, options, help, and what a line means.
 import { type Command, Option } from 'commander';
+import { wordFormOf } from '../contract/word-forms.ts';
 import type { AnyOperation } from '../operations/define.ts';
-import { wordFormOf } from '../operations/word-forms.ts';
 import { workspaceFieldOf } from '../operations/workspace-reference.ts';
 import { commandLine } from '../shared/shell-words.ts';
 import { argumentsOf, readPositionals, usageOf } from './arguments.ts';

@@ -1,6 +1,7 @@
 // How the fields of an operation's input are called on the command line.
+
+import { wordFormOf } from '../contract/word-forms.ts';
 import type { AnyOperation } from '../operations/define.ts';
-import { wordFormOf } from '../operations/word-forms.ts';
 import { inWords, isPyroError, PyroError } from '../shared/errors.ts';
 import { commandCall } from '../shared/hint-words.ts';
 import { argumentName } from './arguments.ts';

@@ -1,7 +1,7 @@
 // Options of a command line, made from a zod schema: one field, one flag.
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import type { WordForm, WordOption } from '../operations/word-forms.ts';
+import type { WordForm, WordOption } from '../contract/word-forms.ts';
 
 const propertySchema = z.object({
   type: z.string().optional(),

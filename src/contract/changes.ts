@@ -1,216 +1,188 @@
-// Files and changes of a workspace as operations see them: requests in, plain data out.
-import type { RunIo } from './engine.ts';
+// Changes of a workspace, in both directions: what goes in and what comes out.
 
-/** Each occurrence of a text becomes another. */
-export interface TextEdit {
-  readonly oldText: string;
-  readonly newText: string;
-  /** How many there must be; at least one where it is absent */
-  readonly expectedCount: number | undefined;
-}
+import { z } from 'zod';
+import { lastCommandSchema, workspaceIdField } from './workspaces.ts';
 
-export interface FileEntryView {
-  readonly path: string;
-  readonly artifact_type: 'file' | 'directory' | 'symlink' | 'other';
-  readonly size_bytes: number;
-  readonly mode: string;
-  readonly modified_at: number;
-  readonly link_target: string | null;
-}
+export const entrySchema = z.object({ path: z.string(), status: z.string() });
 
-export interface FileReadRequest {
-  readonly path: string;
-  readonly maxBytes: number;
-  readonly offset: number | undefined;
-  readonly startLine: number | undefined;
-  readonly endLine: number | undefined;
-}
+export const countsSchema = z.record(z.string(), z.number());
 
-export interface FileReadResult {
-  readonly workspace_id: string;
-  readonly path: string;
-  readonly size_bytes: number;
-  readonly max_bytes: number;
-  readonly offset: number;
-  readonly next_offset: number | null;
-  readonly first_line: number | null;
-  readonly encoding: 'utf-8' | 'base64';
-  readonly content: string;
-  readonly truncated: boolean;
-  readonly mode: string;
-}
+export const diffEntrySchema = z.object({
+  path: z.string(),
+  status: z.string(),
+  artifact_type: z.string(),
+  old_path: z.string().nullable(),
+  old_mode: z.string().nullable(),
+  new_mode: z.string().nullable(),
+  additions: z.number().nullable(),
+  deletions: z.number().nullable(),
+  is_binary: z.boolean(),
+  left_out_bytes: z.number().nullable().describe('Size of a file that was too large to look into'),
+});
 
-export interface FileWriteRequest {
-  readonly path: string;
-  readonly content: Uint8Array | undefined;
-  readonly isAppend: boolean;
-  readonly mode: number | undefined;
-  /** In place of a content */
-  readonly edits: readonly TextEdit[] | undefined;
-}
+export const ignoredSchema = z
+  .object({ files: z.number(), bytes: z.number() })
+  .describe('New files that the ignore rules of the project leave out');
 
-export interface FileWriteResult {
-  readonly workspace_id: string;
-  readonly path: string;
-  readonly size_bytes: number;
-  readonly bytes_written: number;
-  readonly replaced_count: number | null;
-  readonly created: boolean;
-}
+export const includeIgnoredField = z
+  .boolean()
+  .default(false)
+  .describe('New files that the ignore rules leave out, too');
 
-export interface PatchEntry {
-  readonly path: string;
-  readonly status: string;
-}
+export const patchApplyInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  patch: z.string().min(1).max(25_165_824).describe('The diff, or *** Begin Patch … *** End Patch'),
+});
+export type PatchApplyInput = z.output<typeof patchApplyInput>;
 
-export interface PatchResult {
-  readonly workspace_id: string;
-  readonly changed: boolean;
-  readonly summary: Readonly<Record<string, number>>;
-  readonly entries: PatchEntry[];
-}
+export const patchApplyOutput = z.object({
+  workspace_id: z.string(),
+  changed: z.boolean(),
+  summary: countsSchema,
+  entries: z.array(entrySchema),
+  execution_mode: z.literal('guest'),
+});
+export type PatchApplyOutput = z.output<typeof patchApplyOutput>;
 
-export interface DiffRequest {
-  readonly path: string | undefined;
-  readonly isStatOnly: boolean;
-  readonly base: string;
-  readonly hasSystem: boolean;
-  /** True when new files that the project's rules ignore are wanted too */
-  readonly hasIgnored: boolean;
-  /** Size up to which a file is looked into, `bytes`; undefined for what a patch can hold */
-  readonly maxFileBytes: number | undefined;
-  /** Where to go on in a diff that was made before, as its `next_cursor` said */
-  readonly cursor: string | undefined;
-  readonly maxBytes: number;
-  readonly entryLimit: number;
-}
+export const diffInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  path: z.string().min(1).max(4096).optional().describe('Only this file or folder'),
+  base: z.string().min(1).max(64).default('baseline').describe('State to compare with: baseline or a snapshot'),
+  stat_only: z.boolean().default(false).describe('The list of changes without the patch'),
+  system: z.boolean().default(false).describe('List what changed outside of /workspace, too'),
+  include_ignored: includeIgnoredField,
+  max_file_bytes: z
+    .number()
+    .int()
+    .min(0)
+    .default(1_048_576)
+    .describe('Size up to which a file stands in the patch, bytes; 0 for no limit'),
+  cursor: z.string().max(64).optional().describe('Where to go on: next_cursor of the last call'),
+  max_bytes: z.number().int().min(0).max(16_777_216).default(7000).describe('Most bytes of the patch'),
+  entry_limit: z.number().int().min(1).max(100_000).default(60).describe('Most entries of the list'),
+});
+export type DiffInput = z.output<typeof diffInput>;
 
-export interface DiffEntry {
-  readonly path: string;
-  readonly status: string;
-  readonly artifact_type: string;
-  readonly old_path: string | null;
-  readonly old_mode: string | null;
-  readonly new_mode: string | null;
-  readonly additions: number | null;
-  readonly deletions: number | null;
-  readonly is_binary: boolean;
-  readonly left_out_bytes: number | null;
-}
+export const diffOutput = z.object({
+  workspace_id: z.string(),
+  base: z.string(),
+  changed: z.boolean(),
+  summary: countsSchema,
+  entries: z.array(diffEntrySchema),
+  entries_truncated: z.boolean(),
+  patch: z.string(),
+  patch_bytes: z.number(),
+  next_cursor: z.string().nullable(),
+  ignored: ignoredSchema,
+  left_out: z.array(z.object({ path: z.string(), reason: z.string() })).describe('Not in the patch'),
+  left_out_count: z.number(),
+  system_changes: z.array(entrySchema).nullable(),
+});
+export type DiffOutput = z.output<typeof diffOutput>;
 
-export interface IgnoredCount {
-  readonly files: number;
-  readonly bytes: number;
-}
+export const exportInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  path: z.string().min(1).max(4096).default('/workspace').describe('File or folder in the guest'),
+  output_path: z.string().min(1).max(4096).describe('Path on the host'),
+  format: z.enum(['files', 'tar', 'patch']).default('files').describe('What is written'),
+  overwrite: z.boolean().default(false).describe('Replace what stands at output_path'),
+  include_git: z.boolean().default(false).describe('Take .git along'),
+  include_ignored: includeIgnoredField,
+});
+export type ExportInput = z.output<typeof exportInput>;
 
-export interface DiffResult {
-  readonly workspace_id: string;
-  readonly base: string;
-  readonly changed: boolean;
-  readonly summary: Readonly<Record<string, number>>;
-  readonly entries: DiffEntry[];
-  readonly entries_truncated: boolean;
-  readonly patch: string;
-  readonly patch_bytes: number;
-  readonly next_cursor: string | null;
-  /** New files that the project's rules leave out */
-  readonly ignored: IgnoredCount;
-  /** Files that the patch does not bring: too large for what was asked, or of a kind that Git cannot hold */
-  readonly left_out: { readonly path: string; readonly reason: string }[];
-  readonly left_out_count: number;
-  /** Paths outside /workspace that changed; null when not asked for */
-  readonly system_changes: PatchEntry[] | null;
-}
+export const exportOutput = z.object({
+  workspace_id: z.string(),
+  workspace_path: z.string(),
+  output_path: z.string(),
+  format: z.string(),
+  artifact_type: z.string(),
+  entry_count: z.number(),
+  bytes_written: z.number(),
+  skipped: z.array(entrySchema).describe('Entries that cannot stand on the host, with the reason'),
+  ignored: ignoredSchema,
+  execution_mode: z.literal('guest'),
+});
+export type ExportOutput = z.output<typeof exportOutput>;
 
-export interface ExportRequest {
-  readonly path: string;
-  readonly outputPath: string;
-  readonly format: 'files' | 'tar' | 'patch';
-  readonly isOverwrite: boolean;
-  /** True when it goes into what stands there, as a copy does; a link in its place is replaced and not followed */
-  readonly isMerge?: boolean;
-  readonly hasGit: boolean;
-  readonly hasIgnored: boolean;
-}
+export const syncPushInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  source_path: z.string().min(1).max(4096).describe('File, folder, checkout or tar archive of the host'),
+  dest: z.string().min(1).max(4096).default('/workspace').describe('Folder in the guest'),
+  delete: z.boolean().default(false).describe('Remove what the source does not have'),
+  dry_run: z.boolean().default(false).describe('Only say what would change'),
+});
+export type SyncPushInput = z.output<typeof syncPushInput>;
 
-export interface CopyRequest {
-  /** True for what comes out of the workspace */
-  readonly isOut: boolean;
-  /** Path in the guest, with the slash or the `/.` at its end */
-  readonly guest: string;
-  /** Absolute path of the host likewise; undefined for standard input or output */
-  readonly host: string | undefined;
-  readonly io: RunIo | undefined;
-}
+export const syncPushOutput = z.object({
+  workspace_id: z.string(),
+  execution_mode: z.literal('guest'),
+  workspace_sync: z.object({
+    mode: z.string(),
+    source_path: z.string(),
+    destination: z.string(),
+    entry_count: z.number(),
+    written_count: z.number(),
+    deleted_count: z.number(),
+    bytes_written: z.number(),
+    dry_run: z.boolean(),
+    changes: z.array(entrySchema),
+    changes_truncated: z.boolean(),
+  }),
+});
+export type SyncPushOutput = z.output<typeof syncPushOutput>;
 
-export interface CopyResult {
-  readonly workspace_id: string;
-  readonly source: string;
-  readonly target: string;
-  readonly artifact_type: 'file' | 'directory' | 'symlink';
-  readonly entry_count: number;
-  readonly written_count: number;
-  readonly bytes_written: number;
-  readonly skipped: PatchEntry[];
-}
+export const applyInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  check: z.boolean().default(false).describe('Say what would be done, and do nothing'),
+  '3way': z.boolean().default(false).describe('Merge files that both sides have changed'),
+  path: z.string().min(1).max(4096).optional().describe('Only this file or folder of /workspace'),
+  to: z.string().min(1).max(4096).optional().describe('Folder to apply to; the checkout of the seed unless given'),
+  include_ignored: z.boolean().default(false).describe('New files that the ignore rules leave out, too'),
+});
+export type ApplyInput = z.output<typeof applyInput>;
 
-export interface ExportResult {
-  readonly workspace_id: string;
-  readonly workspace_path: string;
-  readonly output_path: string;
-  readonly format: string;
-  readonly artifact_type: 'file' | 'directory' | 'symlink';
-  readonly entry_count: number;
-  readonly bytes_written: number;
-  /** Entries that cannot stand on the host, with the reason; the first hundred */
-  readonly skipped: PatchEntry[];
-  /** New files that the project's rules leave out */
-  readonly ignored: IgnoredCount;
-}
+export const applyOutput = z.object({
+  workspace_id: z.string(),
+  target_path: z.string(),
+  checked_only: z.boolean(),
+  changes: z.array(z.object({ path: z.string(), status: z.string() })),
+  changes_truncated: z.boolean(),
+  changed_count: z.number(),
+  conflict_count: z.number().describe('Files with conflict marks in them'),
+  already_count: z.number().describe('Files that stood there as in the workspace'),
+  additions: z.number(),
+  deletions: z.number(),
+  ignored: ignoredSchema,
+  left_out: z.array(z.object({ path: z.string(), reason: z.string() })),
+});
+export type ApplyOutput = z.output<typeof applyOutput>;
 
-export interface ApplyRequest {
-  readonly path: string | undefined;
-  /** Absolute folder of the host; undefined for the seed's own */
-  readonly target: string | undefined;
-  readonly hasIgnored: boolean;
-  readonly isCheck: boolean;
-  readonly isThreeWay: boolean;
-}
+export const summaryInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  format: z.enum(['json', 'markdown']).default('markdown').describe('How the text is written'),
+});
+export type SummaryInput = z.output<typeof summaryInput>;
 
-export interface ApplyResult {
-  readonly workspace_id: string;
-  readonly target_path: string;
-  readonly checked_only: boolean;
-  readonly changes: PatchEntry[];
-  readonly changes_truncated: boolean;
-  readonly changed_count: number;
-  readonly conflict_count: number;
-  readonly already_count: number;
-  readonly additions: number;
-  readonly deletions: number;
-  readonly ignored: IgnoredCount;
-  readonly left_out: { readonly path: string; readonly reason: string }[];
-}
-
-export interface SyncRequest {
-  readonly sourcePath: string;
-  readonly destination: string;
-  readonly isDelete: boolean;
-  readonly isDryRun: boolean;
-}
-
-export interface SyncResult {
-  readonly workspace_id: string;
-  readonly workspace_sync: {
-    readonly mode: string;
-    readonly source_path: string;
-    readonly destination: string;
-    readonly entry_count: number;
-    readonly written_count: number;
-    readonly deleted_count: number;
-    readonly bytes_written: number;
-    readonly dry_run: boolean;
-    readonly changes: PatchEntry[];
-    readonly changes_truncated: boolean;
-  };
-}
+export const summaryOutput = z.object({
+  workspace_id: z.string(),
+  name: z.string().nullable(),
+  since: z.number(),
+  outcome: z.string(),
+  commands: z.array(lastCommandSchema),
+  command_count: z.number(),
+  failed_count: z.number(),
+  files: z.array(diffEntrySchema),
+  file_count: z.number(),
+  additions: z.number(),
+  deletions: z.number(),
+  ignored: ignoredSchema,
+  left_out: z.array(z.object({ path: z.string(), reason: z.string() })),
+  exports: z.array(z.string()),
+  snapshots: z.array(z.string()),
+  resets: z.number(),
+  denied_connections: z.array(z.object({ target: z.string(), reason: z.string(), count: z.number() })),
+  markdown: z.string(),
+  format: z.enum(['json', 'markdown']),
+});
+export type SummaryOutput = z.output<typeof summaryOutput>;

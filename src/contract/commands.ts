@@ -1,101 +1,122 @@
-// Commands of a workspace as operations see them: requests in, plain data out.
+// Commands in a workspace: what goes in and what comes out.
 
-import type { RunIo } from './engine.ts';
+import { z } from 'zod';
+import { secretEnvField } from './word-forms.ts';
+import { envField, restartedField, workspaceIdField } from './workspaces.ts';
 
-export interface ExecRequest {
-  /** Command line for the guest's shell */
-  readonly command: string;
-  readonly cwd: string | undefined;
-  readonly user: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  /** Secrets for the environment, each NAME or NAME=VARIABLE */
-  readonly secretEnv: readonly string[];
-  readonly stdin: string | undefined;
-  /** Streams of a caller who is there while it runs */
-  readonly io: RunIo | undefined;
-  /** Time limit; 0 for none, and absent for what is usual */
-  readonly timeoutMs: number | undefined;
-  readonly waitMs: number;
-  /** Most output in the result, head and tail together, `bytes` */
-  readonly outputBytes: number;
-}
+/** Fits the smallest limit of the known hosts, with room for what stands beside the output. */
+export const resultBytes = 8000;
 
-/** What a result shows of a command's output */
-export interface ShownOutput {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly stdout_bytes: number;
-  readonly stderr_bytes: number;
-  readonly truncated: boolean;
-  /** False when bytes that are no text were replaced */
-  readonly is_utf8: boolean;
-}
+export const sequenceField = z.number().int().min(1).describe('Number of the command in this workspace');
 
-export interface ExecResult extends ShownOutput {
-  readonly workspace_id: string;
-  readonly environment: string;
-  readonly environment_version: string;
-  readonly command: string;
-  readonly cwd: string;
-  readonly sequence: number;
-  readonly running: boolean;
-  readonly exit_code: number | null;
-  readonly timed_out: boolean;
-  readonly duration_ms: number;
-  /** What read the command line: `bash` where the environment has it */
-  readonly shell: 'bash' | 'sh';
-  readonly execution_mode: 'guest';
-  readonly restarted: boolean;
-  /** Connections that were refused while it ran */
-  readonly denied_connections: DeniedConnection[];
-  /** Why it could reach nothing, when its output shows that it tried without a network */
-  readonly network_note: string | null;
-  readonly program_note: string | null;
-}
+export const execInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  command: z.string().min(1).max(131_072).describe('Shell command line'),
+  cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
+  user: z.string().optional().describe('User in the guest, NAME, UID or UID:GID; root unless given'),
+  env: envField,
+  secret_env: secretEnvField,
+  stdin: z.string().max(1_048_576).optional().describe('Text for standard input, which is empty otherwise'),
+  timeout_seconds: z
+    .number()
+    .min(0)
+    .max(86_400)
+    .optional()
+    .describe('Time limit of the command, seconds, 0 for none; 600 unless given'),
+  wait_seconds: z.number().min(0).max(86_400).default(40).describe('Longest wait for the end of the command, seconds'),
+  output_bytes: z
+    .number()
+    .int()
+    .min(256)
+    .max(16_777_216)
+    .default(resultBytes)
+    .describe('Most output in the result, stdout and stderr together, bytes'),
+});
+export type ExecInput = z.output<typeof execInput>;
 
-export interface DeniedConnection {
-  readonly target: string;
-  readonly rule: string;
-  readonly reason: string;
-}
+export const execOutput = z.object({
+  workspace_id: z.string(),
+  environment: z.string(),
+  environment_version: z.string(),
+  command: z.string(),
+  cwd: z.string(),
+  sequence: z.number(),
+  running: z.boolean().describe('True when the command goes on; follow it with workspace_logs'),
+  stdout: z.string(),
+  stderr: z.string(),
+  stdout_bytes: z.number(),
+  stderr_bytes: z.number(),
+  truncated: z.boolean(),
+  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+  exit_code: z.number().nullable(),
+  timed_out: z.boolean(),
+  duration_ms: z.number(),
+  shell: z.enum(['bash', 'sh']).describe('What read the command line'),
+  execution_mode: z.literal('guest'),
+  restarted: restartedField,
+  denied_connections: z
+    .array(z.object({ target: z.string(), rule: z.string(), reason: z.string() }))
+    .describe('Refused while it ran'),
+  network_note: z.string().nullable(),
+  program_note: z.string().nullable().describe('Where a program is that was not found'),
+});
+export type ExecOutput = z.output<typeof execOutput>;
 
-export interface LogsRequest {
-  readonly sequence: number | undefined;
-  readonly stream: 'stdout' | 'stderr' | 'both';
-  /** Byte offset into the stream, or a sequence number to go on from in the history */
-  readonly cursor: number | undefined;
-  /** Most bytes of one stream, or most entries of the history */
-  readonly limit: number;
-  readonly waitMs: number;
-}
+export const execSignalInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  sequence: sequenceField,
+  signal_name: z
+    .enum(['INT', 'TERM', 'KILL', 'HUP', 'QUIT', 'USR1', 'USR2', 'STOP', 'CONT'])
+    .default('INT')
+    .describe('Signal to send'),
+});
+export type ExecSignalInput = z.output<typeof execSignalInput>;
 
-export interface FollowRequest {
-  readonly sequence: number | undefined;
-  readonly stream: 'stdout' | 'stderr' | 'both';
-  readonly io: RunIo;
-}
+export const execSignalOutput = z.object({ workspace_id: z.string(), sequence: z.number(), signal: z.string() });
+export type ExecSignalOutput = z.output<typeof execSignalOutput>;
 
-export interface LogEntry {
-  readonly sequence: number;
-  readonly command: string;
-  readonly cwd: string;
-  readonly running: boolean;
-  readonly exit_code: number | null;
-  readonly timed_out: boolean;
-  readonly duration_ms: number;
-  readonly execution_mode: 'guest';
-  readonly recorded_at: number;
-  readonly stdout_bytes: number;
-  readonly stderr_bytes: number;
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly is_utf8: boolean;
-}
+export const logsInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  sequence: sequenceField.optional(),
+  stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Output to read; paging needs one of two'),
+  cursor: z
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe('Byte offset in the stream, or without a sequence the command to go on after'),
+  limit: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_048_576)
+    .optional()
+    .describe('Most bytes of output (8000 unless given), or most commands (20 unless given)'),
+  wait_seconds: z.number().min(0).max(3600).default(0).describe('Longest wait for more output, seconds'),
+});
+export type LogsInput = z.output<typeof logsInput>;
 
-export interface LogsResult {
-  readonly workspace_id: string;
-  readonly count: number;
-  readonly entries: LogEntry[];
-  /** Where the next call goes on; null at the end */
-  readonly next_cursor: number | null;
-}
+export const logsOutput = z.object({
+  workspace_id: z.string(),
+  count: z.number(),
+  entries: z.array(
+    z.object({
+      sequence: z.number(),
+      command: z.string(),
+      cwd: z.string(),
+      running: z.boolean(),
+      exit_code: z.number().nullable(),
+      timed_out: z.boolean(),
+      duration_ms: z.number(),
+      execution_mode: z.literal('guest'),
+      recorded_at: z.number(),
+      stdout_bytes: z.number(),
+      stderr_bytes: z.number(),
+      stdout: z.string(),
+      stderr: z.string(),
+      is_utf8: z.boolean(),
+    }),
+  ),
+  next_cursor: z.number().nullable(),
+});
+export type LogsOutput = z.output<typeof logsOutput>;

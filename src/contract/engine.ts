@@ -3,8 +3,8 @@ import type { Readable, Writable } from 'node:stream';
 import type { CallContext } from '../shared/call-context.ts';
 import type { Hosts } from '../shared/host-types.ts';
 import type { NetworkCeiling, PackageSourceKind } from '../shared/policy-types.ts';
-import type { DeniedConnection } from './commands.ts';
-import type { Workspaces } from './workspaces.ts';
+import type { DeniedConnection } from './commands-requests.ts';
+import type { Workspaces } from './workspaces-requests.ts';
 
 /** Live streams of a front: output is shown as it comes, or belongs into the result where there is no stream for it. */
 export interface RunIo {

@@ -1,109 +1,105 @@
-// Services as operations see them.
-import type { CallContext } from '../shared/call-context.ts';
-import type { WorkspaceCall } from './workspaces.ts';
+// Services of a workspace: what goes in and what comes out.
 
-export interface PortRequest {
-  /** Any free one when absent */
-  readonly hostPort: number | undefined;
-  readonly guestPort: number;
-}
+import { z } from 'zod';
+import { portsField, secretEnvField } from './word-forms.ts';
+import { envField, workspaceIdField } from './workspaces.ts';
 
-export type RestartPolicy = 'never' | 'on-failure' | 'always';
-export type ServiceState = 'starting' | 'running' | 'restarting' | 'exited' | 'stopped' | 'failed';
+export const serviceNameField = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a service name has 1 to 64 letters, digits, dots, hyphens, underscores')
+  .describe('Name of the service');
 
-export interface ServiceStartRequest {
-  readonly name: string;
-  readonly command: string;
-  readonly cwd: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  /** Secrets of the workspace, each `NAME` or `NAME=VARIABLE` */
-  readonly secretEnv: readonly string[];
-  readonly readyFile: string | undefined;
-  readonly readyTcp: string | undefined;
-  readonly readyHttp: string | undefined;
-  readonly readyCommand: string | undefined;
-  readonly readyTimeoutMs: number;
-  readonly readyIntervalMs: number;
-  readonly restartPolicy: RestartPolicy;
-  readonly publishedPorts: readonly PortRequest[];
-  /** Longest wait for readiness; the service goes on afterwards, `ms` */
-  readonly waitMs: number;
-}
+export const serviceInput = { workspace_id: workspaceIdField, service_name: serviceNameField };
 
-export interface ReadinessView {
-  readonly type: 'file' | 'tcp' | 'http' | 'command';
-  readonly target: string;
-}
+export const serviceSchema = z.object({
+  workspace_id: z.string(),
+  service_name: z.string(),
+  state: z.enum(['starting', 'running', 'restarting', 'exited', 'stopped', 'failed']),
+  command: z.string(),
+  cwd: z.string(),
+  pid: z.number().nullable().describe('Process id in the guest'),
+  started_at: z.number(),
+  ready_at: z.number().nullable(),
+  ended_at: z.number().nullable(),
+  exit_code: z.number().nullable(),
+  stop_reason: z.string().nullable().describe('Why it is stopped or has failed'),
+  readiness: z
+    .array(z.object({ type: z.enum(['file', 'tcp', 'http', 'command']), target: z.string() }))
+    .describe('Probes, all of which must hold'),
+  readiness_detail: z.string().nullable().describe('What did not hold when it was last looked at'),
+  restart_policy: z.enum(['never', 'on-failure', 'always']),
+  restart_count: z.number(),
+  published_ports: z.array(
+    z.object({ host: z.string(), host_port: z.number(), guest_port: z.number(), protocol: z.literal('tcp') }),
+  ),
+  stdout_bytes: z.number().describe('Length of its output so far: the cursor of its end'),
+  stderr_bytes: z.number(),
+  execution_mode: z.literal('guest'),
+});
 
-export interface PublishedPortView {
-  readonly host: string;
-  readonly host_port: number;
-  readonly guest_port: number;
-  readonly protocol: 'tcp';
-}
+export const serviceLogsOutput = serviceSchema.extend({
+  stdout: z.string(),
+  stderr: z.string(),
+  tail_lines: z.number(),
+  truncated: z.boolean().describe('True when older output than shown is kept, or newer follows next_cursor'),
+  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+  dropped_bytes: z.number().describe('Bytes at the cursor that are no longer kept'),
+  next_cursor: z.number().nullable(),
+});
 
-/** Times are seconds since 1970, with fractions. */
-export interface ServiceView {
-  readonly workspace_id: string;
-  readonly service_name: string;
-  readonly state: ServiceState;
-  readonly command: string;
-  readonly cwd: string;
-  readonly pid: number | null;
-  readonly started_at: number;
-  readonly ready_at: number | null;
-  readonly ended_at: number | null;
-  readonly exit_code: number | null;
-  readonly stop_reason: string | null;
-  /** Probes, all of which must hold */
-  readonly readiness: ReadinessView[];
-  /** What the last probe saw that did not hold */
-  readonly readiness_detail: string | null;
-  readonly restart_policy: RestartPolicy;
-  readonly restart_count: number;
-  readonly published_ports: PublishedPortView[];
-  readonly stdout_bytes: number;
-  readonly stderr_bytes: number;
-  readonly execution_mode: 'guest';
-}
+export const serviceStartInput = z.strictObject({
+  ...serviceInput,
+  command: z.string().min(1).max(131_072).describe('Shell command line that stays in the foreground'),
+  cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
+  env: envField,
+  secret_env: secretEnvField,
+  ready_file: z.string().min(1).max(4096).optional().describe('Ready when this file exists'),
+  ready_tcp: z
+    .string()
+    .regex(/^(?:[^:\s]*:|\[[0-9a-fA-F:]+\]:)?\d{1,5}$/, 'it is PORT or HOST:PORT')
+    .optional()
+    .describe('Ready when this PORT or HOST:PORT accepts connections'),
+  ready_http: z
+    .url({ protocol: /^https?$/ })
+    .max(2000)
+    .optional()
+    .describe('Ready when this URL answers with a status below 400'),
+  ready_command: z.string().min(1).max(131_072).optional().describe('Ready when this command line exits with 0'),
+  ready_timeout_seconds: z.number().min(1).max(3600).default(30).describe('Longest time to get ready, seconds'),
+  ready_interval_ms: z.number().int().min(50).max(60_000).default(500).describe('Time between two looks, ms'),
+  restart_policy: z
+    .enum(['never', 'on-failure', 'always'])
+    .default('never')
+    .describe('Whether it comes back when it ends by itself; always also after its workspace was off'),
+  published_ports: portsField,
+  wait_seconds: z.number().min(0).max(3600).default(40).describe('Longest wait for readiness, seconds; it goes on'),
+});
+export type ServiceStartInput = z.output<typeof serviceStartInput>;
 
-export interface ServiceLogsRequest {
-  readonly name: string;
-  readonly stream: 'stdout' | 'stderr' | 'both';
-  /** Byte offset in one stream; the newest lines without it */
-  readonly cursor: number | undefined;
-  readonly tailLines: number;
-  /** True for all that is kept, whatever the lines */
-  readonly isAll: boolean;
-  /** Most bytes of one stream */
-  readonly limit: number;
-  readonly waitMs: number;
-}
+export const serviceListInput = z.strictObject({ workspace_id: workspaceIdField });
+export type ServiceListInput = z.output<typeof serviceListInput>;
 
-export interface ServiceLogsResult extends ServiceView {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly tail_lines: number;
-  /** True when older output than shown is kept, or newer follows next_cursor */
-  readonly truncated: boolean;
-  readonly is_utf8: boolean;
-  /** Bytes at the cursor that are no longer kept */
-  readonly dropped_bytes: number;
-  /** Where the next call goes on; null without a cursor, and at the end of a service that is over */
-  readonly next_cursor: number | null;
-}
+export const serviceListOutput = z.object({
+  workspace_id: z.string(),
+  count: z.number(),
+  running_count: z.number().describe('Those that start, run or restart'),
+  services: z.array(serviceSchema),
+});
+export type ServiceListOutput = z.output<typeof serviceListOutput>;
 
-export interface ServiceListResult {
-  readonly workspace_id: string;
-  readonly count: number;
-  readonly running_count: number;
-  readonly services: ServiceView[];
-}
+export const serviceStatusInput = z.strictObject(serviceInput);
+export type ServiceStatusInput = z.output<typeof serviceStatusInput>;
 
-export interface WorkspaceServices {
-  start(id: string, request: ServiceStartRequest, call: WorkspaceCall): Promise<ServiceView>;
-  list(id: string): Promise<ServiceListResult>;
-  status(id: string, name: string, call: CallContext): Promise<ServiceView>;
-  logs(id: string, request: ServiceLogsRequest, call: CallContext): Promise<ServiceLogsResult>;
-  stop(id: string, name: string, call: CallContext): Promise<ServiceView>;
-}
+export const serviceStopInput = z.strictObject(serviceInput);
+export type ServiceStopInput = z.output<typeof serviceStopInput>;
+
+export const serviceLogsInput = z.strictObject({
+  ...serviceInput,
+  tail_lines: z.number().int().min(1).max(100_000).default(200).describe('Newest lines of each stream'),
+  all: z.boolean().default(false).describe('All that is kept, up to limit'),
+  stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Output to read; a cursor needs one of two'),
+  cursor: z.number().int().min(0).optional().describe('Byte offset in the stream'),
+  limit: z.number().int().min(1).max(16_777_216).default(4000).describe('Most bytes of each stream'),
+  wait_seconds: z.number().min(0).max(3600).default(0).describe('Longest wait for more output, seconds'),
+});
+export type ServiceLogsInput = z.output<typeof serviceLogsInput>;

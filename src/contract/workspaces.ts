@@ -1,289 +1,237 @@
-// Workspaces as operations see them: requests in, plain data out; fields of results have the names that users see.
+// The life of a workspace: what goes in and what comes out.
 
-import type { CallContext } from '../shared/call-context.ts';
-import type { HostPathPolicy, NetworkCeiling, PackageSourceKind, ProjectSource } from '../shared/policy-types.ts';
-import type {
-  ApplyRequest,
-  ApplyResult,
-  CopyRequest,
-  CopyResult,
-  DiffEntry,
-  DiffRequest,
-  DiffResult,
-  ExportRequest,
-  ExportResult,
-  FileEntryView,
-  FileReadRequest,
-  FileReadResult,
-  FileWriteRequest,
-  FileWriteResult,
-  IgnoredCount,
-  PatchResult,
-  SyncRequest,
-  SyncResult,
-} from './changes.ts';
-import type { ExecRequest, ExecResult, FollowRequest, LogsRequest, LogsResult } from './commands.ts';
+import { z } from 'zod';
+import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './fields.ts';
+import { mapField, secretsField } from './word-forms.ts';
 
-import type { WorkspaceServices } from './services.ts';
-import type { WorkspaceShells } from './shells.ts';
+/** The daemon makes an id of it before the operation runs. */
+export const workspaceIdField = z.string().min(1).max(120).describe('Id or name');
 
-export type WorkspaceState = 'started' | 'stopped' | 'damaged';
-export type NetworkPolicy = 'off' | 'egress' | 'egress+published-ports';
+export const seedSchema = z.object({
+  mode: z.enum(['empty', 'git', 'directory', 'tar_archive']),
+  seed_path: z.string().nullable(),
+  destination: z.string(),
+  origin_kind: z.string(),
+  origin_ref: z.string().nullable(),
+  commit: z.string().nullable(),
+  branch: z.string().nullable(),
+  dirty: z.boolean().nullable(),
+  entry_count: z.number(),
+  bytes_written: z.number(),
+  left_out: z.record(z.string(), z.number()),
+});
 
-export interface WorkspaceCall extends CallContext {
-  readonly hostPaths: HostPathPolicy;
-  readonly project: ProjectSource | undefined;
-  /** The most that a workspace may reach; no limit at the command line */
-  readonly network: NetworkCeiling | undefined;
-}
+export const lastCommandSchema = z.object({
+  sequence: z.number(),
+  command: z.string(),
+  cwd: z.string(),
+  exit_code: z.number().nullable(),
+  duration_ms: z.number(),
+  execution_mode: z.literal('guest'),
+});
 
-export interface SeedView {
-  readonly mode: 'empty' | 'git' | 'directory' | 'tar_archive';
-  readonly seed_path: string | null;
-  readonly destination: string;
-  readonly origin_kind: string;
-  readonly origin_ref: string | null;
-  readonly commit: string | null;
-  readonly branch: string | null;
-  readonly dirty: boolean | null;
-  readonly entry_count: number;
-  readonly bytes_written: number;
-  /** Counts of what was left out, by reason */
-  readonly left_out: Readonly<Record<string, number>>;
-}
+export const workspaceSchema = z.object({
+  workspace_id: z.string(),
+  name: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  environment: z.string(),
+  environment_version: z.string().describe('Digest of the environment'),
+  vcpu_count: z.number(),
+  mem_mib: z.number(),
+  disk_mib: z.number(),
+  ttl_seconds: z.number(),
+  created_at: z.number(),
+  last_activity_at: z.number(),
+  expires_at: z.number().nullable().describe('When idleness stops it; null for never'),
+  state: z.enum(['started', 'stopped', 'damaged']),
+  stop_reason: z.string().nullable(),
+  network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
+  package_sources: z.string(),
+  secrets: z.array(z.object({ name: z.string(), source_kind: z.enum(['literal', 'file']) })),
+  execution_mode: z.literal('guest'),
+  workspace_path: z.literal('/workspace'),
+  workspace_seed: seedSchema,
+  command_count: z.number(),
+  last_command: lastCommandSchema.nullable(),
+  reset_count: z.number(),
+  last_reset_at: z.number().nullable(),
+  service_count: z.number(),
+  running_service_count: z.number(),
+  restarted: z.boolean().describe('True when this call had to start the guest from its disk'),
+});
 
-export interface LastCommand {
-  readonly sequence: number;
-  readonly command: string;
-  readonly cwd: string;
-  readonly exit_code: number | null;
-  readonly duration_ms: number;
-  readonly execution_mode: 'guest';
-}
+export const restartedField = z.boolean().describe('True when this call had to start the guest from its disk');
 
-/** Times are seconds since 1970, with fractions. */
-export interface WorkspaceView {
-  readonly workspace_id: string;
-  readonly name: string | null;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly environment: string;
-  readonly environment_version: string;
-  readonly vcpu_count: number;
-  readonly mem_mib: number;
-  readonly disk_mib: number;
-  readonly ttl_seconds: number;
-  readonly created_at: number;
-  readonly last_activity_at: number;
-  /** When idleness stops it; null for never */
-  readonly expires_at: number | null;
-  readonly state: WorkspaceState;
-  readonly stop_reason: string | null;
-  readonly network_policy: NetworkPolicy;
-  readonly package_sources: PackageSourceKind;
-  readonly secrets: { name: string; source_kind: 'literal' | 'file' }[];
-  readonly execution_mode: 'guest';
-  readonly workspace_path: '/workspace';
-  readonly workspace_seed: SeedView;
-  readonly command_count: number;
-  readonly last_command: LastCommand | null;
-  readonly reset_count: number;
-  readonly last_reset_at: number | null;
-  readonly service_count: number;
-  readonly running_service_count: number;
-  /** True when this call had to start the guest from its disk */
-  readonly restarted: boolean;
-}
+export const envField = mapField('Environment variables', { CI: '1' });
 
-export interface WorkspaceStatus extends WorkspaceView {
-  readonly accelerator: string;
-  readonly idle_seconds: number;
-  readonly memory_used_bytes: number | null;
-  readonly disk_used_bytes: number;
-  readonly processes: number | null;
-  readonly running_sequences: number[];
-}
+/** Work of a workspace that is nowhere else. */
+export const unsavedSchema = z.object({ files: z.number(), additions: z.number(), deletions: z.number() });
 
-/** Has a value or a path. */
-export interface SecretRequest {
-  readonly name: string;
-  readonly value: string | undefined;
-  /** File of the host */
-  readonly path: string | undefined;
-}
+export const pruneOutput = z.object({
+  deleted: z.array(z.string()),
+  kept: z.array(unsavedSchema.extend({ workspace_id: z.string(), name: z.string().nullable(), is_known: z.boolean() })),
+  freed_bytes: z.number(),
+  dry_run: z.boolean(),
+});
 
-export interface CreateRequest {
-  readonly environment: string | undefined;
-  readonly vcpuCount: number;
-  readonly memMib: number;
-  readonly diskMib: number;
-  readonly ttlSeconds: number;
-  readonly networkPolicy: NetworkPolicy;
-  /** Hosts that may be reached; public addresses when empty */
-  readonly allow: readonly string[];
-  readonly packageSources: PackageSourceKind;
-  readonly seedPath: string | undefined;
-  readonly name: string | undefined;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly secrets: readonly SecretRequest[];
-  /** Longest wait for an environment that is still being pulled or built, `ms` */
-  readonly waitMs: number;
-}
+export const nameField = z.string().min(1).max(120).describe('Name for people, need not be unique');
 
-export interface ListRequest {
-  readonly label: string | undefined;
-  readonly state: WorkspaceState | undefined;
-  /** Folder of the host that they came from */
-  readonly folder?: string | undefined;
-  readonly limit: number;
-  readonly cursor: string | undefined;
-}
+export const labelsField = mapField('Labels', { task: '42' });
 
-export interface UpdateRequest {
-  readonly name: string | undefined;
-  readonly clearName: boolean;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly clearLabels: readonly string[];
-}
+export const createInput = z.strictObject({
+  environment: environmentField.optional().describe('Environment or OCI image reference; debian:12 unless given'),
+  seed_path: z
+    .string()
+    .optional()
+    .describe('Folder, Git checkout or tar archive of the host that goes into /workspace'),
+  empty: z.boolean().default(false).describe('Put no project in, also inside a checkout'),
+  name: nameField.optional(),
+  labels: labelsField,
+  vcpu_count: vcpuCountField,
+  mem_mib: memMibField,
+  disk_mib: z.number().int().min(8192).max(1_048_576).default(8192).describe('Disk of the guest, MiB'),
+  ttl_seconds: z
+    .number()
+    .int()
+    .min(0)
+    .max(604_800)
+    .default(1800)
+    .refine((value) => value === 0 || value >= 60, 'it must be 0 (never) or 60 to 604800')
+    .describe('Idle time after which it is stopped, seconds; 0 for never'),
+  network_policy: z
+    .enum(['off', 'egress', 'egress+published-ports'])
+    .default('off')
+    .describe('Way out of the guest, which ports of services do not need; more than the server allows is refused'),
+  secrets: secretsField,
+  allow: z
+    .array(z.string())
+    .default([])
+    .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
+  package_sources: packageSourcesField,
+  wait_seconds: z
+    .number()
+    .min(0)
+    .max(86_400)
+    .default(40)
+    .describe('Longest wait for an environment that is still on its way, seconds'),
+});
+export type CreateInput = z.output<typeof createInput>;
 
-export interface SnapshotView {
-  readonly workspace_id: string;
-  readonly snapshot_name: string;
-  readonly kind: 'baseline' | 'named';
-  readonly created_at: number;
-  /** What its own layer holds, `bytes` */
-  readonly changed_bytes: number;
-  readonly deletable: boolean;
-}
+export const statusInput = z.strictObject({ workspace_id: workspaceIdField });
+export type StatusInput = z.output<typeof statusInput>;
 
-export interface DiskExportRequest {
-  readonly outputPath: string;
-  readonly format: 'raw' | 'qcow2' | 'tar';
-  readonly path: string;
-  readonly isOverwrite: boolean;
-}
+export const statusOutput = workspaceSchema.extend({
+  accelerator: z.string(),
+  idle_seconds: z.number(),
+  memory_used_bytes: z.number().nullable(),
+  disk_used_bytes: z.number(),
+  processes: z.number().nullable(),
+  running_sequences: z.array(z.number()),
+});
+export type StatusOutput = z.output<typeof statusOutput>;
 
-export interface NetworkResult {
-  readonly workspace_id: string;
-  readonly network_policy: NetworkPolicy;
-  readonly attempts: {
-    readonly sequence: number;
-    readonly time: string;
-    readonly name: string;
-    readonly address: string | null;
-    readonly port: number | null;
-    readonly verdict: string;
-    readonly rule: string;
-    readonly reason: string | null;
-    readonly bytes_in: number | null;
-    readonly bytes_out: number | null;
-    readonly process: string | null;
-  }[];
-  readonly next_cursor: number | null;
-}
+export const updateInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  name: nameField.optional(),
+  clear_name: z.boolean().default(false).describe('Remove the name'),
+  labels: labelsField,
+  clear_labels: z.array(z.string()).default([]).describe('Keys of labels to remove'),
+});
+export type UpdateInput = z.output<typeof updateInput>;
 
-export interface SummaryResult {
-  readonly workspace_id: string;
-  readonly name: string | null;
-  readonly since: number;
-  readonly outcome: string;
-  readonly commands: LastCommand[];
-  readonly command_count: number;
-  readonly failed_count: number;
-  readonly files: DiffEntry[];
-  readonly file_count: number;
-  readonly additions: number;
-  readonly deletions: number;
-  readonly ignored: IgnoredCount;
-  /** What no diff or apply brings, with the reason */
-  readonly left_out: { readonly path: string; readonly reason: string }[];
-  readonly exports: string[];
-  readonly snapshots: string[];
-  readonly resets: number;
-  /** What was refused, each target once, the last ones */
-  readonly denied_connections: { readonly target: string; readonly reason: string; readonly count: number }[];
-  readonly markdown: string;
-}
+export const resetInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  snapshot: z.string().min(1).max(64).default('baseline').describe('State to go back to; baseline is the seed'),
+});
+export type ResetInput = z.output<typeof resetInput>;
 
-export interface PruneRequest {
-  readonly states: readonly WorkspaceState[];
-  /** True to delete also what was not brought home */
-  readonly isForced: boolean;
-  readonly isDryRun: boolean;
-}
+export const listInput = z.strictObject({
+  label: z.string().optional().describe('Only those with this label, K or K=V'),
+  state: z.enum(['started', 'stopped', 'damaged']).optional().describe('Only those in this state'),
+  folder: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .describe('Only those that came from this folder of the host, or the checkout around it'),
+  limit: z.number().int().min(1).max(500).default(50).describe('Most workspaces in the result'),
+  cursor: z.string().optional().describe('next_cursor of an earlier call'),
+});
+export type ListInput = z.output<typeof listInput>;
 
-export interface PruneResult {
-  readonly deleted: string[];
-  /** Left alone, since their work is nowhere else, or nobody knows */
-  readonly kept: {
-    readonly workspace_id: string;
-    readonly name: string | null;
-    readonly is_known: boolean;
-    readonly files: number;
-    readonly additions: number;
-    readonly deletions: number;
-  }[];
-  readonly freed_bytes: number;
-  readonly dry_run: boolean;
-}
+export const listOutput = z.object({
+  count: z.number(),
+  workspaces: z.array(
+    z.object({
+      workspace_id: z.string(),
+      name: z.string().nullable(),
+      labels: z.record(z.string(), z.string()),
+      environment: z.string(),
+      state: z.enum(['started', 'stopped', 'damaged']),
+      created_at: z.number(),
+      last_activity_at: z.number(),
+      expires_at: z.number().nullable(),
+      command_count: z.number(),
+    }),
+  ),
+  next_cursor: z.string().nullable(),
+});
+export type ListOutput = z.output<typeof listOutput>;
 
-export interface UnsavedWork {
-  readonly files: number;
-  readonly additions: number;
-  readonly deletions: number;
-}
+export const deleteInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  force: z.boolean().default(false).describe('Ask nobody, whatever goes with it'),
+  dry_run: z.boolean().default(false).describe('Say what would go with it, and delete nothing'),
+});
+export type DeleteInput = z.output<typeof deleteInput>;
 
-export interface Workspaces {
-  /** The id for an id, a unique beginning of one, or a name. Throws `workspace_unknown` or `workspace_ambiguous`. */
-  find(reference: string): string;
-  create(request: CreateRequest, call: WorkspaceCall): Promise<WorkspaceView>;
-  list(request: ListRequest, call: WorkspaceCall): Promise<{ workspaces: WorkspaceView[]; next_cursor: string | null }>;
-  status(id: string, call: WorkspaceCall): Promise<WorkspaceStatus>;
-  update(id: string, request: UpdateRequest, call: WorkspaceCall): Promise<WorkspaceView>;
-  start(id: string, call: WorkspaceCall): Promise<WorkspaceView>;
-  stop(id: string, call: WorkspaceCall): Promise<WorkspaceView>;
-  /** What was not brought home; undefined where that is not known. */
-  unsaved(id: string, call: WorkspaceCall): Promise<UnsavedWork | undefined>;
-  /** Gives what was not brought home, as {@link unsaved} does. */
-  delete(id: string, call: WorkspaceCall): Promise<UnsavedWork | undefined>;
-  prune(request: PruneRequest, call: WorkspaceCall): Promise<PruneResult>;
-  exec(id: string, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult>;
-  signal(id: string, sequence: number, name: string, call: WorkspaceCall): Promise<void>;
-  logs(id: string, request: LogsRequest, call: WorkspaceCall): Promise<LogsResult>;
-  /** Shows a command's output live; gives the last line for the person */
-  follow(id: string, request: FollowRequest, call: WorkspaceCall): Promise<string>;
-  fileList(
-    id: string,
-    request: { path: string; depth: number; glob: string | undefined; limit: number; cursor: string | undefined },
-    call: WorkspaceCall,
-  ): Promise<{ path: string; entries: FileEntryView[]; next_cursor: string | null }>;
-  fileRead(id: string, request: FileReadRequest, call: WorkspaceCall): Promise<FileReadResult>;
-  fileWrite(id: string, request: FileWriteRequest, call: WorkspaceCall): Promise<FileWriteResult>;
-  patchApply(id: string, patch: string, call: WorkspaceCall): Promise<PatchResult>;
-  diff(id: string, request: DiffRequest, call: WorkspaceCall): Promise<DiffResult>;
-  apply(id: string, request: ApplyRequest, call: WorkspaceCall): Promise<ApplyResult>;
-  export(id: string, request: ExportRequest, call: WorkspaceCall): Promise<ExportResult>;
-  copy(id: string, request: CopyRequest, call: WorkspaceCall): Promise<CopyResult>;
-  syncPush(id: string, request: SyncRequest, call: WorkspaceCall): Promise<SyncResult>;
-  reset(id: string, snapshot: string, call: WorkspaceCall): Promise<WorkspaceView>;
-  snapshotCreate(id: string, name: string, call: WorkspaceCall): Promise<SnapshotView>;
-  snapshotList(id: string): Promise<SnapshotView[]>;
-  snapshotDelete(id: string, name: string): Promise<void>;
-  diskList(
-    id: string,
-    request: { path: string; depth: number; glob: string | undefined; limit: number; cursor: string | undefined },
-    call: WorkspaceCall,
-  ): Promise<{ path: string; entries: FileEntryView[]; next_cursor: string | null }>;
-  diskRead(id: string, request: FileReadRequest, call: WorkspaceCall): Promise<FileReadResult>;
-  diskExport(
-    id: string,
-    request: DiskExportRequest,
-    call: WorkspaceCall,
-  ): Promise<{ output_path: string; disk_format: string; bytes_written: number }>;
-  network(
-    id: string,
-    request: { isRefusedOnly: boolean; limit: number; cursor: number | undefined },
-  ): Promise<NetworkResult>;
-  summary(id: string, call: WorkspaceCall): Promise<SummaryResult>;
-  readonly shells: WorkspaceShells;
-  readonly services: WorkspaceServices;
-}
+export const deleteOutput = z.object({
+  workspace_id: z.string(),
+  deleted: z.boolean(),
+  reason: z.enum(['explicit_delete', 'dry_run']),
+  not_brought_home: unsavedSchema.nullable().describe('What went with it; null where nobody knows'),
+});
+export type DeleteOutput = z.output<typeof deleteOutput>;
+
+export const pruneInput = z.strictObject({
+  all: z.boolean().default(false).describe('Delete those that run, too'),
+  force: z.boolean().default(false).describe('Ask nobody, and delete also what was not brought home'),
+  dry_run: z.boolean().default(false).describe('Say what would be deleted, and delete nothing'),
+});
+export type PruneInput = z.output<typeof pruneInput>;
+
+export const startInput = z.strictObject({ workspace_id: workspaceIdField });
+export type StartInput = z.output<typeof startInput>;
+
+export const stopInput = z.strictObject({ workspace_id: workspaceIdField });
+export type StopInput = z.output<typeof stopInput>;
+
+export const networkInput = z.strictObject({
+  workspace_id: workspaceIdField,
+  denied: z.boolean().default(false).describe('Only what was refused or failed'),
+  limit: z.number().int().min(1).max(1000).default(50).describe('Most attempts in the result'),
+  cursor: z.number().int().min(0).optional().describe('next_cursor of an earlier call'),
+});
+export type NetworkInput = z.output<typeof networkInput>;
+
+export const networkOutput = z.object({
+  workspace_id: z.string(),
+  network_policy: z.string(),
+  attempts: z.array(
+    z.object({
+      sequence: z.number(),
+      time: z.string(),
+      name: z.string(),
+      address: z.string().nullable(),
+      port: z.number().nullable(),
+      verdict: z.string(),
+      rule: z.string(),
+      reason: z.string().nullable(),
+      bytes_in: z.number().nullable(),
+      bytes_out: z.number().nullable(),
+      process: z.string().nullable(),
+    }),
+  ),
+  next_cursor: z.number().nullable(),
+});
+export type NetworkOutput = z.output<typeof networkOutput>;

@@ -1,7 +1,7 @@
 // The workspaces as operations call them: each call finds its workspace and hands over to the file for its job.
 
 import { createGuestFiles } from '../agent/guest-files.ts';
-import type { Workspaces } from '../contract/workspaces.ts';
+import type { Workspaces } from '../contract/workspaces-requests.ts';
 import { readConnectionLog } from '../network/connection-log.ts';
 import { createWorkspace } from './calls/create.ts';
 import { execute, signalCommand } from './calls/exec.ts';

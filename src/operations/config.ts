@@ -1,22 +1,13 @@
 // config: the defaults of this user.
-import { z } from 'zod';
+
+import { configInput, configOutput, valueSchema } from '../contract/machine.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
 import { faultOf, findSetting, parseSetting, type Setting, settingName, settings } from './settings.ts';
 
-const valueSchema = z.union([z.string(), z.number(), z.null()]);
-
 /** How a default is told that is none or not always the same, by the name of the setting */
 const wordsForNone: ReadonlyMap<string, string> = new Map([['timeout-seconds', '30, none at a terminal']]);
-
-const settingSchema = z.object({
-  name: z.string(),
-  value: valueSchema.describe('What holds'),
-  is_set: z.boolean().describe('False for the default of pyro'),
-  fault: z.string().nullable().describe('Why what the file says is no value; the commands refuse it then'),
-  commands: z.array(z.string()),
-});
 
 export const config = defineOperation({
   name: 'config',
@@ -27,16 +18,8 @@ export const config = defineOperation({
   effect: 'write',
   place: 'front',
   positionals: ['name', 'value'],
-  input: z.strictObject({
-    name: z.string().min(1).optional().describe('Setting, as the option is called'),
-    value: z.string().optional().describe('New value'),
-    unset: z.boolean().default(false).describe('Go back to the default of pyro'),
-  }),
-  output: z.object({
-    path: z.string(),
-    settings: z.array(settingSchema),
-    unknown: z.array(z.string()).describe('Names in the file that are no settings'),
-  }),
+  input: configInput,
+  output: configOutput,
   examples: [
     { why: 'What is set', command: 'pyro config' },
     { why: 'Workspaces have 4 GiB of memory', command: 'pyro config mem-mib 4096' },

@@ -1,24 +1,10 @@
 // daemon.status, daemon.stop: the background process that owns the guests.
-import { z } from 'zod';
+
+import { daemonStatusInput, daemonStatusOutput, daemonStopInput, daemonStopOutput } from '../contract/machine.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { defineOperation, type OperationContext } from './define.ts';
-
-const statusSchema = z.object({
-  pid: z.number(),
-  version: z.string(),
-  protocol: z.number(),
-  started_at: z.number(),
-  socket: z.string(),
-  log: z.string(),
-  draining: z.boolean(),
-  calls: z.number(),
-  guests: z.array(z.object({ workspace_id: z.string(), pid: z.number() })),
-  guest_memory_bytes: z.number(),
-  memory_bytes: z.number(),
-  idle_seconds: z.number(),
-});
 
 export const daemonStatus = defineOperation({
   name: 'daemon.status',
@@ -29,8 +15,8 @@ export const daemonStatus = defineOperation({
   effect: 'read',
   place: 'front',
   positionals: [],
-  input: z.strictObject({}),
-  output: z.object({ running: z.boolean(), daemon: statusSchema.nullable() }),
+  input: daemonStatusInput,
+  output: daemonStatusOutput,
   examples: [{ why: 'Is it there, and with which guests', command: 'pyro daemon status' }],
   run: async (context) => {
     const status = await controlOf(context).status(context.signal);
@@ -66,8 +52,8 @@ export const daemonStop = defineOperation({
   effect: 'write',
   place: 'front',
   positionals: [],
-  input: z.strictObject({ force: z.boolean().default(false).describe('Do not wait for calls that run') }),
-  output: z.object({ stopped: z.boolean() }),
+  input: daemonStopInput,
+  output: daemonStopOutput,
   examples: [{ why: 'Before pyro is removed', command: 'pyro daemon stop' }],
   run: async (context, { force }) => ({
     stopped: await controlOf(context).stop({ isForced: force, signal: context.signal }),

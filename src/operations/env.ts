@@ -1,20 +1,18 @@
 // env.*: the catalogue of environments and their local cache.
-import { z } from 'zod';
+
+import {
+  envInspectInput,
+  envInspectOutput,
+  envListInput,
+  envListOutput,
+  envPruneInput,
+  envPruneOutput,
+  envPullInput,
+  envPullOutput,
+} from '../contract/environments.ts';
 import { formatFacts, formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
-import { environmentField } from './scalars.ts';
-
-const summarySchema = z.object({
-  name: z.string(),
-  reference: z.string(),
-  description: z.string(),
-  installed: z.boolean(),
-  source: z.enum(['registry', 'packages']).nullable(),
-  digest: z.string().nullable(),
-  image_bytes: z.number().nullable(),
-  created_at: z.string().nullable(),
-});
 
 export const envList = defineOperation({
   name: 'env.list',
@@ -24,8 +22,8 @@ export const envList = defineOperation({
   effect: 'read',
   place: 'front',
   positionals: [],
-  input: z.strictObject({}),
-  output: z.object({ environments: z.array(summarySchema) }),
+  input: envListInput,
+  output: envListOutput,
   examples: [{ why: 'What there is', command: 'pyro env list' }],
   run: async ({ engine }) => ({ environments: await engine.listEnvironments() }),
   render: ({ environments }, width) =>
@@ -51,15 +49,8 @@ export const envInspect = defineOperation({
   effect: 'read',
   place: 'front',
   positionals: ['environment'],
-  input: z.strictObject({ environment: environmentField }),
-  output: summarySchema.extend({
-    layers: z.number(),
-    packages: z.array(z.string()),
-    env: z.array(z.string()),
-    working_dir: z.string(),
-    user: z.string(),
-    path: z.string().nullable(),
-  }),
+  input: envInspectInput,
+  output: envInspectOutput,
   examples: [{ why: 'Where debian:12 came from', command: 'pyro env inspect debian:12' }],
   run: async ({ engine }, { environment }) => ({ ...(await engine.inspectEnvironment(environment)) }),
   render: (output, width) =>
@@ -87,19 +78,8 @@ export const envPull = defineOperation({
   effect: 'write',
   place: 'front',
   positionals: ['environment'],
-  input: z.strictObject({
-    environment: environmentField,
-    source: z.enum(['auto', 'registry', 'packages']).default('auto').describe('Where it comes from'),
-  }),
-  output: z.object({
-    name: z.string(),
-    outcome: z.enum(['pulled', 'built', 'up_to_date', 'changed']),
-    source: z.enum(['registry', 'packages']),
-    digest: z.string(),
-    previous_digest: z.string().nullable(),
-    image_bytes: z.number(),
-    note: z.string().nullable(),
-  }),
+  input: envPullInput,
+  output: envPullOutput,
   examples: [
     { why: 'The default environment', command: 'pyro env pull debian:12' },
     { why: 'Without any registry', command: 'pyro env pull debian:12 --source packages' },
@@ -128,11 +108,8 @@ export const envPrune = defineOperation({
   effect: 'destroy',
   place: 'front',
   positionals: [],
-  input: z.strictObject({
-    all: z.boolean().default(false).describe('Remove named environments and all templates too'),
-    dry_run: z.boolean().default(false).describe('Say what would be removed, and remove nothing'),
-  }),
-  output: z.object({ freed_bytes: z.number(), removed: z.array(z.string()), dry_run: z.boolean() }),
+  input: envPruneInput,
+  output: envPruneOutput,
   examples: [
     { why: 'Free some space', command: 'pyro env prune' },
     { why: 'What would it do?', command: 'pyro env prune --dry-run' },

@@ -1,9 +1,10 @@
 // Input as models and programs write it by habit, made what the operation takes; what is ambiguous is left to be refused.
+
+import { wordFormOf } from '../contract/word-forms.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { AnyOperation } from './define.ts';
 import { forgiveFields } from './forgive-values.ts';
 import { nodeOf } from './input-node.ts';
-import { wordFormOf } from './word-forms.ts';
 
 export interface ForgivenInput {
   readonly input: Readonly<Record<string, unknown>>;

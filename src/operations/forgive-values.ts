@@ -1,11 +1,11 @@
 // Values of another kind than wanted, where only one thing can be meant: a number as text, a map as text of JSON, a command as words.
 import { z } from 'zod';
+import type { WordForm } from '../contract/word-forms.ts';
 import { PyroError } from '../shared/errors.ts';
 import { commandLine } from '../shared/shell-words.ts';
 import { mebibyte } from '../shared/units.ts';
 import { meaningOf } from './input-names.ts';
 import { type InputNode, isMap } from './input-node.ts';
-import type { WordForm } from './word-forms.ts';
 
 /** Where a value stands, and who is told what was done to it. */
 export interface Place {

@@ -1,41 +1,19 @@
 // host.connect, host.disconnect, host.print-config, host.doctor, host.repair: the way of a chat host to the server.
-import { z } from 'zod';
+
+import {
+  hostConnectInput,
+  hostDisconnectInput,
+  hostDoctorInput,
+  hostDoctorOutput,
+  hostPrintConfigInput,
+  hostPrintConfigOutput,
+  hostRepairInput,
+  resultSchema,
+} from '../contract/machine.ts';
 import { PyroError } from '../shared/errors.ts';
-import { type ConnectResult, hostNames, hostScopes } from '../shared/host-types.ts';
-import { type ServerOptions, serverOptionsSchema } from '../shared/server-options.ts';
+import { type ConnectResult, hostNames } from '../shared/host-types.ts';
+import type { ServerOptions } from '../shared/server-options.ts';
 import { defineOperation } from './define.ts';
-
-const hostField = z.enum(hostNames).describe('Chat host: claude-code, codex or opencode');
-const scopeField = z
-  .enum(hostScopes)
-  .optional()
-  .describe('Where the entry stands: for the user, for everybody on the project, for the user in this project');
-const npxField = z.boolean().default(false).describe('Starts the server by npx, where the package is not installed');
-const approveField = z
-  .boolean()
-  .default(false)
-  .describe('Codex runs every tool without asking, also export and delete');
-const dryRunField = z.boolean().default(false).describe('Shows the change and writes nothing');
-
-const resultSchema = z.object({
-  host: z.enum(hostNames),
-  dry_run: z.boolean(),
-  changes: z.array(
-    z.object({
-      host: z.enum(hostNames),
-      scope: z.enum(hostScopes),
-      config_file: z.string(),
-      server_command: z.array(z.string()),
-      action: z.enum(['added', 'updated', 'removed', 'mended', 'unchanged']),
-      written: z.boolean(),
-      method: z.enum(['file', 'none']),
-      diff: z.string(),
-      backup: z.string().nullable(),
-    }),
-  ),
-  verification: z.string().nullable(),
-  notes: z.array(z.string()),
-});
 
 export const hostConnect = defineOperation({
   name: 'host.connect',
@@ -47,13 +25,7 @@ export const hostConnect = defineOperation({
   place: 'front',
   positionals: ['host'],
   hostPathFields: ['project_path'],
-  input: serverOptionsSchema.safeExtend({
-    host: hostField,
-    scope: scopeField,
-    npx: npxField,
-    approve: approveField,
-    dry_run: dryRunField,
-  }),
+  input: hostConnectInput,
   output: resultSchema,
   examples: [
     { why: 'Claude Code, in every project', command: 'pyro host connect claude-code' },
@@ -87,11 +59,7 @@ export const hostDisconnect = defineOperation({
   effect: 'write',
   place: 'front',
   positionals: ['host'],
-  input: z.strictObject({
-    host: hostField,
-    scope: scopeField.describe('The only scope that loses its entry; each that has one unless given'),
-    dry_run: dryRunField,
-  }),
+  input: hostDisconnectInput,
   output: resultSchema,
   examples: [
     { why: 'See first what would go', command: 'pyro host disconnect codex --dry-run' },
@@ -111,22 +79,8 @@ export const hostPrintConfig = defineOperation({
   place: 'front',
   positionals: ['host'],
   hostPathFields: ['project_path'],
-  input: serverOptionsSchema.safeExtend({
-    host: hostField,
-    scope: scopeField,
-    npx: npxField,
-    approve: approveField,
-    write: z.boolean().default(false).describe('Merges it into the configuration file (opencode)'),
-    dry_run: dryRunField,
-  }),
-  output: z.object({
-    host: z.enum(hostNames),
-    config_file: z.string(),
-    format: z.enum(['json', 'jsonc', 'toml']),
-    snippet: z.string(),
-    host_command: z.string().nullable(),
-    result: resultSchema.nullable(),
-  }),
+  input: hostPrintConfigInput,
+  output: hostPrintConfigOutput,
   examples: [
     { why: 'What OpenCode needs, to paste', command: 'pyro host print-config opencode' },
     { why: 'Merged into its file', command: 'pyro host print-config opencode --write' },
@@ -167,28 +121,8 @@ export const hostDoctor = defineOperation({
   effect: 'read',
   place: 'front',
   positionals: ['host'],
-  input: z.strictObject({ host: hostField.optional() }),
-  output: z.object({
-    ready: z.boolean(),
-    hosts: z.array(
-      z.object({
-        host: z.enum(hostNames),
-        installed: z.boolean(),
-        version: z.string().nullable(),
-        configured: z.boolean(),
-        config_file: z.string().nullable(),
-        scope: z.enum(hostScopes).nullable(),
-        checks: z.array(
-          z.object({
-            name: z.string(),
-            status: z.enum(['ok', 'warn', 'fail']),
-            message: z.string(),
-            fix: z.string().nullable(),
-          }),
-        ),
-      }),
-    ),
-  }),
+  input: hostDoctorInput,
+  output: hostDoctorOutput,
   examples: [
     { why: 'All of them', command: 'pyro host doctor' },
     { why: 'The tools do not appear in Codex', command: 'pyro host doctor codex' },
@@ -219,12 +153,7 @@ export const hostRepair = defineOperation({
   effect: 'write',
   place: 'front',
   positionals: ['host'],
-  input: z.strictObject({
-    host: hostField,
-    scope: scopeField.describe('The only scope that keeps an entry; each that has one unless given'),
-    force: z.boolean().default(false).describe('Mends a configuration file that does not parse'),
-    dry_run: dryRunField,
-  }),
+  input: hostRepairInput,
   output: resultSchema,
   examples: [
     { why: 'pyro has moved, or an update has renamed options', command: 'pyro host repair claude-code' },

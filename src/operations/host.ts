@@ -1,11 +1,10 @@
 // doctor and demo: is this machine ready, and what the product does on it.
-import { z } from 'zod';
-import { defaultEnvironment } from '../shared/policy-types.ts';
+
+import { demoInput, demoOutput, doctorInput, doctorOutput, prepareInput, prepareOutput } from '../contract/machine.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatDuration } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { checkDaemon } from './doctor-daemon.ts';
-import { environmentField } from './scalars.ts';
 
 export const doctor = defineOperation({
   name: 'doctor',
@@ -15,19 +14,8 @@ export const doctor = defineOperation({
   effect: 'read',
   place: 'front',
   positionals: [],
-  input: z.strictObject({ environment: environmentField.default(defaultEnvironment) }),
-  output: z.object({
-    ready: z.boolean(),
-    checks: z.array(
-      z.object({
-        name: z.string(),
-        status: z.enum(['ok', 'warn', 'fail']),
-        message: z.string(),
-        why: z.string(),
-        fix: z.string().nullable(),
-      }),
-    ),
-  }),
+  input: doctorInput,
+  output: doctorOutput,
   examples: [{ why: 'Before the first use', command: 'pyro doctor' }],
   run: async ({ engine, daemon, signal, onProgress }, { environment }) => {
     const checks = await engine.doctor(environment, { signal, onProgress });
@@ -53,12 +41,8 @@ export const demo = defineOperation({
   effect: 'write',
   place: 'front',
   positionals: [],
-  input: z.strictObject({ environment: environmentField.default(defaultEnvironment) }),
-  output: z.object({
-    accelerator: z.string(),
-    reason: z.string(),
-    steps: z.array(z.object({ step: z.string(), ms: z.number(), note: z.string() })),
-  }),
+  input: demoInput,
+  output: demoOutput,
   examples: [{ why: 'The whole in a minute', command: 'pyro demo' }],
   run: async ({ engine, signal, onProgress }, { environment }) =>
     await engine.demo(environment, { signal, onProgress }),
@@ -74,20 +58,8 @@ export const prepare = defineOperation({
   effect: 'write',
   place: 'front',
   positionals: ['environment'],
-  input: z.strictObject({
-    environment: environmentField.default(defaultEnvironment),
-    force: z.boolean().default(false).describe('Build the templates again'),
-  }),
-  output: z.object({
-    environment: z.string(),
-    digest: z.string(),
-    accelerator: z.string(),
-    built: z.boolean(),
-    template_ms: z.number(),
-    start_ms: z.number(),
-    reset_ms: z.number(),
-    total_ms: z.number(),
-  }),
+  input: prepareInput,
+  output: prepareOutput,
   examples: [{ why: 'Before the first work of a day', command: 'pyro prepare' }],
   run: async ({ engine, signal, onProgress }, { environment, force }) => ({
     ...(await engine.prepare(environment, force, { signal, onProgress })),

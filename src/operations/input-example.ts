@@ -1,7 +1,8 @@
 // A right input, to show to a caller whose own was none.
+
+import { wordFormOf } from '../contract/word-forms.ts';
 import type { AnyOperation } from './define.ts';
 import { type InputNode, isMap, nodeOf } from './input-node.ts';
-import { wordFormOf } from './word-forms.ts';
 
 /** What stands for fields whose type says too little */
 const values: Readonly<Record<string, unknown>> = {

@@ -1,31 +1,5 @@
-// run: one command in a fresh guest, which is deleted afterwards.
-import { z } from 'zod';
+import { runInput, runOutput } from '../contract/run.ts';
 import { defineOperation } from './define.ts';
-import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
-import { envField } from './workspace-scalars.ts';
-
-export const runOutput = z.object({
-  vm_id: z.string(),
-  environment: z.string(),
-  environment_version: z.string().describe('Digest of the environment'),
-  command: z.array(z.string()),
-  stdout: z.string(),
-  stderr: z.string(),
-  stdout_truncated: z.boolean(),
-  stderr_truncated: z.boolean(),
-  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
-  exit_code: z.number(),
-  timed_out: z.boolean(),
-  duration_ms: z.number(),
-  boot_ms: z.number(),
-  boot_source: z.enum(['template', 'cold', 'none']),
-  execution_mode: z.enum(['guest', 'host_compat']),
-  accelerator: z.enum(['kvm', 'tcg', 'none']),
-  denied_connections: z.array(z.object({ target: z.string(), rule: z.string(), reason: z.string() })),
-  network_note: z.string().nullable(),
-  program_note: z.string().nullable().describe('Where a program is that was not found'),
-  cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
-});
 
 /** Most of each stream in the result, `bytes` */
 const resultBytes = 8 * 1024 * 1024;
@@ -43,33 +17,7 @@ export const run = defineOperation({
   hostPathFields: ['seed_path'],
   isLive: true,
   settings: ['vcpu_count', 'mem_mib', 'timeout_seconds', 'network_policy', 'package_sources'],
-  input: z.strictObject({
-    environment: environmentField,
-    command: z.array(z.string()).min(1, 'a command is needed after --').describe('Command and its arguments'),
-    vcpu_count: vcpuCountField,
-    mem_mib: memMibField,
-    timeout_seconds: z
-      .number()
-      .min(0.1)
-      .max(86_400)
-      .optional()
-      .describe('Time limit of the command, seconds; 30 unless on a terminal'),
-    env: envField,
-    cwd: z.string().optional().describe("Working directory in the guest; the image's unless given"),
-    user: z.string().optional().describe("User in the guest, NAME, UID or UID:GID; the image's unless given"),
-    seed_path: z.string().optional().describe('Folder, Git checkout or tar archive of the host for /workspace'),
-    network_policy: z.enum(['off', 'egress']).default('off').describe('Way out of the guest'),
-    allow: z
-      .array(z.string())
-      .default([])
-      .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
-    package_sources: packageSourcesField,
-    cold: z.boolean().default(false).describe('Boot the guest in place of restoring the template'),
-    allow_host_compat: z
-      .boolean()
-      .default(false)
-      .describe('Run on this host, without isolation, when no guest can be started'),
-  }),
+  input: runInput,
   output: runOutput,
   examples: [
     { why: 'The version of git in Debian 12', command: 'pyro run debian:12 -- git --version' },

@@ -3,10 +3,11 @@
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
+import { serviceLogsOutput } from '../contract/services.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { writeTo } from '../shared/write-to.ts';
 import type { OperationContext } from './define.ts';
-import { describeService, serviceLogsOutput } from './service-shapes.ts';
+import { describeService } from './service-shapes.ts';
 
 type Page = z.infer<typeof serviceLogsOutput>;
 type StreamName = 'stdout' | 'stderr';

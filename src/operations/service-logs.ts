@@ -1,8 +1,9 @@
 // workspace.service.logs: what a service has written, its newest lines or page by page, also while it comes.
-import { z } from 'zod';
+
+import { serviceLogsInput, serviceLogsOutput } from '../contract/services.ts';
 import { defineOperation } from './define.ts';
 import { followService } from './service-follow.ts';
-import { describeService, serviceInput, serviceLogsOutput } from './service-shapes.ts';
+import { describeService } from './service-shapes.ts';
 import { workspacesOf } from './workspace-scalars.ts';
 
 export const serviceLogs = defineOperation({
@@ -16,15 +17,7 @@ export const serviceLogs = defineOperation({
   tool: { profiles: ['workspace-full'], name: 'service_logs', resultChars: 100_000 },
   commandDefaults: { limit: 16_777_216 },
   positionals: ['workspace_id', 'service_name'],
-  input: z.strictObject({
-    ...serviceInput,
-    tail_lines: z.number().int().min(1).max(100_000).default(200).describe('Newest lines of each stream'),
-    all: z.boolean().default(false).describe('All that is kept, up to limit'),
-    stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Output to read; a cursor needs one of two'),
-    cursor: z.number().int().min(0).optional().describe('Byte offset in the stream'),
-    limit: z.number().int().min(1).max(16_777_216).default(4000).describe('Most bytes of each stream'),
-    wait_seconds: z.number().min(0).max(3600).default(0).describe('Longest wait for more output, seconds'),
-  }),
+  input: serviceLogsInput,
   output: serviceLogsOutput,
   examples: [
     { why: 'What it says', command: 'pyro workspace service logs 6f1e538c0e71 web' },

@@ -1,10 +1,17 @@
 // workspace.service.start, list, status, stop: programs that stay up in a workspace.
-import { z } from 'zod';
+
+import {
+  serviceListInput,
+  serviceListOutput,
+  serviceSchema,
+  serviceStartInput,
+  serviceStatusInput,
+  serviceStopInput,
+} from '../contract/services.ts';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
-import { describeService, type ServiceOutput, serviceInput, serviceSchema } from './service-shapes.ts';
-import { portsField, secretEnvField } from './word-forms.ts';
-import { envField, formatTime, secretWords, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { describeService, type ServiceOutput } from './service-shapes.ts';
+import { formatTime, secretWords, workspacesOf } from './workspace-scalars.ts';
 
 const profiles = ['workspace-full'] as const;
 
@@ -20,33 +27,7 @@ export const serviceStart = defineOperation({
   commandDefaults: { wait_seconds: 3600 },
   positionals: ['workspace_id', 'service_name'],
   rest: 'command',
-  input: z.strictObject({
-    ...serviceInput,
-    command: z.string().min(1).max(131_072).describe('Shell command line that stays in the foreground'),
-    cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
-    env: envField,
-    secret_env: secretEnvField,
-    ready_file: z.string().min(1).max(4096).optional().describe('Ready when this file exists'),
-    ready_tcp: z
-      .string()
-      .regex(/^(?:[^:\s]*:|\[[0-9a-fA-F:]+\]:)?\d{1,5}$/, 'it is PORT or HOST:PORT')
-      .optional()
-      .describe('Ready when this PORT or HOST:PORT accepts connections'),
-    ready_http: z
-      .url({ protocol: /^https?$/ })
-      .max(2000)
-      .optional()
-      .describe('Ready when this URL answers with a status below 400'),
-    ready_command: z.string().min(1).max(131_072).optional().describe('Ready when this command line exits with 0'),
-    ready_timeout_seconds: z.number().min(1).max(3600).default(30).describe('Longest time to get ready, seconds'),
-    ready_interval_ms: z.number().int().min(50).max(60_000).default(500).describe('Time between two looks, ms'),
-    restart_policy: z
-      .enum(['never', 'on-failure', 'always'])
-      .default('never')
-      .describe('Whether it comes back when it ends by itself; always also after its workspace was off'),
-    published_ports: portsField,
-    wait_seconds: z.number().min(0).max(3600).default(40).describe('Longest wait for readiness, seconds; it goes on'),
-  }),
+  input: serviceStartInput,
   output: serviceSchema,
   examples: [
     {
@@ -92,13 +73,8 @@ export const serviceList = defineOperation({
   place: 'daemon',
   tool: { profiles, name: 'service_list', isIdempotent: true, isData: true },
   positionals: ['workspace_id'],
-  input: z.strictObject({ workspace_id: workspaceIdField }),
-  output: z.object({
-    workspace_id: z.string(),
-    count: z.number(),
-    running_count: z.number().describe('Those that start, run or restart'),
-    services: z.array(serviceSchema),
-  }),
+  input: serviceListInput,
+  output: serviceListOutput,
   examples: [{ why: 'What is up', command: 'pyro workspace service list 6f1e538c0e71' }],
   run: async (context, { workspace_id: id }) => await workspacesOf(context).services.list(id),
   render: ({ services }, width) => `${formatTable([head, ...services.map(rowOf)], width)}\n`,
@@ -113,7 +89,7 @@ export const serviceStatus = defineOperation({
   place: 'daemon',
   tool: { profiles, name: 'service_status', isIdempotent: true, isData: true },
   positionals: ['workspace_id', 'service_name'],
-  input: z.strictObject(serviceInput),
+  input: serviceStatusInput,
   output: serviceSchema,
   examples: [{ why: 'Is it up', command: 'pyro workspace service status 6f1e538c0e71 web' }],
   run: async (context, { workspace_id: id, service_name: name }) =>
@@ -130,7 +106,7 @@ export const serviceStop = defineOperation({
   place: 'daemon',
   tool: { profiles, name: 'service_stop', isIdempotent: true, isData: true },
   positionals: ['workspace_id', 'service_name'],
-  input: z.strictObject(serviceInput),
+  input: serviceStopInput,
   output: serviceSchema,
   examples: [{ why: 'Done with it', command: 'pyro workspace service stop 6f1e538c0e71 web' }],
   run: async (context, { workspace_id: id, service_name: name }) =>

@@ -1,15 +1,15 @@
 // workspace.shell.attach: the terminal of a person on a shell, until one of them leaves.
+
 import type { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
 import type { RunIo } from '../contract/engine.ts';
+import { shellIdField, shellReadOutput, shellSchema } from '../contract/shells.ts';
+import { workspaceIdField } from '../contract/workspaces.ts';
 import { PyroError } from '../shared/errors.ts';
 import { inputError } from '../shared/input-error.ts';
 import { writeTo } from '../shared/write-to.ts';
 import { type CallOperation, defineOperation } from './define.ts';
-import { shellReadOutput } from './shell-read.ts';
-import { shellIdField, shellSchema } from './shell-shapes.ts';
-import { workspaceIdField } from './workspace-scalars.ts';
 
 const shellListOutput = z.object({ shells: z.array(shellSchema) });
 

@@ -1,31 +1,9 @@
 // workspace.shell.read: what a shell has written, as it came, as text, or as the screen that it made.
-import { z } from 'zod';
+
+import { shellReadInput, shellReadOutput, usualWaitSeconds } from '../contract/shells.ts';
 import { defineOperation } from './define.ts';
-import { describeShell, shellInput, shellSchema } from './shell-shapes.ts';
+import { describeShell } from './shell-shapes.ts';
 import { workspacesOf } from './workspace-scalars.ts';
-
-/** Longest wait where one is asked for without saying how long, `s` */
-const usualWaitSeconds = 30;
-
-export const shellReadOutput = shellSchema.extend({
-  cursor: z.number(),
-  next_cursor: z.number(),
-  output: z.string(),
-  truncated: z.boolean().describe('True when more output follows next_cursor'),
-  plain: z.boolean(),
-  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
-  dropped_bytes: z.number().describe('Bytes at the cursor that are no longer kept'),
-  wait_for_idle_ms: z.number().nullable(),
-  matched: z.boolean().nullable().describe('Whether wait_for has come'),
-  screen: z
-    .object({
-      lines: z.array(z.string()),
-      cursor_row: z.number().describe('From 0'),
-      cursor_col: z.number().describe('From 0'),
-      is_alternate: z.boolean().describe('True while a full-screen program has its own screen'),
-    })
-    .nullable(),
-});
 
 export const shellRead = defineOperation({
   name: 'workspace.shell.read',
@@ -38,22 +16,7 @@ export const shellRead = defineOperation({
   tool: { profiles: ['workspace-full'], name: 'shell_read', resultChars: 100_000 },
   commandDefaults: { max_chars: 1_048_576 },
   positionals: ['workspace_id', 'shell_id'],
-  input: z.strictObject({
-    ...shellInput,
-    cursor: z.number().int().min(0).default(0).describe('Byte offset to read from'),
-    max_chars: z.number().int().min(1).max(1_048_576).default(8000).describe('Most output in the result, characters'),
-    plain: z.boolean().default(false).describe('Text, with escape sequences resolved'),
-    screen: z.boolean().default(false).describe('The present screen in place of output'),
-    redraw: z.boolean().default(false).describe('Output that draws the present screen on a terminal'),
-    wait_for: z.string().min(1).max(500).optional().describe('Text, or /regular expression/, to wait for'),
-    wait_for_idle_ms: z.number().int().min(1).max(10_000).optional().describe('Quiet time to wait for, ms'),
-    wait_seconds: z
-      .number()
-      .min(0)
-      .max(3600)
-      .optional()
-      .describe('Longest wait, seconds (30 with wait_for or wait_for_idle_ms, else 0); alone it waits for any output'),
-  }),
+  input: shellReadInput,
   output: shellReadOutput,
   examples: [
     {

@@ -1,17 +1,23 @@
 // workspace.shell.open, write, resize, signal, close, list: terminals in a workspace.
-import { z } from 'zod';
+
+import {
+  shellCloseInput,
+  shellCloseOutput,
+  shellListInput,
+  shellListOutput,
+  shellOpenInput,
+  shellOpenOutput,
+  shellResizeInput,
+  shellSchema,
+  shellSignalInput,
+  shellSignalOutput,
+  shellWriteInput,
+  shellWriteOutput,
+} from '../contract/shells.ts';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
-import { colsField, describeShell, describeState, rowsField, shellInput, shellSchema } from './shell-shapes.ts';
-import { secretEnvField } from './word-forms.ts';
-import {
-  envField,
-  formatTime,
-  restartedField,
-  secretWords,
-  workspaceIdField,
-  workspacesOf,
-} from './workspace-scalars.ts';
+import { describeShell, describeState } from './shell-shapes.ts';
+import { formatTime, secretWords, workspacesOf } from './workspace-scalars.ts';
 
 const profiles = ['workspace-full'] as const;
 
@@ -25,15 +31,8 @@ export const shellOpen = defineOperation({
   place: 'daemon',
   tool: { profiles, name: 'shell_open', opensWorld: true },
   positionals: ['workspace_id'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
-    cols: colsField.default(120).describe('Width of the terminal, characters'),
-    rows: rowsField.default(30).describe('Height of the terminal, lines'),
-    env: envField,
-    secret_env: secretEnvField,
-  }),
-  output: shellSchema.extend({ restarted: restartedField }),
+  input: shellOpenInput,
+  output: shellOpenOutput,
   examples: [
     { why: 'A terminal', command: 'pyro workspace shell open 6f1e538c0e71' },
     { why: 'One with a secret', command: 'pyro workspace shell open 6f1e538c0e71 --secret-env TOKEN=API_KEY' },
@@ -54,12 +53,8 @@ export const shellWrite = defineOperation({
   place: 'daemon',
   tool: { profiles, name: 'shell_write', opensWorld: true },
   positionals: ['workspace_id', 'shell_id'],
-  input: z.strictObject({
-    ...shellInput,
-    input: z.string().max(1_048_576).describe('Text to type'),
-    append_newline: z.boolean().default(true).describe('Press Enter at the end'),
-  }),
-  output: shellSchema.extend({ input_length: z.number().describe('Bytes typed'), append_newline: z.boolean() }),
+  input: shellWriteInput,
+  output: shellWriteOutput,
   examples: [{ why: 'Run a command', command: 'pyro workspace shell write 6f1e538c0e71 c7cd34864680 --input ls' }],
   run: async (context, { workspace_id: id, shell_id: shell, input, append_newline: appendsNewline }) => ({
     ...(await workspacesOf(context).shells.write(id, shell, { input, appendsNewline }, context)),
@@ -77,11 +72,7 @@ export const shellResize = defineOperation({
   place: 'daemon',
   tool: { profiles, name: 'shell_resize', isIdempotent: true, isData: true },
   positionals: ['workspace_id', 'shell_id'],
-  input: z.strictObject({
-    ...shellInput,
-    cols: colsField.describe('Width of the terminal, characters'),
-    rows: rowsField.describe('Height of the terminal, lines'),
-  }),
+  input: shellResizeInput,
   output: shellSchema,
   examples: [{ why: 'Wider', command: 'pyro workspace shell resize 6f1e538c0e71 c7cd34864680 --cols 200 --rows 50' }],
   run: async (context, { workspace_id: id, shell_id: shell, cols, rows }) =>
@@ -98,14 +89,8 @@ export const shellSignal = defineOperation({
   place: 'daemon',
   tool: { profiles, name: 'shell_signal' },
   positionals: ['workspace_id', 'shell_id'],
-  input: z.strictObject({
-    ...shellInput,
-    signal_name: z
-      .enum(['INT', 'TERM', 'KILL', 'HUP', 'QUIT', 'USR1', 'USR2', 'STOP', 'CONT'])
-      .default('INT')
-      .describe('Signal to send'),
-  }),
-  output: shellSchema.extend({ signal: z.string() }),
+  input: shellSignalInput,
+  output: shellSignalOutput,
   examples: [{ why: 'Like Ctrl-C', command: 'pyro workspace shell signal 6f1e538c0e71 c7cd34864680' }],
   run: async (context, { workspace_id: id, shell_id: shell, signal_name: signal }) => ({
     ...(await workspacesOf(context).shells.signal(id, shell, signal, context)),
@@ -123,8 +108,8 @@ export const shellClose = defineOperation({
   place: 'daemon',
   tool: { profiles, name: 'shell_close' },
   positionals: ['workspace_id', 'shell_id'],
-  input: z.strictObject(shellInput),
-  output: shellSchema.extend({ closed: z.boolean() }),
+  input: shellCloseInput,
+  output: shellCloseOutput,
   examples: [{ why: 'Done with it', command: 'pyro workspace shell close 6f1e538c0e71 c7cd34864680' }],
   run: async (context, { workspace_id: id, shell_id: shell }) => ({
     ...(await workspacesOf(context).shells.close(id, shell, context)),
@@ -142,8 +127,8 @@ export const shellList = defineOperation({
   place: 'daemon',
   tool: { profiles, name: 'shell_list', isIdempotent: true, isData: true },
   positionals: ['workspace_id'],
-  input: z.strictObject({ workspace_id: workspaceIdField }),
-  output: z.object({ workspace_id: z.string(), count: z.number(), shells: z.array(shellSchema) }),
+  input: shellListInput,
+  output: shellListOutput,
   examples: [{ why: 'Which are open', command: 'pyro workspace shell list 6f1e538c0e71' }],
   run: async (context, { workspace_id: id }) => {
     const shells = await workspacesOf(context).shells.list(id);

@@ -1,16 +1,12 @@
 // df, clean: what pyro holds on the disk of this machine, and the removal of what nothing needs.
-import { z } from 'zod';
+
+import type { z } from 'zod';
+import { cleanInput, cleanOutput, dfInput, dfOutput } from '../contract/machine.ts';
+import { pruneOutput } from '../contract/workspaces.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { defineOperation, type OperationContext } from './define.ts';
-import { describePruned, pruneOutput } from './workspace-delete.ts';
-
-const useSchema = z.object({
-  kind: z.string(),
-  path: z.string(),
-  count: z.number().nullable().describe('Things of this kind; null where they are not counted'),
-  bytes: z.number().describe('Room on the disk; holes take none'),
-});
+import { describePruned } from './workspace-delete.ts';
 
 export const df = defineOperation({
   name: 'df',
@@ -20,13 +16,8 @@ export const df = defineOperation({
   effect: 'read',
   place: 'front',
   positionals: [],
-  input: z.strictObject({}),
-  output: z.object({
-    uses: z.array(useSchema),
-    total_bytes: z.number(),
-    cleanable_bytes: z.number().describe('What clean would free'),
-    cleanable_all_bytes: z.number().describe('What clean --all would free'),
-  }),
+  input: dfInput,
+  output: dfOutput,
   examples: [{ why: 'Where the room has gone', command: 'pyro df' }],
   run: async (context) => {
     const { engine, signal, onProgress } = context;
@@ -49,12 +40,6 @@ export const df = defineOperation({
   },
 });
 
-const cleanOutput = z.object({
-  removed: z.array(z.string()).describe('Of the cache'),
-  workspaces: pruneOutput.pick({ deleted: true, kept: true }),
-  freed_bytes: z.number(),
-  dry_run: z.boolean(),
-});
 type CleanOutput = z.infer<typeof cleanOutput>;
 
 export const clean = defineOperation({
@@ -66,11 +51,7 @@ export const clean = defineOperation({
   effect: 'destroy',
   place: 'front',
   positionals: [],
-  input: z.strictObject({
-    all: z.boolean().default(false).describe('Remove all that can be made again'),
-    force: z.boolean().default(false).describe('Ask nobody'),
-    dry_run: z.boolean().default(false).describe('Say what would be removed, and remove nothing'),
-  }),
+  input: cleanInput,
   output: cleanOutput,
   examples: [
     { why: 'Make room', command: 'pyro clean' },

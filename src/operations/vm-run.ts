@@ -1,9 +1,6 @@
-// vm.run: one command line in a fresh guest, as a tool; the command line has run, which is live.
-import { z } from 'zod';
+import { vmRunInput, vmRunOutput } from '../contract/run.ts';
 import { defineOperation } from './define.ts';
 import { formatSeconds, outputText } from './model-texts.ts';
-import { runOutput } from './run.ts';
-import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
 
 /** Most of each stream in the result, `bytes` */
 const shownBytes = 4000;
@@ -22,27 +19,8 @@ export const vmRun = defineOperation({
   tool: { profiles: ['vm-run', 'workspace-core', 'workspace-full'], opensWorld: true },
   isToolOnly: true,
   positionals: ['environment'],
-  input: z.strictObject({
-    environment: environmentField,
-    command: z.string().min(1).max(131_072).describe('Shell command line'),
-    vcpu_count: vcpuCountField,
-    mem_mib: memMibField,
-    timeout_seconds: z.number().min(0.1).max(40).default(30).describe('Time limit of the command, seconds'),
-    network_policy: z
-      .enum(['off', 'egress'])
-      .default('off')
-      .describe('Way out of the guest; more than the server allows is refused'),
-    allow: z
-      .array(z.string())
-      .default([])
-      .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
-    package_sources: packageSourcesField,
-    allow_host_compat: z
-      .boolean()
-      .default(false)
-      .describe('Run on the host when no guest can be started; the server must permit it'),
-  }),
-  output: runOutput.extend({ command: z.string() }),
+  input: vmRunInput,
+  output: vmRunOutput,
   examples: [
     { why: 'The version of git in Debian 12', command: 'vm_run environment=debian:12 command="git --version"' },
   ],

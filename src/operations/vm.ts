@@ -1,30 +1,33 @@
 // vm.*: guests without a project and without names, for programs written for the older interface; workspaces underneath.
-import { z } from 'zod';
-import type { WorkspaceView } from '../contract/workspaces.ts';
+
+import type { z } from 'zod';
+import {
+  vmCreateInput,
+  vmDeleteInput,
+  vmDeleteOutput,
+  vmExecInput,
+  vmExecOutput,
+  vmListEnvironmentsInput,
+  vmListEnvironmentsOutput,
+  vmNetworkInfoInput,
+  vmNetworkInfoOutput,
+  vmReapExpiredInput,
+  vmReapExpiredOutput,
+  vmSchema,
+  vmStartInput,
+  vmStatusInput,
+  vmStopInput,
+} from '../contract/run.ts';
+import type { WorkspaceView } from '../contract/workspaces-requests.ts';
 import { PyroError } from '../shared/errors.ts';
 import { defineOperation, type OperationContext } from './define.ts';
 import { envList } from './env.ts';
-import { environmentField, memMibField, vcpuCountField } from './scalars.ts';
-import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { workspacesOf } from './workspace-scalars.ts';
 
 const full = ['workspace-full'] as const;
 const kindLabel = 'pyro.kind';
-const vmIdField = workspaceIdField.describe('Id of the guest');
 const common = { place: 'daemon', isToolOnly: true, positionals: ['vm_id'] } as const;
 
-const vmSchema = z.object({
-  vm_id: z.string(),
-  environment: z.string(),
-  environment_version: z.string(),
-  vcpu_count: z.number(),
-  mem_mib: z.number(),
-  ttl_seconds: z.number(),
-  created_at: z.number(),
-  expires_at: z.number().nullable(),
-  state: z.string(),
-  network_enabled: z.boolean(),
-  execution_mode: z.literal('guest'),
-});
 type Vm = z.infer<typeof vmSchema>;
 
 function toVm(view: WorkspaceView): Vm {
@@ -62,10 +65,8 @@ export const vmListEnvironments = defineOperation({
   title: 'List environments',
   tool: { profiles: full, isIdempotent: true, isData: true },
   isToolOnly: true,
-  input: z.strictObject({}),
-  output: z.object({
-    environments: z.array(z.object({ name: z.string(), description: z.string(), installed: z.boolean() })),
-  }),
+  input: vmListEnvironmentsInput,
+  output: vmListEnvironmentsOutput,
   run: async ({ engine }) => ({
     environments: (await engine.listEnvironments()).map(({ name, description, installed }) => ({
       name,
@@ -86,12 +87,7 @@ export const vmCreate = defineOperation({
   effect: 'write',
   tool: { profiles: full },
   positionals: ['environment'],
-  input: z.strictObject({
-    environment: environmentField,
-    vcpu_count: vcpuCountField,
-    mem_mib: memMibField,
-    ttl_seconds: z.number().int().min(60).max(604_800).default(600).describe('Idle time before it is stopped, seconds'),
-  }),
+  input: vmCreateInput,
   output: vmSchema,
   examples: [{ why: 'A guest', command: 'vm_create environment=debian:12' }],
   run: async (context, input) =>
@@ -126,7 +122,7 @@ export const vmStart = defineOperation({
   details: 'One that runs already stays as it is.',
   effect: 'write',
   tool: { profiles: full, isIdempotent: true, isData: true },
-  input: z.strictObject({ vm_id: vmIdField }),
+  input: vmStartInput,
   output: vmSchema,
   examples: [{ why: 'On', command: 'vm_start vm_id=6f1e538c0e71' }],
   run: async (context, { vm_id: id }) => {
@@ -144,7 +140,7 @@ export const vmStop = defineOperation({
   details: 'vm_start brings it back.',
   effect: 'write',
   tool: { profiles: full, isIdempotent: true, isData: true },
-  input: z.strictObject({ vm_id: vmIdField }),
+  input: vmStopInput,
   output: vmSchema,
   examples: [{ why: 'Off', command: 'vm_stop vm_id=6f1e538c0e71' }],
   run: async (context, { vm_id: id }) => {
@@ -162,7 +158,7 @@ export const vmStatus = defineOperation({
   details: 'Starts nothing.',
   effect: 'read',
   tool: { profiles: full, isIdempotent: true, isData: true },
-  input: z.strictObject({ vm_id: vmIdField }),
+  input: vmStatusInput,
   output: vmSchema,
   examples: [{ why: 'How it stands', command: 'vm_status vm_id=6f1e538c0e71' }],
   run: async (context, { vm_id: id }) => toVm(await find(context, id)),
@@ -177,23 +173,8 @@ export const vmExec = defineOperation({
   details: 'workspace_logs with the same id has all of a long output.',
   effect: 'write',
   tool: { profiles: full },
-  input: z.strictObject({
-    vm_id: vmIdField,
-    command: z.string().min(1).max(131_072).describe('Shell command line'),
-    timeout_seconds: z.number().min(0.1).max(40).default(30).describe('Time limit of the command, seconds'),
-  }),
-  output: z.object({
-    vm_id: z.string(),
-    command: z.string(),
-    stdout: z.string(),
-    stderr: z.string(),
-    exit_code: z.number().nullable(),
-    truncated: z.boolean(),
-    timed_out: z.boolean(),
-    duration_ms: z.number(),
-    sequence: z.number(),
-    execution_mode: z.literal('guest'),
-  }),
+  input: vmExecInput,
+  output: vmExecOutput,
   examples: [{ why: 'A command', command: 'vm_exec vm_id=6f1e538c0e71 command="uname -a"' }],
   run: async (context, { vm_id: id, command, timeout_seconds: seconds }) => {
     await find(context, id);
@@ -236,8 +217,8 @@ export const vmDelete = defineOperation({
   details: 'There is no way back.',
   effect: 'destroy',
   tool: { profiles: full },
-  input: z.strictObject({ vm_id: vmIdField }),
-  output: z.object({ vm_id: z.string(), deleted: z.boolean(), reason: z.string() }),
+  input: vmDeleteInput,
+  output: vmDeleteOutput,
   examples: [{ why: 'Away with it', command: 'vm_delete vm_id=6f1e538c0e71' }],
   run: async (context, { vm_id: id }) => {
     await find(context, id);
@@ -255,13 +236,8 @@ export const vmNetworkInfo = defineOperation({
   details: 'No guest has a network card: what is allowed goes through the host, which decides on each connection.',
   effect: 'read',
   tool: { profiles: full, isIdempotent: true, isData: true },
-  input: z.strictObject({ vm_id: vmIdField }),
-  output: z.object({
-    vm_id: z.string(),
-    network_enabled: z.boolean(),
-    outbound_connectivity_expected: z.boolean(),
-    reason: z.string(),
-  }),
+  input: vmNetworkInfoInput,
+  output: vmNetworkInfoOutput,
   examples: [{ why: 'Is there a way out?', command: 'vm_network_info vm_id=6f1e538c0e71' }],
   run: async (context, { vm_id: id }) => {
     const isOpen = (await find(context, id)).network_policy !== 'off';
@@ -280,8 +256,8 @@ export const vmReapExpired = defineOperation({
   effect: 'destroy',
   tool: { profiles: full },
   positionals: [],
-  input: z.strictObject({}),
-  output: z.object({ count: z.number(), deleted_vm_ids: z.array(z.string()) }),
+  input: vmReapExpiredInput,
+  output: vmReapExpiredOutput,
   examples: [{ why: 'Tidy up', command: 'vm_reap_expired' }],
   run: async (context) => {
     const request = { label: `${kindLabel}=vm`, state: 'stopped', limit: 500, cursor: undefined } as const;

@@ -1,10 +1,10 @@
 // workspace.apply: the changes of a workspace into the checkout that it came from.
-import { z } from 'zod';
+
+import { applyInput, applyOutput } from '../contract/changes.ts';
 import { formatCount, formatIgnored } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import { defineOperation } from './define.ts';
-import { ignoredSchema } from './workspace-change.ts';
-import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceApply = defineOperation({
   name: 'workspace.apply',
@@ -18,28 +18,8 @@ export const workspaceApply = defineOperation({
   short: 'apply',
   findsWorkspace: true,
   positionals: ['workspace_id'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    check: z.boolean().default(false).describe('Say what would be done, and do nothing'),
-    '3way': z.boolean().default(false).describe('Merge files that both sides have changed'),
-    path: z.string().min(1).max(4096).optional().describe('Only this file or folder of /workspace'),
-    to: z.string().min(1).max(4096).optional().describe('Folder to apply to; the checkout of the seed unless given'),
-    include_ignored: z.boolean().default(false).describe('New files that the ignore rules leave out, too'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    target_path: z.string(),
-    checked_only: z.boolean(),
-    changes: z.array(z.object({ path: z.string(), status: z.string() })),
-    changes_truncated: z.boolean(),
-    changed_count: z.number(),
-    conflict_count: z.number().describe('Files with conflict marks in them'),
-    already_count: z.number().describe('Files that stood there as in the workspace'),
-    additions: z.number(),
-    deletions: z.number(),
-    ignored: ignoredSchema,
-    left_out: z.array(z.object({ path: z.string(), reason: z.string() })),
-  }),
+  input: applyInput,
+  output: applyOutput,
   examples: [
     { why: 'Bring the work home', command: 'pyro workspace apply 6f1e538c0e71' },
     { why: 'What would it do?', command: 'pyro workspace apply 6f1e538c0e71 --check' },

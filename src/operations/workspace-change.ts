@@ -1,33 +1,25 @@
 // workspace.patch.apply, diff, export, sync.push: changes into a workspace and out of it.
-import { z } from 'zod';
+
+import type { z } from 'zod';
+import {
+  type diffEntrySchema,
+  diffInput,
+  diffOutput,
+  type entrySchema,
+  exportInput,
+  exportOutput,
+  type ignoredSchema,
+  patchApplyInput,
+  patchApplyOutput,
+  syncPushInput,
+  syncPushOutput,
+} from '../contract/changes.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import { defineOperation } from './define.ts';
 import { exportedText, ignoredLine, isWholePatch, patchedText } from './model-texts.ts';
-import { core, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
-
-const entrySchema = z.object({ path: z.string(), status: z.string() });
-const countsSchema = z.record(z.string(), z.number());
-
-export const diffEntrySchema = z.object({
-  path: z.string(),
-  status: z.string(),
-  artifact_type: z.string(),
-  old_path: z.string().nullable(),
-  old_mode: z.string().nullable(),
-  new_mode: z.string().nullable(),
-  additions: z.number().nullable(),
-  deletions: z.number().nullable(),
-  is_binary: z.boolean(),
-  left_out_bytes: z.number().nullable().describe('Size of a file that was too large to look into'),
-});
-
-export const ignoredSchema = z
-  .object({ files: z.number(), bytes: z.number() })
-  .describe('New files that the ignore rules of the project leave out');
-
-const includeIgnoredField = z.boolean().default(false).describe('New files that the ignore rules leave out, too');
+import { core, workspacesOf } from './workspace-scalars.ts';
 
 export const workspacePatchApply = defineOperation({
   name: 'workspace.patch.apply',
@@ -41,17 +33,8 @@ export const workspacePatchApply = defineOperation({
   findsWorkspace: true,
   positionals: ['workspace_id'],
   inputField: { field: 'patch', isBase64: false, unless: ['patch'] },
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    patch: z.string().min(1).max(25_165_824).describe('The diff, or *** Begin Patch … *** End Patch'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    changed: z.boolean(),
-    summary: countsSchema,
-    entries: z.array(entrySchema),
-    execution_mode: z.literal('guest'),
-  }),
+  input: patchApplyInput,
+  output: patchApplyOutput,
   examples: [
     { why: 'What changed on the host', command: 'git diff --binary | pyro workspace patch apply 6f1e538c0e71' },
     { why: 'A patch from a file', command: 'pyro workspace patch apply 6f1e538c0e71 < fix.diff' },
@@ -81,38 +64,8 @@ export const workspaceDiff = defineOperation({
   short: 'diff',
   findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    path: z.string().min(1).max(4096).optional().describe('Only this file or folder'),
-    base: z.string().min(1).max(64).default('baseline').describe('State to compare with: baseline or a snapshot'),
-    stat_only: z.boolean().default(false).describe('The list of changes without the patch'),
-    system: z.boolean().default(false).describe('List what changed outside of /workspace, too'),
-    include_ignored: includeIgnoredField,
-    max_file_bytes: z
-      .number()
-      .int()
-      .min(0)
-      .default(1_048_576)
-      .describe('Size up to which a file stands in the patch, bytes; 0 for no limit'),
-    cursor: z.string().max(64).optional().describe('Where to go on: next_cursor of the last call'),
-    max_bytes: z.number().int().min(0).max(16_777_216).default(7000).describe('Most bytes of the patch'),
-    entry_limit: z.number().int().min(1).max(100_000).default(60).describe('Most entries of the list'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    base: z.string(),
-    changed: z.boolean(),
-    summary: countsSchema,
-    entries: z.array(diffEntrySchema),
-    entries_truncated: z.boolean(),
-    patch: z.string(),
-    patch_bytes: z.number(),
-    next_cursor: z.string().nullable(),
-    ignored: ignoredSchema,
-    left_out: z.array(z.object({ path: z.string(), reason: z.string() })).describe('Not in the patch'),
-    left_out_count: z.number(),
-    system_changes: z.array(entrySchema).nullable(),
-  }),
+  input: diffInput,
+  output: diffOutput,
   examples: [
     { why: 'Bring the work home', command: 'pyro workspace diff 6f1e538c0e71 | git apply --binary' },
     { why: 'Only the list', command: 'pyro workspace diff 6f1e538c0e71 --stat-only' },
@@ -193,27 +146,8 @@ export const workspaceExport = defineOperation({
   hostPathFields: ['output_path'],
   findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    path: z.string().min(1).max(4096).default('/workspace').describe('File or folder in the guest'),
-    output_path: z.string().min(1).max(4096).describe('Path on the host'),
-    format: z.enum(['files', 'tar', 'patch']).default('files').describe('What is written'),
-    overwrite: z.boolean().default(false).describe('Replace what stands at output_path'),
-    include_git: z.boolean().default(false).describe('Take .git along'),
-    include_ignored: includeIgnoredField,
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    workspace_path: z.string(),
-    output_path: z.string(),
-    format: z.string(),
-    artifact_type: z.string(),
-    entry_count: z.number(),
-    bytes_written: z.number(),
-    skipped: z.array(entrySchema).describe('Entries that cannot stand on the host, with the reason'),
-    ignored: ignoredSchema,
-    execution_mode: z.literal('guest'),
-  }),
+  input: exportInput,
+  output: exportOutput,
   examples: [{ why: 'A result', command: 'pyro workspace export 6f1e538c0e71 dist --output-path ./dist' }],
   run: async (context, input) => ({
     ...(await workspacesOf(context).export(
@@ -247,29 +181,8 @@ export const workspaceSyncPush = defineOperation({
   hostPathFields: ['source_path'],
   findsWorkspace: true,
   positionals: ['workspace_id', 'source_path'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    source_path: z.string().min(1).max(4096).describe('File, folder, checkout or tar archive of the host'),
-    dest: z.string().min(1).max(4096).default('/workspace').describe('Folder in the guest'),
-    delete: z.boolean().default(false).describe('Remove what the source does not have'),
-    dry_run: z.boolean().default(false).describe('Only say what would change'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    execution_mode: z.literal('guest'),
-    workspace_sync: z.object({
-      mode: z.string(),
-      source_path: z.string(),
-      destination: z.string(),
-      entry_count: z.number(),
-      written_count: z.number(),
-      deleted_count: z.number(),
-      bytes_written: z.number(),
-      dry_run: z.boolean(),
-      changes: z.array(entrySchema),
-      changes_truncated: z.boolean(),
-    }),
-  }),
+  input: syncPushInput,
+  output: syncPushOutput,
   examples: [{ why: 'After an edit on the host', command: 'pyro workspace sync push 6f1e538c0e71 .' }],
   run: async (context, input) => ({
     ...(await workspacesOf(context).syncPush(

@@ -1,13 +1,12 @@
 // workspace.copy: files and folders between this machine and a workspace, as people know it from other tools.
-import { z } from 'zod';
+
+import { copyInput, copyOutput } from '../contract/files.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import { guestPlace, streamPlace } from './copy-place.ts';
 import { defineOperation } from './define.ts';
-import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
-
-const placeField = z.string().min(1).max(4096);
+import { workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceCopy = defineOperation({
   name: 'workspace.copy',
@@ -22,21 +21,8 @@ export const workspaceCopy = defineOperation({
   placeFields: ['source', 'target'],
   short: 'cp',
   positionals: ['source', 'target'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    source: placeField.describe('What is copied: ID:path in a workspace, a path here, or -'),
-    target: placeField.describe('Where to: ID:path in a workspace, a path here, or -'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    source: z.string(),
-    target: z.string().describe('Where it stands now'),
-    artifact_type: z.enum(['file', 'directory', 'symlink']),
-    entry_count: z.number(),
-    written_count: z.number().describe('Entries that were not there as they are'),
-    bytes_written: z.number(),
-    skipped: z.array(z.object({ path: z.string(), status: z.string() })).describe('What was left out, with the reason'),
-  }),
+  input: copyInput,
+  output: copyOutput,
   examples: [
     { why: 'A file out of it', command: 'pyro cp 6f1e538c0e71:build/report.html .' },
     { why: 'A folder into the workspace of this checkout', command: 'pyro cp fixtures :test/' },

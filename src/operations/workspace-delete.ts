@@ -1,9 +1,11 @@
 // workspace.delete, prune: the end of workspaces, and what goes with them.
-import { z } from 'zod';
+
+import type { z } from 'zod';
+import { deleteInput, deleteOutput, pruneInput, pruneOutput, type unsavedSchema } from '../contract/workspaces.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import { defineOperation } from './define.ts';
-import { core, formatWork, unsavedSchema, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { core, formatWork, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceDelete = defineOperation({
   name: 'workspace.delete',
@@ -17,17 +19,8 @@ export const workspaceDelete = defineOperation({
   short: 'rm',
   takesSeveral: true,
   positionals: ['workspace_id'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    force: z.boolean().default(false).describe('Ask nobody, whatever goes with it'),
-    dry_run: z.boolean().default(false).describe('Say what would go with it, and delete nothing'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    deleted: z.boolean(),
-    reason: z.enum(['explicit_delete', 'dry_run']),
-    not_brought_home: unsavedSchema.nullable().describe('What went with it; null where nobody knows'),
-  }),
+  input: deleteInput,
+  output: deleteOutput,
   examples: [
     { why: 'Away with it', command: 'pyro workspace delete 6f1e538c0e71' },
     { why: 'What would go with it?', command: 'pyro rm --dry-run 6f1e538c0e71' },
@@ -61,13 +54,6 @@ function lostWork(work: z.infer<typeof unsavedSchema> | null): string {
   return work === null || work.files === 0 ? '' : `; ${formatWork(work)} had not been brought home`;
 }
 
-export const pruneOutput = z.object({
-  deleted: z.array(z.string()),
-  kept: z.array(unsavedSchema.extend({ workspace_id: z.string(), name: z.string().nullable(), is_known: z.boolean() })),
-  freed_bytes: z.number(),
-  dry_run: z.boolean(),
-});
-
 export const workspacePrune = defineOperation({
   name: 'workspace.prune',
   title: 'Delete many workspaces',
@@ -77,11 +63,7 @@ export const workspacePrune = defineOperation({
   effect: 'destroy',
   place: 'daemon',
   positionals: [],
-  input: z.strictObject({
-    all: z.boolean().default(false).describe('Delete those that run, too'),
-    force: z.boolean().default(false).describe('Ask nobody, and delete also what was not brought home'),
-    dry_run: z.boolean().default(false).describe('Say what would be deleted, and delete nothing'),
-  }),
+  input: pruneInput,
   output: pruneOutput,
   examples: [
     { why: 'Make room', command: 'pyro workspace prune' },

@@ -1,16 +1,19 @@
 // workspace.exec, exec_signal, logs: commands in a workspace and what they have written.
-import { z } from 'zod';
+
+import {
+  execInput,
+  execOutput,
+  execSignalInput,
+  execSignalOutput,
+  logsInput,
+  logsOutput,
+  resultBytes,
+} from '../contract/commands.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatDuration } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { execText, logsText } from './model-texts.ts';
-import { secretEnvField } from './word-forms.ts';
-import { core, envField, restartedField, secretWords, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
-
-/** Fits the smallest limit of the known hosts, with room for what stands beside the output. */
-const resultBytes = 8000;
-
-const sequenceField = z.number().int().min(1).describe('Number of the command in this workspace');
+import { core, secretWords, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceExec = defineOperation({
   name: 'workspace.exec',
@@ -42,60 +45,8 @@ export const workspaceExec = defineOperation({
   findsWorkspace: true,
   positionals: ['workspace_id'],
   rest: 'command',
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    command: z.string().min(1).max(131_072).describe('Shell command line'),
-    cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
-    user: z.string().optional().describe('User in the guest, NAME, UID or UID:GID; root unless given'),
-    env: envField,
-    secret_env: secretEnvField,
-    stdin: z.string().max(1_048_576).optional().describe('Text for standard input, which is empty otherwise'),
-    timeout_seconds: z
-      .number()
-      .min(0)
-      .max(86_400)
-      .optional()
-      .describe('Time limit of the command, seconds, 0 for none; 600 unless given'),
-    wait_seconds: z
-      .number()
-      .min(0)
-      .max(86_400)
-      .default(40)
-      .describe('Longest wait for the end of the command, seconds'),
-    output_bytes: z
-      .number()
-      .int()
-      .min(256)
-      .max(16_777_216)
-      .default(resultBytes)
-      .describe('Most output in the result, stdout and stderr together, bytes'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    environment: z.string(),
-    environment_version: z.string(),
-    command: z.string(),
-    cwd: z.string(),
-    sequence: z.number(),
-    running: z.boolean().describe('True when the command goes on; follow it with workspace_logs'),
-    stdout: z.string(),
-    stderr: z.string(),
-    stdout_bytes: z.number(),
-    stderr_bytes: z.number(),
-    truncated: z.boolean(),
-    is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
-    exit_code: z.number().nullable(),
-    timed_out: z.boolean(),
-    duration_ms: z.number(),
-    shell: z.enum(['bash', 'sh']).describe('What read the command line'),
-    execution_mode: z.literal('guest'),
-    restarted: restartedField,
-    denied_connections: z
-      .array(z.object({ target: z.string(), rule: z.string(), reason: z.string() }))
-      .describe('Refused while it ran'),
-    network_note: z.string().nullable(),
-    program_note: z.string().nullable().describe('Where a program is that was not found'),
-  }),
+  input: execInput,
+  output: execOutput,
   examples: [
     { why: 'Run the tests', command: "pyro workspace exec 6f1e538c0e71 -- 'make test 2>&1 | tail'" },
     {
@@ -140,15 +91,8 @@ export const workspaceExecSignal = defineOperation({
   tool: { profiles: core },
   findsWorkspace: true,
   positionals: ['workspace_id', 'sequence'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    sequence: sequenceField,
-    signal_name: z
-      .enum(['INT', 'TERM', 'KILL', 'HUP', 'QUIT', 'USR1', 'USR2', 'STOP', 'CONT'])
-      .default('INT')
-      .describe('Signal to send'),
-  }),
-  output: z.object({ workspace_id: z.string(), sequence: z.number(), signal: z.string() }),
+  input: execSignalInput,
+  output: execSignalOutput,
   examples: [{ why: 'Like Ctrl-C', command: 'pyro workspace exec-signal 6f1e538c0e71 3' }],
   run: async (context, { workspace_id: id, sequence, signal_name: signal }) => {
     await workspacesOf(context).signal(id, sequence, signal, context);
@@ -170,48 +114,8 @@ export const workspaceLogs = defineOperation({
   short: 'logs',
   findsWorkspace: true,
   positionals: ['workspace_id'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    sequence: sequenceField.optional(),
-    stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Output to read; paging needs one of two'),
-    cursor: z
-      .number()
-      .int()
-      .min(0)
-      .optional()
-      .describe('Byte offset in the stream, or without a sequence the command to go on after'),
-    limit: z
-      .number()
-      .int()
-      .min(1)
-      .max(1_048_576)
-      .optional()
-      .describe('Most bytes of output (8000 unless given), or most commands (20 unless given)'),
-    wait_seconds: z.number().min(0).max(3600).default(0).describe('Longest wait for more output, seconds'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    count: z.number(),
-    entries: z.array(
-      z.object({
-        sequence: z.number(),
-        command: z.string(),
-        cwd: z.string(),
-        running: z.boolean(),
-        exit_code: z.number().nullable(),
-        timed_out: z.boolean(),
-        duration_ms: z.number(),
-        execution_mode: z.literal('guest'),
-        recorded_at: z.number(),
-        stdout_bytes: z.number(),
-        stderr_bytes: z.number(),
-        stdout: z.string(),
-        stderr: z.string(),
-        is_utf8: z.boolean(),
-      }),
-    ),
-    next_cursor: z.number().nullable(),
-  }),
+  input: logsInput,
+  output: logsOutput,
   examples: [
     { why: 'What was run', command: 'pyro workspace logs 6f1e538c0e71' },
     { why: 'The output of command 3', command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --stream stdout' },

@@ -1,20 +1,22 @@
 // workspace.file.list, read, write: files of a workspace.
-import { z } from 'zod';
-import type { FileWriteRequest } from '../contract/changes.ts';
+
+import type { z } from 'zod';
+import type { FileWriteRequest } from '../contract/changes-requests.ts';
+import {
+  fileListInput,
+  fileListOutput,
+  fileReadInput,
+  fileReadOutput,
+  fileWriteInput,
+  fileWriteOutput,
+  mostLevels,
+} from '../contract/files.ts';
+import type { editsField } from '../contract/word-forms.ts';
 import { PyroError } from '../shared/errors.ts';
 import { defineOperation } from './define.ts';
 import { fileText, listText, writtenText } from './model-texts.ts';
-import { editsField } from './word-forms.ts';
-import {
-  fileListOutput,
-  fileReadOutput,
-  pathField,
-  renderFileCommand,
-  renderFileList,
-} from './workspace-file-shapes.ts';
-import { core, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
-
-const mostLevels = 100;
+import { renderFileCommand, renderFileList } from './workspace-file-shapes.ts';
+import { core, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceFileList = defineOperation({
   name: 'workspace.file.list',
@@ -26,21 +28,7 @@ export const workspaceFileList = defineOperation({
   tool: { profiles: core, isIdempotent: true, silentFields: ['workspace_id', 'path', 'recursive'] },
   findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    path: pathField.default('/workspace'),
-    recursive: z.boolean().default(false).describe('List everything below'),
-    depth: z
-      .number()
-      .int()
-      .min(1)
-      .max(mostLevels)
-      .optional()
-      .describe('Levels below the path; what the glob needs, else 1'),
-    glob: z.string().min(1).max(512).optional().describe('Only paths that match, such as *.ts or src/**'),
-    limit: z.number().int().min(1).max(10_000).default(100).describe('Most entries in the result'),
-    cursor: z.string().optional().describe('next_cursor of an earlier call'),
-  }),
+  input: fileListInput,
   output: fileListOutput,
   examples: [
     { why: 'What is in /workspace', command: 'pyro workspace file list 6f1e538c0e71' },
@@ -81,14 +69,7 @@ export const workspaceFileRead = defineOperation({
   commandDefaults: { max_bytes: 1_048_576 },
   findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    path: pathField,
-    max_bytes: z.number().int().min(1).max(1_048_576).default(65_536).describe('Most bytes in the result'),
-    offset: z.number().int().min(0).optional().describe('First byte to read'),
-    start_line: z.number().int().min(1).optional().describe('First line to read, from 1'),
-    end_line: z.number().int().min(1).optional().describe('Last line to read'),
-  }),
+  input: fileReadInput,
   output: fileReadOutput,
   examples: [
     { why: 'Print a file', command: 'pyro workspace file read 6f1e538c0e71 README.md' },
@@ -121,32 +102,8 @@ export const workspaceFileWrite = defineOperation({
   findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
   inputField: { field: 'content_base64', isBase64: true, unless: ['text', 'content_base64', 'old_text', 'edits'] },
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    path: pathField,
-    text: z.string().max(10_485_760).optional().describe('Content as text'),
-    content_base64: z.base64().max(13_981_016).optional().describe('Content as base64, for what is no text'),
-    append: z.boolean().default(false).describe('Add to the end of the file'),
-    mode: z
-      .string()
-      .regex(/^[0-7]{3,4}$/, 'mode has three or four octal digits, such as 755')
-      .optional()
-      .describe('Permission bits, octal; an existing file keeps its own unless given'),
-    old_text: z.string().min(1).optional().describe('Text to replace; needs new_text'),
-    new_text: z.string().optional().describe('Text in its place'),
-    expected_count: z.number().int().min(1).max(10_000).default(1).describe('How often old_text must stand there'),
-    replace_all: z.boolean().default(false).describe('Replace old_text wherever it stands'),
-    edits: editsField,
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    path: z.string(),
-    size_bytes: z.number(),
-    bytes_written: z.number(),
-    replaced_count: z.number().nullable(),
-    created: z.boolean(),
-    execution_mode: z.literal('guest'),
-  }),
+  input: fileWriteInput,
+  output: fileWriteOutput,
   examples: [
     { why: 'A new file', command: "pyro workspace file write 6f1e538c0e71 hello.txt --text 'hello'" },
     { why: 'A file of the host', command: 'pyro workspace file write 6f1e538c0e71 logo.png < logo.png' },

@@ -1,25 +1,20 @@
 // workspace.create, status, update, reset: the life of a workspace.
-import { z } from 'zod';
+
+import {
+  createInput,
+  resetInput,
+  statusInput,
+  statusOutput,
+  updateInput,
+  workspaceSchema,
+} from '../contract/workspaces.ts';
 import { PyroError } from '../shared/errors.ts';
 import { defaultEnvironment } from '../shared/policy-types.ts';
 import { formatFacts } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { changedText, createdText } from './model-texts.ts';
-import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './scalars.ts';
-import { mapField, secretsField } from './word-forms.ts';
-import {
-  checkLabels,
-  core,
-  toldFields,
-  type WorkspaceOutput,
-  workspaceIdField,
-  workspaceSchema,
-  workspacesOf,
-} from './workspace-scalars.ts';
-
-const nameField = z.string().min(1).max(120).describe('Name for people, need not be unique');
-const labelsField = mapField('Labels', { task: '42' });
+import { checkLabels, core, toldFields, type WorkspaceOutput, workspacesOf } from './workspace-scalars.ts';
 
 function describe(
   workspace: WorkspaceOutput,
@@ -89,43 +84,7 @@ export const workspaceCreate = defineOperation({
   short: 'create',
   takesCheckout: true,
   positionals: ['environment'],
-  input: z.strictObject({
-    environment: environmentField.optional().describe('Environment or OCI image reference; debian:12 unless given'),
-    seed_path: z
-      .string()
-      .optional()
-      .describe('Folder, Git checkout or tar archive of the host that goes into /workspace'),
-    empty: z.boolean().default(false).describe('Put no project in, also inside a checkout'),
-    name: nameField.optional(),
-    labels: labelsField,
-    vcpu_count: vcpuCountField,
-    mem_mib: memMibField,
-    disk_mib: z.number().int().min(8192).max(1_048_576).default(8192).describe('Disk of the guest, MiB'),
-    ttl_seconds: z
-      .number()
-      .int()
-      .min(0)
-      .max(604_800)
-      .default(1800)
-      .refine((value) => value === 0 || value >= 60, 'it must be 0 (never) or 60 to 604800')
-      .describe('Idle time after which it is stopped, seconds; 0 for never'),
-    network_policy: z
-      .enum(['off', 'egress', 'egress+published-ports'])
-      .default('off')
-      .describe('Way out of the guest, which ports of services do not need; more than the server allows is refused'),
-    secrets: secretsField,
-    allow: z
-      .array(z.string())
-      .default([])
-      .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
-    package_sources: packageSourcesField,
-    wait_seconds: z
-      .number()
-      .min(0)
-      .max(86_400)
-      .default(40)
-      .describe('Longest wait for an environment that is still on its way, seconds'),
-  }),
+  input: createInput,
   output: workspaceSchema,
   examples: [
     { why: 'From the checkout that this folder lies in', command: 'pyro workspace create' },
@@ -181,15 +140,8 @@ export const workspaceStatus = defineOperation({
   tool: { profiles: core, isIdempotent: true, isData: true },
   findsWorkspace: true,
   positionals: ['workspace_id'],
-  input: z.strictObject({ workspace_id: workspaceIdField }),
-  output: workspaceSchema.extend({
-    accelerator: z.string(),
-    idle_seconds: z.number(),
-    memory_used_bytes: z.number().nullable(),
-    disk_used_bytes: z.number(),
-    processes: z.number().nullable(),
-    running_sequences: z.array(z.number()),
-  }),
+  input: statusInput,
+  output: statusOutput,
   examples: [{ why: 'How it stands', command: 'pyro workspace status 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).status(input.workspace_id, context),
   render: (output, width) =>
@@ -211,13 +163,7 @@ export const workspaceUpdate = defineOperation({
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, isData: true, silentFields: toldFields },
   positionals: ['workspace_id'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    name: nameField.optional(),
-    clear_name: z.boolean().default(false).describe('Remove the name'),
-    labels: labelsField,
-    clear_labels: z.array(z.string()).default([]).describe('Keys of labels to remove'),
-  }),
+  input: updateInput,
   output: workspaceSchema,
   examples: [{ why: 'A label', command: 'pyro workspace update 6f1e538c0e71 --label task=42' }],
   run: async (context, input) =>
@@ -245,10 +191,7 @@ export const workspaceReset = defineOperation({
   place: 'daemon',
   tool: { profiles: core, isData: true, silentFields: toldFields },
   positionals: ['workspace_id'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    snapshot: z.string().min(1).max(64).default('baseline').describe('State to go back to; baseline is the seed'),
-  }),
+  input: resetInput,
   output: workspaceSchema,
   examples: [{ why: 'As at the beginning', command: 'pyro workspace reset 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).reset(input.workspace_id, input.snapshot, context),

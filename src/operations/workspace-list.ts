@@ -1,5 +1,6 @@
 // workspace.list: what there is.
-import { z } from 'zod';
+
+import { listInput, listOutput } from '../contract/workspaces.ts';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
 import { core, workspacesOf } from './workspace-scalars.ts';
@@ -15,35 +16,8 @@ export const workspaceList = defineOperation({
   hostPathFields: ['folder'],
   short: 'ps',
   positionals: [],
-  input: z.strictObject({
-    label: z.string().optional().describe('Only those with this label, K or K=V'),
-    state: z.enum(['started', 'stopped', 'damaged']).optional().describe('Only those in this state'),
-    folder: z
-      .string()
-      .min(1)
-      .max(4096)
-      .optional()
-      .describe('Only those that came from this folder of the host, or the checkout around it'),
-    limit: z.number().int().min(1).max(500).default(50).describe('Most workspaces in the result'),
-    cursor: z.string().optional().describe('next_cursor of an earlier call'),
-  }),
-  output: z.object({
-    count: z.number(),
-    workspaces: z.array(
-      z.object({
-        workspace_id: z.string(),
-        name: z.string().nullable(),
-        labels: z.record(z.string(), z.string()),
-        environment: z.string(),
-        state: z.enum(['started', 'stopped', 'damaged']),
-        created_at: z.number(),
-        last_activity_at: z.number(),
-        expires_at: z.number().nullable(),
-        command_count: z.number(),
-      }),
-    ),
-    next_cursor: z.string().nullable(),
-  }),
+  input: listInput,
+  output: listOutput,
   examples: [
     { why: 'What there is', command: 'pyro workspace list' },
     { why: 'What came from the checkout in this folder', command: 'pyro ps --folder .' },

@@ -1,9 +1,10 @@
 // workspace.network: what a workspace has tried to reach, and what became of it.
-import { z } from 'zod';
+
+import { networkInput, networkOutput } from '../contract/workspaces.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
-import { workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceNetwork = defineOperation({
   name: 'workspace.network',
@@ -16,32 +17,8 @@ export const workspaceNetwork = defineOperation({
   tool: { profiles: ['workspace-full'], isIdempotent: true, isData: true },
   findsWorkspace: true,
   positionals: ['workspace_id'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    denied: z.boolean().default(false).describe('Only what was refused or failed'),
-    limit: z.number().int().min(1).max(1000).default(50).describe('Most attempts in the result'),
-    cursor: z.number().int().min(0).optional().describe('next_cursor of an earlier call'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    network_policy: z.string(),
-    attempts: z.array(
-      z.object({
-        sequence: z.number(),
-        time: z.string(),
-        name: z.string(),
-        address: z.string().nullable(),
-        port: z.number().nullable(),
-        verdict: z.string(),
-        rule: z.string(),
-        reason: z.string().nullable(),
-        bytes_in: z.number().nullable(),
-        bytes_out: z.number().nullable(),
-        process: z.string().nullable(),
-      }),
-    ),
-    next_cursor: z.number().nullable(),
-  }),
+  input: networkInput,
+  output: networkOutput,
   examples: [{ why: 'What was refused', command: 'pyro workspace network 6f1e538c0e71 --denied' }],
   run: async (context, { workspace_id: id, denied, limit, cursor }) =>
     await workspacesOf(context).network(id, { isRefusedOnly: denied, limit, cursor }),

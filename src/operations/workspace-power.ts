@@ -1,7 +1,8 @@
 // workspace.start, stop: guests on and off.
-import { z } from 'zod';
+
+import { startInput, stopInput, workspaceSchema } from '../contract/workspaces.ts';
 import { defineOperation } from './define.ts';
-import { toldFields, workspaceIdField, workspaceSchema, workspacesOf } from './workspace-scalars.ts';
+import { toldFields, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceStart = defineOperation({
   name: 'workspace.start',
@@ -15,7 +16,7 @@ export const workspaceStart = defineOperation({
   findsWorkspace: true,
   takesSeveral: true,
   positionals: ['workspace_id'],
-  input: z.strictObject({ workspace_id: workspaceIdField }),
+  input: startInput,
   output: workspaceSchema,
   examples: [{ why: 'On again', command: 'pyro workspace start 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).start(input.workspace_id, context),
@@ -34,7 +35,7 @@ export const workspaceStop = defineOperation({
   findsWorkspace: true,
   takesSeveral: true,
   positionals: ['workspace_id'],
-  input: z.strictObject({ workspace_id: workspaceIdField }),
+  input: stopInput,
   output: workspaceSchema,
   examples: [{ why: 'Off, to have its memory back', command: 'pyro workspace stop 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).stop(input.workspace_id, context),

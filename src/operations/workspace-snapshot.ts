@@ -1,32 +1,26 @@
 // snapshot.* and disk.*: named states of a workspace's disk, and the disk of a stopped one.
-import { z } from 'zod';
+
+import { fileListOutput, fileReadOutput } from '../contract/files.ts';
+import {
+  diskExportInput,
+  diskExportOutput,
+  diskListInput,
+  diskReadInput,
+  snapshotCreateInput,
+  snapshotCreateOutput,
+  snapshotDeleteInput,
+  snapshotDeleteOutput,
+  snapshotListInput,
+  snapshotListOutput,
+} from '../contract/snapshots.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { fileText, listText } from './model-texts.ts';
-import {
-  fileListOutput,
-  fileReadOutput,
-  pathField,
-  renderFileCommand,
-  renderFileList,
-} from './workspace-file-shapes.ts';
-import { formatTime, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { renderFileCommand, renderFileList } from './workspace-file-shapes.ts';
+import { formatTime, workspacesOf } from './workspace-scalars.ts';
 
 const full = ['workspace-full'] as const;
-const nameField = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a snapshot name has 1 to 64 letters, digits, dots, hyphens, underscores')
-  .describe('Name of the snapshot');
-const snapshotSchema = z.object({
-  workspace_id: z.string(),
-  snapshot_name: z.string(),
-  kind: z.enum(['baseline', 'named']),
-  created_at: z.number(),
-  changed_bytes: z.number().describe('What its own layer holds'),
-  deletable: z.boolean(),
-});
-
 export const snapshotCreate = defineOperation({
   name: 'workspace.snapshot.create',
   title: 'Take a snapshot',
@@ -37,8 +31,8 @@ export const snapshotCreate = defineOperation({
   place: 'daemon',
   tool: { profiles: full, name: 'snapshot_create' },
   positionals: ['workspace_id', 'snapshot_name'],
-  input: z.strictObject({ workspace_id: workspaceIdField, snapshot_name: nameField }),
-  output: z.object({ workspace_id: z.string(), snapshot: snapshotSchema, execution_mode: z.literal('guest') }),
+  input: snapshotCreateInput,
+  output: snapshotCreateOutput,
   examples: [{ why: 'Before a risky step', command: 'pyro workspace snapshot create 6f1e538c0e71 before' }],
   run: async (context, { workspace_id: id, snapshot_name: name }) => ({
     workspace_id: id,
@@ -57,8 +51,8 @@ export const snapshotList = defineOperation({
   place: 'daemon',
   tool: { profiles: full, name: 'snapshot_list', isIdempotent: true, isData: true },
   positionals: ['workspace_id'],
-  input: z.strictObject({ workspace_id: workspaceIdField }),
-  output: z.object({ workspace_id: z.string(), count: z.number(), snapshots: z.array(snapshotSchema) }),
+  input: snapshotListInput,
+  output: snapshotListOutput,
   examples: [{ why: 'What there is to go back to', command: 'pyro workspace snapshot list 6f1e538c0e71' }],
   run: async (context, { workspace_id: id }) => {
     const snapshots = await workspacesOf(context).snapshotList(id);
@@ -83,8 +77,8 @@ export const snapshotDelete = defineOperation({
   place: 'daemon',
   tool: { profiles: full, name: 'snapshot_delete' },
   positionals: ['workspace_id', 'snapshot_name'],
-  input: z.strictObject({ workspace_id: workspaceIdField, snapshot_name: nameField }),
-  output: z.object({ workspace_id: z.string(), snapshot_name: z.string(), deleted: z.boolean() }),
+  input: snapshotDeleteInput,
+  output: snapshotDeleteOutput,
   examples: [{ why: 'No longer needed', command: 'pyro workspace snapshot delete 6f1e538c0e71 before' }],
   run: async (context, { workspace_id: id, snapshot_name: name }) => {
     await workspacesOf(context).snapshotDelete(id, name);
@@ -102,13 +96,7 @@ export const diskList = defineOperation({
   place: 'daemon',
   tool: { profiles: full, isIdempotent: true },
   positionals: ['workspace_id', 'path'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    path: pathField.default('/workspace'),
-    recursive: z.boolean().default(false).describe('List everything below'),
-    limit: z.number().int().min(1).max(10_000).default(100).describe('Most entries in the result'),
-    cursor: z.string().optional().describe('next_cursor of an earlier call'),
-  }),
+  input: diskListInput,
   output: fileListOutput,
   examples: [{ why: 'What it left', command: 'pyro workspace disk list 6f1e538c0e71 /var/log' }],
   run: async (context, { workspace_id, path, recursive, limit, cursor }) => {
@@ -130,12 +118,7 @@ export const diskRead = defineOperation({
   tool: { profiles: full, isIdempotent: true },
   commandDefaults: { max_bytes: 1_048_576 },
   positionals: ['workspace_id', 'path'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    path: pathField,
-    max_bytes: z.number().int().min(1).max(1_048_576).default(65_536).describe('Most bytes in the result'),
-    offset: z.number().int().min(0).optional().describe('First byte to read'),
-  }),
+  input: diskReadInput,
   output: fileReadOutput,
   examples: [{ why: 'A log after a crash', command: 'pyro workspace disk read 6f1e538c0e71 /var/log/app.log' }],
   run: async (context, { workspace_id: id, path, max_bytes: maxBytes, offset }) => ({
@@ -160,19 +143,8 @@ export const diskExport = defineOperation({
   tool: { profiles: full },
   hostPathFields: ['output_path'],
   positionals: ['workspace_id'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    output_path: z.string().min(1).max(4096).describe('Path on the host'),
-    format: z.enum(['raw', 'qcow2', 'tar']).default('qcow2').describe('What is written'),
-    path: pathField.default('/workspace').describe('Tree in the guest, for tar'),
-    overwrite: z.boolean().default(false).describe('Replace what stands at output_path'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    output_path: z.string(),
-    disk_format: z.string(),
-    bytes_written: z.number(),
-  }),
+  input: diskExportInput,
+  output: diskExportOutput,
   examples: [
     { why: 'For later', command: 'pyro workspace disk export 6f1e538c0e71 --output-path disk.qcow2' },
     { why: 'The files', command: 'pyro workspace disk export 6f1e538c0e71 --format tar --output-path work.tar' },

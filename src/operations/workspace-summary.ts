@@ -1,8 +1,8 @@
 // workspace.summary: what happened in a workspace, fit for a pull request.
-import { z } from 'zod';
+
+import { summaryInput, summaryOutput } from '../contract/changes.ts';
 import { defineOperation } from './define.ts';
-import { diffEntrySchema, ignoredSchema } from './workspace-change.ts';
-import { lastCommandSchema, workspaceIdField, workspacesOf } from './workspace-scalars.ts';
+import { workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceSummary = defineOperation({
   name: 'workspace.summary',
@@ -16,31 +16,8 @@ export const workspaceSummary = defineOperation({
   commandDefaults: { format: 'markdown' },
   findsWorkspace: true,
   positionals: ['workspace_id'],
-  input: z.strictObject({
-    workspace_id: workspaceIdField,
-    format: z.enum(['json', 'markdown']).default('markdown').describe('How the text is written'),
-  }),
-  output: z.object({
-    workspace_id: z.string(),
-    name: z.string().nullable(),
-    since: z.number(),
-    outcome: z.string(),
-    commands: z.array(lastCommandSchema),
-    command_count: z.number(),
-    failed_count: z.number(),
-    files: z.array(diffEntrySchema),
-    file_count: z.number(),
-    additions: z.number(),
-    deletions: z.number(),
-    ignored: ignoredSchema,
-    left_out: z.array(z.object({ path: z.string(), reason: z.string() })),
-    exports: z.array(z.string()),
-    snapshots: z.array(z.string()),
-    resets: z.number(),
-    denied_connections: z.array(z.object({ target: z.string(), reason: z.string(), count: z.number() })),
-    markdown: z.string(),
-    format: z.enum(['json', 'markdown']),
-  }),
+  input: summaryInput,
+  output: summaryOutput,
   examples: [{ why: 'For a pull request', command: 'pyro workspace summary 6f1e538c0e71' }],
   run: async (context, { workspace_id: id, format }) => ({
     ...(await workspacesOf(context).summary(id, context)),

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ServiceLogsResult, ServiceStartRequest, ServiceView } from '../../src/contract/services.ts';
-import type { ShellReadRequest, ShellReadResult } from '../../src/contract/shells.ts';
+import type { ServiceLogsResult, ServiceStartRequest, ServiceView } from '../../src/contract/services-requests.ts';
+import type { ShellReadRequest, ShellReadResult } from '../../src/contract/shells-requests.ts';
 import type { NetworkCeiling } from '../../src/shared/policy-types.ts';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 

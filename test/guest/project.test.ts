@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DiffRequest } from '../../src/contract/changes.ts';
+import type { DiffRequest } from '../../src/contract/changes-requests.ts';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 import { dirty, gitIn, makeHairyRepository } from '../support/hairy-repository.ts';
 import { killNow } from '../support/kill.ts';

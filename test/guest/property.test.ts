@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DiffRequest } from '../../src/contract/changes.ts';
+import type { DiffRequest } from '../../src/contract/changes-requests.ts';
 import { editScript } from '../support/edit-script.ts';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 import { gitIn } from '../support/hairy-repository.ts';

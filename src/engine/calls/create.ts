@@ -1,7 +1,7 @@
 // A new workspace: environment, project, disk and guest first, the record last, so that it exists whole or not at all.
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import type { CreateRequest, WorkspaceCall, WorkspaceView } from '../../contract/workspaces.ts';
+import type { CreateRequest, WorkspaceCall, WorkspaceView } from '../../contract/workspaces-requests.ts';
 import { defaultEnvironment } from '../../shared/policy-types.ts';
 import { makeFolder } from '../../system/folders.ts';
 import { templateSource } from '../guests/machine-room.ts';

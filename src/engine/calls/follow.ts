@@ -1,7 +1,7 @@
 // The output of a command from its first byte on, as it is, and then what comes, until it ends or the reader leaves.
 import type { Writable } from 'node:stream';
-import type { FollowRequest } from '../../contract/commands.ts';
-import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import type { FollowRequest } from '../../contract/commands-requests.ts';
+import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { visible } from '../../shared/visible.ts';

@@ -1,6 +1,6 @@
 // The list of workspaces, also of those whose record cannot be read.
 
-import type { ListRequest, WorkspaceView } from '../../contract/workspaces.ts';
+import type { ListRequest, WorkspaceView } from '../../contract/workspaces-requests.ts';
 import { PyroError } from '../../shared/errors.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { viewOf } from './view.ts';

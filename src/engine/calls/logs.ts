@@ -1,7 +1,7 @@
 // The commands of a workspace as history, and the output of one of them page by page, also while it runs.
 
-import type { LogEntry, LogsRequest, LogsResult } from '../../contract/commands.ts';
-import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import type { LogEntry, LogsRequest, LogsResult } from '../../contract/commands-requests.ts';
+import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import type { CommandRecord, StreamName } from '../commands/command-log.ts';

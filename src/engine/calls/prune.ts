@@ -1,6 +1,6 @@
 // Deleting many workspaces: those with work that nobody has stay, unless that is what is wanted.
 
-import type { PruneRequest, PruneResult, UnsavedWork, WorkspaceCall } from '../../contract/workspaces.ts';
+import type { PruneRequest, PruneResult, UnsavedWork, WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { diskUse } from '../../system/disk-use.ts';
 import { findUnsaved } from '../workspace/unsaved-work.ts';

@@ -7,8 +7,8 @@ import type {
   ServiceStartRequest,
   ServiceView,
   WorkspaceServices,
-} from '../../contract/services.ts';
-import type { WorkspaceCall } from '../../contract/workspaces.ts';
+} from '../../contract/services-requests.ts';
+import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { type NetworkCeiling, permitsPorts } from '../../shared/policy-types.ts';

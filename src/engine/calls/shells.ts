@@ -6,7 +6,7 @@ import type {
   ShellReadResult,
   ShellView,
   WorkspaceShells,
-} from '../../contract/shells.ts';
+} from '../../contract/shells-requests.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { recordEvent } from '../output/events.ts';
 import type { Shell } from '../shells/shell.ts';

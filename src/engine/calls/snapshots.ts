@@ -1,6 +1,6 @@
 // Snapshots of a workspace as operations call them.
 
-import type { SnapshotView } from '../../contract/workspaces.ts';
+import type { SnapshotView } from '../../contract/workspaces-requests.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { recordEvent } from '../output/events.ts';
 import { dropSnapshot, removeUnneeded, takeSnapshot } from '../workspace/snapshots.ts';

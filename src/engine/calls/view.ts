@@ -1,7 +1,7 @@
 // A workspace's record as users see it.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { WorkspaceStatus, WorkspaceView } from '../../contract/workspaces.ts';
+import type { WorkspaceStatus, WorkspaceView } from '../../contract/workspaces-requests.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 

@@ -1,7 +1,7 @@
 // What happened in a workspace since its last reset: as data, and as Markdown for a pull request.
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import { collectDiff } from '../../changes/diff.ts';
-import type { LastCommand, SummaryResult, WorkspaceCall } from '../../contract/workspaces.ts';
+import type { LastCommand, SummaryResult, WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import { readConnectionLog } from '../../network/connection-log.ts';
 import { formatBytes, formatIgnored } from '../../shared/units.ts';
 import { visible } from '../../shared/visible.ts';

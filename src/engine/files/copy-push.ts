@@ -1,7 +1,7 @@
 // A copy into the guest: what is on this machine comes to stand there, and what the result says of it.
 
-import type { CopyResult } from '../../contract/changes.ts';
-import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import type { CopyResult } from '../../contract/changes-requests.ts';
+import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { pushFrom } from './sync.ts';

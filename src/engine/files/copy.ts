@@ -1,7 +1,7 @@
 // Copies between the host and a workspace: where they come to stand; export and sync do the work.
 import { basename, posix, resolve } from 'node:path';
-import type { CopyRequest, CopyResult } from '../../contract/changes.ts';
-import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import type { CopyRequest, CopyResult } from '../../contract/changes-requests.ts';
+import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import { PyroError } from '../../shared/errors.ts';
 import type { OnProgress } from '../../shared/progress.ts';
 import { permitHostPath } from '../guests/host-paths.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { GuestFiles } from '../../agent/file-types.ts';
 import { refuseSpecial } from '../../changes/export-place.ts';
-import type { DiskExportRequest, WorkspaceCall } from '../../contract/workspaces.ts';
+import type { DiskExportRequest, WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import { convertDisk, flattenDisk } from '../../machine/layers.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';

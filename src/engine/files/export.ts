@@ -2,8 +2,8 @@
 import { basename, dirname, join } from 'node:path';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import { exportTree } from '../../changes/export.ts';
-import type { ExportRequest, ExportResult } from '../../contract/changes.ts';
-import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import type { ExportRequest, ExportResult } from '../../contract/changes-requests.ts';
+import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
 import { recordEvent } from '../output/events.ts';
 import { guestPath, workspacePath } from '../workspace/guest-places.ts';

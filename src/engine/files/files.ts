@@ -8,8 +8,8 @@ import type {
   FileReadResult,
   FileWriteRequest,
   FileWriteResult,
-} from '../../contract/changes.ts';
-import type { WorkspaceCall } from '../../contract/workspaces.ts';
+} from '../../contract/changes-requests.ts';
+import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { trailingRest } from '../output/text.ts';
 import { guestPath, workspacePath } from '../workspace/guest-places.ts';

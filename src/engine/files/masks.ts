@@ -1,6 +1,6 @@
 // Results about files, with stars where a secret stood.
 import type { DiffEntry } from '../../changes/diff-types.ts';
-import type { FileEntryView, FileReadResult } from '../../contract/changes.ts';
+import type { FileEntryView, FileReadResult } from '../../contract/changes-requests.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 
 /** A file that holds a secret is shown with stars in its place; offsets stay what they are. */

@@ -1,8 +1,8 @@
 // Newer files of the host brought into a workspace: only differences travel, and all of a call or nothing.
 import { Readable } from 'node:stream';
 import { createGuestFiles } from '../../agent/guest-files.ts';
-import type { SyncRequest, SyncResult } from '../../contract/changes.ts';
-import type { WorkspaceCall } from '../../contract/workspaces.ts';
+import type { SyncRequest, SyncResult } from '../../contract/changes-requests.ts';
+import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import type { LeftOutCounts } from '../../project/project-types.ts';
 import { openSyncSource } from '../../project/sync.ts';
 import { createMeter } from '../../shared/progress.ts';

@@ -1,6 +1,6 @@
 // The output of a service: its newest lines, or one stream from a byte offset on, also while it comes.
 
-import type { ServiceLogsRequest, ServiceLogsResult } from '../../contract/services.ts';
+import type { ServiceLogsRequest, ServiceLogsResult } from '../../contract/services-requests.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import type { StreamLog } from '../output/stream-log.ts';

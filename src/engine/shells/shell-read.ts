@@ -1,6 +1,6 @@
 // Reading a shell: waiting for what is expected, then a part of its stream, as it came, as text, or as a screen.
 import { stripVTControlCharacters } from 'node:util';
-import type { ShellReadRequest, ShellReadResult } from '../../contract/shells.ts';
+import type { ShellReadRequest, ShellReadResult } from '../../contract/shells-requests.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { kibibyte, mebibyte } from '../../shared/units.ts';
 import { waitForAny } from '../../shared/waiting.ts';

@@ -1,8 +1,8 @@
 // The way out of a workspace's guest: opened for each guest that comes, closed when it goes, one log for all of them.
 import type { GuestClient } from '../../agent/guest-client.ts';
 import { enableGuestNetwork } from '../../agent/guest-network.ts';
-import type { DeniedConnection } from '../../contract/commands.ts';
-import type { NetworkPolicy } from '../../contract/workspaces.ts';
+import type { DeniedConnection } from '../../contract/commands-requests.ts';
+import type { NetworkPolicy } from '../../contract/workspaces-requests.ts';
 import { type Attempt, ConnectionLog } from '../../network/connection-log.ts';
 import { Egress } from '../../network/egress.ts';
 import { guestVariables } from '../../network/guest-variables.ts';

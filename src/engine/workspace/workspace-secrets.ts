@@ -1,7 +1,7 @@
 // The secrets of a workspace: taken from the call, put where the guest finds them, kept out of what is shown.
 import { readFile } from 'node:fs/promises';
 import { createGuestFiles } from '../../agent/guest-files.ts';
-import type { SecretRequest, WorkspaceCall } from '../../contract/workspaces.ts';
+import type { SecretRequest, WorkspaceCall } from '../../contract/workspaces-requests.ts';
 import type { Guest } from '../../machine/guest.ts';
 import { longestSecret } from '../../secrets/forms.ts';
 import { type Secret, SecretSet } from '../../secrets/secret-set.ts';

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createProgram } from '../../../src/cli/program.ts';
+import { mapField, portsField, secretEnvField, secretsField, wordFormOf } from '../../../src/contract/word-forms.ts';
 import { operations } from '../../../src/operations/index.ts';
-import { mapField, portsField, secretEnvField, secretsField, wordFormOf } from '../../../src/operations/word-forms.ts';
 
 /** The input that a command line makes, after the words for the command. */
 async function inputOf(words: readonly string[]): Promise<Readonly<Record<string, unknown>>> {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { GuestClient } from '../../../../src/agent/guest-client.ts';
-import type { ServiceLogsRequest } from '../../../../src/contract/services.ts';
+import type { ServiceLogsRequest } from '../../../../src/contract/services-requests.ts';
 import type { Service } from '../../../../src/engine/services/service.ts';
 import { readServiceLogs } from '../../../../src/engine/services/service-logs.ts';
 import type { ServiceRecord } from '../../../../src/engine/services/service-record.ts';

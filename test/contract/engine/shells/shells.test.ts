@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { ShellReadRequest, ShellReadResult } from '../../../../src/contract/shells.ts';
+import type { ShellReadRequest, ShellReadResult } from '../../../../src/contract/shells-requests.ts';
 import type { Shell } from '../../../../src/engine/shells/shell.ts';
 import { readShell } from '../../../../src/engine/shells/shell-read.ts';
 import { Shells } from '../../../../src/engine/shells/shells.ts';

@@ -1,0 +1,247 @@
+// This machine and its user: storage, chat hosts, daemon, settings; what goes in and what comes out.
+
+import { z } from 'zod';
+import { hostNames, hostScopes } from '../shared/host-types.ts';
+import { defaultEnvironment } from '../shared/policy-types.ts';
+import { serverOptionsSchema } from '../shared/server-options.ts';
+import { environmentField } from './fields.ts';
+import { pruneOutput } from './workspaces.ts';
+
+export const hostField = z.enum(hostNames).describe('Chat host: claude-code, codex or opencode');
+
+export const scopeField = z
+  .enum(hostScopes)
+  .optional()
+  .describe('Where the entry stands: for the user, for everybody on the project, for the user in this project');
+
+export const npxField = z
+  .boolean()
+  .default(false)
+  .describe('Starts the server by npx, where the package is not installed');
+
+export const approveField = z
+  .boolean()
+  .default(false)
+  .describe('Codex runs every tool without asking, also export and delete');
+
+export const dryRunField = z.boolean().default(false).describe('Shows the change and writes nothing');
+
+export const resultSchema = z.object({
+  host: z.enum(hostNames),
+  dry_run: z.boolean(),
+  changes: z.array(
+    z.object({
+      host: z.enum(hostNames),
+      scope: z.enum(hostScopes),
+      config_file: z.string(),
+      server_command: z.array(z.string()),
+      action: z.enum(['added', 'updated', 'removed', 'mended', 'unchanged']),
+      written: z.boolean(),
+      method: z.enum(['file', 'none']),
+      diff: z.string(),
+      backup: z.string().nullable(),
+    }),
+  ),
+  verification: z.string().nullable(),
+  notes: z.array(z.string()),
+});
+
+export const useSchema = z.object({
+  kind: z.string(),
+  path: z.string(),
+  count: z.number().nullable().describe('Things of this kind; null where they are not counted'),
+  bytes: z.number().describe('Room on the disk; holes take none'),
+});
+
+export const cleanOutput = z.object({
+  removed: z.array(z.string()).describe('Of the cache'),
+  workspaces: pruneOutput.pick({ deleted: true, kept: true }),
+  freed_bytes: z.number(),
+  dry_run: z.boolean(),
+});
+
+export const statusSchema = z.object({
+  pid: z.number(),
+  version: z.string(),
+  protocol: z.number(),
+  started_at: z.number(),
+  socket: z.string(),
+  log: z.string(),
+  draining: z.boolean(),
+  calls: z.number(),
+  guests: z.array(z.object({ workspace_id: z.string(), pid: z.number() })),
+  guest_memory_bytes: z.number(),
+  memory_bytes: z.number(),
+  idle_seconds: z.number(),
+});
+
+export const valueSchema = z.union([z.string(), z.number(), z.null()]);
+
+export const settingSchema = z.object({
+  name: z.string(),
+  value: valueSchema.describe('What holds'),
+  is_set: z.boolean().describe('False for the default of pyro'),
+  fault: z.string().nullable().describe('Why what the file says is no value; the commands refuse it then'),
+  commands: z.array(z.string()),
+});
+
+export const dfInput = z.strictObject({});
+export type DfInput = z.output<typeof dfInput>;
+
+export const dfOutput = z.object({
+  uses: z.array(useSchema),
+  total_bytes: z.number(),
+  cleanable_bytes: z.number().describe('What clean would free'),
+  cleanable_all_bytes: z.number().describe('What clean --all would free'),
+});
+export type DfOutput = z.output<typeof dfOutput>;
+
+export const cleanInput = z.strictObject({
+  all: z.boolean().default(false).describe('Remove all that can be made again'),
+  force: z.boolean().default(false).describe('Ask nobody'),
+  dry_run: z.boolean().default(false).describe('Say what would be removed, and remove nothing'),
+});
+export type CleanInput = z.output<typeof cleanInput>;
+
+export const doctorInput = z.strictObject({ environment: environmentField.default(defaultEnvironment) });
+export type DoctorInput = z.output<typeof doctorInput>;
+
+export const doctorOutput = z.object({
+  ready: z.boolean(),
+  checks: z.array(
+    z.object({
+      name: z.string(),
+      status: z.enum(['ok', 'warn', 'fail']),
+      message: z.string(),
+      why: z.string(),
+      fix: z.string().nullable(),
+    }),
+  ),
+});
+export type DoctorOutput = z.output<typeof doctorOutput>;
+
+export const demoInput = z.strictObject({ environment: environmentField.default(defaultEnvironment) });
+export type DemoInput = z.output<typeof demoInput>;
+
+export const demoOutput = z.object({
+  accelerator: z.string(),
+  reason: z.string(),
+  steps: z.array(z.object({ step: z.string(), ms: z.number(), note: z.string() })),
+});
+export type DemoOutput = z.output<typeof demoOutput>;
+
+export const prepareInput = z.strictObject({
+  environment: environmentField.default(defaultEnvironment),
+  force: z.boolean().default(false).describe('Build the templates again'),
+});
+export type PrepareInput = z.output<typeof prepareInput>;
+
+export const prepareOutput = z.object({
+  environment: z.string(),
+  digest: z.string(),
+  accelerator: z.string(),
+  built: z.boolean(),
+  template_ms: z.number(),
+  start_ms: z.number(),
+  reset_ms: z.number(),
+  total_ms: z.number(),
+});
+export type PrepareOutput = z.output<typeof prepareOutput>;
+
+export const hostConnectInput = serverOptionsSchema.safeExtend({
+  host: hostField,
+  scope: scopeField,
+  npx: npxField,
+  approve: approveField,
+  dry_run: dryRunField,
+});
+export type HostConnectInput = z.output<typeof hostConnectInput>;
+
+export const hostDisconnectInput = z.strictObject({
+  host: hostField,
+  scope: scopeField.describe('The only scope that loses its entry; each that has one unless given'),
+  dry_run: dryRunField,
+});
+export type HostDisconnectInput = z.output<typeof hostDisconnectInput>;
+
+export const hostPrintConfigInput = serverOptionsSchema.safeExtend({
+  host: hostField,
+  scope: scopeField,
+  npx: npxField,
+  approve: approveField,
+  write: z.boolean().default(false).describe('Merges it into the configuration file (opencode)'),
+  dry_run: dryRunField,
+});
+export type HostPrintConfigInput = z.output<typeof hostPrintConfigInput>;
+
+export const hostPrintConfigOutput = z.object({
+  host: z.enum(hostNames),
+  config_file: z.string(),
+  format: z.enum(['json', 'jsonc', 'toml']),
+  snippet: z.string(),
+  host_command: z.string().nullable(),
+  result: resultSchema.nullable(),
+});
+export type HostPrintConfigOutput = z.output<typeof hostPrintConfigOutput>;
+
+export const hostDoctorInput = z.strictObject({ host: hostField.optional() });
+export type HostDoctorInput = z.output<typeof hostDoctorInput>;
+
+export const hostDoctorOutput = z.object({
+  ready: z.boolean(),
+  hosts: z.array(
+    z.object({
+      host: z.enum(hostNames),
+      installed: z.boolean(),
+      version: z.string().nullable(),
+      configured: z.boolean(),
+      config_file: z.string().nullable(),
+      scope: z.enum(hostScopes).nullable(),
+      checks: z.array(
+        z.object({
+          name: z.string(),
+          status: z.enum(['ok', 'warn', 'fail']),
+          message: z.string(),
+          fix: z.string().nullable(),
+        }),
+      ),
+    }),
+  ),
+});
+export type HostDoctorOutput = z.output<typeof hostDoctorOutput>;
+
+export const hostRepairInput = z.strictObject({
+  host: hostField,
+  scope: scopeField.describe('The only scope that keeps an entry; each that has one unless given'),
+  force: z.boolean().default(false).describe('Mends a configuration file that does not parse'),
+  dry_run: dryRunField,
+});
+export type HostRepairInput = z.output<typeof hostRepairInput>;
+
+export const daemonStatusInput = z.strictObject({});
+export type DaemonStatusInput = z.output<typeof daemonStatusInput>;
+
+export const daemonStatusOutput = z.object({ running: z.boolean(), daemon: statusSchema.nullable() });
+export type DaemonStatusOutput = z.output<typeof daemonStatusOutput>;
+
+export const daemonStopInput = z.strictObject({
+  force: z.boolean().default(false).describe('Do not wait for calls that run'),
+});
+export type DaemonStopInput = z.output<typeof daemonStopInput>;
+
+export const daemonStopOutput = z.object({ stopped: z.boolean() });
+export type DaemonStopOutput = z.output<typeof daemonStopOutput>;
+
+export const configInput = z.strictObject({
+  name: z.string().min(1).optional().describe('Setting, as the option is called'),
+  value: z.string().optional().describe('New value'),
+  unset: z.boolean().default(false).describe('Go back to the default of pyro'),
+});
+export type ConfigInput = z.output<typeof configInput>;
+
+export const configOutput = z.object({
+  path: z.string(),
+  settings: z.array(settingSchema),
+  unknown: z.array(z.string()).describe('Names in the file that are no settings'),
+});
+export type ConfigOutput = z.output<typeof configOutput>;
