@@ -10,6 +10,7 @@ import {
 import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { startedUnless } from '../shared/waiting.ts';
 import { chunksIn } from '../system/stream-chunks.ts';
 import { growAnswerSchema, thawAnswerSchema } from './file-messages.ts';
 import { GuestProcess } from './guest-process.ts';
@@ -20,6 +21,7 @@ import {
   type ProbeAnswer,
   type ProbeRequest,
   probeAnswerSchema,
+  processListSchema,
   type ResumeAnswer,
   resumeAnswerSchema,
   type StartRequest,
@@ -137,12 +139,36 @@ export class GuestClient implements AsyncDisposable {
     await this.call('POST', '/v1/poweroff', {}, emptyAnswerSchema, options);
   }
 
-  /** Starts a process and attaches to it from its first byte. */
+  /**
+   * Starts a process and attaches to it from its first byte. Whoever calls owns it from then on; where the signal comes
+   * first, it is killed and forgotten as soon as the guest has told its name.
+   */
   async start(request: StartRequest, options: CallOptions = {}): Promise<GuestProcess> {
-    const stream = this.open('POST', '/v1/processes', options);
+    options.signal?.throwIfAborted();
+    const stream = this.open('POST', '/v1/processes');
     stream.end(JSON.stringify(request));
-    await expectSuccess(stream, options);
-    return GuestProcess.attach(this, stream, options);
+    const answered = async (): Promise<GuestProcess> => {
+      await expectSuccess(stream, { ...options, signal: undefined });
+      return await GuestProcess.attach(this, stream, options);
+    };
+    const process = await startedUnless(answered(), options.signal, (started) => started.forget());
+    // Later the signal ends the following alone, as the end of the session does.
+    const onAbort = (): void => void stream.destroy();
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    stream.once('close', () => options.signal?.removeEventListener('abort', onAbort));
+    return process;
+  }
+
+  /** Ids of all processes that the guest knows. */
+  async processes(options: CallOptions = {}): Promise<string[]> {
+    const { processes } = await this.call('GET', '/v1/processes', undefined, processListSchema, options);
+    return processes.map(({ id }) => id);
+  }
+
+  /** Kills what of a process still runs, and drops what is kept of it. */
+  async forget(id: string, options: CallOptions = {}): Promise<void> {
+    const path = `/v1/processes/${encodeURIComponent(id)}`;
+    await this.call('DELETE', path, undefined, emptyAnswerSchema, options);
   }
 
   /** Attaches to a process that runs already, or has ended, from the given byte offsets of its output on. */

@@ -16,6 +16,10 @@ const sharedCodes = [
   'disk_full',
 ] as const;
 
+const hints: Readonly<Record<string, string>> = {
+  too_many: 'end some commands, shells or services of this workspace, or wait until some have ended',
+};
+
 /** The error of an answer that is no success. */
 export function refusal(status: number, body: Buffer): PyroError {
   const parsed = guestErrorSchema.safeParse(tryJson(body));
@@ -26,7 +30,7 @@ export function refusal(status: number, body: Buffer): PyroError {
 /** The error of a reason that the guest gave. */
 export function toRefusal({ code, message }: { readonly code: string; readonly message: string }): PyroError {
   const known = sharedCodes.find((candidate) => candidate === code);
-  return new PyroError(known ?? 'guest_refused', message, { details: { guest_code: code } });
+  return new PyroError(known ?? 'guest_refused', message, { hint: hints[code], details: { guest_code: code } });
 }
 
 function tryJson(body: Buffer): unknown {

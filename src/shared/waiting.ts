@@ -19,3 +19,27 @@ export async function waitForAny(
     signal?.removeEventListener('abort', onAbort);
   }
 }
+
+/**
+ * What is being started, unless the signal comes first. A start cannot be cut off half-way without losing what it may have
+ * started: it goes on, and what comes of it is handed to `abandon`.
+ */
+export async function startedUnless<T>(
+  starting: Promise<T>,
+  signal: AbortSignal | undefined,
+  abandon: (started: T) => Promise<unknown>,
+): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal?.reason);
+  if (signal?.aborted === true) onAbort();
+  else signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([starting, promise]);
+  } catch (error) {
+    // Its owner is told why; what ends it badly now is nobody's business any more.
+    void starting.then(abandon).catch(() => undefined);
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}

@@ -117,7 +117,7 @@ func (m *Manager) prepare(request Request) (*Process, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.known)+m.starting >= mostProcesses {
-		return nil, refuse("too_many", fmt.Sprintf("%d processes are known already: forget some", mostProcesses))
+		return nil, refuse("too_many", fmt.Sprintf("%d processes run in this guest, which is the most that it takes", mostProcesses))
 	}
 	m.next++
 	p := &Process{id: fmt.Sprintf("p%d", m.next), number: m.next, argv: toldArgv(request.Argv), reaper: m.reaper, cgroups: m.cgroups.Load()}

@@ -25,6 +25,11 @@ func (a *Agent) start(w http.ResponseWriter, r *http.Request) {
 		refuseWith(w, err)
 		return
 	}
+	// Whoever has left learns no id: nobody could signal the process, read it or forget it.
+	if r.Context().Err() != nil {
+		a.Manager.Forget(p.ID())
+		return
+	}
 	stream(w, r, p, 0, 0, true)
 }
 

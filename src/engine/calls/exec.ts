@@ -13,10 +13,9 @@ import { waitForAny } from '../../shared/waiting.ts';
 import { writeTo } from '../../shared/write-to.ts';
 import type { CommandRecord } from '../commands/command-log.ts';
 import { showOutput } from '../commands/command-output.ts';
-import type { CommandRun, LiveEnds } from '../commands/command-run.ts';
+import type { CommandRun, LiveEnds, StartedCommand } from '../commands/command-run.ts';
 import { noteOnProgram } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
-import type { LineShell } from '../commands/shell-line.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import type { HeldGuest } from '../workspace/workspace-house.ts';
@@ -36,6 +35,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
   return await workspace.use(call, async ({ guest, restarted }: HeldGuest) => {
     const { io } = request;
     const cwd = guestPath(request.cwd ?? workspacePath);
+    call.signal.throwIfAborted();
     const command = workspace.secrets.maskText(request.command);
     const shownCwd = workspace.secrets.maskText(cwd);
     const record = await workspace.log.begin(command, shownCwd, request.user);
@@ -50,7 +50,10 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       { ...request, cwd },
       leaving.signal,
       call.signal,
-    );
+    ).catch((error: unknown) => {
+      leaving.abort();
+      throw error;
+    });
     const undo = io?.onStarted({
       signal: (name) => void run.signal(name, 'group').catch(() => undefined),
       resize: run.resize,
@@ -122,7 +125,7 @@ async function start(
   request: ExecRequest & { readonly cwd: string },
   left: AbortSignal,
   signal: AbortSignal,
-): Promise<{ readonly run: CommandRun; readonly shell: LineShell }> {
+): Promise<StartedCommand> {
   const { io, stdin } = request;
   const sinks = { stdout: io?.stdout, stderr: io?.stderr };
   const live: LiveEnds = {
@@ -137,14 +140,14 @@ async function start(
     left,
   };
   const wanted = startRequest(workspace, request, live.stdin !== undefined);
-  const started = await workspace.runs.start(client, record, request.command, wanted, live, signal);
-  await note(workspace, record, null, 0);
-  void started.run.done.then(async (ended) => {
-    const seconds = (ended.ended_at ?? record.started_at) - record.started_at;
-    await note(workspace, record, ended.exit_code, Math.round(seconds * 1000));
-    await workspace.touch();
+  return await workspace.runs.start(client, record, request.command, wanted, live, signal, async (run) => {
+    await note(workspace, record, null, 0);
+    void run.done.then(async (ended) => {
+      const seconds = (ended.ended_at ?? record.started_at) - record.started_at;
+      await note(workspace, record, ended.exit_code, Math.round(seconds * 1000));
+      await workspace.touch();
+    });
   });
-  return started;
 }
 
 async function note(
@@ -230,7 +233,8 @@ export async function signalCommand(workspace: Workspace, sequence: number, name
   const run = workspace.runs.get(sequence);
   if (run === undefined) {
     const record = workspace.log.get(sequence);
-    throw new PyroError('command_ended', `command ${sequence} has ended with ${record.exit_code ?? 'its guest'}`, {
+    const how = record.lost ? 'was lost when its guest ended' : `has ended with exit code ${record.exit_code}`;
+    throw new PyroError('command_ended', `command ${sequence} ${how}`, {
       hint: `its output: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,
     });
   }

@@ -25,6 +25,11 @@ export interface CommandRun {
   readonly changed: () => Promise<void>;
 }
 
+export interface StartedCommand {
+  readonly run: CommandRun;
+  readonly shell: LineShell;
+}
+
 /** Streams of somebody who is there while it runs. */
 export interface LiveEnds {
   readonly stdin: Readable | undefined;
@@ -34,7 +39,7 @@ export interface LiveEnds {
   readonly left: AbortSignal;
 }
 
-/** Starts a command; the record has its process before the first output is waited for. */
+/** Starts a command; the record has its process before the first output is waited for. A failure leaves none. */
 export async function startCommand(
   client: GuestClient,
   log: CommandLog,
@@ -42,11 +47,15 @@ export async function startCommand(
   line: string,
   request: Omit<StartRequest, 'argv'>,
   live: LiveEnds,
-  signal: AbortSignal,
-): Promise<{ readonly run: CommandRun; readonly shell: LineShell }> {
-  const { process, shell } = await startLine(client, line, request, signal);
+): Promise<StartedCommand> {
+  const { process, shell } = await startLine(client, line, request);
   const started = { ...record, process: process.id };
-  await log.save(started);
+  try {
+    await log.save(started);
+  } catch (error) {
+    await process.forget().catch(() => undefined);
+    throw error;
+  }
   const run = follow(process, log, started, live);
   if (live.stdin === undefined) return { run, shell };
   return { run: { ...run, inputFailed: feedInput(process, live.stdin, run.done) }, shell };
@@ -137,6 +146,7 @@ async function copyToFiles(
     // The guest is gone, or this daemon lets go of it: the next one looks again.
     const isGone = !isPyroError(error, 'guest_unreachable');
     ended = { ...record, cut: isCut, lost: isGone, ended_at: isGone ? Date.now() / 1000 : null };
+    if (isGone) await process.forget().catch(() => undefined);
   } finally {
     await files.stdout.close();
     await files.stderr.close();

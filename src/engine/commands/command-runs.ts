@@ -2,20 +2,28 @@
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { StartRequest } from '../../agent/messages.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
+import { isNoLongerWaiting } from '../../shared/leaving.ts';
+import { startedUnless } from '../../shared/waiting.ts';
 import type { CommandLog, CommandRecord } from './command-log.ts';
-import { type CommandRun, followAgain, type LiveEnds, startCommand } from './command-run.ts';
-import type { LineShell } from './shell-line.ts';
+import { type CommandRun, followAgain, type LiveEnds, type StartedCommand, startCommand } from './command-run.ts';
 
 export class CommandRuns {
   readonly #log: CommandLog;
   readonly #runs = new Map<number, CommandRun>();
+  readonly #starting = new Set<Promise<unknown>>();
 
   constructor(log: CommandLog) {
     this.#log = log;
   }
 
+  /** Those that start included. */
   get count(): number {
-    return this.#runs.size;
+    return this.#runs.size + this.#starting.size;
+  }
+
+  /** Ids of their processes in the guest. */
+  get processes(): string[] {
+    return this.#log.running().flatMap(({ process }) => process ?? []);
   }
 
   get sequences(): number[] {
@@ -26,7 +34,11 @@ export class CommandRuns {
     return this.#runs.get(sequence);
   }
 
-  /** Starts a command. A command that the guest refuses leaves a record with that end. */
+  /**
+   * Starts a command. A command that the guest refuses leaves a record with that end. One that is cancelled while it starts
+   * is killed as soon as it has; where the caller only no longer waits, it runs on.
+   * @param onStarted also called for a command whose caller has left meanwhile
+   */
   async start(
     client: GuestClient,
     record: CommandRecord,
@@ -34,16 +46,38 @@ export class CommandRuns {
     request: Omit<StartRequest, 'argv'>,
     live: LiveEnds,
     signal: AbortSignal,
-  ): Promise<{ readonly run: CommandRun; readonly shell: LineShell }> {
+    onStarted: (run: CommandRun) => Promise<void> = async () => undefined,
+  ): Promise<StartedCommand> {
+    const starting = this.#start(client, record, line, request, live).then(async (started) => {
+      await onStarted(started.run);
+      return started;
+    });
+    return await startedUnless(starting, signal, async ({ run }) => {
+      if (!isNoLongerWaiting(signal.reason)) await run.signal('KILL', 'all');
+    });
+  }
+
+  async #start(
+    client: GuestClient,
+    record: CommandRecord,
+    line: string,
+    request: Omit<StartRequest, 'argv'>,
+    live: LiveEnds,
+  ): Promise<StartedCommand> {
+    const starting = startCommand(client, this.#log, record, line, request, live);
+    this.#starting.add(starting);
     try {
-      const started = await startCommand(client, this.#log, record, line, request, live, signal);
+      const started = await starting;
       this.#keep(started.run);
       return started;
     } catch (error) {
       const ended = { ...record, ended_at: Date.now() / 1000 };
       const isRefused = isPyroError(error) && !isPyroError(error, 'guest_unreachable');
-      await this.#log.save(isRefused ? { ...ended, exit_code: 126 } : { ...ended, lost: true });
+      // A full disk must not hide why it did not start.
+      await this.#log.save(isRefused ? { ...ended, exit_code: 126 } : { ...ended, lost: true }).catch(() => undefined);
       throw error;
+    } finally {
+      this.#starting.delete(starting);
     }
   }
 
@@ -63,6 +97,7 @@ export class CommandRuns {
 
   /** Waits until all have noticed that their session has ended. */
   async settle(): Promise<void> {
+    await Promise.allSettled(this.#starting);
     await Promise.all([...this.#runs.values()].map(({ done }) => done));
   }
 

@@ -217,7 +217,10 @@ export class Service {
       this.#process = undefined;
       this.#attempt.abort();
       // The guest is gone, or this daemon lets go of it: the next session looks again.
-      if (!isPyroError(error, 'guest_unreachable')) await this.#end('failed', this.#keeper.clean(error), null);
+      if (!isPyroError(error, 'guest_unreachable')) {
+        await process.forget().catch(() => undefined);
+        await this.#end('failed', this.#keeper.clean(error), null);
+      }
     } finally {
       await this.close();
       this.logs.stdout.notify();

@@ -92,6 +92,11 @@ export class Services {
     return service;
   }
 
+  /** Ids in the guest of those that run. */
+  get processes(): string[] {
+    return this.#alive().flatMap(({ record }) => record.process ?? []);
+  }
+
   async resume(client: GuestClient): Promise<void> {
     await this.settle();
     for (const service of this.#alive()) {

@@ -154,7 +154,10 @@ export class Shell {
       await process.forget().catch(() => undefined);
     } catch (error) {
       // The guest is gone, or this daemon lets go of it: the next one looks again.
-      if (!isPyroError(error, 'guest_unreachable')) await this.#end(null, true);
+      if (!isPyroError(error, 'guest_unreachable')) {
+        await process.forget().catch(() => undefined);
+        await this.#end(null, true);
+      }
     } finally {
       await this.log[Symbol.asyncDispose]();
     }

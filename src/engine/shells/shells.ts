@@ -1,6 +1,6 @@
 // The shells of a workspace: opened, found again after a daemon was replaced, lost with their guest.
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
@@ -79,9 +79,16 @@ export class Shells {
       exit_code: null,
       lost: false,
     };
-    const shell = await Shell.create(join(this.#folder, record.id), record, process);
-    this.#shells.set(record.id, shell);
-    return shell;
+    const folder = join(this.#folder, record.id);
+    try {
+      const shell = await Shell.create(folder, record, process);
+      this.#shells.set(record.id, shell);
+      return shell;
+    } catch (error) {
+      await process.forget().catch(() => undefined);
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** Ends a shell and forgets it with its output. */
@@ -91,6 +98,11 @@ export class Shells {
     this.#shells.delete(id);
     await shell.remove();
     return shell.record;
+  }
+
+  /** Ids in the guest of those that run. */
+  get processes(): string[] {
+    return this.#running().map(({ record }) => record.process);
   }
 
   async resume(client: GuestClient): Promise<void> {

@@ -8,6 +8,9 @@ import { Services } from '../services/services.ts';
 import { Shells } from '../shells/shells.ts';
 import type { WorkspaceFiles } from './workspace-record.ts';
 
+/** Where their records and output lie */
+export type TenantFiles = Pick<WorkspaceFiles, 'commands' | 'shells' | 'services' | 'events'>;
+
 export class GuestTenants {
   readonly log: CommandLog;
   readonly runs: CommandRuns;
@@ -21,7 +24,7 @@ export class GuestTenants {
     this.services = services;
   }
 
-  static async open(files: WorkspaceFiles, secrets: SecretSet): Promise<GuestTenants> {
+  static async open(files: TenantFiles, secrets: SecretSet): Promise<GuestTenants> {
     return new GuestTenants(
       await CommandLog.open(files.commands),
       await Shells.open(files.shells),
@@ -29,11 +32,18 @@ export class GuestTenants {
     );
   }
 
-  /** The session is another one, the guest the same: what ran is followed again. */
+  /** The session is another one, the guest the same: what ran is followed again, and what nobody can ask for goes. */
   async resume(client: GuestClient): Promise<void> {
+    // Looked at first: what is started from now on has an owner.
+    const found = await client.processes();
     await this.runs.resume(client);
     await this.shells.resume(client);
     await this.services.resume(client);
+    const owned = new Set([...this.runs.processes, ...this.shells.processes, ...this.services.processes]);
+    for (const id of found) {
+      // One that has gone meanwhile needs nothing.
+      if (!owned.has(id)) await client.forget(id).catch(() => undefined);
+    }
   }
 
   /** The guest was started again from its disk: what should run in it is started. */
