@@ -2,6 +2,7 @@
 
 import type { Engine } from '../contract/engine.ts';
 import { locatePaths, type Paths } from '../system/paths.ts';
+import { GuestMemory } from './guests/memory-limit.ts';
 import { Preparations } from './guests/preparations.ts';
 import { createLocalEngine } from './local-engine.ts';
 import { WorkspaceRegistry } from './workspace/workspace-registry.ts';
@@ -24,13 +25,16 @@ export interface DaemonEngine extends Engine, AsyncDisposable {
 const environmentWaitMs = 40_000;
 
 /** Takes over the guests that run. Disposing it lets go of them; they run on. */
-export async function createDaemonEngine(paths: Paths = locatePaths()): Promise<DaemonEngine> {
+export async function createDaemonEngine(
+  paths: Paths = locatePaths(),
+  memory = new GuestMemory(),
+): Promise<DaemonEngine> {
   const closing = new AbortController();
-  const registry = await WorkspaceRegistry.open(paths);
+  const registry = await WorkspaceRegistry.open(paths, memory);
   const preparations = new Preparations(paths, closing.signal);
   const workspaces = createWorkspaces(registry, preparations);
   return {
-    ...createLocalEngine(paths, (name, context) => preparations.environment(name, environmentWaitMs, context)),
+    ...createLocalEngine(paths, (name, context) => preparations.environment(name, environmentWaitMs, context), memory),
     workspaces,
     activity: () => {
       const started = registry.all().filter(({ guest }) => guest !== undefined);

@@ -15,6 +15,7 @@ import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { readSettings, settingsPath, writeSettings } from '../system/settings-file.ts';
 import { ensureEnvironment } from './guests/ensure-environment.ts';
 import { openMachineRoom } from './guests/machine-room.ts';
+import { type GuestMemory, passing } from './guests/memory-limit.ts';
 import { pruneTemplates } from './guests/templates-prune.ts';
 import { sweepRuns } from './guests/throw-away.ts';
 import { runDemo } from './host/demo.ts';
@@ -29,16 +30,21 @@ const projectGraceMs = 7 * 24 * 3600 * 1000;
 
 export type FindEnvironment = (name: string, context: CallContext) => Promise<Environment>;
 
-/** `findEnvironment` waits for one that is not cached; unless given it pulls, however long that takes. */
+/**
+ * `findEnvironment` waits for one that is not cached; unless given it pulls, however long that takes. `memory` is what
+ * guests of this process share; unless given there is one at a time.
+ */
 export function createLocalEngine(
   paths = locatePaths(),
   findEnvironment: FindEnvironment = (name, context) => ensureEnvironment(paths, name, context),
+  memory?: GuestMemory,
 ): Engine {
   const store = openStore(paths.cache);
   return {
     workspaces: undefined,
     hosts: createHosts(),
     run: async (request, io, context) => {
+      using _reservation = memory?.reserve(passing(request.memMib));
       try {
         const room = await openMachineRoom(paths, context);
         const environment = await findEnvironment(request.environment, context);

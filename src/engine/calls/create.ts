@@ -5,8 +5,10 @@ import type { CreateRequest, WorkspaceCall, WorkspaceView } from '../../contract
 import { defaultEnvironment } from '../../shared/policy-types.ts';
 import { makeFolder } from '../../system/folders.ts';
 import { templateSource } from '../guests/machine-room.ts';
+import { passing } from '../guests/memory-limit.ts';
 import type { Preparations } from '../guests/preparations.ts';
 import { recordEvent } from '../output/events.ts';
+import { placeOf } from '../workspace/guest-arrival.ts';
 import { baseEnvironment } from '../workspace/guest-places.ts';
 import { Workspace } from '../workspace/workspace.ts';
 import { endGuest, furnish, furnishProject, startFresh } from '../workspace/workspace-guest.ts';
@@ -27,7 +29,8 @@ export async function createWorkspace(
 ): Promise<WorkspaceView> {
   const { house, paths } = registry;
   const id = randomBytes(6).toString('hex');
-  house.admit(id, request.memMib);
+  // Before anything is waited for: another create that comes meanwhile must not be given the same memory.
+  using reservation = house.memory.reserve(passing(request.memMib));
   const name = request.environment ?? call.project?.environment ?? defaultEnvironment;
   const secrets = await readSecrets(request.secrets, call);
   const grant = grantFor(request.networkPolicy, request.allow, call.network);
@@ -86,7 +89,7 @@ export async function createWorkspace(
   };
   const workspace = await Workspace.open(house, files, draft, secrets);
   const running = Promise.withResolvers<void>();
-  const place = { ...(await workspace.place(call, draft)), onRunning: running.resolve };
+  const place = { ...(await placeOf(workspace, draft, call)), onRunning: running.resolve };
   await furnish(place, environment.imagePath, expected);
   undo.defer(() => workspace.network.closeAll());
   const starting = startFresh(place);
@@ -118,7 +121,7 @@ export async function createWorkspace(
   // From here on it exists.
   await workspace.update({ guest: started.record, seed: seed.view });
   undo.move();
-  workspace.hold(started);
+  workspace.hold(started, reservation);
   registry.add(workspace);
   if (seed.image !== undefined) {
     house.expectAnother({

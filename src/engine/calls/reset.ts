@@ -2,29 +2,43 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallContext } from '../../shared/call-context.ts';
+import { isPyroError } from '../../shared/errors.ts';
 import { recordEvent } from '../output/events.ts';
 import { forgetApplied } from '../workspace/applied-record.ts';
+import { placeOf } from '../workspace/guest-arrival.ts';
 import { layerOf, removeUnneeded } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type StartedGuest, startAbove } from '../workspace/workspace-guest.ts';
 import { afterReset, newLayer } from '../workspace/workspace-record.ts';
 
-/** Throws `snapshot_unknown`; after any failure the workspace is as it was. */
+/** Throws `snapshot_unknown`; after any failure the workspace is as it was, or stopped where memory holds one guest only. */
 export async function resetWorkspace(workspace: Workspace, snapshot: string, context: CallContext): Promise<void> {
   await workspace.alone(async () => {
     const { files, record } = workspace;
     const below = snapshot === 'baseline' ? null : layerOf(record, snapshot);
+    using reservation = await reserve(workspace, context);
     const disk = newLayer();
     let started: StartedGuest;
     try {
-      started = await startAbove(await workspace.place(context, { ...record, disk }), below);
+      started = await startAbove(await placeOf(workspace, { ...record, disk }, context), below);
     } catch (error) {
       await rm(join(files.folder, disk), { force: true });
       throw error;
     }
-    await workspace.swap(started, afterReset(record, disk, below, started.record), context);
+    await workspace.swap(started, reservation, afterReset(record, disk, below, started.record), context);
     await forgetApplied(files.folder, record.snapshots.find(({ name }) => name === snapshot)?.created_at);
     await removeUnneeded(workspace);
     await recordEvent(files.events, 'reset', snapshot);
   });
+}
+
+/** Memory for the new guest beside the old one; where both do not fit, that of the old one, which is stopped for it. */
+async function reserve(workspace: Workspace, context: CallContext): Promise<Disposable> {
+  try {
+    return workspace.memory.reserve();
+  } catch (error) {
+    if (workspace.guest === undefined || !isPyroError(error, 'memory_exhausted')) throw error;
+    context.onProgress({ phase: 'reset', message: 'stopping the guest: memory does not hold two of its size' });
+    return await workspace.giveWay(context);
+  }
 }

@@ -6,9 +6,14 @@ import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { hintCall } from '../../shared/hint-words.ts';
+import { passing } from '../guests/memory-limit.ts';
+import { placeOf } from '../workspace/guest-arrival.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { endGuest, startAbove } from '../workspace/workspace-guest.ts';
 import { newLayer } from '../workspace/workspace-record.ts';
+
+/** It reads files and runs nothing: it needs no more where its workspace has more, `MiB` */
+const helperMib = 1024;
 
 /** Work with the files of a frozen layer; what the helper guest writes is thrown away with it. */
 export async function inspectLayer<T>(
@@ -17,9 +22,11 @@ export async function inspectLayer<T>(
   context: CallContext,
   work: (files: GuestFiles) => Promise<T>,
 ): Promise<T> {
+  const memMib = Math.min(workspace.record.mem_mib, helperMib);
+  using _reservation = workspace.house.memory.reserve(passing(memMib));
   const disk = newLayer();
   const place = {
-    ...(await workspace.place(context, { ...workspace.record, disk })),
+    ...(await placeOf(workspace, { ...workspace.record, disk, mem_mib: memMib }, context)),
     isAttached: true,
     arrive: undefined,
   };

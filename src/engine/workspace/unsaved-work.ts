@@ -40,10 +40,16 @@ export async function countChanges(
   }
 }
 
-/** For a guest that is about to be stopped: what should end well is asked to, then what changed is written down. */
-export async function settleAndCount(workspace: Workspace, client: GuestClient, context: CallContext): Promise<void> {
+/**
+ * For a guest that is about to be stopped: what should end well is asked to, what changed is written down, and what it
+ * has written is on its disk. One that nobody wants to stop any more, or that is left to the next daemon, runs on.
+ */
+export async function settleForStop(workspace: Workspace, client: GuestClient, context: CallContext): Promise<void> {
   await workspace.tenants.quiesce(context.signal);
   await workspace.update({ changes: (await countChanges(workspace, client, context)) ?? null });
+  // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
+  await client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
+  context.signal.throwIfAborted();
 }
 
 /** Everything has been brought home as it stands now. */

@@ -3,14 +3,14 @@ import type { Guest } from '../../machine/guest.ts';
 import type { SecretStore } from '../../secrets/secret-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import type { MachineRoom } from '../guests/machine-room.ts';
+import type { GuestMemory } from '../guests/memory-limit.ts';
 import type { ProjectGuest } from '../guests/project-templates.ts';
 import type { GuestRecord, WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
 
 /** What a workspace asks of the house it stands in. */
 export interface WorkspaceHouse {
   readonly room: (context: CallContext) => Promise<MachineRoom>;
-  /** Throws `memory_exhausted` when the guest of this workspace does not fit beside the others */
-  readonly admit: (id: string, memMib: number) => void;
+  readonly memory: GuestMemory;
   /** The place of secrets, in memory. Throws `secret_store_missing` */
   readonly secretStore: () => Promise<SecretStore>;
   readonly removeSockets: (guest: GuestRecord) => Promise<void>;

@@ -13,7 +13,7 @@ import { hintCall } from '../../shared/hint-words.ts';
 import { noProgress } from '../../shared/progress.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
 import { ensureTemplate, type MachineRoom, openMachineRoom } from '../guests/machine-room.ts';
-import { reserveMemory } from '../guests/memory-limit.ts';
+import { GuestMemory } from '../guests/memory-limit.ts';
 import { sweepGuests } from '../guests/orphans.ts';
 import { prepareProject } from '../guests/project-templates.ts';
 import { Workspace } from './workspace.ts';
@@ -40,7 +40,9 @@ function scopeOf(stateFolder: string): string {
 
 export class WorkspaceRegistry implements AsyncDisposable {
   readonly paths: Paths;
+  readonly house: WorkspaceHouse;
   readonly #folder: string;
+  readonly #memory: GuestMemory;
   readonly #workspaces = new Map<string, Workspace>();
   readonly #damaged = new Map<string, string>();
   readonly #closing = new AbortController();
@@ -52,14 +54,16 @@ export class WorkspaceRegistry implements AsyncDisposable {
   #secretStore: Promise<SecretStore> | undefined;
   #reaper: NodeJS.Timeout | undefined;
 
-  private constructor(paths: Paths) {
+  private constructor(paths: Paths, memory: GuestMemory) {
     this.paths = paths;
+    this.#memory = memory;
+    this.house = this.#makeHouse();
     this.#folder = join(paths.state, 'workspaces');
   }
 
   /** Loads every workspace, takes over guests that run, and ends guests that belong to none. */
-  static async open(paths: Paths): Promise<WorkspaceRegistry> {
-    const registry = new WorkspaceRegistry(paths);
+  static async open(paths: Paths, memory = new GuestMemory()): Promise<WorkspaceRegistry> {
+    const registry = new WorkspaceRegistry(paths, memory);
     await ensurePrivateFolder(paths.state);
     await ensurePrivateFolder(registry.#folder);
     for (const name of await readdir(registry.#folder)) await registry.#load(name);
@@ -75,49 +79,54 @@ export class WorkspaceRegistry implements AsyncDisposable {
     return registry;
   }
 
-  readonly house: WorkspaceHouse = {
-    room: async (context) => {
-      this.#room ??= openMachineRoom(this.paths, context);
-      try {
-        return await this.#room;
-      } catch (error) {
-        // The next call looks again: the person may have mended the machine.
-        this.#room = undefined;
-        throw error;
-      }
-    },
-    admit: (id, memMib) => {
-      const others = this.all().filter(({ record }) => record.id !== id && record.state === 'started');
-      reserveMemory(
-        memMib,
-        others.map((each) => ({ id: each.record.id, memMib: each.record.mem_mib, idleSeconds: each.idleSeconds })),
-      );
-    },
-    secretStore: () => {
-      this.#secretStore ??= SecretStore.open(this.paths.runtime, scopeOf(this.paths.state));
-      return this.#secretStore;
-    },
-    removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
-    expectAnother: (guest) => {
-      if (this.#closing.signal.aborted) return;
-      const context = this.#own;
-      const work = sleep(quietMs, undefined, { signal: context.signal, ref: false }).then(async () => {
-        // A guest that somebody waits for comes first.
-        this.house.admit('', guest.size.memoryMib);
-        await prepareProject(await this.house.room(context), guest, context);
-      });
-      void this.#inBackground(work);
-    },
-    expectRestart: ({ record, files }) => {
-      if (record.disk_mib > templateDiskMib || this.#closing.signal.aborted) return;
-      const context = this.#own;
-      const source = { name: record.environment, digest: record.environment_digest, imagePath: files.rootImage };
-      const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
-      const work = this.house.room(context).then((room) => ensureTemplate(room, source, size, context, 'bare'));
-      // Without the template the start boots: slower, and its own failure says why.
-      void this.#inBackground(work);
-    },
-  };
+  #makeHouse(): WorkspaceHouse {
+    return {
+      memory: this.#memory,
+      room: async (context) => {
+        this.#room ??= openMachineRoom(this.paths, context);
+        try {
+          return await this.#room;
+        } catch (error) {
+          // The next call looks again: the person may have mended the machine.
+          this.#room = undefined;
+          throw error;
+        }
+      },
+      secretStore: () => {
+        this.#secretStore ??= SecretStore.open(this.paths.runtime, scopeOf(this.paths.state));
+        return this.#secretStore;
+      },
+      removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
+      expectAnother: (guest) => {
+        if (this.#closing.signal.aborted) return;
+        const { signal } = this.#own;
+        const work = sleep(quietMs, undefined, { signal, ref: false }).then(() =>
+          this.#whileThereIsRoom(guest.size.memoryMib, async (context) => {
+            await prepareProject(await this.house.room(context), guest, context);
+          }),
+        );
+        void this.#inBackground(work);
+      },
+      expectRestart: ({ record, files }) => {
+        if (record.disk_mib > templateDiskMib || this.#closing.signal.aborted) return;
+        const source = { name: record.environment, digest: record.environment_digest, imagePath: files.rootImage };
+        const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
+        const work = this.#whileThereIsRoom(record.mem_mib, async (context) => {
+          await ensureTemplate(await this.house.room(context), source, size, context, 'bare');
+        });
+        // Without the template the start boots: slower, and its own failure says why.
+        void this.#inBackground(work);
+      },
+    };
+  }
+
+  /** Work with a guest of its own that nobody waits for: it is given up when its memory is needed. */
+  async #whileThereIsRoom(memMib: number, work: (context: CallContext) => Promise<void>): Promise<void> {
+    const giving = new AbortController();
+    using loan = this.#memory.lend(memMib, () => giving.abort(new PyroError('cancelled', 'its memory is needed')));
+    if (loan === undefined) return;
+    await work({ ...this.#own, signal: AbortSignal.any([this.#closing.signal, giving.signal]) });
+  }
 
   /**
    * Settles with the work. A failure is met again, and told, by the call that needs what it was for; what only makes

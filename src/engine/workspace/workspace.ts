@@ -1,6 +1,5 @@
 // One workspace: its record, its guest and its commands, with each change of its life one after the other.
-import { join } from 'node:path';
-import { type Guest, guestFolder } from '../../machine/guest.ts';
+import type { Guest } from '../../machine/guest.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { messageOf, PyroError } from '../../shared/errors.ts';
@@ -8,25 +7,28 @@ import { Mutex } from '../../shared/mutex.ts';
 import { isRunning } from '../../system/processes.ts';
 import type { CommandLog } from '../commands/command-log.ts';
 import type { CommandRuns } from '../commands/command-runs.ts';
+import { MemoryShare } from '../guests/memory-share.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
 import { recordEvent } from '../output/events.ts';
+import { arrive, placeOf, watchOutput } from './guest-arrival.ts';
 import { GuestTenants } from './guest-tenants.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
-import { settleAndCount } from './unsaved-work.ts';
+import { settleForStop } from './unsaved-work.ts';
 import { stoppedError } from './workspace-find.ts';
-import { endGuest, endProcess, type GuestPlace, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
+import { endGuest, endProcess, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
 import { WorkspaceNetwork } from './workspace-network.ts';
 import { type GuestRecord, nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
-import { bringSecrets, maskError } from './workspace-secrets.ts';
+import { maskError } from './workspace-secrets.ts';
 
 export class Workspace {
   readonly files: WorkspaceFiles;
   readonly tenants: GuestTenants;
   readonly secrets: SecretSet;
   readonly network: WorkspaceNetwork;
-  readonly #house: WorkspaceHouse;
+  readonly house: WorkspaceHouse;
+  readonly memory: MemoryShare;
   readonly #life = new Mutex();
   readonly #keeper: RecordKeeper;
   #guest: Guest | undefined;
@@ -39,12 +41,18 @@ export class Workspace {
     tenants: GuestTenants,
     secrets: SecretSet,
   ) {
-    this.#house = house;
+    this.house = house;
     this.secrets = secrets;
     this.network = new WorkspaceNetwork(files.network, record.network_grant, record.package_sources);
     this.files = files;
     this.#keeper = new RecordKeeper(files, record);
     this.tenants = tenants;
+    this.memory = new MemoryShare(house.memory, () => ({
+      id: record.id,
+      memMib: record.mem_mib,
+      idleSeconds: () => this.idleSeconds,
+    }));
+    if (record.guest !== null) this.memory.noteRunning();
   }
 
   static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, secrets: SecretSet) {
@@ -80,10 +88,11 @@ export class Workspace {
     await this.#keeper.update(changes);
   }
 
-  /** Takes a guest that was started for this workspace. */
-  hold({ guest }: StartedGuest): void {
+  /** Takes a guest that was started for this workspace, in the place of the reservation until it is gone. */
+  hold({ guest }: StartedGuest, reservation?: Disposable): void {
+    this.memory.give(guest, reservation);
     this.#guest = guest;
-    this.#watchOutput(guest);
+    watchOutput(this, guest);
     void guest.process.ended.then(() => this.#onEnd(guest));
   }
 
@@ -113,28 +122,44 @@ export class Workspace {
   /** Syncs and ends the guest; what it has written stays. */
   async stop(reason: 'idle' | 'explicit', context: CallContext): Promise<void> {
     await this.#life.run(async () => {
-      const guest = this.#guest;
-      if (guest !== undefined) {
-        await settleAndCount(this, guest.client, context);
-        // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
-        await guest.client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
-        await this.#end(guest, context, 'workspace_stopped');
+      if (this.#guest !== undefined) {
+        await this.#halt(this.#guest, context);
         await recordEvent(this.files.events, 'stopped', reason);
       }
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
     });
-    this.#house.expectRestart(this);
+    this.house.expectRestart(this);
+  }
+
+  /** Stops the guest for another one in its place, which gets its memory. Only within {@link alone}. */
+  async giveWay(context: CallContext): Promise<Disposable> {
+    using undo = new DisposableStack();
+    const memory = undo.use(this.memory.succeed());
+    if (this.#guest !== undefined) await this.#halt(this.#guest, context);
+    await this.update({ state: 'stopped', stop_reason: 'host', guest: null });
+    undo.move();
+    return memory;
+  }
+
+  async #halt(guest: Guest, context: CallContext): Promise<void> {
+    await settleForStop(this, guest.client, context);
+    await this.#end(guest, context, 'workspace_stopped');
   }
 
   /** Another guest takes the place of the present one, which goes only then. Only within {@link alone}. */
-  async swap(started: StartedGuest, changes: Partial<WorkspaceRecord>, context: CallContext): Promise<void> {
+  async swap(
+    started: StartedGuest,
+    reservation: Disposable,
+    changes: Partial<WorkspaceRecord>,
+    context: CallContext,
+  ): Promise<void> {
     const old = { guest: this.#guest, noted: this.record.guest };
     if (old.guest !== undefined) await this.network.close(old.guest.client);
-    this.hold(started);
+    this.hold(started, reservation);
     await this.update(changes);
-    if (old.guest && old.noted !== null) await endGuest(await this.#house.room(context), old.guest, old.noted);
+    if (old.guest && old.noted !== null) await endGuest(await this.house.room(context), old.guest, old.noted);
     // One that was killed meanwhile has left its sockets.
-    else if (old.noted !== null) await this.#house.removeSockets(old.noted);
+    else if (old.noted !== null) await this.house.removeSockets(old.noted);
     await this.tenants.loseAll('workspace_reset');
   }
 
@@ -186,6 +211,7 @@ export class Workspace {
     if (current !== undefined && noted !== null && !isRunning(noted.process)) {
       // Its end has not been told yet.
       this.#guest = undefined;
+      this.memory.free();
       await current.release();
       await this.#onLoss('its QEMU ended');
     } else if (current !== undefined) {
@@ -196,10 +222,10 @@ export class Workspace {
     if (this.record.stop_reason === 'explicit' && !isExplicit) {
       throw stoppedError(this.record.id);
     }
-    this.#house.admit(this.record.id, this.record.mem_mib);
+    using reservation = this.memory.reserve();
     await mergeLayers(this, context.signal);
-    const started = await startOnDisk(await this.place(context, this.record));
-    this.hold(started);
+    const started = await startOnDisk(await placeOf(this, this.record, context));
+    this.hold(started, reservation);
     await this.#keeper.noteStart(started.record);
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
     await this.tenants.restart(started.guest.client);
@@ -224,9 +250,9 @@ export class Workspace {
 
   async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest> {
     const place = { id: this.record.id, diskFolder: this.files.folder };
-    const guest = await takeOver(await this.#house.room(context), place, noted, context.signal);
+    const guest = await takeOver(await this.house.room(context), place, noted, context.signal);
     this.hold({ guest, record: noted });
-    await this.arrive(guest, noted.folder, context);
+    await arrive(this, guest, noted.folder, context);
     await this.tenants.resume(guest.client);
     return guest;
   }
@@ -235,40 +261,16 @@ export class Workspace {
   async #giveUp(noted: GuestRecord, why: string): Promise<void> {
     this.#guest = undefined;
     await endProcess(noted);
+    this.memory.free();
     await this.#onLoss(`given up: ${why}`);
-  }
-
-  /** What each guest gets before anybody uses it. */
-  async arrive(guest: Guest, folder: string, context: CallContext): Promise<void> {
-    await bringSecrets(guest, this.secrets, context);
-    const room = await this.#house.room(context);
-    await this.network.open(guest.client, join(guestFolder(room.host, folder), 'n'), context.signal);
-    this.secrets.hide(this.network.secretValues);
-    this.#watchOutput(guest);
-  }
-
-  #watchOutput(guest: Guest): void {
-    if (!this.secrets.isEmpty) guest.client.newOutputFilter = () => this.secrets.redactor();
-  }
-
-  /** What a start of its guest needs to know. */
-  async place(context: CallContext, plan: WorkspaceRecord): Promise<GuestPlace> {
-    const { environment: name, environment_digest: digest } = this.record;
-    return {
-      room: await this.#house.room(context),
-      files: this.files,
-      plan,
-      environment: { digest, name },
-      context,
-      arrive: (guest, folder) => this.arrive(guest, folder, context),
-    };
   }
 
   async #end(guest: Guest, context: CallContext, reason: LossReason): Promise<void> {
     this.#guest = undefined;
     const noted = this.record.guest;
     if (noted === null) await guest[Symbol.asyncDispose]();
-    else await endGuest(await this.#house.room(context), guest, noted);
+    else await endGuest(await this.house.room(context), guest, noted);
+    this.memory.free();
     await this.tenants.loseAll(reason);
   }
 
@@ -284,7 +286,7 @@ export class Workspace {
   async #onLoss(why: string): Promise<void> {
     const noted = this.record.guest;
     await this.network.closeAll();
-    if (noted !== null) await this.#house.removeSockets(noted);
+    if (noted !== null) await this.house.removeSockets(noted);
     await this.tenants.loseAll('guest_ended');
     if (this.#keeper.isClosed) return;
     await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });

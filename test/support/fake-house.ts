@@ -1,0 +1,144 @@
+// A house for a workspace without QEMU: what counts as its guest is a process that sleeps, beside a socket for QMP.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { emptySeed } from '../../src/engine/calls/list.ts';
+import type { MachineRoom } from '../../src/engine/guests/machine-room.ts';
+import { GuestMemory } from '../../src/engine/guests/memory-limit.ts';
+import { Workspace } from '../../src/engine/workspace/workspace.ts';
+import type { WorkspaceHouse } from '../../src/engine/workspace/workspace-house.ts';
+import { type GuestRecord, type WorkspaceRecord, workspaceFiles } from '../../src/engine/workspace/workspace-record.ts';
+import { SecretSet } from '../../src/secrets/secret-set.ts';
+import { identifyProcess } from '../../src/system/processes.ts';
+
+export interface FakeHouse extends AsyncDisposable {
+  readonly folder: string;
+  readonly house: WorkspaceHouse;
+  readonly memory: GuestMemory;
+  /** A guest that runs; `answer` is what its QEMU says to a command, nothing for one that hangs */
+  readonly startGuest: (answer?: (command: string) => object | undefined) => Promise<FakeGuest>;
+  readonly openWorkspace: (changes?: Partial<WorkspaceRecord>) => Promise<Workspace>;
+}
+
+export interface FakeGuest {
+  readonly record: GuestRecord;
+  readonly process: ChildProcess;
+  readonly isRunning: () => boolean;
+  /** Commands that QEMU was given, in order */
+  readonly commands: string[];
+}
+
+export function openFakeHouse({ totalMib = 24 * 1024 } = {}): FakeHouse {
+  const folder = mkdtempSync(join(tmpdir(), 'ph-'));
+  const runtime = join(folder, 'r');
+  mkdirSync(runtime);
+  const memory = new GuestMemory(totalMib);
+  const qemu = { path: '/bin/false', version: '9.0.0', stamp: 'none', hasReadOnlyMemory: true };
+  const kit = { kernel: '', initramfs: '', digest: '', kernelRelease: '', bytes: 0 };
+  const choice = { accelerator: 'tcg', reason: 'none' } as const;
+  const room: MachineRoom = {
+    host: { qemu, kit, choice, tscKhz: 1, runtime },
+    cacheFolder: join(folder, 'cache'),
+    emptyDisk: '',
+    projectPlaceholder: '',
+    cpuModel: '',
+  };
+  const house: WorkspaceHouse = {
+    memory,
+    room: async () => room,
+    secretStore: () => Promise.reject(new Error('this house keeps no secrets')),
+    removeSockets: async () => undefined,
+    expectAnother: () => undefined,
+    expectRestart: () => undefined,
+  };
+  const processes: ChildProcess[] = [];
+  const servers: Server[] = [];
+  return {
+    folder,
+    house,
+    memory,
+    startGuest: async (answer) => {
+      const process = spawn('sleep', ['600'], { stdio: 'ignore' });
+      processes.push(process);
+      const name = `w000000000000-${String(processes.length).padStart(6, '0')}`;
+      mkdirSync(join(runtime, name));
+      const commands: string[] = [];
+      const server = createServer((connection) => {
+        connection.on('error', () => undefined);
+        connection.write('{"QMP": {}}\n');
+        createInterface({ input: connection }).on('line', (line) => {
+          const { execute, id } = JSON.parse(line);
+          commands.push(execute);
+          const said = answer?.(execute);
+          if (said !== undefined) connection.write(`${JSON.stringify({ return: said, id })}\n`);
+        });
+      });
+      servers.push(server);
+      await new Promise<void>((resolve) => server.listen(join(runtime, name, 'q'), () => resolve()));
+      const identity = identifyProcess(process.pid ?? 0);
+      if (identity === undefined) throw new Error('sleep did not start');
+      return {
+        record: {
+          process: identity,
+          folder: name,
+          magic: '5f'.repeat(16),
+          machine_id: 'a'.repeat(32),
+          accelerator: 'tcg',
+        },
+        process,
+        isRunning: () => identifyProcess(identity.pid)?.start_ticks === identity.start_ticks,
+        commands,
+      };
+    },
+    openWorkspace: async (changes = {}) => {
+      const id = '0123456789ab';
+      const place = join(folder, id);
+      mkdirSync(place, { recursive: true });
+      return await Workspace.open(house, workspaceFiles(place), { ...plainRecord(id), ...changes }, new SecretSet([]));
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const process of processes) process.kill('SIGKILL');
+      for (const server of servers) server.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function plainRecord(id: string): WorkspaceRecord {
+  return {
+    version: 1,
+    id,
+    name: null,
+    labels: {},
+    environment: 'debian:12',
+    environment_digest: `sha256:${'0'.repeat(64)}`,
+    image: { env: [], working_dir: '/', user: '' },
+    vcpu_count: 1,
+    mem_mib: 1024,
+    disk_mib: 8192,
+    ttl_seconds: 0,
+    created_at: 1,
+    last_activity_at: 1,
+    secrets: [],
+    network_policy: 'off',
+    network_grant: { policy: 'off', limits: [] },
+    package_sources: 'none',
+    seed: emptySeed,
+    has_project: false,
+    state: 'started',
+    stop_reason: null,
+    guest: null,
+    disk: 'disk-a.qcow2',
+    layers: { 'disk-a.qcow2': null },
+    snapshots: [],
+    command_count: 0,
+    last_command: null,
+    reset_count: 0,
+    last_reset_at: null,
+    changes: null,
+    brought_digest: null,
+  };
+}
