@@ -95,6 +95,8 @@ export interface LogEntry {
 export interface LogsResult {
   readonly workspace_id: string;
   readonly count: number;
+  /** Older commands that are no longer kept; null when all are there */
+  readonly gone_count: number | null;
   readonly entries: LogEntry[];
   /** Where the next call goes on; null at the end */
   readonly next_cursor: number | null;

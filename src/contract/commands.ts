@@ -98,7 +98,8 @@ export type LogsInput = z.output<typeof logsInput>;
 
 export const logsOutput = z.object({
   workspace_id: z.string(),
-  count: z.number(),
+  count: z.number().describe('Commands that are kept'),
+  gone_count: z.number().nullable().describe('Older commands that are no longer kept'),
   entries: z.array(
     z.object({
       sequence: z.number(),

@@ -102,6 +102,7 @@ function endNote({ exit_code: code, timed_out: timedOut, shell }: ExecText): str
 
 interface LogsText {
   readonly count: number;
+  readonly gone_count: number | null;
   readonly next_cursor: number | null;
   readonly entries: readonly ({
     readonly sequence: number;
@@ -113,7 +114,12 @@ interface LogsText {
   } & Omit<ShownOutput, 'truncated'>)[];
 }
 
-export function logsText({ entries, count, next_cursor: next }: LogsText): string {
+/** Where a list of commands does not begin with the first one. */
+export function goneLine(count: number | null): string {
+  return count === null ? '' : `${formatCount(count, 'older command is', 'older commands are')} no longer kept\n`;
+}
+
+export function logsText({ entries, count, gone_count: gone, next_cursor: next }: LogsText): string {
   if (entries.length === 0) return 'no commands\n';
   const blocks = entries.map((entry) => {
     const end = entry.running
@@ -130,7 +136,7 @@ export function logsText({ entries, count, next_cursor: next }: LogsText): strin
     return `[${entry.sequence}] ${command}: ${parts.join('; ')}\n${outputText(entry.stdout, entry.stderr)}`;
   });
   const all = count > entries.length ? `${count} commands in all\n` : '';
-  return `${blocks.join('')}${all}${next === null ? '' : `next_cursor ${next}\n`}`;
+  return `${goneLine(gone)}${blocks.join('')}${all}${next === null ? '' : `next_cursor ${next}\n`}`;
 }
 
 interface FileText {

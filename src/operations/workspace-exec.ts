@@ -12,7 +12,7 @@ import {
 import { formatTable } from '../shared/table.ts';
 import { formatDuration } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
-import { execText, logsText } from './model-texts.ts';
+import { execText, goneLine, logsText } from './model-texts.ts';
 import { core, secretWords, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceExec = defineOperation({
@@ -141,7 +141,7 @@ export const workspaceLogs = defineOperation({
     if (context.io === undefined) throw new Error('following needs a front with streams');
     return await workspacesOf(context).follow(id, { sequence, stream, io: context.io }, context);
   },
-  render: ({ workspace_id: id, entries, count, next_cursor }, width) => {
+  render: ({ workspace_id: id, entries, count, gone_count: gone, next_cursor }, width) => {
     if (entries.length === 0) return 'no commands\n';
     const rows = entries.map((entry) => [
       String(entry.sequence),
@@ -157,7 +157,7 @@ export const workspaceLogs = defineOperation({
     );
     const head = ['SEQUENCE', 'EXIT', 'TIME', 'CWD', 'BYTES', 'COMMAND'];
     const more = next_cursor === null ? '' : `next_cursor ${next_cursor}\n`;
-    return `${formatTable([head, ...rows], width)}\n${count > entries.length ? `${count} commands in all\n` : ''}${outputs.join('')}${more}`;
+    return `${formatTable([head, ...rows], width)}\n${count > entries.length ? `${count} commands in all\n` : ''}${goneLine(gone)}${outputs.join('')}${more}`;
   },
   renderModel: logsText,
 });

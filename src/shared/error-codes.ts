@@ -86,6 +86,10 @@ export const errorCodes = {
   secret_store_missing: { meaning: 'The machine has no place in memory to keep secrets in', retryable: false },
   secret_in_output: { meaning: 'A diff or an export would contain the value of a secret', retryable: false },
   command_unknown: { meaning: 'The workspace has no command with this sequence', retryable: false },
+  command_gone: {
+    meaning: 'The command and its output are no longer kept, since newer ones took their place',
+    retryable: false,
+  },
   command_ended: { meaning: 'The command has ended already', retryable: false },
   shell_unknown: { meaning: 'The workspace has no shell with this id', retryable: false },
   shell_ended: { meaning: 'The shell has ended already', retryable: false },

@@ -84,6 +84,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   secret_store_missing: 'set XDG_RUNTIME_DIR to a folder on a tmpfs',
   secret_in_output: 'take it out of the files that the message names, or leave them out by a narrower path',
   command_unknown: `${hintCall('workspace.logs')} without a sequence lists the commands`,
+  command_gone: `${hintCall('workspace.logs')} without a sequence lists those that are kept; output that is to last goes into a file of the guest`,
   command_ended: `read its output with: ${hintCall('workspace.logs')}`,
   shell_unknown: `see which there are with: ${hintCall('workspace.shell.list')}`,
   shell_ended: `open another one with: ${hintCall('workspace.shell.open')}`,

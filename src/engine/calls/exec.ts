@@ -80,7 +80,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       leaving.abort();
       undo?.();
     }
-    const now = workspace.log.get(sequence);
+    const now = await workspace.log.get(sequence);
     // One that is over without an end has lost its guest, also where that is not noted yet.
     if (now.lost || (isOver && now.ended_at === null))
       throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
@@ -232,7 +232,7 @@ async function waitWithProgress(
 export async function signalCommand(workspace: Workspace, sequence: number, name: string): Promise<void> {
   const run = workspace.runs.get(sequence);
   if (run === undefined) {
-    const record = workspace.log.get(sequence);
+    const record = await workspace.log.get(sequence);
     const how = record.lost ? 'was lost when its guest ended' : `has ended with exit code ${record.exit_code}`;
     throw new PyroError('command_ended', `command ${sequence} ${how}`, {
       hint: `its output: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,

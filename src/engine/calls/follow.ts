@@ -23,8 +23,8 @@ export async function followCommand(
   { sequence: given, stream, io }: FollowRequest,
   call: WorkspaceCall,
 ): Promise<string> {
-  const chosen = given === undefined ? chooseCommand(workspace.log) : undefined;
-  const { sequence } = chosen?.record ?? workspace.log.get(given ?? 0);
+  const chosen = given === undefined ? await chooseCommand(workspace.log) : undefined;
+  const { sequence } = chosen?.record ?? (await workspace.log.get(given ?? 0));
   const sinks: (readonly [StreamName, Writable | undefined])[] = [
     ['stdout', io.stdout],
     ['stderr', io.stderr],
@@ -37,13 +37,15 @@ export async function followCommand(
   } finally {
     undo();
   }
-  return describe(workspace.log.get(sequence));
+  return describe(await workspace.log.get(sequence));
 }
 
 /** The command that is meant where none is named: the newest that runs, else the newest. Throws `command_unknown`. */
-export function chooseCommand(log: Pick<CommandLog, 'all' | 'running'>): { record: CommandRecord; told: string } {
+export async function chooseCommand(
+  log: Pick<CommandLog, 'newest' | 'running'>,
+): Promise<{ record: CommandRecord; told: string }> {
   const running = log.running();
-  const record = running.at(-1) ?? log.all().at(-1);
+  const record = running.at(-1) ?? (await newestOf(log));
   if (record === undefined) {
     throw new PyroError('command_unknown', 'no command was run in this workspace', {
       hint: `run one with: ${hintCall('workspace.exec')}`,
@@ -53,6 +55,11 @@ export function chooseCommand(log: Pick<CommandLog, 'all' | 'running'>): { recor
   const shown = line.length > shownCharacters ? `${line.slice(0, shownCharacters - 1)}…` : line;
   const state = running.length === 0 ? ', the last one' : running.length > 1 ? `, the newest of ${running.length}` : '';
   return { record, told: `[logs] command ${record.sequence}${state}: ${shown}\n` };
+}
+
+async function newestOf(log: Pick<CommandLog, 'newest'>): Promise<CommandRecord | undefined> {
+  for await (const record of log.newest()) return record;
+  return undefined;
 }
 
 async function copy(
@@ -66,7 +73,7 @@ async function copy(
     const run = workspace.runs.get(sequence);
     const changed = run?.changed();
     // The record first: output that comes after its end does not exist.
-    const { ended_at: endedAt } = workspace.log.get(sequence);
+    const { ended_at: endedAt } = await workspace.log.get(sequence);
     const bytes = await workspace.log.read(sequence, stream, offset, pieceBytes);
     if (bytes.length > 0) {
       if (sink !== undefined) await writeTo(sink, bytes, signal);

@@ -26,15 +26,24 @@ async function readHistory(
 ): Promise<LogsResult> {
   const running = workspace.runs.sequences.flatMap((sequence) => workspace.runs.get(sequence)?.done ?? []);
   if (waitMs > 0 && running.length > 0) await waitForAny([Promise.all(running)], waitMs, call.signal);
-  const all = workspace.log.all();
+  const { sequences, goneCount } = workspace.log;
   const count = Math.min(limit, mostEntries);
   const page =
-    cursor === undefined ? all.slice(-count) : all.filter(({ sequence }) => sequence > cursor).slice(0, count);
+    cursor === undefined ? sequences.slice(-count) : sequences.filter((each) => each > cursor).slice(0, count);
   const entries: LogEntry[] = [];
-  for (const record of page) entries.push(await entryOf(workspace, record, previewBytes));
-  const last = page.at(-1)?.sequence;
-  const isMore = last !== undefined && last < (all.at(-1)?.sequence ?? 0);
-  return { workspace_id: workspace.record.id, count: all.length, entries, next_cursor: isMore ? last : null };
+  for (const sequence of page) {
+    const record = await workspace.log.find(sequence);
+    if (record !== undefined) entries.push(await entryOf(workspace, record, previewBytes));
+  }
+  const last = page.at(-1);
+  const isMore = last !== undefined && last < (sequences.at(-1) ?? 0);
+  return {
+    workspace_id: workspace.record.id,
+    count: sequences.length,
+    gone_count: goneCount > 0 ? goneCount : null,
+    entries,
+    next_cursor: isMore ? last : null,
+  };
 }
 
 async function readCommand(
@@ -44,7 +53,7 @@ async function readCommand(
   call: WorkspaceCall,
 ): Promise<LogsResult> {
   const { stream, cursor = 0, limit, waitMs } = request;
-  workspace.log.get(sequence);
+  await workspace.log.get(sequence);
   if (stream === 'both') {
     if (request.cursor !== undefined) {
       throw new PyroError('usage', 'a cursor counts the bytes of one stream', {
@@ -52,8 +61,8 @@ async function readCommand(
       });
     }
     await waitForMore(workspace, sequence, async () => false, waitMs, call);
-    const entry = await entryOf(workspace, workspace.log.get(sequence), limit);
-    return { workspace_id: workspace.record.id, count: 1, entries: [entry], next_cursor: null };
+    const entry = await entryOf(workspace, await workspace.log.get(sequence), limit);
+    return { workspace_id: workspace.record.id, count: 1, gone_count: null, entries: [entry], next_cursor: null };
   }
   const hasMore = async (): Promise<boolean> => (await workspace.log.sizes(sequence))[stream] > cursor;
   await waitForMore(workspace, sequence, hasMore, waitMs, call);
@@ -68,7 +77,7 @@ async function readPage(
   limit: number,
 ): Promise<LogsResult> {
   // The record first: output that comes after its end does not exist.
-  const record = workspace.log.get(sequence);
+  const record = await workspace.log.get(sequence);
   const sizes = await workspace.log.sizes(sequence);
   if (cursor > sizes[stream]) {
     throw new PyroError(
@@ -85,6 +94,7 @@ async function readPage(
   return {
     workspace_id: workspace.record.id,
     count: 1,
+    gone_count: null,
     entries: [{ ...entry, stdout_bytes: sizes.stdout, stderr_bytes: sizes.stderr }],
     next_cursor: next >= sizes[stream] && record.ended_at !== null ? null : next,
   };

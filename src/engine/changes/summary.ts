@@ -5,7 +5,7 @@ import type { LastCommand, SummaryResult, WorkspaceCall } from '../../contract/w
 import { readConnectionLog } from '../../network/connection-log.ts';
 import { formatBytes, formatIgnored } from '../../shared/units.ts';
 import { visible } from '../../shared/visible.ts';
-import type { CommandRecord } from '../commands/command-log.ts';
+import type { CommandLog, CommandRecord } from '../commands/command-log.ts';
 import { maskEntries } from '../files/masks.ts';
 import { readEvents } from '../output/events.ts';
 import type { Workspace } from '../workspace/workspace.ts';
@@ -30,7 +30,7 @@ export async function summarize(workspace: Workspace, shelf: DiffShelf, call: Wo
     return { entries: maskEntries(shown, workspace.secrets), facts: kept.facts };
   });
   const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
-  const commands = log.all().filter(({ started_at: at }) => at >= since);
+  const commands = await commandsSince(log, since);
   const denied = await deniedSince(workspace, since);
   const failed = commands.filter(({ exit_code: code }) => code !== null && code !== 0);
   const result = {
@@ -53,6 +53,16 @@ export async function summarize(workspace: Workspace, shelf: DiffShelf, call: Wo
     denied_connections: denied.slice(-shownTargets),
   };
   return { ...result, markdown: markdownOf(result) };
+}
+
+/** Oldest first. */
+async function commandsSince(log: CommandLog, since: number): Promise<CommandRecord[]> {
+  const found: CommandRecord[] = [];
+  for await (const record of log.newest()) {
+    if (record.started_at < since) break;
+    found.push(record);
+  }
+  return found.reverse();
 }
 
 /** Each target once, with how often and why; the latest last. */

@@ -1,9 +1,10 @@
-// The commands of a workspace on disk: a record and two output files each, addressed by sequence and byte offset.
-import { mkdir, open, readdir, stat } from 'node:fs/promises';
+// The commands of a workspace on disk: a record and two output files each, by sequence and byte offset, the oldest not for ever.
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PyroError, systemCodeOf } from '../../shared/errors.ts';
-import { hintCall } from '../../shared/hint-words.ts';
+import { Mutex } from '../../shared/mutex.ts';
+import { formatBytes, gibibyte } from '../../shared/units.ts';
 import { readJson, writeJson } from '../../system/files.ts';
 import { makeFolder } from '../../system/folders.ts';
 
@@ -28,27 +29,51 @@ const commandSchema = z.object({
 export type CommandRecord = z.infer<typeof commandSchema>;
 export type StreamName = 'stdout' | 'stderr';
 
+/** What of a workspace's commands is kept once they have ended; the oldest go first. */
+export interface CommandLimits {
+  readonly commands: number;
+  /** Of both streams of all commands together, `bytes` */
+  readonly outputBytes: number;
+}
+export const usualLimits: CommandLimits = { commands: 1000, outputBytes: gibibyte };
+
+/** Files of a command. The last is empty, and there while it runs: so a start reads the records of those alone. */
+const kinds = ['json', 'stdout', 'stderr', 'running'] as const;
+type FileKind = (typeof kinds)[number];
+
 export class CommandLog {
   readonly #folder: string;
-  readonly #records = new Map<number, CommandRecord>();
+  readonly #limits: CommandLimits;
+  /** Sequences of all that are kept, oldest first */
+  readonly #kept = new Set<number>();
+  /** Records of those that run, and of those whose end found no room on the disk yet */
+  readonly #held = new Map<number, CommandRecord>();
+  /** Output of those that have ended, as far as it was measured, `bytes` */
+  readonly #measured = new Map<number, number>();
+  readonly #sweeping = new Mutex();
   #next = 1;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, limits: CommandLimits) {
     this.#folder = folder;
+    this.#limits = limits;
   }
 
-  /** Reads all records; one that a crash left unreadable is skipped, its number stays taken. */
-  static async open(folder: string): Promise<CommandLog> {
-    const log = new CommandLog(folder);
+  /** Reads the records of those that run alone; one that a crash left unreadable is skipped, its number stays taken. */
+  static async open(folder: string, limits: CommandLimits = usualLimits): Promise<CommandLog> {
+    const log = new CommandLog(folder, limits);
     await makeFolder(folder);
-    for (const name of await readdir(folder)) {
-      const match = /^(\d{6,9})\.(?:json|stdout|stderr)$/.exec(name);
-      if (match === null) continue;
-      const sequence = Number(match[1]);
-      log.#next = Math.max(log.#next, sequence + 1);
-      if (!name.endsWith('.json')) continue;
-      const record = await readJson(join(folder, name), commandSchema).catch(() => undefined);
-      if (record !== undefined) log.#records.set(sequence, record);
+    const found = (await readdir(folder)).flatMap((name) => {
+      const match = /^(\d{6,9})\.(json|stdout|stderr|running)$/.exec(name);
+      return match === null ? [] : [{ sequence: Number(match[1]), kind: match[2] }];
+    });
+    for (const { sequence, kind } of found.sort((a, b) => a.sequence - b.sequence)) {
+      log.#next = sequence + 1;
+      if (kind === 'json') log.#kept.add(sequence);
+    }
+    for (const { sequence } of found.filter(({ kind }) => kind === 'running')) {
+      const record = await log.#readRecord(sequence);
+      if (record?.ended_at === null) log.#held.set(sequence, record);
+      else await rm(log.#path(sequence, 'running'), { force: true });
     }
     return log;
   }
@@ -70,40 +95,81 @@ export class CommandLog {
       cut: false,
     };
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    for (const stream of ['stdout', 'stderr'] as const) {
-      await (await open(this.path(sequence, stream), 'wx', 0o600)).close();
+    try {
+      for (const kind of ['running', 'stdout', 'stderr'] as const) {
+        await (await open(this.#path(sequence, kind), 'wx', 0o600)).close();
+      }
+      await this.save(record);
+    } catch (error) {
+      this.#held.delete(sequence);
+      await this.#remove(sequence);
+      // Nothing of it is left, so that the next one may have its number.
+      if (this.#next === sequence + 1) this.#next = sequence;
+      throw error;
     }
-    await this.save(record);
     return record;
   }
 
+  /** The record holds from now on, also where the disk has no room for it: then this throws, and the next save tries again. */
   async save(record: CommandRecord): Promise<void> {
-    this.#records.set(record.sequence, record);
-    await writeJson(join(this.#folder, `${number(record.sequence)}.json`), record);
+    this.#held.set(record.sequence, record);
+    this.#kept.add(record.sequence);
+    await this.#write(record);
+    if (record.ended_at === null) return;
+    for (const late of [...this.#held.values()].filter((each) => each.ended_at !== null)) {
+      await this.#write(late).catch(() => undefined);
+    }
+    await this.#sweeping.run(() => this.#sweep());
   }
 
   path(sequence: number, stream: StreamName): string {
-    return join(this.#folder, `${number(sequence)}.${stream}`);
+    return this.#path(sequence, stream);
   }
 
-  /** Throws `command_unknown`. */
-  get(sequence: number): CommandRecord {
-    const record = this.#records.get(sequence);
-    if (record === undefined) {
-      throw new PyroError('command_unknown', `there is no command ${sequence}`, {
-        hint: `${hintCall('workspace.logs')} without a sequence lists the commands`,
-      });
-    }
-    return record;
+  /** Throws `command_unknown`, or `command_gone` for one that is no longer kept. */
+  async get(sequence: number): Promise<CommandRecord> {
+    const record = await this.find(sequence);
+    if (record !== undefined) return record;
+    const isGone = sequence < this.#next;
+    const { commands, outputBytes } = this.#limits;
+    throw isGone
+      ? new PyroError(
+          'command_gone',
+          `command ${sequence} is no longer kept: a workspace keeps its last ${commands} commands and ${formatBytes(outputBytes)} of their output`,
+        )
+      : new PyroError('command_unknown', `there is no command ${sequence}`);
+  }
+
+  async find(sequence: number): Promise<CommandRecord | undefined> {
+    const held = this.#held.get(sequence);
+    if (held !== undefined || !this.#kept.has(sequence)) return held;
+    const record = await this.#readRecord(sequence);
+    // Its end was never noted, and nobody looks for it any more.
+    return record?.ended_at === null ? { ...record, ended_at: record.started_at, lost: true } : record;
+  }
+
+  /** Of those that are kept, oldest first. */
+  get sequences(): number[] {
+    return [...this.#kept];
+  }
+
+  /** Count of older ones that are no longer kept. */
+  get goneCount(): number {
+    return this.#next - 1 - this.#kept.size;
   }
 
   /** Oldest first. */
-  all(): CommandRecord[] {
-    return [...this.#records.values()].sort((a, b) => a.sequence - b.sequence);
+  running(): CommandRecord[] {
+    const running = [...this.#held.values()].filter((record) => record.ended_at === null);
+    return running.sort((a, b) => a.sequence - b.sequence);
   }
 
-  running(): CommandRecord[] {
-    return this.all().filter((record) => record.ended_at === null);
+  /** Newest first, each read when it is asked for. */
+  async *newest(): AsyncGenerator<CommandRecord> {
+    for (const sequence of this.sequences.reverse()) {
+      const record = await this.find(sequence);
+      if (record !== undefined) yield record;
+    }
   }
 
   async sizes(sequence: number): Promise<Record<StreamName, number>> {
@@ -129,8 +195,47 @@ export class CommandLog {
       await file.close();
     }
   }
-}
 
-function number(sequence: number): string {
-  return String(sequence).padStart(6, '0');
+  #path(sequence: number, kind: FileKind): string {
+    return join(this.#folder, `${String(sequence).padStart(6, '0')}.${kind}`);
+  }
+
+  async #readRecord(sequence: number): Promise<CommandRecord | undefined> {
+    return await readJson(this.#path(sequence, 'json'), commandSchema).catch(() => undefined);
+  }
+
+  async #write(record: CommandRecord): Promise<void> {
+    const { sequence } = record;
+    await writeJson(this.#path(sequence, 'json'), record);
+    if (record.ended_at === null || this.#held.get(sequence) !== record) return;
+    this.#held.delete(sequence);
+    await rm(this.#path(sequence, 'running'), { force: true });
+  }
+
+  /** Lets go of the oldest that have ended until the rest is within the limits; the newest of them stays. */
+  async #sweep(): Promise<void> {
+    const ended = this.sequences.filter((sequence) => !this.#held.has(sequence));
+    let bytes = 0;
+    for (const sequence of ended) bytes += await this.#measure(sequence);
+    for (const sequence of ended.slice(0, -1)) {
+      if (this.#kept.size <= this.#limits.commands && bytes <= this.#limits.outputBytes) return;
+      bytes -= this.#measured.get(sequence) ?? 0;
+      await this.#remove(sequence);
+    }
+  }
+
+  async #measure(sequence: number): Promise<number> {
+    const known = this.#measured.get(sequence);
+    if (known !== undefined) return known;
+    const { stdout, stderr } = await this.sizes(sequence);
+    this.#measured.set(sequence, stdout + stderr);
+    return stdout + stderr;
+  }
+
+  async #remove(sequence: number): Promise<void> {
+    this.#kept.delete(sequence);
+    this.#measured.delete(sequence);
+    // What cannot be removed now is not known any more; it goes with the workspace.
+    for (const kind of kinds) await rm(this.#path(sequence, kind), { force: true }).catch(() => undefined);
+  }
 }

@@ -140,8 +140,6 @@ async function copyToFiles(
       timed_out: exit.timed_out,
       cut: isCut,
     };
-    // Its output is on the host now; the guest need not keep it. A server that it has started goes on.
-    await (exit.timed_out ? process.forget() : process.leave()).catch(() => undefined);
   } catch (error) {
     // The guest is gone, or this daemon lets go of it: the next one looks again.
     const isGone = !isPyroError(error, 'guest_unreachable');
@@ -151,7 +149,15 @@ async function copyToFiles(
     await files.stdout.close();
     await files.stderr.close();
   }
-  await log.save(ended).catch(() => undefined);
+  const isNoted = await log.save(ended).then(
+    () => true,
+    () => false,
+  );
+  // Its output is on the host now; the guest need not keep it. A server that it has started goes on. On a full disk the
+  // guest keeps the end, so that another daemon can ask for it.
+  if (isNoted && !ended.lost && ended.ended_at !== null) {
+    await (ended.timed_out ? process.forget() : process.leave()).catch(() => undefined);
+  }
   return ended;
 }
 

@@ -42,7 +42,7 @@ function scripted({
       }
       if (turn instanceof PyroError) throw turn;
       const entry = { ...logEntry, exit_code: exitCode, [stream]: turn.text };
-      return { workspace_id: '', count: 1, entries: [entry], next_cursor: turn.next };
+      return { workspace_id: '', count: 1, gone_count: null, entries: [entry], next_cursor: turn.next };
     },
     kill: async (sequence) => {
       killed.push(sequence);
