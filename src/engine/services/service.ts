@@ -4,7 +4,7 @@ import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
 import type { ExitEvent } from '../../agent/messages.ts';
 import type { ServiceView } from '../../contract/services-requests.ts';
-import { isPyroError, messageOf } from '../../shared/errors.ts';
+import { isPyroError, messageOf, PyroError } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import { startLine } from '../commands/shell-line.ts';
@@ -65,18 +65,23 @@ export class Service {
     return viewOfService(workspaceId, this.record, { detail: this.#detail, ports: this.#ports.views(), bytes });
   }
 
-  /** Starts its process. Throws what the guest or a port refuses; nothing is left then. */
+  /** Starts its process. Throws what the guest or a port refuses, and when it is stopped meanwhile; nothing is left then. */
   async launch(client: GuestClient, isRestart: boolean): Promise<void> {
     const { command, cwd, restart_count: count } = this.record;
     const env = this.#keeper.environment();
     this.#client = client;
     this.#begin();
+    const { signal } = this.#attempt;
     const ports = await this.#ports.open(client, this.record.ports);
     const base = { stdout: this.logs.stdout.end, stderr: this.logs.stderr.end };
     let process: GuestProcess;
     try {
       const wanted = { env, cwd, stdin: false, buffer_bytes: bufferBytes, overflow: 'drop' as const };
       ({ process } = await startLine(client, command, wanted));
+      if (signal.aborted) {
+        await process.forget().catch(() => undefined);
+        throw new PyroError('cancelled', `the service ${this.record.name} was stopped while it started`);
+      }
     } catch (error) {
       await this.#ports.close();
       throw error;
@@ -274,7 +279,7 @@ export class Service {
         try {
           await this.launch(client, true);
         } catch (error) {
-          if (isPyroError(error, 'guest_unreachable')) return;
+          if (isPyroError(error, 'guest_unreachable', 'cancelled')) return;
           await this.#end('failed', this.#keeper.clean(error), null);
         }
       },

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
+import { ExclusiveNames } from '../../shared/exclusive-names.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { readJson } from '../../system/files.ts';
 import { makeFolder } from '../../system/folders.ts';
@@ -19,6 +20,7 @@ export class Services {
   readonly #eventsPath: string;
   readonly #secrets: SecretSet;
   readonly #services = new Map<string, Service>();
+  readonly #starting = new ExclusiveNames();
 
   private constructor(folder: string, eventsPath: string, secrets: SecretSet) {
     this.#folder = folder;
@@ -64,28 +66,36 @@ export class Services {
   /** Starts a service in the place of one of its name that is over, whose logs go. Throws `service_running`. */
   async start(client: GuestClient, record: ServiceRecord): Promise<Service> {
     const { name } = record;
+    using place = this.#starting.take(name);
+    if (place === undefined) {
+      throw new PyroError('service_running', `the service ${name} is being started by another call`, {
+        hint: `see how it goes: ${hintCall('workspace.service.status', { service_name: name })}`,
+      });
+    }
     const earlier = this.#services.get(name);
     if (earlier !== undefined && isAlive(earlier.record)) {
       throw new PyroError('service_running', `the service ${name} runs already`, {
         hint: `stop it first: ${hintCall('workspace.service.stop', { service_name: name })}`,
       });
     }
-    if (earlier === undefined && this.count >= mostServices) {
+    if (earlier === undefined && this.#starting.countWith(this.#services.keys()) > mostServices) {
       throw new PyroError('limit_reached', `the workspace has ${mostServices} services already`, {
         hint: 'start the new one under the name of one that is over',
       });
     }
     const folder = join(this.#folder, name);
+    // One that is over may still be writing that down.
+    await earlier?.settle();
     await earlier?.close();
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const service = await this.#open({ ...record, ports: withEarlierPorts(record.ports, earlier?.record.ports ?? []) });
-    // The place is taken before anything is waited for.
     this.#services.set(name, service);
     try {
       await service.launch(client, false);
     } catch (error) {
       this.#services.delete(name);
+      await service.close();
       await rm(folder, { recursive: true, force: true });
       throw error;
     }

@@ -4,6 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
+import { ExclusiveNames } from '../../shared/exclusive-names.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { mebibyte } from '../../shared/units.ts';
 import { makeFolder } from '../../system/folders.ts';
@@ -18,6 +19,7 @@ const bufferBytes = 4 * mebibyte;
 export class Shells {
   readonly #folder: string;
   readonly #shells = new Map<string, Shell>();
+  readonly #opening = new ExclusiveNames();
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -56,7 +58,9 @@ export class Shells {
     request: Readonly<{ cwd: string; cols: number; rows: number; env: Readonly<Record<string, string>> }>,
     signal: AbortSignal,
   ): Promise<Shell> {
-    if (this.#shells.size >= mostShells) {
+    const id = randomBytes(6).toString('hex');
+    using _place = this.#opening.take(id);
+    if (this.#opening.countWith(this.#shells.keys()) > mostShells) {
       throw new PyroError('limit_reached', `the workspace has ${mostShells} shells already`, {
         hint: `close one with: ${hintCall('workspace.shell.close')}; also those that have ended count`,
       });
@@ -69,7 +73,7 @@ export class Shells {
     );
     const record: ShellRecord = {
       version: 1,
-      id: randomBytes(6).toString('hex'),
+      id,
       process: process.id,
       program,
       cwd,
