@@ -25,9 +25,10 @@ export async function startQemu(start: QemuStart): Promise<QemuProcess> {
   const cgroup = await createCgroup(start.cgroupName, start.limits);
   try {
     const { messageFile } = start;
-    const child = messageFile === undefined ? await spawnAttached(start) : await spawnDetached(start, messageFile);
-    if (child.pid !== undefined) enterQuietly(cgroup, child.pid);
-    return new QemuProcess(child, messageFile, cgroup);
+    const process =
+      messageFile === undefined ? await spawnAttached(start, cgroup) : await spawnDetached(start, messageFile, cgroup);
+    if (process.pid !== undefined) enterQuietly(cgroup, process.pid);
+    return process;
   } catch (error) {
     await cgroup?.remove();
     throw error;
@@ -43,27 +44,27 @@ function enterQuietly(cgroup: Cgroup | undefined, pid: number): void {
   }
 }
 
-async function spawnAttached({ qemu, args, stateFd }: QemuStart): Promise<ChildProcess> {
+// Its end is listened for before anything else is waited for: one that ends at once would never be known to have ended.
+
+async function spawnAttached({ qemu, args, stateFd }: QemuStart, cgroup: Cgroup | undefined): Promise<QemuProcess> {
   const [file = qemu, ...rest] = await tie(qemu, args);
   const pipes = ['ignore', 'pipe', 'pipe'] as const;
-  return spawn(file, rest, {
-    detached: true,
-    cwd: '/',
-    stdio: stateFd === undefined ? [...pipes] : [...pipes, stateFd],
-  });
+  const stdio = stateFd === undefined ? [...pipes] : [...pipes, stateFd];
+  return new QemuProcess(spawn(file, rest, { detached: true, cwd: '/', stdio }), undefined, cgroup);
 }
 
-async function spawnDetached({ qemu, args, stateFd }: QemuStart, messageFile: string): Promise<ChildProcess> {
+async function spawnDetached(
+  { qemu, args, stateFd }: QemuStart,
+  messageFile: string,
+  cgroup: Cgroup | undefined,
+): Promise<QemuProcess> {
   const messages = await open(messageFile, 'a', 0o600);
   try {
     const files = ['ignore', messages.fd, messages.fd] as const;
-    const child = spawn(qemu, [...args], {
-      detached: true,
-      cwd: '/',
-      stdio: stateFd === undefined ? [...files] : [...files, stateFd],
-    });
+    const stdio = stateFd === undefined ? [...files] : [...files, stateFd];
+    const child = spawn(qemu, [...args], { detached: true, cwd: '/', stdio });
     child.unref();
-    return child;
+    return new QemuProcess(child, messageFile, cgroup);
   } finally {
     await messages.close();
   }

@@ -1,0 +1,24 @@
+// A QEMU that does not come up: its end is known however early it comes.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { startQemu } from '../../../src/machine/qemu-process.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'pq-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it.each([
+  ['that ends at once', '/bin/false', ''],
+  ['that is not there', '/none/qemu', 'ENOENT'],
+])('one %s has ended, whoever outlives whom', async (_what, qemu, words) => {
+  for (let turn = 0; turn < 50; turn++) {
+    const messageFile = turn % 2 === 0 ? join(folder, 'messages') : undefined;
+    const cgroupName = `pq${process.pid}-${turn}`;
+    const limits = { memoryBytes: 64 * 1024 * 1024, processCount: 16 };
+    const started = await startQemu({ qemu, args: [], stateFd: undefined, messageFile, cgroupName, limits });
+    await started.ended;
+    expect(started.hasEnded).toBe(true);
+    if (messageFile === undefined) expect(started.lastWords()).toContain(words);
+  }
+});
