@@ -66,7 +66,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     delete: async (id, call) => {
       const unsaved = await unsavedOf(registry, id, call);
       await shelf.forget(id);
-      await registry.remove(id, call);
+      await registry.remove(id);
       return unsaved;
     },
     prune: (request, call) => pruneWorkspaces(registry, request, call),

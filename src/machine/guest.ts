@@ -143,6 +143,10 @@ export class Guest implements AsyncDisposable {
     const process = new AdoptedProcess(running.process);
     await using undo = new AsyncDisposableStack();
     const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 5000, signal }));
+    // What it is asked below ends with the connection.
+    const onAbort = (): void => void qmp[Symbol.asyncDispose]();
+    signal.addEventListener('abort', onAbort, { once: true });
+    undo.defer(() => signal.removeEventListener('abort', onAbort));
     const room = new RoomWatch(qmp, running.diskFolder);
     // One that is paused does not answer.
     await room.lookOnce();
@@ -150,6 +154,7 @@ export class Guest implements AsyncDisposable {
       GuestClient.connect(sockets.agent, running.magic, { timeoutMs: 30_000, signal }),
     );
     room[Symbol.dispose]();
+    signal.removeEventListener('abort', onAbort);
     undo.move();
     return new Guest(process, qmp, client, running.diskFolder);
   }

@@ -32,7 +32,7 @@ export class Qmp implements AsyncDisposable {
   readonly #waiters = new Set<Waiter>();
   readonly #listeners = new Set<(event: QmpEvent) => void>();
   #nextId = 1;
-  #end: PyroError | undefined;
+  #end: unknown;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -52,8 +52,17 @@ export class Qmp implements AsyncDisposable {
       const socket = await tryConnect(path);
       if (socket !== undefined) {
         const qmp = new Qmp(socket);
-        await qmp.execute('qmp_capabilities');
-        return qmp;
+        const onAbort = (): void => qmp.#fail(options.signal.reason);
+        options.signal.addEventListener('abort', onAbort, { once: true });
+        try {
+          await qmp.execute('qmp_capabilities');
+          return qmp;
+        } catch (error) {
+          socket.destroy();
+          throw error;
+        } finally {
+          options.signal.removeEventListener('abort', onAbort);
+        }
       }
       if (Date.now() > deadline) throw new PyroError('qemu_failed', `QEMU did not open ${path} in time`);
       // QEMU offers no event for "the socket is there"; it takes some 10 ms.
@@ -149,7 +158,7 @@ export class Qmp implements AsyncDisposable {
     if (this.#events.length > 256) this.#events.shift();
   }
 
-  #fail(error: PyroError): void {
+  #fail(error: unknown): void {
     this.#end ??= error;
     for (const { reject } of this.#pending.values()) reject(this.#end);
     for (const { reject } of this.#waiters) reject(this.#end);

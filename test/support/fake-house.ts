@@ -31,11 +31,11 @@ export interface FakeGuest {
   readonly commands: string[];
 }
 
-export function openFakeHouse({ totalMib = 24 * 1024 } = {}): FakeHouse {
+export function openFakeHouse({ roomFailure }: { readonly roomFailure?: Error } = {}): FakeHouse {
   const folder = mkdtempSync(join(tmpdir(), 'ph-'));
   const runtime = join(folder, 'r');
   mkdirSync(runtime);
-  const memory = new GuestMemory(totalMib);
+  const memory = new GuestMemory(24 * 1024);
   const qemu = { path: '/bin/false', version: '9.0.0', stamp: 'none', hasReadOnlyMemory: true };
   const kit = { kernel: '', initramfs: '', digest: '', kernelRelease: '', bytes: 0 };
   const choice = { accelerator: 'tcg', reason: 'none' } as const;
@@ -48,7 +48,7 @@ export function openFakeHouse({ totalMib = 24 * 1024 } = {}): FakeHouse {
   };
   const house: WorkspaceHouse = {
     memory,
-    room: async () => room,
+    room: () => (roomFailure === undefined ? Promise.resolve(room) : Promise.reject(roomFailure)),
     secretStore: () => Promise.reject(new Error('this house keeps no secrets')),
     removeSockets: async () => undefined,
     expectAnother: () => undefined,

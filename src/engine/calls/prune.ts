@@ -30,7 +30,7 @@ export async function pruneWorkspaces(
     }
     freed += await diskUse(registry.filesOf(id).folder);
     try {
-      if (!isDryRun) await registry.remove(id, call);
+      if (!isDryRun) await registry.remove(id);
       deleted.push(id);
     } catch (error) {
       // Somebody else has deleted it meanwhile.

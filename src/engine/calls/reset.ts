@@ -8,7 +8,7 @@ import { forgetApplied } from '../workspace/applied-record.ts';
 import { placeOf } from '../workspace/guest-arrival.ts';
 import { layerOf, removeUnneeded } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { type StartedGuest, startAbove } from '../workspace/workspace-guest.ts';
+import { endGuest, startAbove } from '../workspace/workspace-guest.ts';
 import { afterReset, newLayer } from '../workspace/workspace-record.ts';
 
 /** Throws `snapshot_unknown`; after any failure the workspace is as it was, or stopped where memory holds one guest only. */
@@ -18,14 +18,14 @@ export async function resetWorkspace(workspace: Workspace, snapshot: string, con
     const below = snapshot === 'baseline' ? null : layerOf(record, snapshot);
     using reservation = await reserve(workspace, context);
     const disk = newLayer();
-    let started: StartedGuest;
-    try {
-      started = await startAbove(await placeOf(workspace, { ...record, disk }, context), below);
-    } catch (error) {
-      await rm(join(files.folder, disk), { force: true });
-      throw error;
-    }
-    await workspace.swap(started, reservation, afterReset(record, disk, below, started.record), context);
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => rm(join(files.folder, disk), { force: true }));
+    const place = await placeOf(workspace, { ...record, disk }, context);
+    const started = await startAbove(place, below);
+    undo.defer(() => endGuest(place.room, started.guest, started.record));
+    undo.defer(() => workspace.network.close(started.guest.client));
+    await workspace.swap(started, reservation, afterReset(record, disk, below, started.record));
+    undo.move();
     await forgetApplied(files.folder, record.snapshots.find(({ name }) => name === snapshot)?.created_at);
     await removeUnneeded(workspace);
     await recordEvent(files.events, 'reset', snapshot);

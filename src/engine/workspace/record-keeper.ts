@@ -4,6 +4,7 @@ import { Mutex } from '../../shared/mutex.ts';
 import {
   type GuestRecord,
   nowSeconds,
+  resettable,
   type WorkspaceFiles,
   type WorkspaceRecord,
   writeRecord,
@@ -39,6 +40,18 @@ export class RecordKeeper {
     await this.#writing.run(async () => {
       if (!this.#isClosed) await writeRecord(this.#files, this.#record);
     });
+  }
+
+  /** All of it or nothing: where it cannot be written, what a reset changes is as it was. */
+  async exchange(changes: Partial<WorkspaceRecord>): Promise<void> {
+    const before = resettable(this.#record);
+    try {
+      await this.update(changes);
+    } catch (error) {
+      this.#record = { ...this.#record, ...before };
+      this.#isStale = true;
+      throw error;
+    }
   }
 
   /** A guest has been started: nobody knows any more what it changes. */

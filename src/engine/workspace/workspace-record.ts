@@ -175,6 +175,12 @@ export function afterReset(
   };
 }
 
+/** What {@link afterReset} changes, as it stands. */
+export function resettable(record: WorkspaceRecord): Partial<WorkspaceRecord> {
+  const { disk, layers, guest, state, stop_reason, reset_count, last_reset_at } = record;
+  return { disk, layers, guest, state, stop_reason, reset_count, last_reset_at };
+}
+
 export function nowSeconds(): number {
   return Date.now() / 1000;
 }

@@ -9,6 +9,7 @@ import { SecretSet } from '../../secrets/secret-set.ts';
 import { SecretStore } from '../../secrets/secret-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../../shared/errors.ts';
+import { ExclusiveNames } from '../../shared/exclusive-names.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { noProgress } from '../../shared/progress.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
@@ -38,6 +39,12 @@ function scopeOf(stateFolder: string): string {
   return createHash('sha256').update(stateFolder).digest('hex').slice(0, 12);
 }
 
+function unknown(id: string): PyroError {
+  return new PyroError('workspace_unknown', `there is no workspace ${id.slice(0, 64)}`, {
+    hint: `list them with: ${hintCall('workspace.list')}`,
+  });
+}
+
 export class WorkspaceRegistry implements AsyncDisposable {
   readonly paths: Paths;
   readonly house: WorkspaceHouse;
@@ -45,6 +52,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   readonly #memory: GuestMemory;
   readonly #workspaces = new Map<string, Workspace>();
   readonly #damaged = new Map<string, string>();
+  readonly #removing = new ExclusiveNames();
   readonly #closing = new AbortController();
   /** For work that no call waits for */
   readonly #own: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
@@ -162,24 +170,26 @@ export class WorkspaceRegistry implements AsyncDisposable {
         hint: `delete it with: ${hintCall('workspace.delete', { workspace_id: id })}`,
       });
     }
-    throw new PyroError('workspace_unknown', `there is no workspace ${id.slice(0, 64)}`, {
-      hint: `list them with: ${hintCall('workspace.list')}`,
-    });
+    throw unknown(id);
   }
 
   add(workspace: Workspace): void {
     this.#workspaces.set(workspace.record.id, workspace);
   }
 
-  /** Ends the guest and removes everything; the workspace is gone from the list at once. */
-  async remove(id: string, context: CallContext): Promise<void> {
+  /** Ends the guest and removes everything; where that fails, the workspace is still there to be deleted. */
+  async remove(id: string): Promise<void> {
     const workspace = this.#damaged.has(id) ? undefined : this.get(id);
+    using place = this.#removing.take(id);
+    if (place === undefined) throw unknown(id);
+    await workspace?.close();
+    if ((workspace?.record.secrets.length ?? 0) > 0) await (await this.house.secretStore()).remove(id);
+    const { folder } = this.filesOf(id);
+    // The rename makes the end whole, however long the removal takes.
+    await rename(folder, folder + deletedMark);
     this.#workspaces.delete(id);
     this.#damaged.delete(id);
-    const hasSecrets = (workspace?.record.secrets.length ?? 0) > 0;
-    await workspace?.close(context);
-    if (hasSecrets) await (await this.house.secretStore()).remove(id);
-    await this.#discard(id);
+    await rm(folder + deletedMark, { recursive: true, force: true });
   }
 
   /** Ends nothing: guests run on for the next owner. */
@@ -218,13 +228,6 @@ export class WorkspaceRegistry implements AsyncDisposable {
         secrets.map(({ name }) => name),
       )
     );
-  }
-
-  /** The rename makes the end whole, however long the removal takes. */
-  async #discard(id: string): Promise<void> {
-    const { folder } = this.filesOf(id);
-    await rename(folder, folder + deletedMark);
-    await rm(folder + deletedMark, { recursive: true, force: true });
   }
 
   async #reap(): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Guest } from '../../machine/guest.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import { messageOf, PyroError } from '../../shared/errors.ts';
+import { isNoRoom, messageOf, PyroError } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { isRunning } from '../../system/processes.ts';
 import type { CommandLog } from '../commands/command-log.ts';
@@ -16,7 +16,7 @@ import { RecordKeeper } from './record-keeper.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import { settleForStop } from './unsaved-work.ts';
 import { stoppedError } from './workspace-find.ts';
-import { endGuest, endProcess, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
+import { endProcess, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
 import { WorkspaceNetwork } from './workspace-network.ts';
 import { type GuestRecord, nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
@@ -143,23 +143,22 @@ export class Workspace {
 
   async #halt(guest: Guest, context: CallContext): Promise<void> {
     await settleForStop(this, guest.client, context);
-    await this.#end(guest, context, 'workspace_stopped');
+    await this.#end(guest, 'workspace_stopped');
   }
 
-  /** Another guest takes the place of the present one, which goes only then. Only within {@link alone}. */
-  async swap(
-    started: StartedGuest,
-    reservation: Disposable,
-    changes: Partial<WorkspaceRecord>,
-    context: CallContext,
-  ): Promise<void> {
+  /**
+   * Another guest takes the place of the present one, which goes only then. Where that cannot be written down, all is as
+   * it was, and the other guest is the caller's to end. Only within {@link alone}.
+   */
+  async swap(started: StartedGuest, reservation: Disposable, changes: Partial<WorkspaceRecord>): Promise<void> {
     const old = { guest: this.#guest, noted: this.record.guest };
-    if (old.guest !== undefined) await this.network.close(old.guest.client);
+    await this.#keeper.exchange(changes);
     this.hold(started, reservation);
-    await this.update(changes);
-    if (old.guest && old.noted !== null) await endGuest(await this.house.room(context), old.guest, old.noted);
-    // One that was killed meanwhile has left its sockets.
-    else if (old.noted !== null) await this.house.removeSockets(old.noted);
+    if (old.guest !== undefined) {
+      await this.network.close(old.guest.client);
+      await old.guest[Symbol.asyncDispose]();
+    }
+    if (old.noted !== null) await this.house.removeSockets(old.noted);
     await this.tenants.loseAll('workspace_reset');
   }
 
@@ -171,11 +170,14 @@ export class Workspace {
     });
   }
 
-  /** Ends the guest; the caller removes the folder. Nothing is written to it from now on. */
-  async close(context: CallContext): Promise<void> {
+  /** Ends the guest for good; the caller removes the folder. Nothing is written to it from now on. */
+  async close(): Promise<void> {
     await this.#life.run(async () => {
+      const noted = this.record.guest;
+      if (this.#guest !== undefined) await this.#end(this.#guest, 'workspace_stopped');
+      else if (noted !== null) await endProcess(noted);
+      this.memory.free();
       this.#keeper.close();
-      if (this.#guest !== undefined) await this.#end(this.#guest, context, 'workspace_stopped');
     });
   }
 
@@ -193,30 +195,22 @@ export class Workspace {
 
   /** Takes over the guest that the record names; one that is gone or does not answer counts as crashed. */
   async adopt(context: CallContext): Promise<void> {
-    const noted = this.record.guest;
     await this.#life.run(async () => {
-      try {
-        if (noted !== null) await reconcileLayers(this, await this.#takeOver(noted, context));
-      } catch (error) {
-        if (noted !== null) await this.#giveUp(noted, messageOf(error));
-      }
+      const noted = this.record.guest;
+      if (noted !== null) await this.#takeOver(noted, context);
       await sweepLayers(this, this.#guest === undefined, context.signal);
     });
   }
 
   async #ensureGuest(context: CallContext, isExplicit: boolean): Promise<HeldGuest> {
     this.#assertThere();
-    const current = this.#guest;
     const noted = this.record.guest;
-    if (current !== undefined && noted !== null && !isRunning(noted.process)) {
-      // Its end has not been told yet.
-      this.#guest = undefined;
-      this.memory.free();
-      await current.release();
-      await this.#onLoss('its QEMU ended');
-    } else if (current !== undefined) {
-      if (current.client.isOpen) return { guest: current, restarted: false };
-      const again = await this.#reconnect(current, context);
+    if (noted !== null) {
+      if (this.#guest?.client.isOpen === true && isRunning(noted.process)) {
+        return { guest: this.#guest, restarted: false };
+      }
+      // Its session broke, whoever began one was cut off, or its end has not been told yet.
+      const again = await this.#takeOver(noted, context);
       if (again !== undefined) return { guest: again, restarted: false };
     }
     if (this.record.stop_reason === 'explicit' && !isExplicit) {
@@ -232,45 +226,44 @@ export class Workspace {
     return { guest: started.guest, restarted: !isExplicit };
   }
 
-  /** A broken session with a living guest: another session, and the running commands are followed again. */
-  async #reconnect(current: Guest, context: CallContext): Promise<Guest | undefined> {
-    const noted = this.record.guest;
-    if (noted === null) return undefined;
+  /**
+   * A new session with the guest that runs, in which all is followed again; undefined when it is gone or does not
+   * answer, and counts as crashed. Our own end, our own disk and our own machine say nothing of the guest, which runs on.
+   */
+  async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest | undefined> {
+    const room = await this.house.room(context);
+    const before = this.#guest;
     this.#guest = undefined;
-    await this.network.close(current.client);
-    await current.release();
+    if (before !== undefined) await this.network.close(before.client);
+    await before?.release();
+    let guest: Guest | undefined;
     try {
-      return await this.#takeOver(noted, context);
+      const place = { id: this.record.id, diskFolder: this.files.folder };
+      guest = await takeOver(room, place, noted, context.signal);
+      this.hold({ guest, record: noted });
+      await arrive(this, guest, noted.folder, context);
+      await this.tenants.resume(guest.client);
+      await reconcileLayers(this, guest);
+      return guest;
     } catch (error) {
+      this.#guest = undefined;
+      await guest?.release();
       context.signal.throwIfAborted();
-      await this.#giveUp(noted, messageOf(error));
+      if (isNoRoom(error)) throw error;
+      const why = isRunning(noted.process) ? `given up: ${messageOf(error)}` : 'its QEMU ended';
+      // One that does not answer must not go on writing to the disk that the next one starts from.
+      await endProcess(noted);
+      this.memory.free();
+      await this.#onLoss(why);
       return undefined;
     }
   }
 
-  async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest> {
-    const place = { id: this.record.id, diskFolder: this.files.folder };
-    const guest = await takeOver(await this.house.room(context), place, noted, context.signal);
-    this.hold({ guest, record: noted });
-    await arrive(this, guest, noted.folder, context);
-    await this.tenants.resume(guest.client);
-    return guest;
-  }
-
-  /** A guest that does not answer must not go on writing to the disk that the next one starts from. */
-  async #giveUp(noted: GuestRecord, why: string): Promise<void> {
+  async #end(guest: Guest, reason: LossReason): Promise<void> {
     this.#guest = undefined;
-    await endProcess(noted);
+    await guest[Symbol.asyncDispose]();
     this.memory.free();
-    await this.#onLoss(`given up: ${why}`);
-  }
-
-  async #end(guest: Guest, context: CallContext, reason: LossReason): Promise<void> {
-    this.#guest = undefined;
-    const noted = this.record.guest;
-    if (noted === null) await guest[Symbol.asyncDispose]();
-    else await endGuest(await this.house.room(context), guest, noted);
-    this.memory.free();
+    if (this.record.guest !== null) await this.house.removeSockets(this.record.guest);
     await this.tenants.loseAll(reason);
   }
 
