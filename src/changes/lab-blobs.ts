@@ -20,6 +20,7 @@ export async function* readBlobs<T>(
   all: readonly T[],
   blobOf: (each: T) => string,
 ): AsyncGenerator<LabBlob<T>> {
+  if (all.length === 0) return;
   await lab.run(['cat-file', '--batch'], {
     input: all.map((each) => `${blobOf(each)}\n`).join(''),
     outputFile: 'blobs',

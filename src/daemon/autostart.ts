@@ -1,6 +1,6 @@
 // Starts the daemon when none listens: detached, once however many fronts want it, with its failure told.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -47,13 +47,17 @@ function launch({ command }: DaemonProgram, places: DaemonPlaces): ChildProcess 
   rotateLog(places.log);
   const output = openSync(places.log, 'a', 0o600);
   const [file = '', ...args] = command;
-  return spawn(file, [...args, '--ready-fd', '3'], {
-    // Its own session: whoever ends the group of this front does not end the daemon.
-    detached: true,
-    cwd: '/',
-    env: childEnvironment(),
-    stdio: ['ignore', output, output, 'pipe'],
-  });
+  try {
+    return spawn(file, [...args, '--ready-fd', '3'], {
+      // Its own session: whoever ends the group of this front does not end the daemon.
+      detached: true,
+      cwd: '/',
+      env: childEnvironment(),
+      stdio: ['ignore', output, output, 'pipe'],
+    });
+  } finally {
+    closeSync(output);
+  }
 }
 
 /** The line that the child writes when it knows how it went; empty when it ends without one. */
@@ -81,6 +85,8 @@ async function firstLine(child: ChildProcess, signal: AbortSignal): Promise<stri
     pipe?.on('data', (chunk: Buffer) => {
       text += chunk.toString('utf8');
     });
+    // It tells its end by closing, however that comes.
+    pipe?.on('error', () => undefined);
     pipe?.once('close', () => finish(() => resolve(text.trim())));
   });
 }

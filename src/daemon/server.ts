@@ -85,7 +85,7 @@ export async function serveDaemon(options: DaemonOptions): Promise<void> {
   });
   // The lock is held, so whatever stands there is of a process that is gone.
   await rm(places.socket, { force: true });
-  await listen(server, places.socket);
+  await listen(server, places.socket, (error) => log.fault('connection_not_taken', error));
   await chmod(places.socket, 0o600);
   options.signal.addEventListener('abort', () => end({ isDraining: false }), { once: true });
   if (options.signal.aborted) end({ isDraining: false });
@@ -107,11 +107,13 @@ export async function serveDaemon(options: DaemonOptions): Promise<void> {
   await Promise.race([engine[Symbol.asyncDispose](), pause(disposeMs, undefined)]);
 }
 
-async function listen(server: Server, path: string): Promise<void> {
+async function listen(server: Server, path: string, onError: (error: Error) => void): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, () => {
       server.off('error', reject);
+      // A connection that could not be taken, for want of descriptors say, is one that its client makes again.
+      server.on('error', onError);
       resolve();
     });
   });

@@ -159,6 +159,11 @@ export class Guest implements AsyncDisposable {
     return new Guest(process, qmp, client, running.diskFolder);
   }
 
+  /** Work with it. Throws `disk_full` when it is paused for want of room on the host, and does not answer. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    return await (this.room?.guard(work) ?? work());
+  }
+
   /** Process id and start time, for who takes the guest over later. */
   identity(): ProcessIdentity {
     const { pid } = this.process;

@@ -45,12 +45,14 @@ export async function saveState(guest: Guest, socketPath: string, file: string, 
     ],
   });
   const limit = AbortSignal.any([signal, AbortSignal.timeout(saveMs)]);
-  const server = createServer();
+  // What goes wrong on a connection is met by who reads it; until then nobody listens.
+  const server = createServer((socket) => socket.on('error', () => undefined));
   const connection = once(server, 'connection', { signal: limit });
   connection.catch(() => undefined);
   try {
     server.listen(socketPath);
     await once(server, 'listening', { signal: limit });
+    server.on('error', () => undefined);
     await guest.qmp.execute('migrate', { uri: `unix:${socketPath}` });
     const [socket]: Socket[] = await connection;
     if (socket === undefined) throw new Error('a connection without a socket');

@@ -48,6 +48,8 @@ export class PublishedPort implements AsyncDisposable {
         cause,
       });
     }
+    // A connection that could not be taken, for want of descriptors say, is one that its client makes again.
+    server.on('error', () => undefined);
     return new PublishedPort(server, sockets, portOf(server.address()), guestPort);
   }
 

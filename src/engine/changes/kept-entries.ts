@@ -1,23 +1,23 @@
 // The entries of a diff that is kept: in a file, a line each, since there may be many of them and several diffs.
-import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { finished } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { type DiffEntry, diffEntrySchema } from '../../changes/diff-types.ts';
 
 const linesOfPiece = 500;
 
 export async function writeEntries(file: string, entries: readonly DiffEntry[]): Promise<void> {
-  const sink = createWriteStream(file, { mode: 0o600, flags: 'wx' });
-  const closed = finished(sink);
-  // It is waited for below; until then a failure is no unhandled one.
-  closed.catch(() => undefined);
-  for (let from = 0; from < entries.length && !sink.destroyed; from += linesOfPiece) {
-    const lines = entries.slice(from, from + linesOfPiece).map((entry) => `${JSON.stringify(entry)}\n`);
-    if (!sink.write(lines.join(''))) await Promise.race([once(sink, 'drain'), closed]);
+  await pipeline(Readable.from(linesOf(entries)), createWriteStream(file, { mode: 0o600, flags: 'wx' }));
+}
+
+function* linesOf(entries: readonly DiffEntry[]): Generator<string> {
+  for (let from = 0; from < entries.length; from += linesOfPiece) {
+    yield entries
+      .slice(from, from + linesOfPiece)
+      .map((entry) => `${JSON.stringify(entry)}\n`)
+      .join('');
   }
-  sink.end();
-  await closed;
 }
 
 /** The first ones, as many as there are up to `most`. */

@@ -33,7 +33,7 @@ export async function inspectLayer<T>(
   try {
     const { guest, record } = await startAbove(place, layer);
     try {
-      return await work(createGuestFiles(guest.client));
+      return await guest.use(() => work(createGuestFiles(guest.client)));
     } finally {
       await endGuest(place.room, guest, record);
     }

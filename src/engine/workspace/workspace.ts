@@ -101,7 +101,7 @@ export class Workspace {
     this.#busy++;
     try {
       const held = await this.#life.run(() => this.#ensureGuest(context, false));
-      return await (held.guest.room?.guard(() => work(held)) ?? work(held));
+      return await held.guest.use(() => work(held));
     } catch (error) {
       throw maskError(error, this.secrets);
     } finally {
