@@ -75,7 +75,7 @@ describe('a command that is cancelled', () => {
       );
     }
     expect(await known()).toEqual([]);
-    for (const { sequence } of records) expect(log.get(sequence)).toMatchObject({ lost: false, exit_code: 137 });
+    for (const { sequence } of records) expect(await log.get(sequence)).toMatchObject({ lost: false, exit_code: 137 });
     // The guest takes the next one, and it ends as commands do.
     const { started } = await start('exit 7', new AbortController().signal);
     expect(await (await started).run.done).toMatchObject({ exit_code: 7, lost: false });
@@ -99,7 +99,7 @@ describe('a command whose caller leaves', () => {
       () => runs.get(sequence),
       (found) => found !== undefined,
     );
-    expect(log.get(sequence)).toMatchObject({ ended_at: null });
+    expect(await log.get(sequence)).toMatchObject({ ended_at: null });
     await run?.signal('TERM', 'group');
     expect(await run?.done).toMatchObject({ exit_code: 143, lost: false });
     expect(await known()).toEqual([]);
