@@ -78,7 +78,7 @@ async function takeLifetimeLock(path: string, socket: string, signal: AbortSigna
       if (await isListening(socket)) return { isTaken: true, [Symbol.asyncDispose]: async () => undefined };
       if (Date.now() > deadline) {
         throw new PyroError('daemon_unresponsive', `a daemon lives but does not listen: ${error.message}`, {
-          hint: `end it with: kill ${error.details['pid']}`,
+          hint: error.hint,
           cause: error,
         });
       }

@@ -59,7 +59,7 @@ async function pullLocked(request: PullRequest): Promise<PullOutcome> {
     waitMs: lockWaitMs,
     onWait: (holder) => {
       waited = true;
-      onProgress({ phase: 'wait', message: `waiting for process ${holder}, which gets ${name}` });
+      onProgress({ phase: 'wait', message: `waiting for ${holder}, which gets ${name}` });
     },
   });
   await waitForPrune(store, signal);

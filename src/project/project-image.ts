@@ -68,7 +68,7 @@ async function tryPrepare(
   await using _lock = await lockProject(store, key, {
     signal,
     waitMs: longestWaitMs,
-    onWait: (holder) => onProgress({ phase: 'seed', message: `process ${holder} is making this image` }),
+    onWait: (holder) => onProgress({ phase: 'seed', message: `${holder} is making this image` }),
   });
   const other = await findProjectImage(store, key);
   if (other !== undefined) return await reuse(store, other, seed, request);

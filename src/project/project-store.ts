@@ -77,7 +77,7 @@ export async function touchProjectImage(store: ProjectStore, key: string): Promi
 export async function lockProject(
   store: ProjectStore,
   key: string,
-  options: { readonly signal?: AbortSignal; readonly waitMs: number; readonly onWait?: (holder: number) => void },
+  options: { readonly signal?: AbortSignal; readonly waitMs: number; readonly onWait?: (holder: string) => void },
 ): Promise<AsyncDisposable> {
   await makeFolder(store.root);
   return await acquireLock(join(store.root, `${key}.lock`), options);

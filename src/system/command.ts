@@ -48,6 +48,7 @@ const packages: Readonly<Record<string, string>> = {
   'apt-get': 'apt',
   git: 'git',
   tar: 'tar',
+  flock: 'util-linux',
 };
 
 /** Runs a program to its end. Throws `tool_missing`, `tool_failed`, `cancelled` or `deadline_exceeded`. */

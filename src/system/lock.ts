@@ -1,9 +1,9 @@
-// A lock between processes: a file that names its living owner; one whose owner is dead is taken over.
-import { randomBytes } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+// A lock between processes: the kernel's own, on a file that is held open, so that it ends with whoever holds it.
+import { spawn } from 'node:child_process';
+import { closeSync, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isNoRoom, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { makeFolder } from './folders.ts';
 import { identifySelf, isRunning, type ProcessIdentity, processIdentitySchema } from './processes.ts';
 
@@ -11,8 +11,8 @@ export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
   /** Longest wait for another holder, `ms` */
   readonly waitMs?: number;
-  /** Called once when somebody else holds the lock */
-  readonly onWait?: (holder: number) => void;
+  /** Called once when somebody else holds the lock: `process 123` */
+  readonly onWait?: (holder: string) => void;
 }
 
 /** Takes the lock at `path`. Throws `locked` after `waitMs`; dispose the result to release it. */
@@ -22,70 +22,118 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   let told = false;
   for (;;) {
     options.signal?.throwIfAborted();
-    if (await tryTake(path)) return { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
-    const holder = await readHolder(path);
-    if (holder === undefined) continue;
-    if (!isRunning(holder)) {
-      await removeStale(path);
-      continue;
+    // A number, not a handle: what nobody refers to any more would be closed, and the lock with it.
+    const fd = openSync(path, 'a+', 0o600);
+    try {
+      let isTaken = await lock(fd, 0, options.signal);
+      if (!isTaken) {
+        if (!told) options.onWait?.(nameOf(await findHolder(path)));
+        told = true;
+        isTaken = await lock(fd, deadline - Date.now(), options.signal);
+      }
+      if (!isTaken) throw await lockedError(path);
+      // Its last owner has removed the file, and somebody else may have a new one.
+      if (isAt(path, fd)) return own(path, fd);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
     }
-    if (Date.now() >= deadline) {
-      throw new PyroError('locked', `process ${holder.pid} holds ${path}`, {
-        hint: `wait for it to finish, or end it with: kill ${holder.pid}`,
-        details: { pid: holder.pid },
-      });
-    }
-    if (!told) options.onWait?.(holder.pid);
-    told = true;
-    // Another process's lock gives no event; the pause bounds the cost of looking.
-    await sleep(50, undefined, options.signal === undefined ? {} : { signal: options.signal });
+    closeSync(fd);
   }
 }
 
-/** link() makes the name appear with its content already in it, which `open(…, 'wx')` would not. */
-async function tryTake(path: string): Promise<boolean> {
-  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  await writeFile(draft, JSON.stringify(identifySelf()), { mode: 0o600 });
+/** Only who holds the lock removes its file: so the file at the path is never that of two. */
+function own(path: string, fd: number): AsyncDisposable {
+  // For whoever wants to know; who holds the lock is the kernel's to say.
   try {
-    await link(draft, path);
-    return true;
+    ftruncateSync(fd);
+    writeSync(fd, JSON.stringify(identifySelf()));
   } catch (error) {
-    if (systemCodeOf(error) === 'EEXIST') return false;
-    throw error;
+    if (!isNoRoom(error)) throw error;
+  }
+  let isHeld = true;
+  return {
+    [Symbol.asyncDispose]: async () => {
+      if (!isHeld) return;
+      isHeld = false;
+      try {
+        await rm(path, { force: true });
+      } finally {
+        closeSync(fd);
+      }
+    },
+  };
+}
+
+/**
+ * True once the lock is ours. Node has no flock of its own; the program of that name locks the open file that it is given,
+ * which it shares with us: the lock stays when it ends, and goes when we close the file or are no more.
+ */
+async function lock(fd: number, waitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
+  const wait = waitMs > 0 ? ['--timeout', (waitMs / 1000).toFixed(3)] : ['--nonblock'];
+  const words = ['--exclusive', '--conflict-exit-code', String(conflictCode), ...wait, String(lockedFd)];
+  // One that waits must not outlive us. What that needs is loaded on first use: a front that only asks should start at once.
+  const line = waitMs > 0 ? await (await import('./command.ts')).tie('flock', words) : ['flock', ...words];
+  const [program = 'flock', ...args] = line;
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe', fd] });
+  const onAbort = (): void => void child.kill('SIGKILL');
+  if (signal?.aborted === true) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  let stderr = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr = `${stderr}${chunk.toString('utf8')}`.slice(0, mostSaid);
+  });
+  try {
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject).once('close', resolve);
+    });
+    signal?.throwIfAborted();
+    if (code === 0 || code === conflictCode) return code === 0;
+    throw new PyroError('tool_failed', `flock failed with exit code ${code}: ${stderr.trim()}`);
+  } catch (error) {
+    if (systemCodeOf(error) !== 'ENOENT') throw error;
+    throw new PyroError('tool_missing', 'flock is not installed', {
+      hint: 'install util-linux with the package manager of this machine',
+      details: { program: 'flock' },
+      cause: error,
+    });
   } finally {
-    await rm(draft, { force: true });
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 
-/** The living process that holds the lock. */
+/** The descriptor of the file in the program that locks it */
+const lockedFd = 3;
+/** How that program says that somebody else holds the lock; none of its failures */
+const conflictCode = 100;
+const mostSaid = 1000;
+
+function isAt(path: string, fd: number): boolean {
+  const there = statSync(path, { throwIfNoEntry: false });
+  const ours = fstatSync(fd);
+  return there?.ino === ours.ino && there.dev === ours.dev;
+}
+
+async function lockedError(path: string): Promise<PyroError> {
+  const holder = await findHolder(path);
+  const pid = holder?.pid;
+  return new PyroError('locked', `${nameOf(holder)} holds ${path}`, {
+    hint: `wait for it to finish${pid === undefined ? '' : `, or end it with: kill ${pid}`}`,
+    details: pid === undefined ? {} : { pid },
+  });
+}
+
+function nameOf(holder: ProcessIdentity | undefined): string {
+  return holder === undefined ? 'another process' : `process ${holder.pid}`;
+}
+
+/** The living process that holds the lock; undefined also for the moment in which it has not said so yet. */
 export async function findHolder(path: string): Promise<ProcessIdentity | undefined> {
-  const holder = await readHolder(path);
-  return holder !== undefined && isRunning(holder) ? holder : undefined;
-}
-
-async function readHolder(path: string): Promise<ProcessIdentity | undefined> {
   try {
-    return processIdentitySchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return undefined;
-    // Content that nobody of ours wrote cannot name a living owner.
-    return { pid: 0x7fffffff, start_ticks: 0 };
+    const holder = processIdentitySchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return isRunning(holder) ? holder : undefined;
+  } catch {
+    // No such file, or content that nobody of ours wrote: it names nobody.
+    return undefined;
   }
-}
-
-/** Two waiters may see the same dead owner; the rename lets each check what it really took away. */
-async function removeStale(path: string): Promise<void> {
-  const aside = `${path}.stale.${randomBytes(6).toString('hex')}`;
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if (systemCodeOf(error) === 'ENOENT') return;
-    throw error;
-  }
-  const holder = await readHolder(aside);
-  if (holder !== undefined && isRunning(holder)) {
-    // A living owner took the name in between: give it back unless a third one stands there by now.
-    await link(aside, path).catch(() => undefined);
-  }
-  await rm(aside, { force: true });
 }

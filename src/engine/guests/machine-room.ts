@@ -84,7 +84,7 @@ export async function ensureTemplate(
     onWait: (holder) =>
       context.onProgress({
         phase: 'template',
-        message: `waiting for process ${holder}, which prepares the same template`,
+        message: `waiting for ${holder}, which prepares the same template`,
       }),
   });
   const meanwhile = await findTemplate(room.cacheFolder, key);

@@ -25,6 +25,12 @@ const programs: readonly Program[] = [
     versionFlag: '-version',
     oldest: '4.5',
   },
+  {
+    name: 'flock',
+    package: 'util-linux',
+    why: 'keeps what several processes share to one at a time',
+    versionFlag: '--version',
+  },
   { name: 'git', package: 'git', why: 'reads the repositories that go into workspaces', versionFlag: '--version' },
 ];
 
