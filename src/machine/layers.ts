@@ -39,7 +39,7 @@ const blockSchema = z.array(
 );
 
 /** Node and file of the layer that a running guest writes. */
-export async function topLayer(qmp: Qmp): Promise<{ node: string; file: string }> {
+export async function topLayer(qmp: Pick<Qmp, 'execute'>): Promise<{ node: string; file: string }> {
   const blocks = blockSchema.parse(await qmp.execute('query-block'));
   const top = blocks.find(({ qdev }) => qdev !== undefined && /(^|\/)vs(\/|$)/.test(qdev))?.inserted;
   if (top?.['node-name'] === undefined) throw new PyroError('qemu_failed', "QEMU does not name the guest's disk");
@@ -64,7 +64,12 @@ export function layerName(told: string): string {
 }
 
 /** A running guest goes on writing in the layer at `path`, which is made on its present one. */
-export async function pushLayer(qmp: Qmp, path: string, diskMib: number, signal: AbortSignal): Promise<void> {
+export async function pushLayer(
+  qmp: Pick<Qmp, 'execute'>,
+  path: string,
+  diskMib: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { node, file } = await topLayer(qmp);
   try {
     await createLayer(path, file, diskMib, signal);

@@ -107,7 +107,8 @@ export function openFakeHouse({ roomFailure }: { readonly roomFailure?: Error } 
   };
 }
 
-function plainRecord(id: string): WorkspaceRecord {
+/** The record of an empty workspace that runs. */
+export function plainRecord(id: string): WorkspaceRecord {
   return {
     version: 1,
     id,

@@ -158,7 +158,7 @@ async function note(
 ): Promise<void> {
   const last = workspace.record.last_command;
   if (last !== null && last.sequence > sequence) return;
-  await workspace.update({
+  await workspace.touch({
     command_count: Math.max(workspace.record.command_count, sequence),
     last_command: {
       sequence,

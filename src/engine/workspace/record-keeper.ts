@@ -1,5 +1,4 @@
 // Keeps the record of one workspace: changes hold at once and are written one after the other, activity now and then.
-import { isNoRoom } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import {
   type GuestRecord,
@@ -59,17 +58,17 @@ export class RecordKeeper {
     await this.update({ state: 'started', stop_reason: null, changes: null, guest, last_activity_at: nowSeconds() });
   }
 
-  async touch(): Promise<void> {
+  /** Somebody was here, and has changed what everything works without: it holds at once, and never fails. */
+  async touch(changes?: Partial<WorkspaceRecord>): Promise<void> {
     const now = nowSeconds();
-    const isDue = now - this.#record.last_activity_at >= activitySeconds;
-    this.#record = { ...this.#record, last_activity_at: now };
+    const isDue = changes !== undefined || now - this.#record.last_activity_at >= activitySeconds;
+    this.#record = { ...this.#record, ...changes, last_activity_at: now };
     this.#isStale = true;
     if (!isDue) return;
     try {
       await this.update({});
-    } catch (error) {
-      // That somebody was here can be written down when there is room again.
-      if (!isNoRoom(error)) throw error;
+    } catch {
+      // Work that is done comes before it, whose result it must not take the place of; it is written down later.
       this.#isStale = true;
     }
   }

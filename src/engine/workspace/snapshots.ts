@@ -1,8 +1,10 @@
 // Snapshots of a workspace's disk: taken at once, gone back to, deleted, their layers merged while the guest is off.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { GuestClient } from '../../agent/guest-client.ts';
 import type { Guest } from '../../machine/guest.ts';
 import { createLayer, layerBelow, mergeLayer, pushLayer, topLayer } from '../../machine/layers.ts';
+import type { Qmp } from '../../machine/qmp.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { findMerge, merged, withoutUnneeded } from '../guests/layers.ts';
@@ -27,10 +29,19 @@ export interface LayerOwner {
   readonly update: (changes: RecordChanges) => Promise<void>;
 }
 
-/** Freezes the present layer under a name; what is written from now on goes into a new one. */
+/** What of a running guest a snapshot needs. */
+export interface SnapshotGuest {
+  readonly client: Pick<GuestClient, 'freeze' | 'thaw'>;
+  readonly qmp: Pick<Qmp, 'execute'>;
+}
+
+/**
+ * Freezes the present layer under a name; what is written from now on goes into a new one. Throws `deadline_exceeded`, and
+ * takes none, when the guest has gone on writing meanwhile.
+ */
 export async function takeSnapshot(
   owner: LayerOwner,
-  guest: Guest | undefined,
+  guest: SnapshotGuest | undefined,
   name: string,
   context: CallContext,
 ): Promise<void> {
@@ -53,14 +64,27 @@ export async function takeSnapshot(
     return;
   }
   // A frozen file system is whole on the disk: the snapshot needs no repair when it is used.
-  await guest.client.freeze({ signal: context.signal });
+  let wasFrozen = false;
   try {
+    await guest.client.freeze({ signal: context.signal });
     await pushLayer(guest.qmp, path, record.disk_mib, context.signal);
     // Still frozen: the guest writes nothing into the new layer before the record names it.
     await owner.update(await withSnapshot(owner, name, next));
   } finally {
-    await guest.client.thaw();
+    // One that does not answer goes on by itself, and may have done so already.
+    wasFrozen = await guest.client.thaw().then(
+      (answer) => answer.wasFrozen,
+      () => false,
+    );
   }
+  if (wasFrozen) return;
+  // The guest writes the new layer, which stays: only the name is not one of a still disk.
+  await owner.update(dropSnapshot(owner.record, name));
+  throw new PyroError(
+    'deadline_exceeded',
+    `the snapshot ${name} was not taken: the guest holds its disk still for 10 s, and it took longer`,
+    { hint: 'call again; when it stays so, stop the workspace first: its disk is still then' },
+  );
 }
 
 async function withSnapshot({ files, record }: LayerOwner, name: string, next: string): Promise<RecordChanges> {

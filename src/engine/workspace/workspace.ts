@@ -110,8 +110,8 @@ export class Workspace {
     }
   }
 
-  async touch(): Promise<void> {
-    await this.#keeper.touch();
+  async touch(changes?: Partial<WorkspaceRecord>): Promise<void> {
+    await this.#keeper.touch(changes);
   }
 
   /** Starts the guest, also after an explicit stop. */
