@@ -26,6 +26,7 @@ in_guest() { (cd guest && "$@"); }
 gate 'format and lint' biome ci --error-on-warnings .
 gate 'types' tsc --noEmit
 gate 'dead code' knip --no-config-hints
+gate 'code that only tests use' knip --production --no-config-hints
 gate 'generated pages are up to date' node scripts/generate.ts --check
 gate 'shell scripts' shellcheck scripts/*.sh guest/kit/build.sh .ci/run bin/pyro
 gate 'go vet' in_guest go vet ./...

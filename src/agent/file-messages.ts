@@ -45,6 +45,7 @@ const editSchema = z.strictObject({
   expected_count: z.number().int().min(0),
 });
 export const replaceRequestSchema = z.strictObject({ path: z.base64(), edits: z.array(editSchema).min(1) });
+export type ReplaceRequestMessage = z.infer<typeof replaceRequestSchema>;
 export const replaceAnswerSchema = z.object({ size: count, replaced_count: count });
 
 export const changesRequestSchema = z.strictObject({
@@ -101,6 +102,7 @@ export const treeItemSchema = z.strictObject({
   size: count,
   sha256: z.string().regex(/^([0-9a-f]{64})?$/),
 });
+export type TreeItemMessage = z.infer<typeof treeItemSchema>;
 export const differencesSchema = z.object({
   different: z.array(count).max(100).optional(),
   extra: z.array(pathBytes.min(1)).max(100).optional(),

@@ -16,6 +16,7 @@ import { growAnswerSchema, thawAnswerSchema } from './file-messages.ts';
 import { GuestProcess } from './guest-process.ts';
 import { openChannel } from './hello.ts';
 import {
+  type ActivateRequest,
   activateAnswerSchema,
   emptyAnswerSchema,
   type ProbeAnswer,
@@ -23,6 +24,7 @@ import {
   probeAnswerSchema,
   processListSchema,
   type ResumeAnswer,
+  type ResumeRequest,
   resumeAnswerSchema,
   type StartRequest,
   statusAnswerSchema,
@@ -86,7 +88,7 @@ export class GuestClient implements AsyncDisposable {
 
   /** Gives a guest that was booted or restored its time, entropy and name; nothing else is answered before. */
   resume(identity: GuestIdentity, magic: Buffer | undefined, options: CallOptions = {}): Promise<ResumeAnswer> {
-    const body = {
+    const body: ResumeRequest = {
       unix_ms: Date.now(),
       entropy: randomBytes(64).toString('base64'),
       hostname: identity.hostname,
@@ -98,7 +100,7 @@ export class GuestClient implements AsyncDisposable {
 
   /** Mounts the root and the workspace and makes them the guest's root. */
   async activate(project: boolean, options: CallOptions = {}): Promise<void> {
-    await this.call('POST', '/v1/activate', { project }, activateAnswerSchema, options);
+    await this.call('POST', '/v1/activate', { project } satisfies ActivateRequest, activateAnswerSchema, options);
   }
 
   /** Puts the project's disk below the workspace of a guest that was restored from a template. */

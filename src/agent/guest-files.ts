@@ -4,6 +4,7 @@ import {
   type ChangesRequestMessage,
   type FileEntryMessage,
   listingSchema,
+  type ReplaceRequestMessage,
   replaceAnswerSchema,
   sliceHeadSchema,
   writeAnswerSchema,
@@ -110,7 +111,7 @@ async function replace(
   request: Request<'replace'>,
   call: CallOptions,
 ): Promise<{ size: number; replacedCount: number }> {
-  const body = {
+  const body: ReplaceRequestMessage = {
     path: Buffer.from(request.path).toString('base64'),
     edits: request.edits.map(({ oldText, newText, expectedCount }) => ({
       old_text: oldText,

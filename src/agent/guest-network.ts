@@ -23,11 +23,6 @@ export async function enableGuestNetwork(client: GuestClient, options: CallOptio
   return { magic, proxy };
 }
 
-/** Ends it: programs of the guest meet an unreachable network. */
-export async function disableGuestNetwork(client: GuestClient, options: CallOptions = {}): Promise<void> {
-  await client.call('POST', '/v1/network', { enabled: false }, networkAnswerSchema, options);
-}
-
 /** Connects to a port of the guest's loopback. Throws `guest_refused` when nobody listens there. */
 export async function connectToGuest(client: GuestClient, port: number, options: CallOptions = {}): Promise<Duplex> {
   const stream = client.open('POST', `/v1/connect?port=${port}`, options);

@@ -7,7 +7,14 @@ import { inputError } from '../shared/input-error.ts';
 import { chunksIn } from '../system/stream-chunks.ts';
 import { type Frame, FrameDecoder } from './frames.ts';
 import type { CallOptions, GuestClient } from './guest-client.ts';
-import { type ExitEvent, emptyAnswerSchema, type GapEvent, inputAnswerSchema, type TerminalSize } from './messages.ts';
+import {
+  type ExitEvent,
+  emptyAnswerSchema,
+  type GapEvent,
+  inputAnswerSchema,
+  type SignalRequest,
+  type TerminalSize,
+} from './messages.ts';
 
 export class GuestProcess {
   readonly id: string;
@@ -114,14 +121,9 @@ export class GuestProcess {
     return (await this.#client.send(`/v1/processes/${this.id}/input`, bytes, inputAnswerSchema, options)).bytes;
   }
 
-  async signal(name: string, scope: 'group' | 'all', options: CallOptions = {}): Promise<void> {
-    await this.#client.call(
-      'POST',
-      `/v1/processes/${this.id}/signal`,
-      { signal: name, scope },
-      emptyAnswerSchema,
-      options,
-    );
+  async signal(name: string, scope: SignalRequest['scope'], options: CallOptions = {}): Promise<void> {
+    const body: SignalRequest = { signal: name, scope };
+    await this.#client.call('POST', `/v1/processes/${this.id}/signal`, body, emptyAnswerSchema, options);
   }
 
   async resize(size: TerminalSize, options: CallOptions = {}): Promise<void> {

@@ -6,6 +6,7 @@ import { PyroError } from '../shared/errors.ts';
 import {
   differencesSchema,
   type PackRequestMessage,
+  type TreeItemMessage,
   type TreeManifestMessage,
   unpackAnswerSchema,
 } from './file-messages.ts';
@@ -118,7 +119,8 @@ function manifestHeader(size: number): Buffer {
 async function* itemLines(items: readonly TreeItem[]): AsyncGenerator<Buffer> {
   let text = '';
   for (const item of items) {
-    text += `${JSON.stringify({ ...item, path: item.path.toString('base64') })}\n`;
+    const message: TreeItemMessage = { ...item, path: item.path.toString('base64') };
+    text += `${JSON.stringify(message)}\n`;
     if (text.length < 65_536) continue;
     yield Buffer.from(text);
     text = '';

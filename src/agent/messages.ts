@@ -25,6 +25,7 @@ export const resumeAnswerSchema = z.object({
 export type ResumeAnswer = z.infer<typeof resumeAnswerSchema>;
 
 export const activateRequestSchema = z.strictObject({ project: z.boolean() });
+export type ActivateRequest = z.infer<typeof activateRequestSchema>;
 export const activateAnswerSchema = z.object({ mounts_ms: count });
 
 export const terminalSizeSchema = z.strictObject({
@@ -63,6 +64,7 @@ export const processInfoSchema = z.object({
 export const processListSchema = z.object({ processes: z.array(processInfoSchema).max(512) });
 export const inputAnswerSchema = z.object({ bytes: count });
 export const signalRequestSchema = z.strictObject({ signal: z.string(), scope: z.enum(['group', 'all']) });
+export type SignalRequest = z.infer<typeof signalRequestSchema>;
 
 /** Exactly one of the three */
 export const probeRequestSchema = z.strictObject({

@@ -11,7 +11,7 @@ import { notesField } from './tools.ts';
 const mostAround = 1.2;
 
 /** Where programs find the report of a failed call; hosts show it to no model. */
-export const errorKey = 'pyro/error';
+const errorKey = 'pyro/error';
 
 export function successResult(
   { output, text }: Outcome,

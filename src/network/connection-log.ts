@@ -1,5 +1,5 @@
 // The log of what a workspace has tried to reach: one JSON line for each attempt and one for its end, in bounded files.
-import { appendFile, readFile, rename, rm, stat } from 'node:fs/promises';
+import { appendFile, readFile, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { systemCodeOf } from '../shared/errors.ts';
@@ -144,12 +144,6 @@ export async function readConnectionLog(
     return { ...attempt, bytes_in: end?.bytes_in ?? null, bytes_out: end?.bytes_out ?? null };
   });
   return { attempts: page, nextCursor: wanted.length > page.length ? (page.at(-1)?.sequence ?? null) : null };
-}
-
-/** Removes a log with all its files. */
-export async function removeConnectionLog(path: string): Promise<void> {
-  await rm(path, { force: true });
-  await rm(`${path}.1`, { force: true });
 }
 
 async function readLines(path: string): Promise<z.infer<typeof lineSchema>[]> {

@@ -31,12 +31,6 @@ export interface Repository {
 
 const gitPaths = ['index', 'shallow', 'info/exclude', 'info/attributes', 'info/sparse-checkout', 'objects/pack'];
 
-/** Real top folder of the checkout that `folder` lies in, undefined when it lies in none. */
-export async function findCheckout(folder: string, signal: AbortSignal): Promise<string | undefined> {
-  const found = await locate(folder, signal);
-  return found?.top;
-}
-
 /** The repository whose work tree is or holds `folder`, undefined when there is none. Throws `seed_unsupported`. */
 export async function openRepository(folder: string, signal: AbortSignal): Promise<Repository | undefined> {
   const [found, config] = await Promise.all([

@@ -7,7 +7,7 @@ import { below, type Checkout, collectCheckout, openNested, textPath } from './c
 import { runGit, tryGit } from './git-command.ts';
 import { openRepository } from './git-repository.ts';
 import { type CollectedItem, ItemCollector } from './item-collector.ts';
-import type { LeftOutCounts, SeedItem, SeedRequest, SeedSummary } from './project-types.ts';
+import type { LeftOutCounts, SeedRequest, SeedSummary } from './project-types.ts';
 
 export interface Seed {
   readonly mode: SeedSummary['mode'];
@@ -61,14 +61,6 @@ export async function readWhole(path: string, signal: AbortSignal): Promise<Seed
   const collector = new ItemCollector(real, signal);
   await collector.addTree('', 'stamp', async () => false);
   return finish('directory', real, collector, []);
-}
-
-/** Files that would go in, as they stand on disk, for comparing with a guest. An archive counts as the file it is. */
-export async function listSeedItems(
-  request: SeedRequest,
-  context: { readonly signal: AbortSignal },
-): Promise<readonly SeedItem[]> {
-  return [...(await readSeed(request, context.signal)).items.values()];
 }
 
 async function look(path: string): Promise<{ path: string; status: Stats }> {

@@ -1,7 +1,8 @@
 // A real guest for network tests: started as `pyro run` does, with our egress on its network port when asked for.
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { GuestClient } from '../../src/agent/guest-client.ts';
-import { disableGuestNetwork, enableGuestNetwork } from '../../src/agent/guest-network.ts';
+import { enableGuestNetwork } from '../../src/agent/guest-network.ts';
 import { ensureEnvironment } from '../../src/engine/guests/ensure-environment.ts';
 import { openMachineRoom } from '../../src/engine/guests/machine-room.ts';
 import { startThrowAway } from '../../src/engine/guests/throw-away.ts';
@@ -45,7 +46,7 @@ export async function openNetworkGuest(): Promise<NetworkGuest> {
   undo.defer(() => egress?.[Symbol.asyncDispose]());
   const revoke = async (): Promise<void> => {
     await egress?.[Symbol.asyncDispose]();
-    await disableGuestNetwork(client);
+    await client.call('POST', '/v1/network', { enabled: false }, z.object({ proxy: z.literal('') }));
   };
   const parts = undo.move();
   return {

@@ -23,7 +23,6 @@ import { buffer } from 'node:stream/consumers';
 import { type Header, pack } from 'tar-stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { withoutCredentials } from '../../../src/project/git-config.ts';
-import { findCheckout } from '../../../src/project/git-repository.ts';
 import { describeTree, expectSameAnswers, git, Scratch } from '../../support/project.ts';
 
 const scratch = new Scratch();
@@ -201,7 +200,6 @@ describe('folders', () => {
     expect(image.summary).toMatchObject({ mode: 'directory', entry_count: 2, left_out: { ignored: 1 } });
     put(folder, 'out/built', 'b');
     expect(readdirSync((await scratch.unpacked(join(folder, 'out'))).tree)).toEqual(['built']);
-    expect(await findCheckout(join(folder, 'src'), AbortSignal.timeout(10_000))).toBe(folder);
   });
 
   it('that are empty make an empty image', async () => {

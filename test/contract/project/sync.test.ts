@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, describe, expect, it } from 'vitest';
-import { listSeedItems } from '../../../src/project/seed.ts';
 import { openSyncSource, type SyncSource } from '../../../src/project/sync.ts';
 import { describeTree, git, Scratch } from '../../support/project.ts';
 
@@ -51,10 +50,6 @@ describe('a sync source', () => {
       const hash = item.type === 'directory' ? '' : createHash('sha256').update(expected).digest('hex');
       expect(item.sha256).toBe(hash);
     }
-    const plain = await listSeedItems({ path: folder, includes: [] }, { signal });
-    expect(plain.map(({ path }) => path.toString('latin1')).sort()).toEqual(
-      source.items.map(({ path }) => path.toString('latin1')).sort(),
-    );
   });
 
   it('packs all, or the chosen ones only, owned by root', async () => {
