@@ -21,6 +21,10 @@ import {
 /** What sets their folders apart from those of other templates */
 const keyStart = 'p';
 
+export function isProjectKey(key: string): boolean {
+  return key.startsWith(keyStart);
+}
+
 export interface ProjectTemplate extends SavedGuest {
   /** What the guest had written to its disk: an overlay on `base.qcow2` beside it, to be copied */
   readonly layer: string;
@@ -113,7 +117,7 @@ export async function pruneProjectTemplates(cacheFolder: string, kept: number): 
   const folder = dirname(templateFolder(cacheFolder, keyStart));
   const found: { readonly path: string; readonly used: number }[] = [];
   for (const name of await readdir(folder)) {
-    if (!name.startsWith(keyStart) || isTemporaryName(name)) continue;
+    if (!isProjectKey(name) || isTemporaryName(name)) continue;
     const path = join(folder, name);
     found.push({ path, used: (await stat(path).catch(() => undefined))?.mtimeMs ?? 0 });
   }

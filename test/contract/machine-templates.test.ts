@@ -3,9 +3,11 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { dropTemplate, templateLock } from '../../src/engine/guests/machine-room.ts';
 import { pruneTemplates } from '../../src/engine/guests/templates-prune.ts';
 import { findProjectTemplate, projectTemplateKey, pruneProjectTemplates } from '../../src/machine/project-template.ts';
-import type { Template } from '../../src/machine/template.ts';
+import { readTemplate, type Template } from '../../src/machine/template.ts';
+import { acquireLock } from '../../src/system/lock.ts';
 
 const ready: Template = {
   key: '0'.repeat(32),
@@ -73,5 +75,21 @@ it('a prune takes those that were not used for a month, as after an update, and 
   ]);
   expect(readdirSync(folder())).toEqual([fresh]);
   expect((await pruneTemplates(cache, new Set(['other']), { isAll: false })).removed).toHaveLength(1);
+  expect(readdirSync(folder())).toEqual([]);
+});
+
+it('one that did not come up goes, unless somebody makes it now, or has made it anew', async () => {
+  const key = save('a', 100);
+  const failed = await readTemplate(cache, key);
+  if (failed === undefined) throw new Error('it was saved');
+  {
+    await using _made = await acquireLock(templateLock(cache, key));
+    await dropTemplate({ cacheFolder: cache }, failed);
+    await pruneTemplates(cache, new Set(), { isAll: true });
+  }
+  expect(readdirSync(folder())).toEqual([key]);
+  await dropTemplate({ cacheFolder: cache }, { ...failed, magic: Buffer.alloc(16, 2) });
+  expect(readdirSync(folder())).toEqual([key]);
+  await dropTemplate({ cacheFolder: cache }, failed);
   expect(readdirSync(folder())).toEqual([]);
 });

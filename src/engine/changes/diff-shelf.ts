@@ -12,6 +12,7 @@ import type { OmittedPath } from '../../changes/import-trees.ts';
 import type { IgnoredCount } from '../../changes/listed-changes.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
+import { SharedWork } from '../../shared/shared-work.ts';
 import { formatBytes, gibibyte } from '../../shared/units.ts';
 import { writeEntries } from './kept-entries.ts';
 
@@ -44,12 +45,6 @@ interface Kept {
   usedAt: number;
 }
 
-interface Making {
-  readonly promise: Promise<KeptDiff>;
-  readonly controller: AbortController;
-  waiting: number;
-}
-
 const mostKept = 16;
 const mostLeftOutKept = 100;
 const mostKeptBytes = 4 * gibibyte;
@@ -60,7 +55,7 @@ const freshMs = 120_000;
 
 export class DiffShelf {
   readonly #kept = new Map<string, Kept>();
-  readonly #making = new Map<string, Making>();
+  readonly #making = new Map<string, SharedWork<KeptDiff>>();
 
   /** A new diff, or the one that the same call began. It is given up with the last caller who waits for it. */
   async make(
@@ -71,18 +66,14 @@ export class DiffShelf {
     const whole = `${workspaceId} ${key}`;
     const late = [...this.#kept.values()].find((kept) => kept.key === whole && kept.isLate && isFresh(kept));
     if (late !== undefined) return this.#use(late);
-    const making = this.#making.get(whole) ?? this.#begin(whole, workspaceId, folder, call, collect);
-    making.waiting++;
-    const { promise: given, reject } = Promise.withResolvers<never>();
-    const onAbort = (): void => reject(call.signal.reason);
-    call.signal.addEventListener('abort', onAbort, { once: true });
+    const making = this.#making.get(whole) ?? new SharedWork<KeptDiff>();
+    this.#making.set(whole, making);
     try {
-      call.signal.throwIfAborted();
-      return await Promise.race([making.promise, given]);
+      return await making.join(call.signal, (signal) =>
+        this.#make(whole, workspaceId, folder, () => collect({ ...call, signal })),
+      );
     } finally {
-      call.signal.removeEventListener('abort', onAbort);
-      making.waiting--;
-      if (making.waiting === 0) making.controller.abort(new PyroError('cancelled', 'nobody waits for it any more'));
+      if (making.isIdle) this.#making.delete(whole);
     }
   }
 
@@ -105,44 +96,34 @@ export class DiffShelf {
     return kept.diff;
   }
 
-  #begin(
+  async #make(
     key: string,
     workspaceId: string,
     folder: string,
-    call: CallContext,
-    collect: (call: CallContext) => Promise<CollectedDiff>,
-  ): Making {
-    const controller = new AbortController();
+    collect: () => Promise<CollectedDiff>,
+  ): Promise<KeptDiff> {
     const startedAt = Date.now();
-    const work = async (): Promise<KeptDiff> => {
-      await using diff = await collect({ ...call, signal: controller.signal });
-      const id = randomBytes(6).toString('hex');
-      const { patch } = diff;
-      let file: KeptDiff['patch'];
-      if (patch !== undefined) {
-        file = { file: join(folder, `diff-${id}.patch`), bytes: patch.bytes };
-        await rename(patch.file, file.file);
-      }
-      const entries = join(folder, `diff-${id}.entries`);
-      try {
-        await writeEntries(entries, diff.entries);
-      } catch (error) {
-        for (const path of [entries, file?.file]) if (path !== undefined) await rm(path, { force: true });
-        throw error;
-      }
-      const kept: KeptDiff = { id, workspaceId, patch: file, entries, facts: factsOf(diff) };
-      const now = Date.now();
-      this.#kept.set(id, { diff: kept, key, madeAt: now, usedAt: now, isLate: now - startedAt > lateMs });
-      await this.#sweep(id);
-      setTimeout(() => void this.#sweep(undefined), keptMs + 1000).unref();
-      return kept;
-    };
-    const promise = work().finally(() => this.#making.delete(key));
-    // Those who wait are told; where nobody does any more, nobody needs to be.
-    promise.catch(() => undefined);
-    const making = { promise, controller, waiting: 0 };
-    this.#making.set(key, making);
-    return making;
+    await using diff = await collect();
+    const id = randomBytes(6).toString('hex');
+    const { patch } = diff;
+    let file: KeptDiff['patch'];
+    if (patch !== undefined) {
+      file = { file: join(folder, `diff-${id}.patch`), bytes: patch.bytes };
+      await rename(patch.file, file.file);
+    }
+    const entries = join(folder, `diff-${id}.entries`);
+    try {
+      await writeEntries(entries, diff.entries);
+    } catch (error) {
+      for (const path of [entries, file?.file]) if (path !== undefined) await rm(path, { force: true });
+      throw error;
+    }
+    const kept: KeptDiff = { id, workspaceId, patch: file, entries, facts: factsOf(diff) };
+    const now = Date.now();
+    this.#kept.set(id, { diff: kept, key, madeAt: now, usedAt: now, isLate: now - startedAt > lateMs });
+    await this.#sweep(id);
+    setTimeout(() => void this.#sweep(undefined), keptMs + 1000).unref();
+    return kept;
   }
 
   async #sweep(latest: string | undefined): Promise<void> {

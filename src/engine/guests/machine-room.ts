@@ -1,4 +1,5 @@
 // What every guest of this user needs: folders, QEMU, the guest kit, the accelerator, found once per process.
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Environment } from '../../environment/store.ts';
 import { ensureEmptyDisk, ensureProjectPlaceholder } from '../../machine/disks.ts';
@@ -6,15 +7,20 @@ import type { GuestSize, MachineHost } from '../../machine/guest.ts';
 import { inspectCpu, inspectQemu } from '../../machine/host-facts.ts';
 import { loadKit } from '../../machine/kit.ts';
 import { chooseAccelerator } from '../../machine/probe.ts';
+import { isProjectKey } from '../../machine/project-template.ts';
 import {
   buildTemplate,
   findTemplate,
+  readTemplate,
+  type SavedGuest,
   type Template,
   type TemplateKind,
+  templateFolder,
   templateKey,
   touchTemplate,
 } from '../../machine/template.ts';
 import type { CallContext } from '../../shared/call-context.ts';
+import { isPyroError } from '../../shared/errors.ts';
 import { acquireLock } from '../../system/lock.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
 
@@ -43,6 +49,29 @@ export async function openMachineRoom(paths: Paths, context: CallContext): Promi
     projectPlaceholder: await ensureProjectPlaceholder(paths.cache),
     cpuModel: cpu.model,
   };
+}
+
+/** Whoever makes or removes a saved guest holds it. */
+export function templateLock(cacheFolder: string, key: string): string {
+  return join(cacheFolder, 'locks', isProjectKey(key) ? 'project-templates' : `template-${key}`);
+}
+
+/**
+ * Removes a saved guest that did not come up, so that the next start makes a new one. One that somebody makes anew just
+ * now, or has made since, is not the one that failed.
+ */
+export async function dropTemplate(
+  { cacheFolder }: Pick<MachineRoom, 'cacheFolder'>,
+  failed: SavedGuest,
+): Promise<void> {
+  try {
+    await using _lock = await acquireLock(templateLock(cacheFolder, failed.key));
+    const standing = await readTemplate(cacheFolder, failed.key);
+    if (standing?.magic.equals(failed.magic) === true)
+      await rm(templateFolder(cacheFolder, failed.key), { recursive: true, force: true });
+  } catch (error) {
+    if (!isPyroError(error, 'locked')) throw error;
+  }
 }
 
 /** The environment that a template boots. */
@@ -78,7 +107,7 @@ export async function ensureTemplate(
     return { template: found, buildMs: 0 };
   }
   const started = performance.now();
-  await using _lock = await acquireLock(join(room.cacheFolder, 'locks', `template-${key}`), {
+  await using _lock = await acquireLock(templateLock(room.cacheFolder, key), {
     signal: context.signal,
     waitMs: preparationMs,
     onWait: (holder) =>

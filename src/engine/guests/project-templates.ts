@@ -1,12 +1,12 @@
 // Guests that have a project mounted already, made while nobody waits: creates and resets from the same files use them.
 import { statfs } from 'node:fs/promises';
-import { join } from 'node:path';
 import { copyDisk, ensureRelativeOverlay } from '../../machine/disks.ts';
 import type { GuestSize } from '../../machine/guest.ts';
 import {
   buildProjectTemplate,
   findProjectTemplate,
   type ProjectTemplate,
+  projectTemplateKey,
   pruneProjectTemplates,
 } from '../../machine/project-template.ts';
 import type { Template } from '../../machine/template.ts';
@@ -16,7 +16,7 @@ import type { CallContext } from '../../shared/call-context.ts';
 import { systemCodeOf } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
 import { acquireLock } from '../../system/lock.ts';
-import { ensureTemplate, type MachineRoom, type TemplateSource } from './machine-room.ts';
+import { ensureTemplate, type MachineRoom, type TemplateSource, templateLock } from './machine-room.ts';
 
 /** Each is as large as the memory that its guest has touched. */
 const keptTemplates = 3;
@@ -68,7 +68,10 @@ export async function prepareProject(room: MachineRoom, guest: ProjectGuest, con
   if (imageId === undefined) return;
   const { template: ready } = await ensureTemplate(room, source, size, context);
   if ((await findProjectTemplate(cacheFolder, ready, imageId)) !== undefined) return;
-  await using _lock = await acquireLock(join(cacheFolder, 'locks', 'project-templates'), { signal, waitMs: lockMs });
+  await using _lock = await acquireLock(templateLock(cacheFolder, projectTemplateKey(ready, imageId)), {
+    signal,
+    waitMs: lockMs,
+  });
   if ((await findProjectTemplate(cacheFolder, ready, imageId)) !== undefined) return;
   await pruneProjectTemplates(cacheFolder, keptTemplates - 1);
   const { bavail, bsize } = await statfs(cacheFolder);

@@ -3,9 +3,12 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isPyroError } from '../../shared/errors.ts';
 import { formatBytes } from '../../shared/units.ts';
 import { diskUse } from '../../system/disk-use.ts';
 import { isTemporaryName, readJson } from '../../system/files.ts';
+import { acquireLock } from '../../system/lock.ts';
+import { templateLock } from './machine-room.ts';
 
 const usedBySchema = z.object({ environment_digest: z.string() });
 
@@ -30,9 +33,22 @@ export async function pruneTemplates(
     const isDraft = isTemporaryName(name) && usedMs > nowMs - longestDraftMs;
     if (!isAll && (isOfUse || isDraft)) continue;
     const bytes = await diskUse(join(folder, name));
+    if (!isDryRun && !(await removeUnlessMade(cacheFolder, name))) continue;
     freed += bytes;
-    if (!isDryRun) await rm(join(folder, name), { recursive: true, force: true });
     removed.push(`template ${name.slice(0, 12)}, ${formatBytes(bytes)}`);
   }
   return { freed_bytes: freed, removed };
+}
+
+/** False while somebody makes it, and so needs its draft. */
+async function removeUnlessMade(cacheFolder: string, name: string): Promise<boolean> {
+  const [key = name] = name.split('.');
+  try {
+    await using _lock = await acquireLock(templateLock(cacheFolder, key));
+    await rm(join(cacheFolder, 'templates', name), { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if (!isPyroError(error, 'locked')) throw error;
+    return false;
+  }
 }

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import type { Environment } from '../../environment/store.ts';
 import { copyDisk, linkOrCopy, makeSparse } from '../../machine/disks.ts';
 import { Guest, type GuestSize, guestFolder, newMagic } from '../../machine/guest.ts';
-import { templateFolder } from '../../machine/template.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
@@ -13,7 +12,7 @@ import { readJson, writeJson } from '../../system/files.ts';
 import { makeFolder } from '../../system/folders.ts';
 import type { Paths } from '../../system/paths.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../../system/processes.ts';
-import { ensureTemplate, type MachineRoom, templateSource } from './machine-room.ts';
+import { dropTemplate, ensureTemplate, type MachineRoom, templateSource } from './machine-room.ts';
 import { takePrepared } from './project-templates.ts';
 
 export interface ThrowAway extends AsyncDisposable {
@@ -133,10 +132,11 @@ async function restore(place: Place): Promise<Started & { templateMs: number }> 
     });
     return { guest, source: 'template', bootMs: performance.now() - started, templateMs: buildMs };
   } catch (error) {
+    context.signal.throwIfAborted();
     if (!isPyroError(error, 'guest_boot_failed', 'guest_unreachable', 'template_invalid')) throw error;
     // The template may be what is wrong: drop it, so that the next run makes a new one, and boot this guest.
     context.onProgress({ phase: 'boot', message: 'the template did not come up; booting without it' });
-    await rm(templateFolder(room.cacheFolder, saved.key), { recursive: true, force: true });
+    await dropTemplate(room, saved);
     await rm(disk, { force: true });
     return { ...(await bootCold(place)), templateMs: buildMs };
   }

@@ -7,11 +7,20 @@ import type { Environment } from '../../environment/store.ts';
 import { templateFolder, templateKey } from '../../machine/template.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
+import { acquireLock } from '../../system/lock.ts';
 import type { Paths } from '../../system/paths.ts';
 import { ensureEnvironment } from '../guests/ensure-environment.ts';
-import { ensureTemplate, type MachineRoom, openMachineRoom, templateSource } from '../guests/machine-room.ts';
+import {
+  ensureTemplate,
+  type MachineRoom,
+  openMachineRoom,
+  templateLock,
+  templateSource,
+} from '../guests/machine-room.ts';
 import { startThrowAway } from '../guests/throw-away.ts';
 
+/** Longest wait for another process that makes the same template, `ms` */
+const lockMs = 600_000;
 const size = { vcpuCount: 1, memoryMib: 1024 };
 
 /** Throws `guest_refused` when the guest comes up and cannot run a command. */
@@ -24,7 +33,7 @@ export async function prepare(
   const started = performance.now();
   const room = await openMachineRoom(paths, context);
   const environment = await ensureEnvironment(paths, name, context);
-  if (isForced) await dropTemplates(room, environment);
+  if (isForced) await dropTemplates(room, environment, context);
   const source = templateSource(environment);
   const ready = await ensureTemplate(room, source, size, context, 'ready');
   const bare = await ensureTemplate(room, source, size, context, 'bare');
@@ -64,10 +73,15 @@ async function runTrue(client: GuestClient, signal: AbortSignal): Promise<void> 
   }
 }
 
-async function dropTemplates(room: MachineRoom, { digest, imagePath }: Environment): Promise<void> {
+async function dropTemplates(
+  room: MachineRoom,
+  { digest, imagePath }: Environment,
+  { signal }: CallContext,
+): Promise<void> {
   for (const kind of ['ready', 'bare'] as const) {
     const wanted = { kind, size, environmentDigest: digest, rootImage: imagePath };
     const key = templateKey(room.host, wanted, room.cpuModel);
+    await using _lock = await acquireLock(templateLock(room.cacheFolder, key), { signal, waitMs: lockMs });
     await rm(templateFolder(room.cacheFolder, key), { recursive: true, force: true });
   }
 }

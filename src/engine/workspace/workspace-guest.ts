@@ -6,12 +6,12 @@ import { AdoptedProcess } from '../../machine/adopted-process.ts';
 import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from '../../machine/disks.ts';
 import { Guest, type GuestStart, guestFolder, newMagic } from '../../machine/guest.ts';
 import { createLayer } from '../../machine/layers.ts';
-import { findTemplate, type SavedGuest, templateFolder, templateKey, touchTemplate } from '../../machine/template.ts';
+import { findTemplate, type SavedGuest, templateKey, touchTemplate } from '../../machine/template.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
 import { haveSameContent } from '../../system/files.ts';
-import { ensureTemplate, type MachineRoom, type TemplateSource } from '../guests/machine-room.ts';
+import { dropTemplate, ensureTemplate, type MachineRoom, type TemplateSource } from '../guests/machine-room.ts';
 import { takePrepared } from '../guests/project-templates.ts';
 import { type GuestRecord, ramFile, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
 
@@ -133,7 +133,7 @@ async function restoreOrBoot(
     if (!isPyroError(error, ...startFailures)) throw error;
     // The template may be what is wrong: drop it, so that the next start makes a new one, and boot this guest.
     context.onProgress({ phase: 'boot', message: 'the template did not come up; booting without it' });
-    await rm(templateFolder(room.cacheFolder, template.key), { recursive: true, force: true });
+    await dropTemplate(room, template);
     await prepareBoot();
     return await boot(place);
   }

@@ -15,6 +15,7 @@ import {
   packageSourceKinds,
   wayOutOf,
 } from '../../shared/policy-types.ts';
+import { KeptWork } from '../../shared/shared-work.ts';
 import { handPackageSources } from '../guests/package-hand-over.ts';
 
 /** What a call asks for, within what the server permits. Throws `usage`, or `network_refused` for more than that. */
@@ -67,7 +68,7 @@ export class WorkspaceNetwork {
   readonly #grant: NetworkGrant;
   readonly #packageKind: PackageSourceKind;
   readonly #open = new Map<GuestClient, Egress>();
-  #log: Promise<ConnectionLog> | undefined;
+  readonly #log = new KeptWork<ConnectionLog>();
   #packages: PackageSources | undefined;
 
   constructor(logPath: string, grant: NetworkGrant, packageKind: PackageSourceKind) {
@@ -97,8 +98,7 @@ export class WorkspaceNetwork {
     if (this.#packageKind !== 'none') this.#packages = await handPackageSources(client, this.#packageKind, signal);
     const grant = this.#packages === undefined ? this.#grant : widenGrant(this.#grant, this.#packages.allow);
     const { magic } = await enableGuestNetwork(client, { signal });
-    this.#log ??= ConnectionLog.open(this.logPath);
-    const log = await this.#log;
+    const log = await this.#log.join(signal, () => ConnectionLog.open(this.logPath));
     const routes = this.#packages?.routes;
     this.#open.set(client, await Egress.open({ socketPath, magic, grant, log, signal, routes }));
   }
@@ -115,10 +115,10 @@ export class WorkspaceNetwork {
 
   /** To ask {@link refusedSince} later. */
   async mark(): Promise<number> {
-    return (await this.#log)?.lastSequence ?? 0;
+    return this.#log.value?.lastSequence ?? 0;
   }
 
   async refusedSince(mark: number): Promise<readonly Attempt[]> {
-    return (await this.#log)?.refusedSince(mark) ?? [];
+    return this.#log.value?.refusedSince(mark) ?? [];
   }
 }

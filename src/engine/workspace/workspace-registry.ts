@@ -12,6 +12,7 @@ import { isPyroError, messageOf, PyroError } from '../../shared/errors.ts';
 import { ExclusiveNames } from '../../shared/exclusive-names.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { noProgress } from '../../shared/progress.ts';
+import { KeptWork } from '../../shared/shared-work.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
 import { ensureTemplate, type MachineRoom, openMachineRoom } from '../guests/machine-room.ts';
 import { GuestMemory } from '../guests/memory-limit.ts';
@@ -58,8 +59,8 @@ export class WorkspaceRegistry implements AsyncDisposable {
   readonly #own: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
   /** Work that nobody waits for but the end: it leaves nothing when it is let finish */
   readonly #background = new Set<Promise<void>>();
-  #room: Promise<MachineRoom> | undefined;
-  #secretStore: Promise<SecretStore> | undefined;
+  readonly #room = new KeptWork<MachineRoom>();
+  readonly #secretStore = new KeptWork<SecretStore>();
   #reaper: NodeJS.Timeout | undefined;
 
   private constructor(paths: Paths, memory: GuestMemory) {
@@ -90,20 +91,11 @@ export class WorkspaceRegistry implements AsyncDisposable {
   #makeHouse(): WorkspaceHouse {
     return {
       memory: this.#memory,
-      room: async (context) => {
-        this.#room ??= openMachineRoom(this.paths, context);
-        try {
-          return await this.#room;
-        } catch (error) {
-          // The next call looks again: the person may have mended the machine.
-          this.#room = undefined;
-          throw error;
-        }
-      },
-      secretStore: () => {
-        this.#secretStore ??= SecretStore.open(this.paths.runtime, scopeOf(this.paths.state));
-        return this.#secretStore;
-      },
+      // A failure is not kept: the person may have mended the machine when the next call comes.
+      room: (context) =>
+        this.#room.join(context.signal, (signal) => openMachineRoom(this.paths, { ...context, signal })),
+      secretStore: () =>
+        this.#secretStore.join(undefined, () => SecretStore.open(this.paths.runtime, scopeOf(this.paths.state))),
       removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
       expectAnother: (guest) => {
         if (this.#closing.signal.aborted) return;
