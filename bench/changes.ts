@@ -10,7 +10,7 @@ const rounds = 5;
 /** Making the files takes a minute each time where the guest is emulated */
 const roundsOfMany = 1;
 const newFiles = 30_000;
-const longestMs = 3_600_000;
+const longestSeconds = 3600;
 const factsBefore = machineFacts();
 
 await using house = await openBenchHouse();
@@ -19,25 +19,23 @@ const watch = new Watch();
 const { timed } = watch;
 
 async function run(id: string, command: string): Promise<void> {
-  const request = { ...execRequest, command, timeoutMs: longestMs, waitMs: longestMs };
-  const { exit_code: code, stderr } = await workspaces.exec(id, request, call);
+  const request = { ...execRequest, command, timeout_seconds: longestSeconds, wait_seconds: longestSeconds };
+  const { exit_code: code, stderr } = await workspaces.exec({ ...request, workspace_id: id }, call);
   if (code !== 0) throw new Error(`${command}: ${stderr}`);
 }
 
-const diff = (id: string, isStatOnly: boolean): Promise<unknown> =>
+const diff = (id: string, stat_only: boolean): Promise<unknown> =>
   workspaces.diff(
-    id,
     {
-      path: undefined,
-      isStatOnly,
+      workspace_id: id,
+      stat_only,
       base: 'baseline',
-      hasSystem: false,
-      hasIgnored: false,
+      system: false,
+      include_ignored: false,
       // As over MCP, where a large file is named and not in the patch.
-      maxFileBytes: 16 * 1024 * 1024,
-      cursor: undefined,
-      maxBytes: 7000,
-      entryLimit: 1000,
+      max_file_bytes: 16 * 1024 * 1024,
+      max_bytes: 7000,
+      entry_limit: 1000,
     },
     call,
   );
@@ -60,7 +58,7 @@ function makeCheckout(): string {
 
 const checkout = makeCheckout();
 const create = async (): Promise<string> =>
-  (await workspaces.create({ ...createRequest, seedPath: checkout }, call)).workspace_id;
+  (await workspaces.create({ ...createRequest, seed_path: checkout }, call)).workspace_id;
 
 const one = await create();
 const accelerator = registry.get(one).record.guest?.accelerator ?? 'none';
@@ -78,7 +76,7 @@ for (let round = 0; round < rounds; round++) {
   await timed('list_one_line_beside_3_gib_ms', () => diff(one, true));
   await run(one, 'rm large; sync');
 }
-await workspaces.delete(one, call);
+await workspaces.delete({ workspace_id: one, force: true, dry_run: false }, call);
 
 for (let round = 0; round < roundsOfMany; round++) {
   const many = await create();
@@ -86,7 +84,7 @@ for (let round = 0; round < roundsOfMany; round++) {
   await timed('diff_30000_new_ms', () => diff(many, false));
   await timed('list_30000_new_ms', () => diff(many, true));
   await timed('git_in_guest_30000_new_ms', () => run(many, 'git add -A && git diff --cached > /tmp/patch'));
-  await workspaces.delete(many, call);
+  await workspaces.delete({ workspace_id: many, force: true, dry_run: false }, call);
 }
 
 const medians = watch.medians(0);

@@ -1,8 +1,9 @@
 // Measures shells, services and published ports: a key's way there and back, a start, and a port against bare loopback.
+
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import type { ServiceStartRequest } from '../src/contract/services-requests.ts';
-import type { ShellReadRequest } from '../src/contract/shells-requests.ts';
+import { fileWriteInput } from '../src/contract/files.ts';
+import type { ServiceStartInput } from '../src/contract/services.ts';
 import { mebibyte } from '../src/shared/units.ts';
 import { createRequest, execRequest } from '../test/support/engine.ts';
 import { machineFacts } from './facts.ts';
@@ -87,90 +88,85 @@ async function measurePort(name: string, port: number): Promise<void> {
 
 async function measureShell(id: string): Promise<void> {
   const { shells } = workspaces;
-  const openRequest = { cwd: undefined, cols: 80, rows: 24, env: {}, secretEnv: [] };
-  const readRequest: ShellReadRequest = {
+  const openRequest = { cols: 80, rows: 24, env: {}, secret_env: {} };
+  const readRequest = {
     cursor: 0,
-    maxChars: 65_536,
-    isPlain: false,
-    view: 'stream',
-    waitForIdleMs: undefined,
-    waitFor: undefined,
-    waitMs: 60_000,
+    max_chars: 65_536,
+    plain: false,
+    screen: false,
+    redraw: false,
+    wait_seconds: 60,
   };
   for (let turn = 0; turn < fewRounds; turn++) {
     const shell = await timed('shell_open_to_prompt_ms', async () => {
-      const opened = await shells.open(id, openRequest, call);
-      const { matched } = await shells.read(id, opened.shell_id, { ...readRequest, waitFor: '/[$#] $/' }, call);
+      const opened = await shells.open({ ...openRequest, workspace_id: id }, call);
+      const { matched } = await shells.read(
+        { ...readRequest, workspace_id: id, shell_id: opened.shell_id, wait_for: '/[$#] $/' },
+        call,
+      );
       if (matched !== true) throw new Error('no prompt came');
       return opened.shell_id;
     });
-    let { output_bytes: cursor } = await shells.write(id, shell, { input: 'cat', appendsNewline: true }, call);
-    await shells.read(id, shell, { ...readRequest, cursor, waitForIdleMs: 500 }, call);
+    const place = { workspace_id: id, shell_id: shell };
+    let { output_bytes: cursor } = await shells.write({ ...place, input: 'cat', append_newline: true }, call);
+    await shells.read({ ...place, ...readRequest, cursor, wait_for_idle_ms: 500 }, call);
     for (let key = 0; key < rounds; key++) {
-      cursor = (await shells.read(id, shell, { ...readRequest, cursor, waitMs: 0 }, call)).next_cursor;
+      cursor = (await shells.read({ ...place, ...readRequest, cursor, wait_seconds: 0 }, call)).next_cursor;
       await timed('shell_key_echo_ms', async () => {
-        await shells.write(id, shell, { input: 'k', appendsNewline: false }, call);
-        cursor = (await shells.read(id, shell, { ...readRequest, cursor }, call)).next_cursor;
+        await shells.write({ ...place, input: 'k', append_newline: false }, call);
+        cursor = (await shells.read({ ...place, ...readRequest, cursor }, call)).next_cursor;
       });
     }
-    await shells.close(id, shell, call);
+    await shells.close(place, call);
   }
 }
 
-const service: ServiceStartRequest = {
-  name: 'bare',
+const service: Omit<ServiceStartInput, 'workspace_id'> = {
+  service_name: 'bare',
   command: 'exec sleep 1000',
-  cwd: undefined,
   env: {},
-  secretEnv: [],
-  readyFile: undefined,
-  readyTcp: undefined,
-  readyHttp: undefined,
-  readyCommand: undefined,
-  readyTimeoutMs: 120_000,
-  readyIntervalMs: 50,
-  restartPolicy: 'never',
-  publishedPorts: [],
-  waitMs: 120_000,
+  secret_env: {},
+  ready_timeout_seconds: 120,
+  ready_interval_ms: 50,
+  restart_policy: 'never',
+  published_ports: [],
+  wait_seconds: 120,
 };
 
 /** What a service costs beside a command that does as little. */
 async function measureServices(id: string): Promise<void> {
-  await workspaces.exec(id, execRequest, call);
+  await workspaces.exec({ ...execRequest, workspace_id: id }, call);
   for (let turn = 0; turn < fewRounds; turn++) {
-    await timed('exec_true_ms', () => workspaces.exec(id, execRequest, call));
-    await timed('service_start_ms', () => workspaces.services.start(id, service, call));
-    await timed('service_stop_ms', () => workspaces.services.stop(id, 'bare', call));
+    await timed('exec_true_ms', () => workspaces.exec({ ...execRequest, workspace_id: id }, call));
+    await timed('service_start_ms', () => workspaces.services.start({ ...service, workspace_id: id }, call));
+    await timed('service_stop_ms', () => workspaces.services.stop({ workspace_id: id, service_name: 'bare' }, call));
     // A probe that is a command costs a command.
     await timed('service_start_until_ready_ms', () =>
-      workspaces.services.start(id, { ...service, readyCommand: 'true' }, call),
+      workspaces.services.start({ ...service, workspace_id: id, ready_command: 'true' }, call),
     );
-    await workspaces.services.stop(id, 'bare', call);
+    await workspaces.services.stop({ workspace_id: id, service_name: 'bare' }, call);
   }
 }
 
 async function measure(): Promise<string> {
-  const request = { ...createRequest, networkPolicy: 'egress+published-ports' } as const;
+  const request = { ...createRequest, network_policy: 'egress+published-ports' } as const;
   const { workspace_id: id } = await workspaces.create(request, call);
   await measureShell(id);
   await measureServices(id);
   const write = {
     path: 'server.pl',
-    content: Buffer.from(server),
-    isAppend: false,
-    mode: undefined,
-    edits: undefined,
+    text: server,
   };
-  await workspaces.fileWrite(id, write, call);
+  await workspaces.fileWrite(fileWriteInput.parse({ ...write, workspace_id: id }), call);
   const web = {
     ...service,
-    name: 'web',
+    service_name: 'web',
     command: 'exec perl server.pl',
-    readyTcp: '8080',
-    publishedPorts: [{ hostPort: undefined, guestPort: 8080 }],
+    ready_tcp: '8080',
+    published_ports: [{ guest_port: 8080 }],
   };
   const { published_ports: ports } = await timed('service_start_until_port_ms', () =>
-    workspaces.services.start(id, web, call),
+    workspaces.services.start({ ...web, workspace_id: id }, call),
   );
   await measurePort('port', ports[0]?.host_port ?? 0);
   const bare = createServer({ allowHalfOpen: true, noDelay: true }, serveBare).listen(0, '127.0.0.1');
@@ -178,7 +174,7 @@ async function measure(): Promise<string> {
   const address = bare.address();
   await measurePort('loopback', typeof address === 'object' && address !== null ? address.port : 0);
   bare.close();
-  return (await workspaces.status(id, call)).accelerator;
+  return (await workspaces.status({ workspace_id: id }, call)).accelerator;
 }
 
 let accelerator = 'none';

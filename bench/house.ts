@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { WorkspaceCall, Workspaces } from '../src/contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../src/contract/call.ts';
+import type { Workspaces } from '../src/engine/engine.ts';
 import { Preparations } from '../src/engine/guests/preparations.ts';
 import { WorkspaceRegistry } from '../src/engine/workspace/workspace-registry.ts';
 import { createWorkspaces } from '../src/engine/workspaces.ts';
@@ -36,7 +37,7 @@ export async function openBenchHouse(): Promise<BenchHouse> {
     workspaces,
     call,
     [Symbol.asyncDispose]: async () => {
-      await workspaces.prune({ states: ['started', 'stopped', 'damaged'], isForced: true, isDryRun: false }, call);
+      await workspaces.prune({ all: true, force: true, dry_run: false }, call);
       await registry[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
     },

@@ -1,10 +1,12 @@
 // Measures what workspaces cost: operations in the daemon's own code, the MCP server as a process. Medians of 5.
+
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileWriteInput } from '../src/contract/files.ts';
 import { locatePaths } from '../src/system/paths.ts';
 import { createRequest, execRequest } from '../test/support/engine.ts';
 import { machineFacts } from './facts.ts';
@@ -21,7 +23,7 @@ const { timed } = watch;
 let accelerator = 'none';
 
 const create = async (name: string, seedPath?: string): Promise<string> =>
-  (await timed(name, () => workspaces.create({ ...createRequest, seedPath }, call))).workspace_id;
+  (await timed(name, () => workspaces.create({ ...createRequest, seed_path: seedPath }, call))).workspace_id;
 
 /** Guests that are saved with their project, for the next workspace of the same files. */
 async function savedProjects(): Promise<string[]> {
@@ -39,23 +41,21 @@ async function untilSaved(before: readonly string[]): Promise<void> {
 }
 
 const run = async (id: string, command: string): Promise<void> => {
-  const { exit_code: code, stderr } = await workspaces.exec(id, { ...execRequest, command }, call);
+  const { exit_code: code, stderr } = await workspaces.exec({ ...execRequest, workspace_id: id, command }, call);
   if (code !== 0) throw new Error(`${command}: ${stderr}`);
 };
 
 const diff = (id: string): Promise<unknown> =>
   workspaces.diff(
-    id,
     {
-      path: undefined,
-      isStatOnly: false,
+      workspace_id: id,
+      stat_only: false,
       base: 'baseline',
-      hasSystem: false,
-      hasIgnored: false,
-      maxFileBytes: undefined,
-      cursor: undefined,
-      maxBytes: 1 << 28,
-      entryLimit: 1000,
+      system: false,
+      include_ignored: false,
+      max_file_bytes: 0,
+      max_bytes: 1 << 28,
+      entry_limit: 1000,
     },
     call,
   );
@@ -90,10 +90,7 @@ function makeCheckout(name: string, count: number): string {
 
 const readRequest = {
   path: 'part-0/file-1.txt',
-  maxBytes: 65_536,
-  offset: undefined,
-  startLine: undefined,
-  endLine: undefined,
+  max_bytes: 65_536,
 };
 
 /** From the start of the server's process to the answer to tools/list. */
@@ -126,7 +123,7 @@ async function bareNode(): Promise<void> {
 
 async function measure(): Promise<void> {
   // Whatever is made once on a machine is made before.
-  await workspaces.delete(await create('warm_up_ms'), call);
+  await workspaces.delete({ workspace_id: await create('warm_up_ms'), force: true, dry_run: false }, call);
   const small = makeCheckout('small', 5);
   const large = makeCheckout('large', 5000);
   const beforeFew = await savedProjects();
@@ -140,15 +137,21 @@ async function measure(): Promise<void> {
     // A copy has other inodes than its index says, which git puts right at the first look, as it does after a clone.
     git(checkout, 'status');
     const before = await savedProjects();
-    await workspaces.delete(await create('create_large_first_ms', checkout), call);
+    await workspaces.delete(
+      { workspace_id: await create('create_large_first_ms', checkout), force: true, dry_run: false },
+      call,
+    );
     const soon = await create('create_large_at_once_ms', checkout);
     await timed('git_status_at_once_ms', () => run(soon, 'git status >/dev/null'));
-    await workspaces.delete(soon, call);
+    await workspaces.delete({ workspace_id: soon, force: true, dry_run: false }, call);
     await untilSaved(before);
     // Side by side, since the machine's own speed changes within minutes.
     for (let turn = 0; turn < 3; turn++) {
-      await workspaces.delete(await create('create_empty_ms'), call);
-      await workspaces.delete(await create('create_large_second_ms', checkout), call);
+      await workspaces.delete({ workspace_id: await create('create_empty_ms'), force: true, dry_run: false }, call);
+      await workspaces.delete(
+        { workspace_id: await create('create_large_second_ms', checkout), force: true, dry_run: false },
+        call,
+      );
     }
     const id = await create('create_large_second_ms', checkout);
     await timed('git_status_first_ms', () => run(id, 'git status >/dev/null'));
@@ -160,8 +163,8 @@ async function measure(): Promise<void> {
     await timed('exec_true_ms', () => run(id, 'true'));
     await operations(id);
     if (round === 0) await beside(id);
-    await timed('reset_ms', () => workspaces.reset(id, 'baseline', call));
-    await workspaces.delete(id, call);
+    await timed('reset_ms', () => workspaces.reset({ workspace_id: id, snapshot: 'baseline' }, call));
+    await workspaces.delete({ workspace_id: id, force: true, dry_run: false }, call);
     rmSync(checkout, { recursive: true, force: true });
   }
   for (let round = 0; round < rounds * 2; round++) {
@@ -175,7 +178,7 @@ async function beside(id: string): Promise<void> {
   const long = run(id, "timeout 6 sh -c 'while :; do :; done'; true");
   for (let turn = 0; turn < 5; turn++) {
     await timed('exec_true_beside_6s_ms', () => run(id, 'true'));
-    await timed('file_read_beside_6s_ms', () => workspaces.fileRead(id, readRequest, call));
+    await timed('file_read_beside_6s_ms', () => workspaces.fileRead({ ...readRequest, workspace_id: id }, call));
     await sleep(200);
   }
   await long;
@@ -184,20 +187,17 @@ async function beside(id: string): Promise<void> {
 async function operations(id: string): Promise<void> {
   const write = {
     path: 'part-0/file-2.txt',
-    content: Buffer.alloc(4096, 'a\n'),
-    isAppend: false,
-    mode: undefined,
-    edits: undefined,
+    text: 'a\n'.repeat(2048),
   };
   const client = registry.get(id).guest?.client;
   await client?.thaw();
-  await workspaces.fileRead(id, readRequest, call);
+  await workspaces.fileRead({ ...readRequest, workspace_id: id }, call);
   // Nothing is frozen, so this call does nothing in the guest.
   for (let turn = 0; turn < 5; turn++) {
     await timed('channel_empty_call_ms', async () => await client?.thaw());
-    await timed('file_read_ms', () => workspaces.fileRead(id, readRequest, call));
+    await timed('file_read_ms', () => workspaces.fileRead({ ...readRequest, workspace_id: id }, call));
   }
-  await timed('file_write_ms', () => workspaces.fileWrite(id, write, call));
+  await timed('file_write_ms', () => workspaces.fileWrite(fileWriteInput.parse({ ...write, workspace_id: id }), call));
   await run(id, 'for n in 3 4 5 6 7 8 9 10 11; do echo more >> part-0/file-$n.txt; done');
   await timed('diff_10_changed_ms', () => diff(id));
 }

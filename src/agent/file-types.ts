@@ -1,7 +1,6 @@
 // Files of a guest as the host sees them: listings, slices, changes against the baseline, trees in and out.
 
 import type { Readable } from 'node:stream';
-import type { TextEdit } from '../contract/changes-requests.ts';
 import type { CallOptions } from './guest-client.ts';
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'other';
@@ -22,6 +21,14 @@ export interface FileListing {
   readonly entries: readonly FileEntry[];
   /** Where the next listing begins, when this one was cut */
   readonly nextCursor: string | undefined;
+}
+
+/** Each occurrence of a text becomes another. */
+export interface TextEdit {
+  readonly oldText: string;
+  readonly newText: string;
+  /** How many there must be; at least one where it is absent */
+  readonly expectedCount: number | undefined;
 }
 
 export interface FileSlice {

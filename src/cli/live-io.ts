@@ -1,6 +1,6 @@
 // The terminal or the pipes of this process as the live streams of a command in a guest.
 import { spawnSync } from 'node:child_process';
-import type { RunControl, RunIo } from '../contract/engine.ts';
+import type { RunControl, RunIo } from '../contract/call.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { Interrupts } from './interrupts.ts';
 

@@ -5,6 +5,8 @@ import { lastCommandSchema, workspaceIdField } from './workspaces.ts';
 
 export const entrySchema = z.object({ path: z.string(), status: z.string() });
 
+export type PatchEntry = z.output<typeof entrySchema>;
+
 export const countsSchema = z.record(z.string(), z.number());
 
 export const diffEntrySchema = z.object({
@@ -96,7 +98,7 @@ export const exportOutput = z.object({
   workspace_path: z.string(),
   output_path: z.string(),
   format: z.string(),
-  artifact_type: z.string(),
+  artifact_type: z.enum(['file', 'directory', 'symlink']),
   entry_count: z.number(),
   bytes_written: z.number(),
   skipped: z.array(entrySchema).describe('Entries that cannot stand on the host, with the reason'),

@@ -121,3 +121,11 @@ export const logsOutput = z.object({
   next_cursor: z.number().nullable(),
 });
 export type LogsOutput = z.output<typeof logsOutput>;
+
+export type DeniedConnection = ExecOutput['denied_connections'][number];
+/** What a result shows of a command's output */
+export type ShownOutput = Pick<
+  ExecOutput,
+  'stdout' | 'stderr' | 'stdout_bytes' | 'stderr_bytes' | 'truncated' | 'is_utf8'
+>;
+export type LogEntry = LogsOutput['entries'][number];

@@ -58,3 +58,5 @@ export type EnvPruneInput = z.output<typeof envPruneInput>;
 
 export const envPruneOutput = z.object({ freed_bytes: z.number(), removed: z.array(z.string()), dry_run: z.boolean() });
 export type EnvPruneOutput = z.output<typeof envPruneOutput>;
+
+export type EnvironmentSummary = EnvListOutput['environments'][number];

@@ -29,6 +29,8 @@ export const fileListOutput = z.object({
   execution_mode: z.literal('guest'),
 });
 
+export type FileListOutput = z.output<typeof fileListOutput>;
+
 export const fileReadOutput = z.object({
   workspace_id: z.string(),
   path: z.string(),
@@ -43,6 +45,8 @@ export const fileReadOutput = z.object({
   mode: z.string(),
   execution_mode: z.literal('guest'),
 });
+
+export type FileReadOutput = z.output<typeof fileReadOutput>;
 
 export const fileListInput = z.strictObject({
   workspace_id: workspaceIdField,
@@ -119,3 +123,11 @@ export const copyOutput = z.object({
   skipped: z.array(z.object({ path: z.string(), status: z.string() })).describe('What was left out, with the reason'),
 });
 export type CopyOutput = z.output<typeof copyOutput>;
+
+/** Stands for standard input or output */
+export const streamPlace = '-';
+
+/** The path in the guest, with what stands at its end; undefined for a place of the host. */
+export function guestPlace(place: string): string | undefined {
+  return place.startsWith(':') ? place.slice(1) : undefined;
+}

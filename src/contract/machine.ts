@@ -245,3 +245,7 @@ export const configOutput = z.object({
   unknown: z.array(z.string()).describe('Names in the file that are no settings'),
 });
 export type ConfigOutput = z.output<typeof configOutput>;
+
+export type DoctorCheck = DoctorOutput['checks'][number];
+export type DemoStep = DemoOutput['steps'][number];
+export type StorageUse = DfOutput['uses'][number];

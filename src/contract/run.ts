@@ -165,3 +165,5 @@ export type VmReapExpiredInput = z.output<typeof vmReapExpiredInput>;
 
 export const vmReapExpiredOutput = z.object({ count: z.number(), deleted_vm_ids: z.array(z.string()) });
 export type VmReapExpiredOutput = z.output<typeof vmReapExpiredOutput>;
+
+export type RunOutput = z.output<typeof runOutput>;

@@ -37,6 +37,10 @@ export const serviceSchema = z.object({
   execution_mode: z.literal('guest'),
 });
 
+export type ServiceView = z.output<typeof serviceSchema>;
+export type ReadinessView = ServiceView['readiness'][number];
+export type PublishedPortView = ServiceView['published_ports'][number];
+
 export const serviceLogsOutput = serviceSchema.extend({
   stdout: z.string(),
   stderr: z.string(),
@@ -46,6 +50,8 @@ export const serviceLogsOutput = serviceSchema.extend({
   dropped_bytes: z.number().describe('Bytes at the cursor that are no longer kept'),
   next_cursor: z.number().nullable(),
 });
+
+export type ServiceLogsOutput = z.output<typeof serviceLogsOutput>;
 
 export const serviceStartInput = z.strictObject({
   ...serviceInput,

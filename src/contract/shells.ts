@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { secretEnvField } from './word-forms.ts';
 import { envField, restartedField, workspaceIdField } from './workspaces.ts';
 
-/** Longest wait where one is asked for without saying how long, `s` */
 export const shellIdField = z
   .string()
   .regex(/^[0-9a-f]{12}$/, 'a shell id has 12 hexadecimal digits; shell list shows them')
@@ -32,7 +31,7 @@ export const shellSchema = z.object({
   execution_mode: z.literal('guest'),
 });
 
-export const usualWaitSeconds = 30;
+export type ShellView = z.output<typeof shellSchema>;
 
 export const shellReadOutput = shellSchema.extend({
   cursor: z.number(),
@@ -53,6 +52,8 @@ export const shellReadOutput = shellSchema.extend({
     })
     .nullable(),
 });
+
+export type ShellReadOutput = z.output<typeof shellReadOutput>;
 
 export const shellOpenInput = z.strictObject({
   workspace_id: workspaceIdField,

@@ -18,6 +18,8 @@ export const snapshotSchema = z.object({
   deletable: z.boolean(),
 });
 
+export type SnapshotView = z.output<typeof snapshotSchema>;
+
 export const snapshotCreateInput = z.strictObject({ workspace_id: workspaceIdField, snapshot_name: nameField });
 export type SnapshotCreateInput = z.output<typeof snapshotCreateInput>;
 

@@ -1,6 +1,7 @@
 // The life of a workspace: what goes in and what comes out.
 
 import { z } from 'zod';
+import { packageSourceKinds } from '../shared/policy-types.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './fields.ts';
 import { mapField, secretsField } from './word-forms.ts';
 
@@ -30,23 +31,54 @@ export const lastCommandSchema = z.object({
   execution_mode: z.literal('guest'),
 });
 
+/**
+ * What a create asks for that a workspace keeps as it is, in its record, and shows back: a field that is added here and
+ * below is in the input, the record and the view.
+ */
+const createdFields = {
+  vcpu_count: vcpuCountField,
+  mem_mib: memMibField,
+  disk_mib: z.number().int().min(8192).max(1_048_576).default(8192).describe('Disk of the guest, MiB'),
+  ttl_seconds: z
+    .number()
+    .int()
+    .min(0)
+    .max(604_800)
+    .default(1800)
+    .refine((value) => value === 0 || value >= 60, 'it must be 0 (never) or 60 to 604800')
+    .describe('Idle time after which it is stopped, seconds; 0 for never'),
+};
+
+/** The same fields in a record and in a view: their kind alone, since what stands there was judged when it came in. */
+export const keptFields = {
+  vcpu_count: z.number(),
+  mem_mib: z.number(),
+  disk_mib: z.number(),
+  ttl_seconds: z.number(),
+} satisfies { [K in keyof typeof createdFields]: z.ZodType };
+
+const keptSchema = z.object(keptFields);
+type Kept = z.output<typeof keptSchema>;
+
+/** Of an input, a record or a view, the fields that it has from its create. */
+export function keptOf(from: Kept): Kept {
+  return keptSchema.parse(from);
+}
+
 export const workspaceSchema = z.object({
   workspace_id: z.string(),
   name: z.string().nullable(),
   labels: z.record(z.string(), z.string()),
   environment: z.string(),
   environment_version: z.string().describe('Digest of the environment'),
-  vcpu_count: z.number(),
-  mem_mib: z.number(),
-  disk_mib: z.number(),
-  ttl_seconds: z.number(),
+  ...keptFields,
   created_at: z.number(),
   last_activity_at: z.number(),
   expires_at: z.number().nullable().describe('When idleness stops it; null for never'),
   state: z.enum(['started', 'stopped', 'damaged']),
   stop_reason: z.string().nullable(),
   network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
-  package_sources: z.string(),
+  package_sources: z.enum(packageSourceKinds),
   secrets: z.array(z.object({ name: z.string(), source_kind: z.enum(['literal', 'file']) })),
   execution_mode: z.literal('guest'),
   workspace_path: z.literal('/workspace'),
@@ -60,12 +92,18 @@ export const workspaceSchema = z.object({
   restarted: z.boolean().describe('True when this call had to start the guest from its disk'),
 });
 
+export type WorkspaceView = z.output<typeof workspaceSchema>;
+export type SeedView = z.output<typeof seedSchema>;
+export type LastCommand = z.output<typeof lastCommandSchema>;
+
 export const restartedField = z.boolean().describe('True when this call had to start the guest from its disk');
 
 export const envField = mapField('Environment variables', { CI: '1' });
 
 /** Work of a workspace that is nowhere else. */
 export const unsavedSchema = z.object({ files: z.number(), additions: z.number(), deletions: z.number() });
+
+export type UnsavedWork = z.output<typeof unsavedSchema>;
 
 export const pruneOutput = z.object({
   deleted: z.array(z.string()),
@@ -87,17 +125,7 @@ export const createInput = z.strictObject({
   empty: z.boolean().default(false).describe('Put no project in, also inside a checkout'),
   name: nameField.optional(),
   labels: labelsField,
-  vcpu_count: vcpuCountField,
-  mem_mib: memMibField,
-  disk_mib: z.number().int().min(8192).max(1_048_576).default(8192).describe('Disk of the guest, MiB'),
-  ttl_seconds: z
-    .number()
-    .int()
-    .min(0)
-    .max(604_800)
-    .default(1800)
-    .refine((value) => value === 0 || value >= 60, 'it must be 0 (never) or 60 to 604800')
-    .describe('Idle time after which it is stopped, seconds; 0 for never'),
+  ...createdFields,
   network_policy: z
     .enum(['off', 'egress', 'egress+published-ports'])
     .default('off')
@@ -235,3 +263,5 @@ export const networkOutput = z.object({
   next_cursor: z.number().nullable(),
 });
 export type NetworkOutput = z.output<typeof networkOutput>;
+
+export type PruneOutput = z.output<typeof pruneOutput>;

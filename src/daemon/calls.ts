@@ -1,6 +1,7 @@
 // The calls that run now: each is an operation, its frames, and an abort when the caller goes away.
 import type { ServerResponse } from 'node:http';
-import type { Engine, RunIo } from '../contract/engine.ts';
+import type { RunIo } from '../contract/call.ts';
+import type { Engine } from '../engine/engine.ts';
 import { parseInput } from '../operations/check-input.ts';
 import type { AnyOperation, OperationContext } from '../operations/define.ts';
 import { withWorkspaceId } from '../operations/workspace-reference.ts';

@@ -1,5 +1,5 @@
 // The way from a front to an operation: in this process, or in the daemon that owns the guests.
-import type { RunIo } from '../contract/engine.ts';
+import type { RunIo } from '../contract/call.ts';
 import type { AnyOperation, CallOperation, OperationContext, Outcome } from '../operations/define.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
 import type { callDaemonLive, LiveCall } from './live-client.ts';

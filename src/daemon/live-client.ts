@@ -1,6 +1,6 @@
 // A call with streams, at the caller: its standard input and signals go to the daemon, output comes as it is written.
 import type { Writable } from 'node:stream';
-import type { RunIo } from '../contract/engine.ts';
+import type { RunIo } from '../contract/call.ts';
 import { isPyroError, messageOf } from '../shared/errors.ts';
 import { isNoLongerWaiting } from '../shared/leaving.ts';
 import { writeTo } from '../shared/write-to.ts';

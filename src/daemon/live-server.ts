@@ -1,7 +1,7 @@
 // A call with streams, in the daemon: the connection carries standard input, output and signals until the operation is over.
 import type { IncomingMessage } from 'node:http';
 import { type Duplex, Writable } from 'node:stream';
-import type { RunControl, RunIo } from '../contract/engine.ts';
+import type { RunControl, RunIo } from '../contract/call.ts';
 import { PyroError, reportError } from '../shared/errors.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
 import {

@@ -1,7 +1,7 @@
 // The engine of the daemon: what a front can do, and the workspaces.
 
-import type { Engine } from '../contract/engine.ts';
 import { locatePaths, type Paths } from '../system/paths.ts';
+import type { Engine } from './engine.ts';
 import { GuestMemory } from './guests/memory-limit.ts';
 import { Preparations } from './guests/preparations.ts';
 import { createLocalEngine } from './local-engine.ts';

@@ -1,6 +1,15 @@
 // The engine in this process: environments, guests and the checks of the machine behind one interface.
-
-import type { Engine, EnvironmentDetails, EnvironmentSummary } from '../contract/engine.ts';
+import type { RunCall } from '../contract/call.ts';
+import type {
+  EnvInspectOutput,
+  EnvironmentSummary,
+  EnvPruneInput,
+  EnvPruneOutput,
+  EnvPullInput,
+  EnvPullOutput,
+} from '../contract/environments.ts';
+import type { DemoOutput } from '../contract/machine.ts';
+import type { RunInput, RunOutput } from '../contract/run.ts';
 import { type CatalogueEntry, catalogue, findEntry, packagesReference } from '../environment/catalogue.ts';
 import { pruneStore } from '../environment/prune.ts';
 import { pullEnvironment } from '../environment/pull.ts';
@@ -38,37 +47,43 @@ export function createLocalEngine(
   paths = locatePaths(),
   findEnvironment: FindEnvironment = (name, context) => ensureEnvironment(paths, name, context),
   memory?: GuestMemory,
-): Engine {
+) {
   const store = openStore(paths.cache);
   return {
-    workspaces: undefined,
+    /** Configuration of the chat hosts of this user */
     hosts: createHosts(),
-    run: async (request, io, context) => {
-      using _reservation = memory?.reserve(passing(request.memMib));
+    /** Of each stream of the result `outputBytes` at most */
+    run: async (request: RunInput, outputBytes: number, context: RunCall): Promise<RunOutput> => {
+      using _reservation = memory?.reserve(passing(request.mem_mib));
       try {
         const room = await openMachineRoom(paths, context);
         const environment = await findEnvironment(request.environment, context);
-        return await runInGuest(room, paths, environment, request, io, context);
+        return await runInGuest(room, paths, environment, request, outputBytes, context);
       } catch (error) {
-        if (!request.allowHostCompat || !isHostTrouble(error)) throw error;
+        if (!request.allow_host_compat || !isHostTrouble(error)) throw error;
         context.onProgress({
           phase: 'host_compat',
           message: `WARNING: no guest (${error.message.split('\n')[0]}); running ON THIS HOST WITHOUT ISOLATION, as --allow-host-compat permits`,
         });
-        return await runOnHost(request, io, context);
+        return await runOnHost(request, outputBytes, context);
       }
     },
-    demo: async (environment, context) => await runDemo(paths, environment, context),
-    prepare: (environment, isForced, context) => prepare(paths, environment, isForced, context),
-    doctor: async (environment, context) => await examine(paths, environment, context),
-    listEnvironments: async () => {
+    demo: async (environment: string, context: CallContext): Promise<DemoOutput> =>
+      await runDemo(paths, environment, context),
+    prepare: (environment: string, isForced: boolean, context: CallContext) =>
+      prepare(paths, environment, isForced, context),
+    doctor: async (environment: string, context: CallContext) => await examine(paths, environment, context),
+    listEnvironments: async (): Promise<EnvironmentSummary[]> => {
       const cached = new Map((await listEnvironments(store)).map((each) => [each.record.name, each]));
       const rows = catalogue.map((entry) => summarize(entry.name, entry, cached.get(entry.name)));
       const others = [...cached.values()].filter((each) => findEntry(each.record.name) === undefined);
       return [...rows, ...others.map((each) => summarize(each.record.name, undefined, each))];
     },
-    inspectEnvironment: async (name) => details(name, await resolveEnvironment(store, name)),
-    pullEnvironment: async (name, source, context) => {
+    inspectEnvironment: async (name: string) => details(name, await resolveEnvironment(store, name)),
+    pullEnvironment: async (
+      { environment: name, source }: EnvPullInput,
+      context: CallContext,
+    ): Promise<EnvPullOutput> => {
       await ensurePrivateFolder(paths.cache);
       const { environment, outcome, previousDigest, note } = await pullEnvironment({ store, name, source, ...context });
       return {
@@ -81,7 +96,8 @@ export function createLocalEngine(
         note: note ?? null,
       };
     },
-    pruneEnvironments: async ({ isAll, isDryRun }) => {
+    /** With `dry_run` it only tells */
+    pruneEnvironments: async ({ all: isAll, dry_run: isDryRun }: EnvPruneInput): Promise<EnvPruneOutput> => {
       if (!isDryRun) await sweepRuns(paths);
       const fromStore = await pruneStore(store, { isAll, isDryRun });
       const used = new Set((await listEnvironments(store)).map((each) => each.digest));
@@ -90,6 +106,7 @@ export function createLocalEngine(
       const graceMs = isAll ? 0 : projectGraceMs;
       const fromProjects = await pruneProjectImages(openProjectStore(paths.cache), new Set(), { graceMs, isDryRun });
       return {
+        dry_run: isDryRun,
         freed_bytes: fromStore.freed_bytes + fromTemplates.freed_bytes + fromProjects.freed_bytes,
         removed: [
           ...fromStore.removed,
@@ -98,9 +115,11 @@ export function createLocalEngine(
         ],
       };
     },
+    /** Defaults of this user, by field, and the file that holds them. Throws `usage` for one that cannot be read. */
     readSettings: async () => ({ path: settingsPath(), stored: await readSettings() }),
     writeSettings,
-    storage: async ({ signal }) => await measureStorage(paths, signal),
+    /** Room that the cache and the state of this user take */
+    storage: async ({ signal }: CallContext) => await measureStorage(paths, signal),
   };
 }
 
@@ -136,7 +155,7 @@ function summarize(
   };
 }
 
-function details(name: string, cached: Environment | undefined): EnvironmentDetails {
+function details(name: string, cached: Environment | undefined): EnvInspectOutput {
   const entry = findEntry(name);
   if (entry === undefined && cached === undefined) {
     parseReference(name);

@@ -1,4 +1,5 @@
 // The two places of a copy as a person writes them: `ID:path` in a workspace, a path of the host, or `-` for a stream.
+import { guestPlace, streamPlace } from '../contract/files.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { AnyOperation } from './define.ts';
 import { absolutePath, absolutePaths } from './host-path-input.ts';
@@ -10,8 +11,6 @@ export interface CopyWords {
   readonly workspace: string | undefined;
 }
 
-/** Stands for standard input or output */
-export const streamPlace = '-';
 const hint = 'one side is ID:path, such as: pyro cp 6f1e538c0e71:build/report.html .';
 
 /**
@@ -54,11 +53,6 @@ function splitPlace(word: string): { workspace: string; path: string } | undefin
 function splitSlashed(word: string): { workspace: string; path: string } | undefined {
   const [, workspace, path] = /^(?!\.{0,2}\/|~)([^:]*\/[^:]*):(.*)$/s.exec(word) ?? [];
   return workspace === undefined || path === undefined ? undefined : { workspace, path };
-}
-
-/** The path in the guest, with what stands at its end; undefined for a place of the host. */
-export function guestPlace(place: string): string | undefined {
-  return place.startsWith(':') ? place.slice(1) : undefined;
 }
 
 /** A place of the host made absolute; what its end says (`/` and `/.`) is kept. */

@@ -1,6 +1,7 @@
 // What an operation is: one definition, from which commands, tools, routes and reference pages are made.
 import type { z } from 'zod';
-import type { Engine, RunIo } from '../contract/engine.ts';
+import type { RunIo } from '../contract/call.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import type { DaemonControl } from '../shared/daemon-types.ts';
 import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';

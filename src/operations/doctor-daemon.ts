@@ -1,5 +1,5 @@
 // The line of doctor about the background process: none is fine, one that does not answer is not.
-import type { DoctorCheck } from '../contract/engine.ts';
+import type { DoctorCheck } from '../contract/machine.ts';
 import type { DaemonControl } from '../shared/daemon-types.ts';
 import { messageOf } from '../shared/errors.ts';
 

@@ -84,9 +84,7 @@ export const envPull = defineOperation({
     { why: 'The default environment', command: 'pyro env pull debian:12' },
     { why: 'Without any registry', command: 'pyro env pull debian:12 --source packages' },
   ],
-  run: async ({ engine, signal, onProgress }, { environment, source }) => ({
-    ...(await engine.pullEnvironment(environment, source, { signal, onProgress })),
-  }),
+  run: async (context, input) => await context.engine.pullEnvironment(input, context),
   ids: ({ name }) => [name],
   render: (output) => {
     const words = {
@@ -114,10 +112,7 @@ export const envPrune = defineOperation({
     { why: 'Free some space', command: 'pyro env prune' },
     { why: 'What would it do?', command: 'pyro env prune --dry-run' },
   ],
-  run: async ({ engine, signal, onProgress }, { all, dry_run: isDryRun }) => ({
-    ...(await engine.pruneEnvironments({ isAll: all, isDryRun }, { signal, onProgress })),
-    dry_run: isDryRun,
-  }),
+  run: async ({ engine }, input) => await engine.pruneEnvironments(input),
   render: ({ removed, freed_bytes: freed, dry_run: isDryRun }) =>
     `${removed.map((each) => `${isDryRun ? 'would remove' : 'removed'} ${each}\n`).join('')}${isDryRun ? 'would free' : 'freed'} ${formatBytes(freed)}\n`,
 });

@@ -1,5 +1,5 @@
 // Results as text for a model: what is news to whoever made the call, without what it gave itself and what is as usual.
-import type { ShownOutput } from '../contract/commands-requests.ts';
+import type { ShownOutput } from '../contract/commands.ts';
 import { formatBytes, formatCount, formatIgnored } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import type { WorkspaceOutput } from './workspace-scalars.ts';

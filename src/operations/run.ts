@@ -1,3 +1,4 @@
+// run: one command in a fresh guest, which is deleted afterwards.
 import { runInput, runOutput } from '../contract/run.ts';
 import { defineOperation } from './define.ts';
 
@@ -30,28 +31,7 @@ export const run = defineOperation({
     { why: 'Through a pipe', command: 'echo hello | pyro run debian:12 -- tr a-z A-Z' },
     { why: 'The result as data', command: 'pyro run debian:12 --json -- sh -c "exit 3"' },
   ],
-  run: async ({ engine, io, signal, onProgress, network }, input) => {
-    const seconds = input.timeout_seconds ?? (io?.terminal === undefined ? 30 : undefined);
-    const request = {
-      environment: input.environment,
-      argv: input.command,
-      vcpuCount: input.vcpu_count,
-      memMib: input.mem_mib,
-      timeoutMs: seconds === undefined ? undefined : Math.round(seconds * 1000),
-      env: input.env,
-      cwd: input.cwd,
-      user: input.user,
-      isCold: input.cold,
-      seedPath: input.seed_path,
-      networkPolicy: input.network_policy,
-      allow: input.allow,
-      packageSources: input.package_sources,
-      ceiling: network,
-      allowHostCompat: input.allow_host_compat,
-      outputBytes: resultBytes,
-    };
-    return { ...(await engine.run(request, io, { signal, onProgress })) };
-  },
+  run: async (context, input) => await context.engine.run(input, resultBytes, context),
   render: ({ timed_out: timedOut, denied_connections: denied, network_note: network, program_note: program }) =>
     `${denied.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${network === null ? '' : `[network] ${network}\n`}${program === null ? '' : `[run] ${program}\n`}${timedOut ? 'timed out; the guest was deleted\n' : ''}`,
   exitCode: (output) => output.exit_code,

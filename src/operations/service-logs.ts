@@ -27,20 +27,7 @@ export const serviceLogs = defineOperation({
       command: 'pyro workspace service logs 6f1e538c0e71 web --stream stdout --cursor 4096 --wait-seconds 30',
     },
   ],
-  run: async (context, input) =>
-    await workspacesOf(context).services.logs(
-      input.workspace_id,
-      {
-        name: input.service_name,
-        stream: input.stream,
-        cursor: input.cursor,
-        tailLines: input.tail_lines,
-        isAll: input.all,
-        limit: input.limit,
-        waitMs: input.wait_seconds * 1000,
-      },
-      context,
-    ),
+  run: async (context, input) => await workspacesOf(context).services.logs(input, context),
   render: (output) => {
     const notes = [
       describeService(output),

@@ -11,7 +11,7 @@ import {
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
 import { describeService, type ServiceOutput } from './service-shapes.ts';
-import { formatTime, secretWords, workspacesOf } from './workspace-scalars.ts';
+import { formatTime, workspacesOf } from './workspace-scalars.ts';
 
 const profiles = ['workspace-full'] as const;
 
@@ -36,30 +36,7 @@ export const serviceStart = defineOperation({
         'pyro workspace service start 6f1e538c0e71 web --ready-http http://localhost:8000/ -- python3 -m http.server',
     },
   ],
-  run: async (context, input) =>
-    await workspacesOf(context).services.start(
-      input.workspace_id,
-      {
-        name: input.service_name,
-        command: input.command,
-        cwd: input.cwd,
-        env: input.env,
-        secretEnv: secretWords(input.secret_env),
-        readyFile: input.ready_file,
-        readyTcp: input.ready_tcp,
-        readyHttp: input.ready_http,
-        readyCommand: input.ready_command,
-        readyTimeoutMs: input.ready_timeout_seconds * 1000,
-        readyIntervalMs: input.ready_interval_ms,
-        restartPolicy: input.restart_policy,
-        publishedPorts: input.published_ports.map(({ host_port: hostPort, guest_port: guestPort }) => ({
-          hostPort,
-          guestPort,
-        })),
-        waitMs: input.wait_seconds * 1000,
-      },
-      context,
-    ),
+  run: async (context, input) => await workspacesOf(context).services.start(input, context),
   render: (output) => `${describeService(output)}\n`,
   exitCode: ({ state }) => (state === 'failed' ? 1 : 0),
 });
@@ -76,7 +53,7 @@ export const serviceList = defineOperation({
   input: serviceListInput,
   output: serviceListOutput,
   examples: [{ why: 'What is up', command: 'pyro workspace service list 6f1e538c0e71' }],
-  run: async (context, { workspace_id: id }) => await workspacesOf(context).services.list(id),
+  run: async (context, input) => await workspacesOf(context).services.list(input, context),
   render: ({ services }, width) => `${formatTable([head, ...services.map(rowOf)], width)}\n`,
 });
 
@@ -92,8 +69,7 @@ export const serviceStatus = defineOperation({
   input: serviceStatusInput,
   output: serviceSchema,
   examples: [{ why: 'Is it up', command: 'pyro workspace service status 6f1e538c0e71 web' }],
-  run: async (context, { workspace_id: id, service_name: name }) =>
-    await workspacesOf(context).services.status(id, name, context),
+  run: async (context, input) => await workspacesOf(context).services.status(input, context),
   render: (output) => `${describeService(output)}\n`,
 });
 
@@ -109,8 +85,7 @@ export const serviceStop = defineOperation({
   input: serviceStopInput,
   output: serviceSchema,
   examples: [{ why: 'Done with it', command: 'pyro workspace service stop 6f1e538c0e71 web' }],
-  run: async (context, { workspace_id: id, service_name: name }) =>
-    await workspacesOf(context).services.stop(id, name, context),
+  run: async (context, input) => await workspacesOf(context).services.stop(input, context),
   render: (output) => `${describeService(output)}\n`,
 });
 

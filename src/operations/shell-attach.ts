@@ -3,7 +3,7 @@
 import type { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
-import type { RunIo } from '../contract/engine.ts';
+import type { RunIo } from '../contract/call.ts';
 import { shellIdField, shellReadOutput, shellSchema } from '../contract/shells.ts';
 import { workspaceIdField } from '../contract/workspaces.ts';
 import { PyroError } from '../shared/errors.ts';

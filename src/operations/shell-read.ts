@@ -1,6 +1,6 @@
 // workspace.shell.read: what a shell has written, as it came, as text, or as the screen that it made.
 
-import { shellReadInput, shellReadOutput, usualWaitSeconds } from '../contract/shells.ts';
+import { shellReadInput, shellReadOutput } from '../contract/shells.ts';
 import { defineOperation } from './define.ts';
 import { describeShell } from './shell-shapes.ts';
 import { workspacesOf } from './workspace-scalars.ts';
@@ -25,23 +25,7 @@ export const shellRead = defineOperation({
     },
     { why: 'What an editor shows', command: 'pyro workspace shell read 6f1e538c0e71 c7cd34864680 --screen' },
   ],
-  run: async (context, input) => {
-    const waits = input.wait_for !== undefined || input.wait_for_idle_ms !== undefined;
-    return await workspacesOf(context).shells.read(
-      input.workspace_id,
-      input.shell_id,
-      {
-        cursor: input.cursor,
-        maxChars: input.max_chars,
-        isPlain: input.plain,
-        view: input.screen ? 'screen' : input.redraw ? 'redraw' : 'stream',
-        waitForIdleMs: input.wait_for_idle_ms,
-        waitFor: input.wait_for,
-        waitMs: (input.wait_seconds ?? (waits ? usualWaitSeconds : 0)) * 1000,
-      },
-      context,
-    );
-  },
+  run: async (context, input) => await workspacesOf(context).shells.read(input, context),
   render: (output) => {
     const notes = [
       describeShell(output),

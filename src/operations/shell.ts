@@ -17,7 +17,7 @@ import {
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
 import { describeShell, describeState } from './shell-shapes.ts';
-import { formatTime, secretWords, workspacesOf } from './workspace-scalars.ts';
+import { formatTime, workspacesOf } from './workspace-scalars.ts';
 
 const profiles = ['workspace-full'] as const;
 
@@ -37,8 +37,7 @@ export const shellOpen = defineOperation({
     { why: 'A terminal', command: 'pyro workspace shell open 6f1e538c0e71' },
     { why: 'One with a secret', command: 'pyro workspace shell open 6f1e538c0e71 --secret-env TOKEN=API_KEY' },
   ],
-  run: async (context, { workspace_id: id, cwd, cols, rows, env, secret_env: secretEnv }) =>
-    await workspacesOf(context).shells.open(id, { cwd, cols, rows, env, secretEnv: secretWords(secretEnv) }, context),
+  run: async (context, input) => await workspacesOf(context).shells.open(input, context),
   render: (output) =>
     `${describeShell(output)}; ${output.program} in ${output.cwd}${output.restarted ? '; the guest was started again from its disk' : ''}\n`,
 });
@@ -56,10 +55,7 @@ export const shellWrite = defineOperation({
   input: shellWriteInput,
   output: shellWriteOutput,
   examples: [{ why: 'Run a command', command: 'pyro workspace shell write 6f1e538c0e71 c7cd34864680 --input ls' }],
-  run: async (context, { workspace_id: id, shell_id: shell, input, append_newline: appendsNewline }) => ({
-    ...(await workspacesOf(context).shells.write(id, shell, { input, appendsNewline }, context)),
-    append_newline: appendsNewline,
-  }),
+  run: async (context, input) => await workspacesOf(context).shells.write(input, context),
   render: (output) => `typed ${output.input_length} bytes; ${describeShell(output)}\n`,
 });
 
@@ -75,8 +71,7 @@ export const shellResize = defineOperation({
   input: shellResizeInput,
   output: shellSchema,
   examples: [{ why: 'Wider', command: 'pyro workspace shell resize 6f1e538c0e71 c7cd34864680 --cols 200 --rows 50' }],
-  run: async (context, { workspace_id: id, shell_id: shell, cols, rows }) =>
-    await workspacesOf(context).shells.resize(id, shell, { cols, rows }, context),
+  run: async (context, input) => await workspacesOf(context).shells.resize(input, context),
   render: (output) => `${describeShell(output)}\n`,
 });
 
@@ -92,10 +87,7 @@ export const shellSignal = defineOperation({
   input: shellSignalInput,
   output: shellSignalOutput,
   examples: [{ why: 'Like Ctrl-C', command: 'pyro workspace shell signal 6f1e538c0e71 c7cd34864680' }],
-  run: async (context, { workspace_id: id, shell_id: shell, signal_name: signal }) => ({
-    ...(await workspacesOf(context).shells.signal(id, shell, signal, context)),
-    signal,
-  }),
+  run: async (context, input) => await workspacesOf(context).shells.signal(input, context),
   render: (output) => `sent ${output.signal}; ${describeShell(output)}\n`,
 });
 
@@ -111,10 +103,7 @@ export const shellClose = defineOperation({
   input: shellCloseInput,
   output: shellCloseOutput,
   examples: [{ why: 'Done with it', command: 'pyro workspace shell close 6f1e538c0e71 c7cd34864680' }],
-  run: async (context, { workspace_id: id, shell_id: shell }) => ({
-    ...(await workspacesOf(context).shells.close(id, shell, context)),
-    closed: true,
-  }),
+  run: async (context, input) => await workspacesOf(context).shells.close(input, context),
   render: (output) => `closed; ${describeShell(output)}\n`,
 });
 
@@ -130,10 +119,7 @@ export const shellList = defineOperation({
   input: shellListInput,
   output: shellListOutput,
   examples: [{ why: 'Which are open', command: 'pyro workspace shell list 6f1e538c0e71' }],
-  run: async (context, { workspace_id: id }) => {
-    const shells = await workspacesOf(context).shells.list(id);
-    return { workspace_id: id, count: shells.length, shells };
-  },
+  run: async (context, input) => await workspacesOf(context).shells.list(input, context),
   render: ({ shells }, width) => {
     const rows = shells.map((shell) => [
       shell.shell_id,

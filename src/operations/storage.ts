@@ -24,8 +24,7 @@ export const df = defineOperation({
     const uses = await engine.storage({ signal, onProgress });
     const pruned = await pruneWorkspaces(context, true);
     const freed = async (isAll: boolean): Promise<number> =>
-      pruned.freed_bytes +
-      (await engine.pruneEnvironments({ isAll, isDryRun: true }, { signal, onProgress })).freed_bytes;
+      pruned.freed_bytes + (await engine.pruneEnvironments({ all: isAll, dry_run: true })).freed_bytes;
     return {
       uses: uses.map((use) => ({ ...use })),
       total_bytes: uses.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -77,9 +76,9 @@ async function sweep(
   context: OperationContext,
   { isAll, isDryRun }: { readonly isAll: boolean; readonly isDryRun: boolean },
 ): Promise<CleanOutput> {
-  const { engine, signal, onProgress } = context;
+  const { engine } = context;
   const pruned = await pruneWorkspaces(context, isDryRun);
-  const cache = await engine.pruneEnvironments({ isAll, isDryRun }, { signal, onProgress });
+  const cache = await engine.pruneEnvironments({ all: isAll, dry_run: isDryRun });
   return {
     removed: cache.removed,
     workspaces: { deleted: pruned.deleted, kept: pruned.kept },

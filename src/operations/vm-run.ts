@@ -1,3 +1,4 @@
+// vm.run: one command line in a fresh guest, as a tool; the command line has run, which is live.
 import { vmRunInput, vmRunOutput } from '../contract/run.ts';
 import { defineOperation } from './define.ts';
 import { formatSeconds, outputText } from './model-texts.ts';
@@ -24,26 +25,13 @@ export const vmRun = defineOperation({
   examples: [
     { why: 'The version of git in Debian 12', command: 'vm_run environment=debian:12 command="git --version"' },
   ],
-  run: async ({ engine, signal, onProgress, network }, input) => {
-    const request = {
-      environment: input.environment,
-      argv: ['/bin/sh', '-c', byTheBestShell, input.command],
-      vcpuCount: input.vcpu_count,
-      memMib: input.mem_mib,
-      timeoutMs: Math.round(input.timeout_seconds * 1000),
-      env: {},
-      cwd: undefined,
-      user: undefined,
-      isCold: false,
-      seedPath: undefined,
-      networkPolicy: input.network_policy,
-      allow: input.allow,
-      packageSources: input.package_sources,
-      ceiling: network,
-      allowHostCompat: input.allow_host_compat,
-      outputBytes: shownBytes,
+  run: async (context, input) => {
+    const command = ['/bin/sh', '-c', byTheBestShell, input.command];
+    const request = { ...input, command, env: {}, cold: false };
+    return {
+      ...(await context.engine.run(request, shownBytes, { ...context, io: undefined })),
+      command: input.command,
     };
-    return { ...(await engine.run(request, undefined, { signal, onProgress })), command: input.command };
   },
   render: (output) =>
     [

@@ -1,6 +1,7 @@
 // vm.*: guests without a project and without names, for programs written for the older interface; workspaces underneath.
 
 import type { z } from 'zod';
+import { execInput } from '../contract/commands.ts';
 import {
   vmCreateInput,
   vmDeleteInput,
@@ -18,7 +19,8 @@ import {
   vmStatusInput,
   vmStopInput,
 } from '../contract/run.ts';
-import type { WorkspaceView } from '../contract/workspaces-requests.ts';
+import type { WorkspaceView } from '../contract/workspaces.ts';
+import { createInput, deleteInput } from '../contract/workspaces.ts';
 import { PyroError } from '../shared/errors.ts';
 import { defineOperation, type OperationContext } from './define.ts';
 import { envList } from './env.ts';
@@ -52,7 +54,7 @@ function render(vm: Vm): string {
 
 /** Throws `workspace_unknown` for a workspace that was not made by vm.create. */
 async function find(context: OperationContext, id: string): Promise<WorkspaceView> {
-  const view = await workspacesOf(context).status(id, context);
+  const view = await workspacesOf(context).status({ workspace_id: id }, context);
   if (view.labels[kindLabel] === 'vm') return view;
   throw new PyroError('workspace_unknown', `${id} is a workspace, not a guest of vm_create`, {
     hint: 'use the workspace tools for it',
@@ -93,22 +95,8 @@ export const vmCreate = defineOperation({
   run: async (context, input) =>
     toVm(
       await workspacesOf(context).create(
-        {
-          environment: input.environment,
-          vcpuCount: input.vcpu_count,
-          memMib: input.mem_mib,
-          diskMib: 8192,
-          ttlSeconds: input.ttl_seconds,
-          networkPolicy: 'off',
-          allow: [],
-          packageSources: 'none',
-          seedPath: undefined,
-          name: undefined,
-          labels: { [kindLabel]: 'vm' },
-          secrets: [],
-          waitMs: 40_000,
-        },
-        { ...context, project: undefined },
+        createInput.parse({ ...input, empty: true, labels: { [kindLabel]: 'vm' } }),
+        context,
       ),
     ),
   render,
@@ -127,7 +115,7 @@ export const vmStart = defineOperation({
   examples: [{ why: 'On', command: 'vm_start vm_id=6f1e538c0e71' }],
   run: async (context, { vm_id: id }) => {
     await find(context, id);
-    return toVm(await workspacesOf(context).start(id, context));
+    return toVm(await workspacesOf(context).start({ workspace_id: id }, context));
   },
   render,
 });
@@ -145,7 +133,7 @@ export const vmStop = defineOperation({
   examples: [{ why: 'Off', command: 'vm_stop vm_id=6f1e538c0e71' }],
   run: async (context, { vm_id: id }) => {
     await find(context, id);
-    return toVm(await workspacesOf(context).stop(id, context));
+    return toVm(await workspacesOf(context).stop({ workspace_id: id }, context));
   },
   render,
 });
@@ -178,19 +166,8 @@ export const vmExec = defineOperation({
   examples: [{ why: 'A command', command: 'vm_exec vm_id=6f1e538c0e71 command="uname -a"' }],
   run: async (context, { vm_id: id, command, timeout_seconds: seconds }) => {
     await find(context, id);
-    const timeoutMs = Math.round(seconds * 1000);
-    const request = {
-      command,
-      cwd: '/',
-      user: undefined,
-      env: {},
-      secretEnv: [],
-      stdin: undefined,
-      io: undefined,
-      timeoutMs,
-      waitMs: timeoutMs + 5000,
-    };
-    const result = await workspacesOf(context).exec(id, { ...request, outputBytes: 8000 }, context);
+    const request = { workspace_id: id, command, cwd: '/', timeout_seconds: seconds, wait_seconds: seconds + 5 };
+    const result = await workspacesOf(context).exec(execInput.parse(request), { ...context, io: undefined });
     const { stdout, stderr, exit_code, truncated, timed_out, duration_ms, sequence } = result;
     return {
       vm_id: id,
@@ -222,7 +199,7 @@ export const vmDelete = defineOperation({
   examples: [{ why: 'Away with it', command: 'vm_delete vm_id=6f1e538c0e71' }],
   run: async (context, { vm_id: id }) => {
     await find(context, id);
-    await workspacesOf(context).delete(id, context);
+    await workspacesOf(context).delete(deleteInput.parse({ workspace_id: id }), context);
     return { vm_id: id, deleted: true, reason: 'explicit_delete' };
   },
   render: ({ vm_id: id }) => `deleted ${id}\n`,
@@ -260,10 +237,10 @@ export const vmReapExpired = defineOperation({
   output: vmReapExpiredOutput,
   examples: [{ why: 'Tidy up', command: 'vm_reap_expired' }],
   run: async (context) => {
-    const request = { label: `${kindLabel}=vm`, state: 'stopped', limit: 500, cursor: undefined } as const;
-    const { workspaces } = await workspacesOf(context).list(request, context);
+    const request = { label: `${kindLabel}=vm`, state: 'stopped', limit: 500 } as const;
+    const { workspaces } = await workspacesOf(context).list(request);
     const expired = workspaces.filter((each) => each.stop_reason === 'idle').map((each) => each.workspace_id);
-    for (const id of expired) await workspacesOf(context).delete(id, context);
+    for (const id of expired) await workspacesOf(context).delete(deleteInput.parse({ workspace_id: id }), context);
     return { count: expired.length, deleted_vm_ids: expired };
   },
   render: ({ deleted_vm_ids: ids }) =>

@@ -25,18 +25,7 @@ export const workspaceApply = defineOperation({
     { why: 'What would it do?', command: 'pyro workspace apply 6f1e538c0e71 --check' },
     { why: 'Merge with what I did meanwhile', command: 'pyro workspace apply 6f1e538c0e71 --3way' },
   ],
-  run: async (context, input) =>
-    await workspacesOf(context).apply(
-      input.workspace_id,
-      {
-        path: input.path,
-        target: input.to,
-        hasIgnored: input.include_ignored,
-        isCheck: input.check,
-        isThreeWay: input['3way'],
-      },
-      context,
-    ),
+  run: async (context, input) => await workspacesOf(context).apply(input, context),
   render: (output) => {
     const { changed_count: count, already_count: already, conflict_count: conflicts, target_path: target } = output;
     const lines = output.changes.map(({ path, status }) => `${status} ${visible(path)}\n`);

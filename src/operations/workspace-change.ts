@@ -39,10 +39,7 @@ export const workspacePatchApply = defineOperation({
     { why: 'What changed on the host', command: 'git diff --binary | pyro workspace patch apply 6f1e538c0e71' },
     { why: 'A patch from a file', command: 'pyro workspace patch apply 6f1e538c0e71 < fix.diff' },
   ],
-  run: async (context, input) => ({
-    ...(await workspacesOf(context).patchApply(input.workspace_id, input.patch, context)),
-    execution_mode: 'guest' as const,
-  }),
+  run: async (context, input) => await workspacesOf(context).patchApply(input, context),
   render: ({ entries }) =>
     entries.length === 0
       ? 'nothing changed\n'
@@ -70,22 +67,7 @@ export const workspaceDiff = defineOperation({
     { why: 'Bring the work home', command: 'pyro workspace diff 6f1e538c0e71 | git apply --binary' },
     { why: 'Only the list', command: 'pyro workspace diff 6f1e538c0e71 --stat-only' },
   ],
-  run: async (context, input) =>
-    await workspacesOf(context).diff(
-      input.workspace_id,
-      {
-        path: input.path,
-        isStatOnly: input.stat_only,
-        base: input.base,
-        hasSystem: input.system,
-        hasIgnored: input.include_ignored,
-        maxFileBytes: input.max_file_bytes === 0 ? undefined : input.max_file_bytes,
-        cursor: input.cursor,
-        maxBytes: input.max_bytes,
-        entryLimit: input.entry_limit,
-      },
-      context,
-    ),
+  run: async (context, input) => await workspacesOf(context).diff(input, context),
   render: (output) =>
     `${isWholePatch(output) ? '' : diffList(output)}${leftOutLines(output)}${output.patch}${output.next_cursor === null ? '' : `\n[patch goes on: cursor ${output.next_cursor}, ${output.patch_bytes} bytes in all]\n`}`,
   // What is piped into git apply is the patch alone.
@@ -149,21 +131,7 @@ export const workspaceExport = defineOperation({
   input: exportInput,
   output: exportOutput,
   examples: [{ why: 'A result', command: 'pyro workspace export 6f1e538c0e71 dist --output-path ./dist' }],
-  run: async (context, input) => ({
-    ...(await workspacesOf(context).export(
-      input.workspace_id,
-      {
-        path: input.path,
-        outputPath: input.output_path,
-        format: input.format,
-        isOverwrite: input.overwrite,
-        hasGit: input.include_git,
-        hasIgnored: input.include_ignored,
-      },
-      context,
-    )),
-    execution_mode: 'guest' as const,
-  }),
+  run: async (context, input) => await workspacesOf(context).export(input, context),
   render: (output) =>
     `${output.workspace_path} -> ${output.output_path}: ${output.artifact_type}, ${formatCount(output.entry_count, 'entry', 'entries')}, ${formatBytes(output.bytes_written)}\n${output.skipped.map(({ path, status }) => `left out ${visible(path)}: ${status}\n`).join('')}${ignoredLine(output.ignored)}`,
   renderModel: exportedText,
@@ -184,19 +152,7 @@ export const workspaceSyncPush = defineOperation({
   input: syncPushInput,
   output: syncPushOutput,
   examples: [{ why: 'After an edit on the host', command: 'pyro workspace sync push 6f1e538c0e71 .' }],
-  run: async (context, input) => ({
-    ...(await workspacesOf(context).syncPush(
-      input.workspace_id,
-      {
-        sourcePath: input.source_path,
-        destination: input.dest,
-        isDelete: input.delete,
-        isDryRun: input.dry_run,
-      },
-      context,
-    )),
-    execution_mode: 'guest' as const,
-  }),
+  run: async (context, input) => await workspacesOf(context).syncPush(input, context),
   render: ({ workspace_sync: sync }) =>
     `${sync.dry_run ? 'would write' : 'wrote'} ${sync.written_count} of ${formatCount(sync.entry_count, 'entry', 'entries')} (${formatBytes(sync.bytes_written)}), deleted ${sync.deleted_count}\n${sync.changes.map(({ path, status }) => `${status} ${visible(path)}\n`).join('')}${sync.changes_truncated ? '…\n' : ''}`,
 });

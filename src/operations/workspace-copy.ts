@@ -1,10 +1,8 @@
 // workspace.copy: files and folders between this machine and a workspace, as people know it from other tools.
 
 import { copyInput, copyOutput } from '../contract/files.ts';
-import { PyroError } from '../shared/errors.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
-import { guestPlace, streamPlace } from './copy-place.ts';
 import { defineOperation } from './define.ts';
 import { workspacesOf } from './workspace-scalars.ts';
 
@@ -29,18 +27,7 @@ export const workspaceCopy = defineOperation({
     { why: 'One file through a pipe', command: 'pyro cp bug:/var/log/dpkg.log - | gzip > dpkg.log.gz' },
     { why: 'What is in a folder', command: 'pyro cp bug:dist/. public' },
   ],
-  run: async (context, { workspace_id: id, source, target }) => {
-    const isOut = guestPlace(source) !== undefined;
-    if (isOut === (guestPlace(target) !== undefined)) {
-      throw new PyroError('usage', 'one of the two places is in the workspace, and begins with a colon', {
-        hint: 'source: ":build/report.html", target: "report.html"',
-      });
-    }
-    const guest = guestPlace(isOut ? source : target) ?? '';
-    const there = isOut ? target : source;
-    const host = there === streamPlace ? undefined : there;
-    return await workspacesOf(context).copy(id, { isOut, guest, host, io: context.io }, context);
-  },
+  run: async (context, input) => await workspacesOf(context).copy(input, context),
   render: (output) => {
     const { entry_count: count, written_count: written } = output;
     const entries = formatCount(count, 'entry', 'entries');

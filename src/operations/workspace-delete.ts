@@ -25,16 +25,7 @@ export const workspaceDelete = defineOperation({
     { why: 'Away with it', command: 'pyro workspace delete 6f1e538c0e71' },
     { why: 'What would go with it?', command: 'pyro rm --dry-run 6f1e538c0e71' },
   ],
-  run: async (context, { workspace_id: id, dry_run: isDryRun }) => {
-    const workspaces = workspacesOf(context);
-    const unsaved = await (isDryRun ? workspaces.unsaved(id, context) : workspaces.delete(id, context));
-    return {
-      workspace_id: id,
-      deleted: !isDryRun,
-      reason: isDryRun ? ('dry_run' as const) : ('explicit_delete' as const),
-      not_brought_home: unsaved ?? null,
-    };
-  },
+  run: async (context, input) => await workspacesOf(context).delete(input, context),
   question: ({ workspace_id: id, not_brought_home: work }) => {
     if (work?.files === 0) return undefined;
     const what = work === null ? 'nobody knows what it holds' : `${formatWork(work)} not brought home`;
@@ -69,11 +60,7 @@ export const workspacePrune = defineOperation({
     { why: 'Make room', command: 'pyro workspace prune' },
     { why: 'What would it do?', command: 'pyro workspace prune --dry-run' },
   ],
-  run: async (context, { all, force, dry_run: isDryRun }) =>
-    await workspacesOf(context).prune(
-      { states: all ? ['started', 'stopped', 'damaged'] : ['stopped', 'damaged'], isForced: force, isDryRun },
-      context,
-    ),
+  run: async (context, input) => await workspacesOf(context).prune(input, context),
   question: (preview) => {
     const { length } = preview.deleted;
     return length === 0 ? undefined : `${pruneText(preview)}Delete ${formatCount(length, 'workspace', 'workspaces')}?`;

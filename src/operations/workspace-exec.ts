@@ -7,13 +7,12 @@ import {
   execSignalOutput,
   logsInput,
   logsOutput,
-  resultBytes,
 } from '../contract/commands.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatDuration } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { execText, goneLine, logsText } from './model-texts.ts';
-import { core, secretWords, workspacesOf } from './workspace-scalars.ts';
+import { core, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceExec = defineOperation({
   name: 'workspace.exec',
@@ -56,23 +55,7 @@ export const workspaceExec = defineOperation({
     { why: 'Through a pipe', command: 'tar c src | pyro workspace exec 6f1e538c0e71 -- tar x -C /tmp' },
     { why: 'A terminal', command: 'pyro workspace exec -it 6f1e538c0e71 -- bash' },
   ],
-  run: async (context, input) =>
-    await workspacesOf(context).exec(
-      input.workspace_id,
-      {
-        command: input.command,
-        cwd: input.cwd,
-        user: input.user,
-        env: input.env,
-        secretEnv: secretWords(input.secret_env),
-        stdin: input.stdin,
-        io: context.io,
-        timeoutMs: input.timeout_seconds === undefined ? undefined : Math.round(input.timeout_seconds * 1000),
-        waitMs: input.wait_seconds * 1000,
-        outputBytes: input.output_bytes,
-      },
-      context,
-    ),
+  run: async (context, input) => await workspacesOf(context).exec(input, context),
   render: execText,
   renderCommand: (output) => ({
     stdout: output.stdout,
@@ -94,10 +77,7 @@ export const workspaceExecSignal = defineOperation({
   input: execSignalInput,
   output: execSignalOutput,
   examples: [{ why: 'Like Ctrl-C', command: 'pyro workspace exec-signal 6f1e538c0e71 3' }],
-  run: async (context, { workspace_id: id, sequence, signal_name: signal }) => {
-    await workspacesOf(context).signal(id, sequence, signal, context);
-    return { workspace_id: id, sequence, signal };
-  },
+  run: async (context, input) => await workspacesOf(context).signal(input, context),
   render: ({ sequence, signal }) => `sent ${signal} to command ${sequence}\n`,
 });
 
@@ -125,22 +105,8 @@ export const workspaceLogs = defineOperation({
       command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --follow',
     },
   ],
-  run: async (context, input) =>
-    await workspacesOf(context).logs(
-      input.workspace_id,
-      {
-        sequence: input.sequence,
-        stream: input.stream,
-        cursor: input.cursor,
-        limit: input.limit ?? (input.sequence === undefined ? 20 : resultBytes),
-        waitMs: input.wait_seconds * 1000,
-      },
-      context,
-    ),
-  follow: async (context, { workspace_id: id, sequence, stream }) => {
-    if (context.io === undefined) throw new Error('following needs a front with streams');
-    return await workspacesOf(context).follow(id, { sequence, stream, io: context.io }, context);
-  },
+  run: async (context, input) => await workspacesOf(context).logs(input, context),
+  follow: async (context, input) => await workspacesOf(context).follow(input, context),
   render: ({ workspace_id: id, entries, count, gone_count: gone, next_cursor }, width) => {
     if (entries.length === 0) return 'no commands\n';
     const rows = entries.map((entry) => [

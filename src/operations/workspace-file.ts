@@ -1,7 +1,5 @@
 // workspace.file.list, read, write: files of a workspace.
 
-import type { z } from 'zod';
-import type { FileWriteRequest } from '../contract/changes-requests.ts';
 import {
   fileListInput,
   fileListOutput,
@@ -9,10 +7,7 @@ import {
   fileReadOutput,
   fileWriteInput,
   fileWriteOutput,
-  mostLevels,
 } from '../contract/files.ts';
-import type { editsField } from '../contract/word-forms.ts';
-import { PyroError } from '../shared/errors.ts';
 import { defineOperation } from './define.ts';
 import { fileText, listText, writtenText } from './model-texts.ts';
 import { renderFileCommand, renderFileList } from './workspace-file-shapes.ts';
@@ -35,21 +30,10 @@ export const workspaceFileList = defineOperation({
     { why: 'What is in one folder', command: "pyro workspace file list 6f1e538c0e71 --glob 'src/*.{ts,tsx}'" },
     { why: 'All Go files', command: "pyro workspace file list 6f1e538c0e71 --recursive --glob '*.go'" },
   ],
-  run: async (context, input) => {
-    const { workspace_id, path, recursive, glob, limit, cursor } = input;
-    const depth = recursive ? mostLevels : (input.depth ?? levelsOf(glob));
-    const request = { path, depth, glob, limit, cursor };
-    const listed = await workspacesOf(context).fileList(workspace_id, request, context);
-    return { workspace_id, recursive, ...listed, execution_mode: 'guest' as const };
-  },
+  run: async (context, input) => await workspacesOf(context).fileList(input, context),
   render: renderFileList,
   renderModel: listText,
 });
-
-/** How deep a pattern may match: whoever writes a slash or two stars means what lies below. */
-function levelsOf(glob = ''): number {
-  return glob.includes('**') ? mostLevels : Math.min(mostLevels, glob.split('/').length);
-}
 
 export const workspaceFileRead = defineOperation({
   name: 'workspace.file.read',
@@ -75,17 +59,7 @@ export const workspaceFileRead = defineOperation({
     { why: 'Print a file', command: 'pyro workspace file read 6f1e538c0e71 README.md' },
     { why: 'Some lines', command: 'pyro workspace file read 6f1e538c0e71 src/a.c --start-line 10 --end-line 20' },
   ],
-  run: async (context, input) => {
-    const { offset, start_line: startLine, end_line: endLine } = input;
-    if (offset !== undefined && (startLine !== undefined || endLine !== undefined)) {
-      throw new PyroError('usage', 'offset counts bytes, start_line and end_line count lines: give one of the two');
-    }
-    const request = { path: input.path, maxBytes: input.max_bytes, offset, startLine, endLine };
-    return {
-      ...(await workspacesOf(context).fileRead(input.workspace_id, request, context)),
-      execution_mode: 'guest' as const,
-    };
-  },
+  run: async (context, input) => await workspacesOf(context).fileRead(input, context),
   render: fileText,
   renderCommand: renderFileCommand,
 });
@@ -117,50 +91,8 @@ export const workspaceFileWrite = defineOperation({
         'pyro workspace file write 6f1e538c0e71 a.py --edit \'{"old_text":"x","new_text":"y"}\' --edit \'{"old_text":"1","new_text":"2"}\'',
     },
   ],
-  run: async (context, input) => {
-    const { text, content_base64: base64, old_text: oldText, new_text: newText } = input;
-    const given = [text, base64, oldText, input.edits].filter((each) => each !== undefined).length;
-    if (given !== 1 || (oldText === undefined) !== (newText === undefined)) {
-      throw new PyroError('usage', 'give exactly one of: text, content_base64, old_text with new_text, edits', {
-        hint: 'for two or more replacements: edits [{"old_text":"x = 1","new_text":"x = 2"}]',
-      });
-    }
-    const edits = editsOf(input);
-    if (edits !== undefined && (input.append || input.mode !== undefined)) {
-      throw new PyroError('usage', 'append and mode go with text or content_base64, not with replacements', {
-        hint: 'leave them out: an edited file keeps its mode',
-      });
-    }
-    const content =
-      text !== undefined ? Buffer.from(text) : base64 === undefined ? undefined : Buffer.from(base64, 'base64');
-    const mode = input.mode === undefined ? undefined : Number.parseInt(input.mode, 8);
-    const request = { path: input.path, content, isAppend: input.append, mode, edits };
-    return {
-      ...(await workspacesOf(context).fileWrite(input.workspace_id, request, context)),
-      execution_mode: 'guest' as const,
-    };
-  },
+  run: async (context, input) => await workspacesOf(context).fileWrite(input, context),
   render: (output) =>
     `${output.path}: ${output.created ? 'created' : 'written'}, ${output.size_bytes} bytes${output.replaced_count === null ? '' : `, ${output.replaced_count} replaced`}\n`,
   renderModel: writtenText,
 });
-
-interface ReplacementInput {
-  readonly old_text?: string | undefined;
-  readonly new_text?: string | undefined;
-  readonly expected_count: number;
-  readonly replace_all: boolean;
-  readonly edits?: z.infer<typeof editsField>;
-}
-
-/** The replacements, in order; undefined where the whole content is given. */
-function editsOf({ old_text: oldText, new_text: newText, ...input }: ReplacementInput): FileWriteRequest['edits'] {
-  if (oldText !== undefined && newText !== undefined) {
-    return [{ oldText, newText, expectedCount: input.replace_all ? undefined : input.expected_count }];
-  }
-  return input.edits?.map((edit) => ({
-    oldText: edit.old_text,
-    newText: edit.new_text,
-    expectedCount: edit.replace_all === true ? undefined : 1,
-  }));
-}

@@ -8,13 +8,12 @@ import {
   updateInput,
   workspaceSchema,
 } from '../contract/workspaces.ts';
-import { PyroError } from '../shared/errors.ts';
 import { defaultEnvironment } from '../shared/policy-types.ts';
 import { formatFacts } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { changedText, createdText } from './model-texts.ts';
-import { checkLabels, core, toldFields, type WorkspaceOutput, workspacesOf } from './workspace-scalars.ts';
+import { core, toldFields, type WorkspaceOutput, workspacesOf } from './workspace-scalars.ts';
 
 function describe(
   workspace: WorkspaceOutput,
@@ -100,31 +99,7 @@ export const workspaceCreate = defineOperation({
       command: 'printf %s "$TOKEN" | pyro workspace create debian:12 --secret TOKEN=-',
     },
   ],
-  run: async (context, input) => {
-    if (input.empty && input.seed_path !== undefined) {
-      throw new PyroError('usage', 'a workspace is empty or has a seed_path, not both', {
-        hint: 'leave one of the two out',
-      });
-    }
-    return await workspacesOf(context).create(
-      {
-        environment: input.environment,
-        vcpuCount: input.vcpu_count,
-        memMib: input.mem_mib,
-        diskMib: input.disk_mib,
-        ttlSeconds: input.ttl_seconds,
-        networkPolicy: input.network_policy,
-        allow: input.allow,
-        packageSources: input.package_sources,
-        seedPath: input.seed_path,
-        name: input.name,
-        labels: checkLabels(input.labels),
-        secrets: input.secrets.map(({ name, value, file_path: path }) => ({ name, value, path })),
-        waitMs: input.wait_seconds * 1000,
-      },
-      input.empty ? { ...context, project: undefined } : context,
-    );
-  },
+  run: async (context, input) => await workspacesOf(context).create(input, context),
   render: (workspace, width) => describe(workspace, width),
   renderModel: createdText,
   ids: ({ workspace_id: id }) => [id],
@@ -143,7 +118,7 @@ export const workspaceStatus = defineOperation({
   input: statusInput,
   output: statusOutput,
   examples: [{ why: 'How it stands', command: 'pyro workspace status 6f1e538c0e71' }],
-  run: async (context, input) => await workspacesOf(context).status(input.workspace_id, context),
+  run: async (context, input) => await workspacesOf(context).status(input, context),
   render: (output, width) =>
     describe(output, width, [
       ['accelerator', output.accelerator],
@@ -166,17 +141,7 @@ export const workspaceUpdate = defineOperation({
   input: updateInput,
   output: workspaceSchema,
   examples: [{ why: 'A label', command: 'pyro workspace update 6f1e538c0e71 --label task=42' }],
-  run: async (context, input) =>
-    await workspacesOf(context).update(
-      input.workspace_id,
-      {
-        name: input.name,
-        clearName: input.clear_name,
-        labels: checkLabels(input.labels),
-        clearLabels: input.clear_labels,
-      },
-      context,
-    ),
+  run: async (context, input) => await workspacesOf(context).update(input, context),
   render: (workspace, width) => describe(workspace, width),
   renderModel: changedText,
 });
@@ -194,7 +159,7 @@ export const workspaceReset = defineOperation({
   input: resetInput,
   output: workspaceSchema,
   examples: [{ why: 'As at the beginning', command: 'pyro workspace reset 6f1e538c0e71' }],
-  run: async (context, input) => await workspacesOf(context).reset(input.workspace_id, input.snapshot, context),
+  run: async (context, input) => await workspacesOf(context).reset(input, context),
   render: (workspace, width) => describe(workspace, width),
   renderModel: changedText,
 });

@@ -26,10 +26,7 @@ export const workspaceList = defineOperation({
       command: 'pyro workspace list --label task=42 --quiet | xargs pyro rm',
     },
   ],
-  run: async (context, { label, state, folder, limit, cursor }) => {
-    const listed = await workspacesOf(context).list({ label, state, folder, limit, cursor }, context);
-    return { count: listed.workspaces.length, ...listed };
-  },
+  run: async (context, input) => await workspacesOf(context).list(input),
   ids: ({ workspaces }) => workspaces.map(({ workspace_id: id }) => id),
   render: ({ workspaces, next_cursor }, width) => {
     if (workspaces.length === 0) return 'no workspaces; make one with: pyro create\n';

@@ -20,8 +20,7 @@ export const workspaceNetwork = defineOperation({
   input: networkInput,
   output: networkOutput,
   examples: [{ why: 'What was refused', command: 'pyro workspace network 6f1e538c0e71 --denied' }],
-  run: async (context, { workspace_id: id, denied, limit, cursor }) =>
-    await workspacesOf(context).network(id, { isRefusedOnly: denied, limit, cursor }),
+  run: async (context, input) => await workspacesOf(context).network(input, context),
   render: ({ attempts, network_policy: policy, next_cursor }, width) => {
     if (attempts.length === 0) return `no connections; network policy ${policy}\n`;
     const rows = attempts.map((each) => [

@@ -19,7 +19,7 @@ export const workspaceStart = defineOperation({
   input: startInput,
   output: workspaceSchema,
   examples: [{ why: 'On again', command: 'pyro workspace start 6f1e538c0e71' }],
-  run: async (context, input) => await workspacesOf(context).start(input.workspace_id, context),
+  run: async (context, input) => await workspacesOf(context).start(input, context),
   render: ({ workspace_id: id, state }) => `${id}: ${state}\n`,
 });
 
@@ -38,6 +38,6 @@ export const workspaceStop = defineOperation({
   input: stopInput,
   output: workspaceSchema,
   examples: [{ why: 'Off, to have its memory back', command: 'pyro workspace stop 6f1e538c0e71' }],
-  run: async (context, input) => await workspacesOf(context).stop(input.workspace_id, context),
+  run: async (context, input) => await workspacesOf(context).stop(input, context),
   render: ({ workspace_id: id, state }) => `${id}: ${state}\n`,
 });

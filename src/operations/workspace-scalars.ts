@@ -2,7 +2,7 @@
 
 import type { z } from 'zod';
 import type { unsavedSchema, workspaceSchema } from '../contract/workspaces.ts';
-import { PyroError } from '../shared/errors.ts';
+import type { Engine, Workspaces } from '../engine/engine.ts';
 import { formatCount } from '../shared/units.ts';
 
 /** Profiles of what agents do most */
@@ -28,30 +28,8 @@ export const toldFields = [
   'service_count',
 ] as const;
 
-/** Secrets for the environment as the engine takes them: each NAME=VARIABLE. */
-export function secretWords(secretEnv: Readonly<Record<string, string>>): string[] {
-  return Object.entries(secretEnv).map(([name, variable]) => `${name}=${variable}`);
-}
-
-const labelKey = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-
-/** The labels. Throws `usage` for what cannot be one. */
-export function checkLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  for (const [key, value] of Object.entries(labels)) {
-    if (!labelKey.test(key)) {
-      throw new PyroError('usage', `labels: ${JSON.stringify(key)} is not a label key`, {
-        hint: 'a key has 1 to 64 letters, digits, dots, hyphens and underscores and begins with a letter or digit',
-      });
-    }
-    if (value.length > 120 || /[\r\n]/.test(value)) {
-      throw new PyroError('usage', `labels: the value of ${key} is longer than 120 characters or has a line break`);
-    }
-  }
-  return labels;
-}
-
 /** The engine, in the process that owns the guests. */
-export function workspacesOf<T>({ engine }: { engine: { workspaces: T | undefined } }): T {
+export function workspacesOf({ engine }: { readonly engine: Engine }): Workspaces {
   if (engine.workspaces === undefined) throw new Error('workspaces are the daemon’s');
   return engine.workspaces;
 }

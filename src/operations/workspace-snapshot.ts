@@ -34,11 +34,7 @@ export const snapshotCreate = defineOperation({
   input: snapshotCreateInput,
   output: snapshotCreateOutput,
   examples: [{ why: 'Before a risky step', command: 'pyro workspace snapshot create 6f1e538c0e71 before' }],
-  run: async (context, { workspace_id: id, snapshot_name: name }) => ({
-    workspace_id: id,
-    snapshot: await workspacesOf(context).snapshotCreate(id, name, context),
-    execution_mode: 'guest' as const,
-  }),
+  run: async (context, input) => await workspacesOf(context).snapshotCreate(input, context),
   render: ({ snapshot }) => `snapshot ${snapshot.snapshot_name}, ${formatBytes(snapshot.changed_bytes)} changed\n`,
 });
 
@@ -54,10 +50,7 @@ export const snapshotList = defineOperation({
   input: snapshotListInput,
   output: snapshotListOutput,
   examples: [{ why: 'What there is to go back to', command: 'pyro workspace snapshot list 6f1e538c0e71' }],
-  run: async (context, { workspace_id: id }) => {
-    const snapshots = await workspacesOf(context).snapshotList(id);
-    return { workspace_id: id, count: snapshots.length, snapshots };
-  },
+  run: async (context, input) => await workspacesOf(context).snapshotList(input, context),
   render: ({ snapshots }, width) =>
     `${formatTable(
       [
@@ -80,10 +73,7 @@ export const snapshotDelete = defineOperation({
   input: snapshotDeleteInput,
   output: snapshotDeleteOutput,
   examples: [{ why: 'No longer needed', command: 'pyro workspace snapshot delete 6f1e538c0e71 before' }],
-  run: async (context, { workspace_id: id, snapshot_name: name }) => {
-    await workspacesOf(context).snapshotDelete(id, name);
-    return { workspace_id: id, snapshot_name: name, deleted: true };
-  },
+  run: async (context, input) => await workspacesOf(context).snapshotDelete(input, context),
   render: ({ snapshot_name: name }) => `deleted ${name}\n`,
 });
 
@@ -99,11 +89,7 @@ export const diskList = defineOperation({
   input: diskListInput,
   output: fileListOutput,
   examples: [{ why: 'What it left', command: 'pyro workspace disk list 6f1e538c0e71 /var/log' }],
-  run: async (context, { workspace_id, path, recursive, limit, cursor }) => {
-    const request = { path, depth: recursive ? 100 : 1, glob: undefined, limit, cursor };
-    const listed = await workspacesOf(context).diskList(workspace_id, request, context);
-    return { workspace_id, recursive, ...listed, execution_mode: 'guest' as const };
-  },
+  run: async (context, input) => await workspacesOf(context).diskList(input, context),
   render: renderFileList,
   renderModel: listText,
 });
@@ -121,14 +107,7 @@ export const diskRead = defineOperation({
   input: diskReadInput,
   output: fileReadOutput,
   examples: [{ why: 'A log after a crash', command: 'pyro workspace disk read 6f1e538c0e71 /var/log/app.log' }],
-  run: async (context, { workspace_id: id, path, max_bytes: maxBytes, offset }) => ({
-    ...(await workspacesOf(context).diskRead(
-      id,
-      { path, maxBytes, offset, startLine: undefined, endLine: undefined },
-      context,
-    )),
-    execution_mode: 'guest' as const,
-  }),
+  run: async (context, input) => await workspacesOf(context).diskRead(input, context),
   render: fileText,
   renderCommand: renderFileCommand,
 });
@@ -149,13 +128,6 @@ export const diskExport = defineOperation({
     { why: 'For later', command: 'pyro workspace disk export 6f1e538c0e71 --output-path disk.qcow2' },
     { why: 'The files', command: 'pyro workspace disk export 6f1e538c0e71 --format tar --output-path work.tar' },
   ],
-  run: async (context, input) => ({
-    workspace_id: input.workspace_id,
-    ...(await workspacesOf(context).diskExport(
-      input.workspace_id,
-      { outputPath: input.output_path, format: input.format, path: input.path, isOverwrite: input.overwrite },
-      context,
-    )),
-  }),
+  run: async (context, input) => await workspacesOf(context).diskExport(input, context),
   render: (output) => `${output.output_path}: ${output.disk_format}, ${formatBytes(output.bytes_written)}\n`,
 });

@@ -19,10 +19,7 @@ export const workspaceSummary = defineOperation({
   input: summaryInput,
   output: summaryOutput,
   examples: [{ why: 'For a pull request', command: 'pyro workspace summary 6f1e538c0e71' }],
-  run: async (context, { workspace_id: id, format }) => ({
-    ...(await workspacesOf(context).summary(id, context)),
-    format,
-  }),
+  run: async (context, input) => await workspacesOf(context).summary(input, context),
   render: (output) => {
     if (output.format === 'markdown') return output.markdown;
     const { markdown: _, ...data } = output;

@@ -16,6 +16,11 @@ export interface Secret {
   readonly value: Buffer;
 }
 
+/** Names with their variables, as the words that {@link SecretSet.environment} takes. */
+export function secretWords(secretEnv: Readonly<Record<string, string>>): string[] {
+  return Object.entries(secretEnv).map(([name, variable]) => `${name}=${variable}`);
+}
+
 export class SecretSet {
   readonly #secrets: ReadonlyMap<string, Secret>;
   #forms: readonly Buffer[];

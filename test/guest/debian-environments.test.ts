@@ -26,8 +26,8 @@ describe.skipIf(!isWanted).each([
 
   beforeAll(async () => {
     house = await openHouse({ hasOwnCache: true });
-    const request = { ...createRequest, environment, packageSources: 'host', seedPath: project } as const;
-    id = (await house.workspaces().create({ ...request, waitMs: 1_200_000 }, call())).workspace_id;
+    const request = { ...createRequest, environment, packageSources: 'host', seed_path: project } as const;
+    id = (await house.workspaces().create({ ...request, wait_seconds: 1200 }, call())).workspace_id;
   }, 1_800_000);
   afterAll(async () => {
     await house?.[Symbol.asyncDispose]();
@@ -35,7 +35,7 @@ describe.skipIf(!isWanted).each([
   });
 
   const run = async (command: string): Promise<string> => {
-    const result = await exec(house, id, command, { timeoutMs: 400_000, waitMs: 400_000 });
+    const result = await exec(house, id, command, { timeout_seconds: 400, wait_seconds: 400 });
     expect(result, JSON.stringify([result.denied_connections, result.stderr])).toMatchObject({ exit_code: 0 });
     return result.stdout;
   };

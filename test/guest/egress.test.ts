@@ -18,7 +18,7 @@ beforeAll(async () => {
   if (address === null || typeof address === 'string') throw new Error('no port');
   port = (address satisfies AddressInfo).port;
   const allow = [`host.pyro.internal:${port}`];
-  const request = { ...createRequest, networkPolicy: 'egress+published-ports', allow } as const;
+  const request = { ...createRequest, network_policy: 'egress+published-ports', allow } as const;
   id = (await house.workspaces().create(request, call())).workspace_id;
 });
 
@@ -45,9 +45,9 @@ it('reaches what it was granted, by the proxy and around it, and nothing else', 
   );
   expect(refused.stdout).not.toContain('hello');
   expect(refused.denied_connections.map(({ target }) => target)).toContain('10.0.0.1:80');
-  const log = await house.workspaces().network(id, { isRefusedOnly: true, limit: 10, cursor: undefined });
+  const log = await house.workspaces().network({ workspace_id: id, denied: true, limit: 10 }, call());
   expect(log.attempts.some(({ address, verdict }) => verdict === 'denied' && address === null)).toBe(true);
-  const summary = await house.workspaces().summary(id, call());
+  const summary = await house.workspaces().summary({ workspace_id: id, format: 'json' }, call());
   expect(summary.denied_connections.find(({ target }) => target === '10.0.0.1:80')).toMatchObject({ count: 1 });
   expect(summary.markdown).toMatch(/### Network: \d+ connections? refused\n\n[\s\S]*- `10\.0\.0\.1:80`: /);
 });
@@ -64,22 +64,18 @@ it('publishes a port beside its way out, and has both again after a stop', async
       print $c "HTTP/1.0 200 OK\r\n\r\nservice: $b"; close $c
     }'`;
   const started = await house.workspaces().services.start(
-    id,
     {
-      name: 'web',
+      workspace_id: id,
+      service_name: 'web',
       command: serve,
-      cwd: undefined,
       env: {},
-      secretEnv: [],
-      readyFile: undefined,
-      readyTcp: '8080',
-      readyHttp: undefined,
-      readyCommand: undefined,
-      readyTimeoutMs: 60_000,
-      readyIntervalMs: 200,
-      restartPolicy: 'always',
-      publishedPorts: [{ hostPort: undefined, guestPort: 8080 }],
-      waitMs: 60_000,
+      secret_env: {},
+      ready_tcp: '8080',
+      ready_timeout_seconds: 60,
+      ready_interval_ms: 200,
+      restart_policy: 'always',
+      published_ports: [{ guest_port: 8080 }],
+      wait_seconds: 60,
     },
     call(),
   );
@@ -87,11 +83,11 @@ it('publishes a port beside its way out, and has both again after a stop', async
   const ask = async (published: number): Promise<string> =>
     await (await fetch(`http://127.0.0.1:${published}/`)).text();
   expect(await ask(before)).toBe('service: hello from the host /from-service\n');
-  await house.workspaces().stop(id, call());
+  await house.workspaces().stop({ workspace_id: id }, call());
   await expect(ask(before)).rejects.toThrow();
-  await house.workspaces().start(id, call());
+  await house.workspaces().start({ workspace_id: id }, call());
   // None was named, so another start may get another one.
-  const again = await house.workspaces().services.status(id, 'web', call());
+  const again = await house.workspaces().services.status({ workspace_id: id, service_name: 'web' }, call());
   const answer = await until(() => ask(again.published_ports[0]?.host_port ?? 0));
   expect(answer).toBe('service: hello from the host /from-service\n');
   await reaches();
@@ -100,7 +96,7 @@ it('publishes a port beside its way out, and has both again after a stop', async
 });
 
 it('keeps its policy over a reset, another daemon and a crash of the guest', async () => {
-  await house.workspaces().reset(id, 'baseline', call());
+  await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
   await reaches();
   await house.reopen();
   await reaches();
@@ -120,7 +116,7 @@ it('has none at all without a grant', async () => {
   expect(result.exit_code).not.toBe(0);
   expect(result.network_note).toContain('this guest has no network (network_policy off)');
   expect((await exec(house, other, 'exit 3')).network_note).toBeNull();
-  await house.workspaces().delete(other, call());
+  await house.workspaces().delete({ workspace_id: other, force: true, dry_run: false }, call());
 });
 
 /** What the work gives once it succeeds; its last failure after a while. */
@@ -137,7 +133,7 @@ async function until(work: () => Promise<string>): Promise<string> {
 
 it('is never more than the server permits', async () => {
   const network = { policy: 'off', allow: [], packageSources: 'none' } as const;
-  const request = { ...createRequest, networkPolicy: 'egress' } as const;
+  const request = { ...createRequest, network_policy: 'egress' } as const;
   await expect(house.workspaces().create(request, call({ network }))).rejects.toMatchObject({
     code: 'network_refused',
   });

@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ServiceLogsResult, ServiceStartRequest, ServiceView } from '../../src/contract/services-requests.ts';
-import type { ShellReadRequest, ShellReadResult } from '../../src/contract/shells-requests.ts';
+import type { ServiceLogsOutput, ServiceStartInput, ServiceView } from '../../src/contract/services.ts';
+import type { ShellReadInput, ShellReadOutput } from '../../src/contract/shells.ts';
 import type { NetworkCeiling } from '../../src/shared/policy-types.ts';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, fileWriteRequest, openHouse, type TestHouse } from '../support/engine.ts';
 
 let house: TestHouse;
 let id: string;
@@ -20,33 +20,33 @@ afterAll(async () => {
 });
 
 async function open(): Promise<string> {
-  const request = { cwd: undefined, cols: 80, rows: 24, env: { PS1: 'pyro$ ' }, secretEnv: [] };
-  const shell = await house.workspaces().shells.open(id, request, call());
-  await read(shell.shell_id, { waitFor: '/[$#] $/', waitMs: 60_000 });
+  const request = { cols: 80, rows: 24, env: { PS1: 'pyro$ ' }, secret_env: {} };
+  const shell = await house.workspaces().shells.open({ ...request, workspace_id: id }, call());
+  await read(shell.shell_id, { wait_for: '/[$#] $/', wait_seconds: 60 });
   return shell.shell_id;
 }
 
-async function read(shell: string, request: Partial<ShellReadRequest>): Promise<ShellReadResult> {
-  const usual: ShellReadRequest = {
+async function read(shell: string, request: Partial<ShellReadInput>): Promise<ShellReadOutput> {
+  const usual = {
     cursor: 0,
-    maxChars: 65_536,
-    isPlain: true,
-    view: 'stream',
-    waitForIdleMs: undefined,
-    waitFor: undefined,
-    waitMs: 60_000,
+    max_chars: 65_536,
+    plain: true,
+    screen: false,
+    redraw: false,
+    wait_seconds: 60,
   };
-  return await house.workspaces().shells.read(id, shell, { ...usual, ...request }, call());
+  return await house.workspaces().shells.read({ ...usual, ...request, workspace_id: id, shell_id: shell }, call());
 }
 
-async function type(shell: string, input: string, appendsNewline = true): Promise<number> {
-  return (await house.workspaces().shells.write(id, shell, { input, appendsNewline }, call())).output_bytes;
+async function type(shell: string, input: string, append_newline = true): Promise<number> {
+  return (await house.workspaces().shells.write({ workspace_id: id, shell_id: shell, input, append_newline }, call()))
+    .output_bytes;
 }
 
 /** The screen, once it shows what is expected; a read of a shell that has nothing to say comes back at once. */
-async function screenWith(shell: string, expected: RegExp): Promise<ShellReadResult> {
+async function screenWith(shell: string, expected: RegExp): Promise<ShellReadOutput> {
   for (const until = Date.now() + 60_000; ; await sleep(50)) {
-    const result = await read(shell, { view: 'screen', waitForIdleMs: 300 });
+    const result = await read(shell, { screen: true, wait_for_idle_ms: 300 });
     if (expected.test(result.screen?.lines.join('\n') ?? '') || Date.now() > until) {
       expect(result.screen?.lines.join('\n')).toMatch(expected);
       return result;
@@ -60,7 +60,7 @@ async function bringTools(): Promise<void> {
   if (!existsSync(sourcePath)) return;
   await house
     .workspaces()
-    .syncPush(id, { sourcePath, destination: '/opt/debs', isDelete: false, isDryRun: false }, call());
+    .syncPush({ workspace_id: id, source_path: sourcePath, dest: '/opt/debs', delete: false, dry_run: false }, call());
   const line = `cd /opt && for deb in debs/*.deb; do dpkg-deb -x "$deb" tools; done
 for name in less vim.tiny python3.11; do ln -s "$(find /opt/tools -type f -path "*/bin/$name")" "/usr/local/bin/$name"; done
 cd /usr/local/bin && mv vim.tiny vim && mv python3.11 python3`;
@@ -74,20 +74,20 @@ describe('a shell in a guest', () => {
   it('runs commands with the variables of the image, and is interrupted in its foreground job', async () => {
     const shell = await open();
     let cursor = await type(shell, 'cd /tmp; echo "$PWD" $((6*7)) $TERM; tty');
-    const first = await read(shell, { cursor, waitFor: '/dev/pts/' });
+    const first = await read(shell, { cursor, wait_for: '/dev/pts/' });
     expect(first.output).toContain('/tmp 42 xterm-256color');
     cursor = await type(shell, 'sleep 1000; echo not re"ach"ed');
-    await read(shell, { cursor, waitForIdleMs: 500 });
-    await house.workspaces().shells.signal(id, shell, 'INT', call());
-    await read(shell, { cursor, waitFor: '/[$#] $/' });
+    await read(shell, { cursor, wait_for_idle_ms: 500 });
+    await house.workspaces().shells.signal({ workspace_id: id, shell_id: shell, signal_name: 'INT' }, call());
+    await read(shell, { cursor, wait_for: '/[$#] $/' });
     cursor = await type(shell, 'echo "code:$?"');
-    expect((await read(shell, { cursor, waitFor: '/code:\\d+/' })).output).toContain('code:130');
-    await house.workspaces().shells.resize(id, shell, { cols: 100, rows: 40 }, call());
+    expect((await read(shell, { cursor, wait_for: '/code:\\d+/' })).output).toContain('code:130');
+    await house.workspaces().shells.resize({ workspace_id: id, shell_id: shell, cols: 100, rows: 40 }, call());
     cursor = await type(shell, 'stty size');
-    expect((await read(shell, { cursor, waitFor: '40 100' })).matched).toBe(true);
-    const closed = await house.workspaces().shells.close(id, shell, call());
+    expect((await read(shell, { cursor, wait_for: '40 100' })).matched).toBe(true);
+    const closed = await house.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
     expect(closed.state).toBe('stopped');
-    expect(await house.workspaces().shells.list(id)).toEqual([]);
+    expect((await house.workspaces().shells.list({ workspace_id: id }, call())).shells).toEqual([]);
   });
 
   it('loses no byte of 10 MB', async () => {
@@ -96,7 +96,7 @@ describe('a shell in a guest', () => {
     const begin = await type(shell, line);
     let text = '';
     for (let cursor = begin; !text.includes('over') && text.length < 20_000_000; ) {
-      const page = await read(shell, { cursor, isPlain: false, maxChars: 1_048_576 });
+      const page = await read(shell, { cursor, plain: false, max_chars: 1_048_576 });
       expect(page.dropped_bytes).toBe(0);
       cursor = page.next_cursor;
       text += page.output;
@@ -107,7 +107,7 @@ describe('a shell in a guest', () => {
     for (let at = 0; at < 1_250_000; at++) {
       if (Number(numbers.slice(at * 8, at * 8 + 8)) !== at + 1) throw new Error(`wrong at number ${at}`);
     }
-    await house.workspaces().shells.close(id, shell, call());
+    await house.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
   });
 
   it.for([
@@ -134,12 +134,12 @@ describe('a shell in a guest', () => {
     await screenWith(shell, shows);
     for (const key of keys) {
       await type(shell, key, false);
-      await read(shell, { waitForIdleMs: 300 });
+      await read(shell, { wait_for_idle_ms: 300 });
     }
     const cursor = await type(shell, 'echo ba""ck');
-    expect((await read(shell, { cursor, waitFor: 'back' })).matched).toBe(true);
+    expect((await read(shell, { cursor, wait_for: 'back' })).matched).toBe(true);
     if (proof !== undefined) expect((await exec(house, id, 'cat /tmp/edited')).stdout).toContain(proof);
-    await house.workspaces().shells.close(id, shell, call());
+    await house.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
   });
 
   it('drives a full-screen program made of escape sequences alone', async () => {
@@ -152,9 +152,9 @@ describe('a shell in a guest', () => {
     expect(screen).toMatchObject({ is_alternate: true });
     expect(screen?.lines.slice(2, 6)).toEqual(['    menu', '', '    > one', '      two']);
     const cursor = await type(shell, 'q', false);
-    await read(shell, { cursor, waitFor: 'key:q' });
-    expect((await read(shell, { view: 'screen' })).screen?.is_alternate).toBe(false);
-    await house.workspaces().shells.close(id, shell, call());
+    await read(shell, { cursor, wait_for: 'key:q' });
+    expect((await read(shell, { screen: true })).screen?.is_alternate).toBe(false);
+    await house.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
   });
 });
 
@@ -174,34 +174,31 @@ const app = `mkdir -p app; echo 0 > app/count
 ( while :; do n=$(cat app/count); echo $((n+1)) > app/next; mv app/next app/count; sleep 1; done ) &
 exec perl server.pl`;
 
-async function start(request: Partial<ServiceStartRequest>, network?: NetworkCeiling): Promise<ServiceView> {
-  const usual: ServiceStartRequest = {
-    name: 'web',
+async function start(request: Partial<ServiceStartInput>, network?: NetworkCeiling): Promise<ServiceView> {
+  const usual: Omit<ServiceStartInput, 'workspace_id'> = {
+    service_name: 'web',
     command: 'sh app.sh',
-    cwd: undefined,
     env: {},
-    secretEnv: [],
-    readyFile: undefined,
-    readyTcp: '8080',
-    readyHttp: 'http://localhost:8080/health',
-    readyCommand: undefined,
-    readyTimeoutMs: 120_000,
-    readyIntervalMs: 200,
-    restartPolicy: 'always',
-    publishedPorts: [],
-    waitMs: 120_000,
+    secret_env: {},
+    ready_tcp: '8080',
+    ready_http: 'http://localhost:8080/health',
+    ready_timeout_seconds: 120,
+    ready_interval_ms: 200,
+    restart_policy: 'always',
+    published_ports: [],
+    wait_seconds: 120,
   };
-  return await house.workspaces().services.start(id, { ...usual, ...request }, call({ network }));
+  return await house.workspaces().services.start({ ...usual, ...request, workspace_id: id }, call({ network }));
 }
 
-async function logs(cursor: number | undefined, waitMs = 0): Promise<ServiceLogsResult> {
-  const request = { name: 'web', stream: 'stdout' as const, tailLines: 200, isAll: false, limit: 65_536 };
-  return await house.workspaces().services.logs(id, { ...request, cursor, waitMs }, call());
+async function logs(cursor: number | undefined, wait_seconds = 0): Promise<ServiceLogsOutput> {
+  const request = { service_name: 'web', stream: 'stdout' as const, tail_lines: 200, all: false, limit: 65_536 };
+  return await house.workspaces().services.logs({ ...request, workspace_id: id, cursor, wait_seconds }, call());
 }
 
 async function until(check: (view: ServiceView) => boolean): Promise<ServiceView> {
   for (let turn = 0; ; turn++) {
-    const view = await house.workspaces().services.status(id, 'web', call());
+    const view = await house.workspaces().services.status({ workspace_id: id, service_name: 'web' }, call());
     if (check(view) || turn === 600) return view;
     await sleep(100);
   }
@@ -220,20 +217,20 @@ describe('a web application as a service', { shuffle: false }, () => {
       ['server.pl', server],
       ['app.sh', app],
     ] as const) {
-      const write = { path, content: Buffer.from(text), isAppend: false, mode: undefined, edits: undefined };
-      await house.workspaces().fileWrite(id, write, call());
+      const write = { ...fileWriteRequest, path, text };
+      await house.workspaces().fileWrite({ ...write, workspace_id: id }, call());
     }
     const view = await start({});
     expect(view).toMatchObject({ state: 'running', restart_count: 0, readiness: [{ type: 'tcp' }, { type: 'http' }] });
     expect(await ask()).toMatch(/200 OK[\s\S]*count \d+/);
-    const status = await house.workspaces().status(id, call());
+    const status = await house.workspaces().status({ workspace_id: id }, call());
     expect(status).toMatchObject({ service_count: 1, running_service_count: 1 });
   });
 
   it('has its logs followed', async () => {
     const before = await logs(undefined);
     expect(before.stdout).toContain('listening\n');
-    const following = logs(before.stdout_bytes, 60_000);
+    const following = logs(before.stdout_bytes, 60);
     await ask();
     expect((await following).stdout).toContain('served /health');
   });
@@ -256,7 +253,7 @@ describe('a web application as a service', { shuffle: false }, () => {
     expect(again).toMatchObject({ pid, restart_count: 1 });
     await ask();
     expect((await logs(bytes, 60_000)).stdout).toContain('served /health');
-    const ticks = await read(shell, { cursor, waitFor: 'tick 8' });
+    const ticks = await read(shell, { cursor, wait_for: 'tick 8' });
     expect(ticks.output).toContain(Array.from({ length: 8 }, (_, index) => `tick ${index + 1}`).join('\n'));
     await exec(house, id, `kill -9 ${pid}`);
     expect(await until(({ state, restart_count: count }) => state === 'running' && count === 2)).toMatchObject({
@@ -265,14 +262,16 @@ describe('a web application as a service', { shuffle: false }, () => {
   });
 
   it('comes back with its guest, and stays away once it is stopped', async () => {
-    await house.workspaces().stop(id, call());
-    const off = await house.workspaces().services.status(id, 'web', call());
+    await house.workspaces().stop({ workspace_id: id }, call());
+    const off = await house.workspaces().services.status({ workspace_id: id, service_name: 'web' }, call());
     expect(off).toMatchObject({ state: 'stopped', stop_reason: 'workspace_stopped' });
-    expect((await house.workspaces().shells.list(id)).every(({ lost }) => lost)).toBe(true);
-    await house.workspaces().start(id, call());
+    expect((await house.workspaces().shells.list({ workspace_id: id }, call())).shells.every(({ lost }) => lost)).toBe(
+      true,
+    );
+    await house.workspaces().start({ workspace_id: id }, call());
     expect(await until(({ state }) => state === 'running')).toMatchObject({ state: 'running', restart_count: 3 });
     expect(await ask()).toContain('200 OK');
-    const stopped = await house.workspaces().services.stop(id, 'web', call());
+    const stopped = await house.workspaces().services.stop({ workspace_id: id, service_name: 'web' }, call());
     expect(stopped).toMatchObject({ state: 'stopped', stop_reason: 'sigterm' });
     expect(await ask()).toBe('');
   });
@@ -281,7 +280,7 @@ describe('a web application as a service', { shuffle: false }, () => {
     ['off', 'published-ports'],
     ['egress', 'egress+published-ports'],
   ] as const)('gets no port of the host from a server that permits %s, and is told of %s', async (policy, needed) => {
-    const request = { name: 'port', publishedPorts: [{ hostPort: undefined, guestPort: 8080 }] };
+    const request = { service_name: 'port', published_ports: [{ guest_port: 8080 }] };
     await expect(start(request, { policy, allow: [], packageSources: 'none' })).rejects.toMatchObject({
       code: 'ports_unavailable',
       hint: expect.stringMatching(new RegExp(` --network-policy ${needed.replace('+', '.')}$`)),

@@ -100,13 +100,13 @@ it('goes through it by name, judged before it is asked, and shows the guest noth
   expect(Number(shown.stdout)).toBeGreaterThan(5);
   const told = await exec(house, id, `grep -ciE '${password}|${basic}|:${proxy.port}' /tmp/dump`);
   expect(told.stdout).toBe('0\n');
-  const log = await house.workspaces().network(id, { isRefusedOnly: false, limit: 1000, cursor: undefined });
+  const log = await house.workspaces().network({ workspace_id: id, denied: false, limit: 1000 }, call());
   expect(log.attempts.find(({ name, verdict }) => name === far && verdict === 'allowed')).toMatchObject({
     port: 443,
     rule: `${far}:443, by proxy`,
   });
   expect(JSON.stringify(log)).not.toContain(password);
-  await house.workspaces().delete(id, call());
+  await house.workspaces().delete({ workspace_id: id, force: true, dry_run: false }, call());
 });
 
 it('tells when the proxy refuses the login, without it, and opens nothing past the proxy', async () => {
@@ -120,16 +120,16 @@ it('tells when the proxy refuses the login, without it, and opens nothing past t
   ]);
   expect(JSON.stringify(result)).not.toContain('wrong-secret-word');
   expect(proxy.asked).toHaveLength(before);
-  await house.workspaces().delete(id, call());
+  await house.workspaces().delete({ workspace_id: id, force: true, dry_run: false }, call());
 });
 
 it('is not asked for what a list alone grants: such a connection goes straight', async () => {
   const before = proxy.asked.length + proxy.refused.length;
   const request = {
     ...createRequest,
-    networkPolicy: 'egress',
+    network_policy: 'egress' as const,
     allow: [`${far}:443`, `host.pyro.internal:${web.port}`],
-  } as const;
+  };
   const id = (await house.workspaces().create(request, call())).workspace_id;
   expect(await exec(house, id, `curl -sS -m 60 http://host.pyro.internal:${web.port}/`)).toMatchObject({
     stdout: 'over plain HTTP\n',

@@ -28,7 +28,7 @@ beforeAll(async () => {
   }
   writeFileSync(join(tools, 'package.json'), '{ "name": "p", "version": "1.0.0" }\n');
   house = await openHouse();
-  const request = { ...createRequest, seedPath: tools, packageSources: 'host' } as const;
+  const request = { ...createRequest, seed_path: tools, packageSources: 'host' } as const;
   id = (await house.workspaces().create(request, call())).workspace_id;
 }, 300_000);
 
@@ -91,7 +91,7 @@ async function needs(name: string, variable: string, skip: TestContext['skip']):
 /** The output of a command that must succeed within its deadline. */
 async function installs(command: string, seconds: number): Promise<string> {
   const started = performance.now();
-  const wait = { timeoutMs: seconds * 1000, waitMs: seconds * 1000 };
+  const wait = { timeout_seconds: seconds, wait_seconds: seconds };
   const result = await exec(house, id, command, wait);
   expect(result, JSON.stringify([result.denied_connections, result.stderr])).toMatchObject({ exit_code: 0 });
   process.stdout.write(`${command.slice(0, 60)}: ${Math.round((performance.now() - started) / 1000)} s\n`);
@@ -158,7 +158,7 @@ it('reaches nothing else, of this machine or of the world', async () => {
 it('leaves the settings in memory, and brings them to the guest of a reset', async () => {
   const look = 'findmnt -n -o FSTYPE -T /run/pyro-packages; ls /run/pyro-packages';
   expect((await exec(house, id, look)).stdout).toMatch(/^tmpfs\n/);
-  await house.workspaces().reset(id, 'baseline', call());
+  await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
   const again = await exec(house, id, `${look}; env | grep -c pyro-packages`);
   expect(again.stdout).toMatch(/^tmpfs\n[\s\S]*\n[1-9]\d*\n$/);
 });

@@ -61,11 +61,12 @@ async function untilSaved(work: () => Promise<unknown>): Promise<void> {
 }
 
 async function create(onProgress: (progress: Progress) => void = () => undefined, seedPath = project): Promise<string> {
-  const made = await house.workspaces().create({ ...createRequest, seedPath }, call({ onProgress }));
+  const made = await house.workspaces().create({ ...createRequest, seed_path: seedPath }, call({ onProgress }));
   return made.workspace_id;
 }
 
-const deleteNow = (id: string): Promise<unknown> => house.workspaces().delete(id, call());
+const deleteNow = (id: string): Promise<unknown> =>
+  house.workspaces().delete({ workspace_id: id, force: true, dry_run: false }, call());
 
 /** Makes each look old, tells afterwards which were used. */
 async function used(work: () => Promise<unknown>): Promise<string[]> {
@@ -76,11 +77,13 @@ async function used(work: () => Promise<unknown>): Promise<string[]> {
   return prepared().filter((name) => before.includes(name) && statSync(join(templates(), name)).mtimeMs > 1000);
 }
 
-const usual = { hasIgnored: false, maxFileBytes: undefined, cursor: undefined };
+const usual = { include_ignored: false, max_file_bytes: 0 };
 
 async function changes(id: string): Promise<string[]> {
-  const request = { path: undefined, isStatOnly: true, base: 'baseline', hasSystem: false, ...usual };
-  const diff = await house.workspaces().diff(id, { ...request, maxBytes: 10_000, entryLimit: 100 }, call());
+  const request = { stat_only: true, base: 'baseline', system: false, ...usual };
+  const diff = await house
+    .workspaces()
+    .diff({ ...request, workspace_id: id, max_bytes: 10_000, entry_limit: 100 }, call());
   return diff.entries.map(({ path }) => path);
 }
 
@@ -115,7 +118,9 @@ describe('a workspace of a project that was seen before', () => {
     const other = await create();
     expect(await changes(other)).toEqual([]);
     await deleteNow(other);
-    const names = await used(async () => void (await house.workspaces().reset(id, 'baseline', call())));
+    const names = await used(
+      async () => void (await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call())),
+    );
     expect(names).toHaveLength(1);
     expect(await changes(id)).toEqual([]);
     expect((await exec(house, id, 'cat d1/f1 d2/f2')).stdout).toBe('content 1\ncontent 2\n');
@@ -177,7 +182,9 @@ it('a workspace goes back to its seed also when the template of its environment 
   await exec(house, id, 'echo more >> d3/f3; echo outside > /root/file; sync');
   for (const name of readdirSync(templates())) rmSync(join(templates(), name), { recursive: true });
   const messages: string[] = [];
-  await house.workspaces().reset(id, 'baseline', call({ onProgress: ({ message }) => messages.push(message) }));
+  await house
+    .workspaces()
+    .reset({ workspace_id: id, snapshot: 'baseline' }, call({ onProgress: ({ message }) => messages.push(message) }));
   expect(messages).toContain('booting');
   expect(await changes(id)).toEqual([]);
   const look = await exec(house, id, 'cat d3/f3; ls /root; touch /root/new && sync && echo fine');

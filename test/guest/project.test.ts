@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DiffRequest } from '../../src/contract/changes-requests.ts';
+import type { DiffInput } from '../../src/contract/changes.ts';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 import { dirty, gitIn, makeHairyRepository } from '../support/hairy-repository.ts';
 import { killNow } from '../support/kill.ts';
@@ -26,16 +26,14 @@ let folder = '';
 let repository = '';
 let id = '';
 
-const diffRequest: DiffRequest = {
-  path: undefined,
-  isStatOnly: false,
+const diffRequest: Omit<DiffInput, 'workspace_id'> = {
+  stat_only: false,
   base: 'baseline',
-  hasSystem: false,
-  hasIgnored: false,
-  maxFileBytes: undefined,
-  cursor: undefined,
-  maxBytes: 1 << 28,
-  entryLimit: 1000,
+  system: false,
+  include_ignored: false,
+  max_file_bytes: 0,
+  max_bytes: 1 << 28,
+  entry_limit: 1000,
 };
 
 beforeAll(async () => {
@@ -44,7 +42,7 @@ beforeAll(async () => {
   repository = join(folder, 'repo');
   makeHairyRepository(repository);
   dirty(repository);
-  const created = await house.workspaces().create({ ...createRequest, seedPath: repository }, call());
+  const created = await house.workspaces().create({ ...createRequest, seed_path: repository }, call());
   id = created.workspace_id;
   expect(created.workspace_seed).toMatchObject({ mode: 'git', branch: 'main', dirty: true, origin_kind: 'explicit' });
 });
@@ -56,8 +54,15 @@ afterAll(async () => {
 
 const exportTo = async (name: string, path = '/workspace'): Promise<string> => {
   const outputPath = join(folder, name);
-  const request = { path, outputPath, format: 'files', isOverwrite: true, hasGit: false, hasIgnored: false } as const;
-  await house.workspaces().export(id, request, call());
+  const request = {
+    path,
+    output_path: outputPath,
+    format: 'files',
+    overwrite: true,
+    include_git: false,
+    include_ignored: false,
+  } as const;
+  await house.workspaces().export({ ...request, workspace_id: id }, call());
   return outputPath;
 };
 
@@ -90,7 +95,10 @@ describe('a seeded workspace', { shuffle: false }, () => {
   });
 
   it('has no changes at first', async () => {
-    expect(await house.workspaces().diff(id, diffRequest, call())).toMatchObject({ changed: false, patch: '' });
+    expect(await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call())).toMatchObject({
+      changed: false,
+      patch: '',
+    });
   });
 
   it('gives a diff that makes its tree of the seed', async () => {
@@ -104,7 +112,7 @@ describe('a seeded workspace', { shuffle: false }, () => {
         'echo ignored too > debug.log; git add -A; git -c user.name=a -c user.email=b commit -qm work',
       ].join('\n'),
     );
-    const { patch, entries } = await house.workspaces().diff(id, diffRequest, call());
+    const { patch, entries } = await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call());
     const copy = seedCopy('seed-1');
     const applied = spawnSync('git', ['apply', '--binary', '--whitespace=nowarn'], {
       cwd: copy,
@@ -118,7 +126,7 @@ describe('a seeded workspace', { shuffle: false }, () => {
 
   it('pages a patch exactly, and lists changes outside of /workspace', async () => {
     await exec(house, id, 'echo x > /etc/new-file; rm /etc/issue');
-    const whole = await house.workspaces().diff(id, { ...diffRequest, hasSystem: true }, call());
+    const whole = await house.workspaces().diff({ ...diffRequest, workspace_id: id, system: true }, call());
     expect(whole.system_changes).toEqual(
       expect.arrayContaining([
         { path: '/etc/new-file', status: 'added' },
@@ -130,7 +138,7 @@ describe('a seeded workspace', { shuffle: false }, () => {
     while (cursor !== null) {
       const page: { patch: string; next_cursor: string | null } = await house
         .workspaces()
-        .diff(id, { ...diffRequest, cursor, maxBytes: 2000 }, call());
+        .diff({ ...diffRequest, workspace_id: id, cursor, max_bytes: 2000 }, call());
       pages += page.patch;
       cursor = page.next_cursor;
     }
@@ -138,11 +146,11 @@ describe('a seeded workspace', { shuffle: false }, () => {
   });
 
   it('compares with a snapshot', async () => {
-    await house.workspaces().snapshotCreate(id, 'point', call());
+    await house.workspaces().snapshotCreate({ workspace_id: id, snapshot_name: 'point' }, call());
     const base = { ...diffRequest, base: 'point' };
-    expect((await house.workspaces().diff(id, base, call())).changed).toBe(false);
+    expect((await house.workspaces().diff({ ...base, workspace_id: id }, call())).changed).toBe(false);
     await exec(house, id, 'echo later > later; rm latin; git checkout -q -- . 2>/dev/null; echo more >> src');
-    const { entries } = await house.workspaces().diff(id, base, call());
+    const { entries } = await house.workspaces().diff({ ...base, workspace_id: id }, call());
     expect(Object.fromEntries(entries.map(({ path, status }) => [path, status]))).toMatchObject({
       later: 'added',
       src: 'modified',
@@ -150,44 +158,50 @@ describe('a seeded workspace', { shuffle: false }, () => {
   });
 
   it('takes a patch that was made on the host, or nothing of it', async () => {
-    await house.workspaces().reset(id, 'baseline', call());
+    await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
     const copy = seedCopy('seed-2');
     gitIn(copy, 'add', '-A');
     writeFileSync(join(copy, 'crlf.txt'), 'a\r\nB\r\n');
     writeFileSync(join(copy, 'added'), 'no end');
     gitIn(copy, 'add', '-N', 'added');
     const patch = gitIn(copy, 'diff', '--binary', 'crlf.txt', 'added');
-    expect(await house.workspaces().patchApply(id, patch, call())).toMatchObject({ summary: { total: 2 } });
+    expect(await house.workspaces().patchApply({ workspace_id: id, patch }, call())).toMatchObject({
+      summary: { total: 2 },
+    });
     expect((await exec(house, id, 'cat added; od -c crlf.txt | head -1')).stdout).toContain('no end');
-    await expect(house.workspaces().patchApply(id, patch, call())).rejects.toMatchObject({ code: 'patch_failed' });
+    await expect(house.workspaces().patchApply({ workspace_id: id, patch }, call())).rejects.toMatchObject({
+      code: 'patch_failed',
+    });
   });
 
   it('takes newer files of the host, only those that differ', async () => {
     writeFileSync(join(repository, 'no-newline'), 'newer on the host');
-    const request = { sourcePath: repository, destination: '/workspace', isDelete: false, isDryRun: false };
-    const dry = await house.workspaces().syncPush(id, { ...request, isDryRun: true }, call());
+    const request = { source_path: repository, dest: '/workspace', delete: false, dry_run: false };
+    const dry = await house.workspaces().syncPush({ ...request, workspace_id: id, dry_run: true }, call());
     expect(dry.workspace_sync.changes.map(({ path }) => path)).toContain('no-newline');
     expect((await exec(house, id, 'cat no-newline')).stdout).toBe('no end');
-    const pushed = await house.workspaces().syncPush(id, request, call());
+    const pushed = await house.workspaces().syncPush({ ...request, workspace_id: id }, call());
     expect(pushed.workspace_sync.written_count).toBeLessThan(5);
     expect((await exec(house, id, 'cat no-newline')).stdout).toBe('newer on the host');
-    expect((await house.workspaces().syncPush(id, request, call())).workspace_sync.written_count).toBe(0);
+    expect(
+      (await house.workspaces().syncPush({ ...request, workspace_id: id }, call())).workspace_sync.written_count,
+    ).toBe(0);
     await exec(house, id, 'echo extra > extra');
-    await house.workspaces().syncPush(id, { ...request, isDelete: true }, call());
+    await house.workspaces().syncPush({ ...request, workspace_id: id, delete: true }, call());
     expect((await exec(house, id, 'ls extra .git/HEAD')).stdout).toBe('.git/HEAD\n');
   });
 
   it('sums up what happened', async () => {
     await exec(house, id, 'exit 3');
-    const summary = await house.workspaces().summary(id, call());
+    const summary = await house.workspaces().summary({ workspace_id: id, format: 'json' }, call());
     expect(summary.failed_count).toBeGreaterThan(0);
     expect(summary.markdown).toContain('| 3 |');
     expect(summary.file_count).toBeGreaterThan(0);
   });
 
   it('resets to an empty diff', async () => {
-    await house.workspaces().reset(id, 'baseline', call());
-    expect((await house.workspaces().diff(id, diffRequest, call())).changed).toBe(false);
+    await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
+    expect((await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call())).changed).toBe(false);
     const status = ['status', '--porcelain=v2', '--branch'];
     expect((await exec(house, id, `git ${status.join(' ')}`)).stdout).not.toBe('');
   });
@@ -196,7 +210,7 @@ describe('a seeded workspace', { shuffle: false }, () => {
 describe('a reset whose guest is killed meanwhile', () => {
   it('comes to its end, and leaves nothing of the old guest', async () => {
     const before = house.engine().activity().guests[0];
-    const resetting = house.workspaces().reset(id, 'baseline', call());
+    const resetting = house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
     killNow(before?.pid);
     await resetting;
     expect((await exec(house, id, 'echo here')).stdout).toBe('here\n');
@@ -213,17 +227,17 @@ describe('workspaces of one project in a row', () => {
     const seen: string[] = [];
     for (const turn of ['first', 'first', 'second', 'first']) {
       writeFileSync(join(project, 'turn'), `${turn}\n`);
-      const made = await workspaces.create({ ...createRequest, seedPath: project }, call());
+      const made = await workspaces.create({ ...createRequest, seed_path: project }, call());
       seen.push((await exec(house, made.workspace_id, 'cat turn')).stdout);
       expect(made.workspace_seed).toMatchObject({ entry_count: 1, seed_path: project });
-      await workspaces.delete(made.workspace_id, call());
+      await workspaces.delete({ workspace_id: made.workspace_id, force: true, dry_run: false }, call());
     }
     expect(seen).toEqual(['first\n', 'first\n', 'second\n', 'first\n']);
     rmSync(project, { recursive: true });
-    await expect(workspaces.create({ ...createRequest, seedPath: project }, call())).rejects.toMatchObject({
+    await expect(workspaces.create({ ...createRequest, seed_path: project }, call())).rejects.toMatchObject({
       code: 'seed_missing',
     });
-    const left = await workspaces.list({ cursor: undefined, limit: 100, label: undefined, state: undefined }, call());
+    const left = await workspaces.list({ limit: 100 });
     expect(left.workspaces.map(({ workspace_id: each }) => each)).toEqual([id]);
   });
 });
@@ -235,23 +249,23 @@ describe('paths of the host', () => {
     const exportRequest = {
       path: 'crlf.txt',
       format: 'files',
-      isOverwrite: false,
-      hasGit: false,
-      hasIgnored: false,
+      overwrite: false,
+      include_git: false,
+      include_ignored: false,
     } as const;
     for (const outputPath of [join(folder, 'elsewhere'), join(repository, 'way-out/evil'), join(repository, '../x')]) {
       await expect(
-        house.workspaces().export(id, { ...exportRequest, outputPath }, call({ hostPaths })),
+        house.workspaces().export({ ...exportRequest, workspace_id: id, output_path: outputPath }, call({ hostPaths })),
       ).rejects.toMatchObject({ code: 'path_refused' });
       expect(existsSync(outputPath)).toBe(false);
     }
     for (const seedPath of ['/etc', join(repository, 'way-out')]) {
       await expect(
-        house.workspaces().create({ ...createRequest, seedPath }, call({ hostPaths })),
+        house.workspaces().create({ ...createRequest, seed_path: seedPath }, call({ hostPaths })),
       ).rejects.toMatchObject({ code: 'path_refused' });
     }
     const inside = join(repository, 'out.txt');
-    await house.workspaces().export(id, { ...exportRequest, outputPath: inside }, call({ hostPaths }));
+    await house.workspaces().export({ ...exportRequest, workspace_id: id, output_path: inside }, call({ hostPaths }));
     expect(readFileSync(inside, 'utf8')).toBe('a\r\nb\r\n');
   });
 });

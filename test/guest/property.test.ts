@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DiffRequest } from '../../src/contract/changes-requests.ts';
+import type { DiffInput } from '../../src/contract/changes.ts';
 import { editScript } from '../support/edit-script.ts';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 import { gitIn } from '../support/hairy-repository.ts';
@@ -15,16 +15,14 @@ const seedCount = Number(process.env['PYRO_ROUNDS'] ?? (process.env['PYRO_SOAK']
 const firstSeed = Number(process.env['PYRO_SEED'] ?? Date.now() % 1_000_000);
 const seeds = Array.from({ length: seedCount }, (_, index) => firstSeed + index);
 
-const diffRequest: DiffRequest = {
-  path: undefined,
-  isStatOnly: false,
+const diffRequest: Omit<DiffInput, 'workspace_id'> = {
+  stat_only: false,
   base: 'baseline',
-  hasSystem: false,
-  hasIgnored: false,
-  maxFileBytes: undefined,
-  cursor: undefined,
-  maxBytes: 1 << 28,
-  entryLimit: 100_000,
+  system: false,
+  include_ignored: false,
+  max_file_bytes: 0,
+  max_bytes: 1 << 28,
+  entry_limit: 100_000,
 };
 
 let house: TestHouse;
@@ -48,7 +46,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pyro-property-'));
   repository = join(folder, 'repository');
   makeRepository(repository, new Random(firstSeed));
-  id = (await house.workspaces().create({ ...createRequest, seedPath: repository }, call())).workspace_id;
+  id = (await house.workspaces().create({ ...createRequest, seed_path: repository }, call())).workspace_id;
 });
 
 afterAll(async () => {
@@ -62,17 +60,17 @@ describe('random edits in a guest', () => {
     const edited = await exec(house, id, 'cat > /tmp/edits; sh /tmp/edits', { stdin: script });
     expect(edited).toMatchObject({ exit_code: 0, stderr: '' });
 
-    const { patch, changed } = await house.workspaces().diff(id, diffRequest, call());
+    const { patch, changed } = await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call());
     const exported = join(folder, `exported-${seed}`);
     const request = {
       path: '/workspace',
-      outputPath: exported,
+      output_path: exported,
       format: 'files',
-      isOverwrite: false,
-      hasGit: false,
-      hasIgnored: false,
+      overwrite: false,
+      include_git: false,
+      include_ignored: false,
     };
-    await house.workspaces().export(id, { ...request, format: 'files' }, call());
+    await house.workspaces().export({ ...request, workspace_id: id, format: 'files' }, call());
     const copy = join(folder, `copy-${seed}`);
     cpSync(repository, copy, { recursive: true, verbatimSymlinks: true });
     const before = filesOf(copy);
@@ -89,8 +87,11 @@ describe('random edits in a guest', () => {
     // The script has done something, or the seed would prove nothing.
     expect(filesOf(copy)).not.toEqual(before);
 
-    await house.workspaces().reset(id, 'baseline', call());
-    expect(await house.workspaces().diff(id, diffRequest, call())).toMatchObject({ changed: false, patch: '' });
+    await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
+    expect(await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call())).toMatchObject({
+      changed: false,
+      patch: '',
+    });
     for (const path of [exported, copy]) rmSync(path, { recursive: true, force: true });
   });
 });

@@ -51,20 +51,20 @@ describe('the room of a deleted file', () => {
   it('comes back once the snapshot that holds the file is gone', async () => {
     const before = roomTaken();
     await write('big');
-    await house.workspaces().snapshotCreate(id, 'holds', call());
+    await house.workspaces().snapshotCreate({ workspace_id: id, snapshot_name: 'holds' }, call());
     await exec(house, id, 'rm big; sync');
     expect(roomTaken()).toBeLessThan(before + fileMib + slack);
-    await house.workspaces().snapshotDelete(id, 'holds');
-    await house.workspaces().stop(id, call());
-    await house.workspaces().start(id, call());
+    await house.workspaces().snapshotDelete({ workspace_id: id, snapshot_name: 'holds' }, call());
+    await house.workspaces().stop({ workspace_id: id }, call());
+    await house.workspaces().start({ workspace_id: id }, call());
     expect(await roomOnceBelow(before + slack)).toBeLessThanOrEqual(before + slack);
   });
 
   it('comes back in a guest that was started from its disk', async () => {
     const before = roomTaken();
     await write('big');
-    await house.workspaces().stop(id, call());
-    await house.workspaces().start(id, call());
+    await house.workspaces().stop({ workspace_id: id }, call());
+    await house.workspaces().start({ workspace_id: id }, call());
     expect(roomTaken()).toBeGreaterThan(before + fileMib - 1);
     await exec(house, id, 'rm big');
     expect(await roomOnceBelow(before + slack)).toBeLessThanOrEqual(before + slack);

@@ -18,8 +18,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pyro-secret-'));
   writeFileSync(join(folder, 'token'), `${fromFile}\n`);
   const secrets = [
-    { name: 'TOKEN', value, path: undefined },
-    { name: 'FROM_FILE', value: undefined, path: join(folder, 'token') },
+    { name: 'TOKEN', value },
+    { name: 'FROM_FILE', file_path: join(folder, 'token') },
   ];
   const created = await house.workspaces().create({ ...createRequest, secrets }, call());
   expect(created.secrets).toEqual([
@@ -36,7 +36,7 @@ afterAll(async () => {
 
 /** Writes it into the project, and something harmless beside it. */
 async function leak(): Promise<void> {
-  await exec(house, id, 'printf %s "$T" > leak; mkdir -p d; echo clean > d/f', { secretEnv: ['TOKEN=T'] });
+  await exec(house, id, 'printf %s "$T" > leak; mkdir -p d; echo clean > d/f', { secret_env: { TOKEN: 'T' } });
 }
 
 const encodings = [
@@ -51,64 +51,65 @@ it('is given by its name or another, and as a file in memory', async () => {
     house,
     id,
     '[ "$T" = "$EXPECTED" ] && [ "$(cat /run/pyro-secrets/TOKEN)" = "$T" ] && echo same',
-    {
-      secretEnv: ['TOKEN=T', 'TOKEN=EXPECTED'],
-    },
+    { secret_env: { TOKEN: 'T' }, env: { EXPECTED: value } },
   );
   expect(check.stdout).toBe('same\n');
   expect(
-    (await exec(house, id, 'printf %s "$FROM_FILE" | wc -c; echo "$T."', { secretEnv: ['FROM_FILE'] })).stdout,
+    (await exec(house, id, 'printf %s "$FROM_FILE" | wc -c; echo "$T."', { secret_env: { FROM_FILE: 'FROM_FILE' } }))
+      .stdout,
   ).toBe(`${fromFile.length}\n.\n`);
   expect((await exec(house, id, 'stat -c %a /run/pyro-secrets/TOKEN; findmnt -no FSTYPE -T /run')).stdout).toBe(
     '600\ntmpfs\n',
   );
-  await expect(exec(house, id, 'true', { secretEnv: ['NONE'] })).rejects.toMatchObject({ code: 'secret_unknown' });
+  await expect(exec(house, id, 'true', { secret_env: { NONE: 'NONE' } })).rejects.toMatchObject({
+    code: 'secret_unknown',
+  });
 });
 
 it('is not in any result, in none of its encodings, wherever the output is cut', async () => {
   for (const command of encodings) {
-    const { stdout } = await exec(house, id, command, { secretEnv: ['TOKEN=T'] });
+    const { stdout } = await exec(house, id, command, { secret_env: { TOKEN: 'T' } });
     expect(stdout).toMatch(/\*{6}/);
   }
   const slow = 'printf "%s" "$T" | while IFS= read -r -n1 c; do printf "%s" "$c"; sleep 0.02; done';
-  expect((await exec(house, id, `bash -c '${slow}'`, { secretEnv: ['TOKEN=T'] })).stdout).toMatch(/^\*+$/);
+  expect((await exec(house, id, `bash -c '${slow}'`, { secret_env: { TOKEN: 'T' } })).stdout).toMatch(/^\*+$/);
   const echoed = await exec(house, id, `echo '${fromFile}' >&2`);
   expect(echoed.stderr).toMatch(/^\*+\n$/);
   expect(echoed.command).not.toContain(fromFile);
   await leak();
-  const read = { path: 'leak', maxBytes: 1000, offset: undefined, startLine: undefined, endLine: undefined };
-  expect((await house.workspaces().fileRead(id, read, call())).content).toMatch(/^\*+$/);
+  const read = { path: 'leak', max_bytes: 1000 };
+  expect((await house.workspaces().fileRead({ ...read, workspace_id: id }, call())).content).toMatch(/^\*+$/);
 });
 
 it('keeps a diff and an export that would hold it from being given', async () => {
   await leak();
   const diff = {
-    path: undefined,
-    isStatOnly: false,
+    stat_only: false,
     base: 'baseline',
-    hasSystem: false,
-    hasIgnored: false,
-    maxFileBytes: undefined,
-    cursor: undefined,
-    maxBytes: 9000,
-    entryLimit: 9,
+    system: false,
+    include_ignored: false,
+    max_file_bytes: 0,
+    max_bytes: 9000,
+    entry_limit: 9,
   };
-  await expect(house.workspaces().diff(id, diff, call())).rejects.toMatchObject({
+  await expect(house.workspaces().diff({ ...diff, workspace_id: id }, call())).rejects.toMatchObject({
     code: 'secret_in_output',
     details: { paths: ['leak'] },
   });
-  expect((await house.workspaces().diff(id, { ...diff, path: 'd' }, call())).patch).toContain('+clean');
+  expect((await house.workspaces().diff({ ...diff, workspace_id: id, path: 'd' }, call())).patch).toContain('+clean');
   const outputPath = join(folder, 'out');
   const request = {
     path: '/workspace',
-    outputPath,
+    output_path: outputPath,
     format: 'files',
-    isOverwrite: false,
-    hasGit: false,
-    hasIgnored: false,
+    overwrite: false,
+    include_git: false,
+    include_ignored: false,
   } as const;
-  await expect(house.workspaces().export(id, request, call())).rejects.toMatchObject({ code: 'secret_in_output' });
-  await house.workspaces().export(id, { ...request, path: 'd' }, call());
+  await expect(house.workspaces().export({ ...request, workspace_id: id }, call())).rejects.toMatchObject({
+    code: 'secret_in_output',
+  });
+  await house.workspaces().export({ ...request, workspace_id: id, path: 'd' }, call());
 });
 
 it('outlives the daemon and a restart of the guest, and stands in no file of the host', async () => {
@@ -118,9 +119,10 @@ it('outlives the daemon and a restart of the guest, and stands in no file of the
   await expect.poll(guestPid, { timeout: 60_000 }).toBeDefined();
   killNow(guestPid());
   const check = await exec(house, id, 'sleep 0.3; cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', {
-    secretEnv: ['TOKEN=T'],
+    secret_env: { TOKEN: 'T' },
   }).catch(
-    async () => await exec(house, id, 'cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', { secretEnv: ['TOKEN=T'] }),
+    async () =>
+      await exec(house, id, 'cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', { secret_env: { TOKEN: 'T' } }),
   );
   expect(check.stdout).toMatch(new RegExp(`^${fromFile.length}\\n\\*+\\n$`));
   const forms = [

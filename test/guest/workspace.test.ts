@@ -1,10 +1,13 @@
 // A workspace's life with a real guest: commands, their output, stops, crashes and a daemon that is replaced.
+
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LogsInput, LogsOutput } from '../../src/contract/commands.ts';
+import type { WorkspaceView } from '../../src/contract/workspaces.ts';
 import { PyroError } from '../../src/shared/errors.ts';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, fileWriteRequest, openHouse, type TestHouse } from '../support/engine.ts';
 
 let house: TestHouse;
 let id = '';
@@ -28,6 +31,22 @@ function pidOf(workspaceId: string): number {
   return found.pid;
 }
 
+async function logsOf(sequence: number, request: Omit<LogsInput, 'workspace_id' | 'sequence'>): Promise<LogsOutput> {
+  return await house.workspaces().logs({ ...request, workspace_id: id, sequence }, call());
+}
+
+async function goTo(snapshot: string): Promise<void> {
+  await house.workspaces().reset({ workspace_id: id, snapshot }, call());
+}
+
+async function turn(power: 'start' | 'stop'): Promise<WorkspaceView> {
+  return await house.workspaces()[power]({ workspace_id: id }, call());
+}
+
+async function remove(other: string): Promise<void> {
+  await house.workspaces().delete({ workspace_id: other, force: true, dry_run: false }, call());
+}
+
 describe('commands', () => {
   it('run as root in /workspace by the shell, with their own exit code', async () => {
     const result = await exec(house, id, 'pwd; id -u; echo err >&2; exit 3');
@@ -45,7 +64,9 @@ describe('commands', () => {
   });
 
   it('that time out keep their output and take their grandchildren with them', async () => {
-    const result = await exec(house, id, 'echo before; (sleep 4321 & sleep 4321) & sleep 4321', { timeoutMs: 1500 });
+    const result = await exec(house, id, 'echo before; (sleep 4321 & sleep 4321) & sleep 4321', {
+      timeout_seconds: 1.5,
+    });
     expect(result).toMatchObject({ stdout: 'before\n', exit_code: 124, timed_out: true });
     expect((await exec(house, id, 'pgrep -fx "sleep 4321" | wc -l')).stdout.trim()).toBe('0');
   });
@@ -61,14 +82,17 @@ describe('commands', () => {
   });
 
   it('that outlast the wait go on and are followed to their end', async () => {
-    const result = await exec(house, id, 'for i in 1 2 3; do echo $i; sleep 1; done', { waitMs: 200 });
+    const result = await exec(house, id, 'for i in 1 2 3; do echo $i; sleep 1; done', { wait_seconds: 0.2 });
     expect(result).toMatchObject({ running: true, exit_code: null });
     let seen = '';
     let cursor: number | null = 0;
     while (cursor !== null) {
-      const page = await house
-        .workspaces()
-        .logs(id, { sequence: result.sequence, stream: 'stdout', cursor, limit: 1000, waitMs: 10_000 }, call());
+      const page: LogsOutput = await logsOf(result.sequence, {
+        stream: 'stdout',
+        cursor,
+        limit: 1000,
+        wait_seconds: 10,
+      });
       seen += page.entries[0]?.stdout ?? '';
       cursor = page.next_cursor;
     }
@@ -83,9 +107,12 @@ describe('commands', () => {
     let seen = '';
     let cursor: number | null = 0;
     while (cursor !== null) {
-      const page = await house
-        .workspaces()
-        .logs(id, { sequence: result.sequence, stream: 'stdout', cursor, limit: 300_000, waitMs: 0 }, call());
+      const page: LogsOutput = await logsOf(result.sequence, {
+        stream: 'stdout',
+        cursor,
+        limit: 300_000,
+        wait_seconds: 0,
+      });
       seen += page.entries[0]?.stdout ?? '';
       cursor = page.next_cursor;
     }
@@ -110,13 +137,15 @@ describe('commands', () => {
   });
 
   it('take signals by their sequence', async () => {
-    const result = await exec(house, id, "trap 'echo got; exit 7' INT; while :; do sleep 0.1; done", { waitMs: 3000 });
-    await house.workspaces().signal(id, result.sequence, 'INT', call());
-    const logs = await house
-      .workspaces()
-      .logs(id, { sequence: result.sequence, stream: 'both', cursor: undefined, limit: 100, waitMs: 20_000 }, call());
+    const result = await exec(house, id, "trap 'echo got; exit 7' INT; while :; do sleep 0.1; done", {
+      wait_seconds: 3,
+    });
+    await house.workspaces().signal({ workspace_id: id, sequence: result.sequence, signal_name: 'INT' }, call());
+    const logs = await logsOf(result.sequence, { stream: 'both', limit: 100, wait_seconds: 20 });
     expect(logs.entries[0]).toMatchObject({ stdout: 'got\n', exit_code: 7, running: false });
-    await expect(house.workspaces().signal(id, result.sequence, 'INT', call())).rejects.toMatchObject({
+    await expect(
+      house.workspaces().signal({ workspace_id: id, sequence: result.sequence, signal_name: 'INT' }, call()),
+    ).rejects.toMatchObject({
       code: 'command_ended',
     });
   });
@@ -125,8 +154,7 @@ describe('commands', () => {
     const long = exec(house, id, 'sleep 6');
     const started = performance.now();
     await exec(house, id, 'true');
-    const read = { path: '/etc/hostname', maxBytes: 100, offset: undefined, startLine: undefined, endLine: undefined };
-    await house.workspaces().fileRead(id, read, call());
+    await house.workspaces().fileRead({ workspace_id: id, path: '/etc/hostname', max_bytes: 100 }, call());
     expect(performance.now() - started).toBeLessThan(5000);
     expect((await long).exit_code).toBe(0);
   });
@@ -135,34 +163,33 @@ describe('commands', () => {
 describe('files', () => {
   it('are written whole with their mode, edited in place, and read by range and by lines', async () => {
     const { fileWrite, fileRead } = house.workspaces();
-    const content = Buffer.from('one\ntwo\nthree\n');
-    const written = { path: 'deep/er/a.txt', content, isAppend: false, mode: 0o750, edits: undefined };
-    expect(await fileWrite(id, written, call())).toMatchObject({ created: true, size_bytes: 14 });
-    const edit = { oldText: 'two', newText: 'zwei', expectedCount: 1 };
-    await fileWrite(id, { ...written, content: undefined, mode: undefined, edits: [edit] }, call());
-    const whole = { path: 'deep/er/a.txt', maxBytes: 100, offset: undefined, startLine: undefined, endLine: undefined };
-    expect(await fileRead(id, whole, call())).toMatchObject({ content: 'one\nzwei\nthree\n', mode: '0750' });
-    expect((await fileRead(id, { ...whole, startLine: 2, endLine: 2 }, call())).content).toBe('zwei\n');
-    expect((await fileRead(id, { ...whole, offset: 4, maxBytes: 4 }, call())).content).toBe('zwei');
-    const mismatch = { ...written, content: undefined, edits: [{ ...edit, oldText: 'no' }] };
-    await expect(fileWrite(id, mismatch, call())).rejects.toMatchObject({ code: 'replacement_mismatch' });
+    const place = { ...fileWriteRequest, workspace_id: id, path: 'deep/er/a.txt' };
+    const written = { ...place, text: 'one\ntwo\nthree\n', mode: '750' };
+    expect(await fileWrite(written, call())).toMatchObject({ created: true, size_bytes: 14 });
+    await fileWrite({ ...place, old_text: 'two', new_text: 'zwei' }, call());
+    const whole = { workspace_id: id, path: 'deep/er/a.txt', max_bytes: 100 };
+    expect(await fileRead(whole, call())).toMatchObject({ content: 'one\nzwei\nthree\n', mode: '0750' });
+    expect((await fileRead({ ...whole, start_line: 2, end_line: 2 }, call())).content).toBe('zwei\n');
+    expect((await fileRead({ ...whole, offset: 4, max_bytes: 4 }, call())).content).toBe('zwei');
+    const mismatch = { ...place, edits: [{ old_text: 'no', new_text: 'zwei' }] };
+    await expect(fileWrite(mismatch, call())).rejects.toMatchObject({ code: 'replacement_mismatch' });
   });
 
   it('that are missing are told by name', async () => {
-    const read = { path: 'no/such', maxBytes: 10, offset: undefined, startLine: undefined, endLine: undefined };
-    await expect(house.workspaces().fileRead(id, read, call())).rejects.toMatchObject({ code: 'file_missing' });
+    const read = { path: 'no/such', max_bytes: 10 };
+    await expect(house.workspaces().fileRead({ ...read, workspace_id: id }, call())).rejects.toMatchObject({
+      code: 'file_missing',
+    });
   });
 });
 
 describe('the life of a workspace', { shuffle: false }, () => {
   it('goes on with another daemon, running commands included', async () => {
-    const result = await exec(house, id, 'for i in 1 2 3 4 5 6; do echo $i; sleep 1; done', { waitMs: 1200 });
+    const result = await exec(house, id, 'for i in 1 2 3 4 5 6; do echo $i; sleep 1; done', { wait_seconds: 1.2 });
     const pid = pidOf(id);
     await house.reopen();
     expect(pidOf(id)).toBe(pid);
-    const logs = await house
-      .workspaces()
-      .logs(id, { sequence: result.sequence, stream: 'both', cursor: undefined, limit: 100, waitMs: 30_000 }, call());
+    const logs = await logsOf(result.sequence, { stream: 'both', limit: 100, wait_seconds: 30 });
     expect(logs.entries[0]).toMatchObject({ stdout: '1\n2\n3\n4\n5\n6\n', exit_code: 0 });
   });
 
@@ -175,20 +202,20 @@ describe('the life of a workspace', { shuffle: false }, () => {
   });
 
   it('stays stopped after an explicit stop until it is started', async () => {
-    const stopped = await house.workspaces().stop(id, call());
+    const stopped = await turn('stop');
     expect(stopped).toMatchObject({ state: 'stopped', stop_reason: 'explicit' });
     await expect(exec(house, id, 'true')).rejects.toMatchObject({ code: 'workspace_stopped' });
-    expect((await house.workspaces().start(id, call())).state).toBe('started');
+    expect((await turn('start')).state).toBe('started');
     expect((await exec(house, id, 'cat kept.txt')).stdout).toBe('kept\n');
   });
 
   it('resets the whole guest, and keeps the history', async () => {
-    const before = await house.workspaces().status(id, call());
-    await house.workspaces().reset(id, 'baseline', call());
+    const before = await house.workspaces().status({ workspace_id: id }, call());
+    await goTo('baseline');
     const result = await exec(house, id, 'ls -A /workspace; ls /etc/kept');
     expect(result.stdout).toBe('');
     expect(result.exit_code).not.toBe(0);
-    const after = await house.workspaces().status(id, call());
+    const after = await house.workspaces().status({ workspace_id: id }, call());
     expect(after.reset_count).toBe(before.reset_count + 1);
     expect(after.command_count).toBeGreaterThan(before.command_count);
   });
@@ -198,7 +225,7 @@ describe('the life of a workspace', { shuffle: false }, () => {
     const folder = join(house.paths.state, 'workspaces', other.workspace_id);
     expect(existsSync(folder)).toBe(true);
     const pid = pidOf(other.workspace_id);
-    await house.workspaces().delete(other.workspace_id, call());
+    await remove(other.workspace_id);
     expect(existsSync(folder)).toBe(false);
     expect(() => process.kill(pid, 0)).toThrow();
     expect(readdirSync(house.paths.runtime).filter((name) => name.includes(other.workspace_id))).toEqual([]);
@@ -207,93 +234,73 @@ describe('the life of a workspace', { shuffle: false }, () => {
 
   it('with a broken record is shown as damaged, and can be deleted', async () => {
     const other = await house.workspaces().create(createRequest, call());
-    await house.workspaces().stop(other.workspace_id, call());
+    await house.workspaces().stop({ workspace_id: other.workspace_id }, call());
     writeFileSync(join(house.paths.state, 'workspaces', other.workspace_id, 'workspace.json'), '{"version": 1');
     await house.reopen();
-    const listed = await house
-      .workspaces()
-      .list({ label: undefined, state: 'damaged', limit: 10, cursor: undefined }, call());
+    const listed = await house.workspaces().list({ state: 'damaged', limit: 10 });
     expect(listed.workspaces.map((each) => each.workspace_id)).toEqual([other.workspace_id]);
     await expect(exec(house, other.workspace_id, 'true')).rejects.toMatchObject({ code: 'workspace_damaged' });
-    await house.workspaces().delete(other.workspace_id, call());
+    await remove(other.workspace_id);
     expect((await exec(house, id, 'echo fine')).stdout).toBe('fine\n');
   });
 });
 
 describe('snapshots', { shuffle: false }, () => {
-  beforeAll(async () => void (await house.workspaces().reset(id, 'baseline', call())));
+  beforeAll(async () => void (await goTo('baseline')));
   it('are gone back to, with what came later lost and what came before kept', async () => {
-    const { snapshotCreate, snapshotList, snapshotDelete, reset } = house.workspaces();
+    const { snapshotCreate, snapshotList, snapshotDelete } = house.workspaces();
+    const named = (name: string) => ({ workspace_id: id, snapshot_name: name });
     await exec(house, id, 'echo 1 > a; echo sys > /etc/snap');
-    expect(await snapshotCreate(id, 'one', call())).toMatchObject({ snapshot_name: 'one', deletable: true });
+    expect((await snapshotCreate(named('one'), call())).snapshot).toMatchObject({
+      snapshot_name: 'one',
+      deletable: true,
+    });
     await exec(house, id, 'echo 2 > a; echo 2 > b; rm /etc/snap');
-    await snapshotCreate(id, 'two', call());
+    await snapshotCreate(named('two'), call());
     await exec(house, id, 'echo 3 > a');
-    await reset(id, 'one', call());
+    await goTo('one');
     expect((await exec(house, id, 'cat a /etc/snap; ls')).stdout).toBe('1\nsys\na\n');
-    await reset(id, 'two', call());
+    await goTo('two');
     expect((await exec(house, id, 'cat a b; ls /etc/snap')).stdout).toBe('2\n2\n');
-    await snapshotDelete(id, 'one');
-    expect((await snapshotList(id)).map((each) => each.snapshot_name)).toEqual(['baseline', 'two']);
-    await expect(reset(id, 'one', call())).rejects.toMatchObject({ code: 'snapshot_unknown' });
-    await expect(snapshotCreate(id, 'two', call())).rejects.toMatchObject({ code: 'snapshot_exists' });
+    await snapshotDelete(named('one'), call());
+    expect((await snapshotList({ workspace_id: id }, call())).snapshots.map((each) => each.snapshot_name)).toEqual([
+      'baseline',
+      'two',
+    ]);
+    await expect(goTo('one')).rejects.toMatchObject({
+      code: 'snapshot_unknown',
+    });
+    await expect(snapshotCreate(named('two'), call())).rejects.toMatchObject({ code: 'snapshot_exists' });
   });
 
   it('in a row keep what each held, over another daemon and a start from the disk', async () => {
-    const { snapshotCreate, reset } = house.workspaces();
-    await reset(id, 'baseline', call());
+    const { snapshotCreate } = house.workspaces();
+    await goTo('baseline');
     for (const name of ['r1', 'r2', 'r3']) {
       await exec(house, id, `echo ${name} > row; echo ${name} > ${name}`);
-      await snapshotCreate(id, name, call());
+      await snapshotCreate({ workspace_id: id, snapshot_name: name }, call());
     }
     await exec(house, id, 'echo last > row; sync');
     await house.reopen();
     expect((await exec(house, id, 'cat row; ls')).stdout).toBe('last\nr1\nr2\nr3\nrow\n');
-    await house.workspaces().stop(id, call());
+    await turn('stop');
     await house.reopen();
-    await house.workspaces().start(id, call());
+    await turn('start');
     expect((await exec(house, id, 'cat row; ls')).stdout).toBe('last\nr1\nr2\nr3\nrow\n');
-    await house.workspaces().reset(id, 'r2', call());
+    await goTo('r2');
     expect((await exec(house, id, 'cat row; ls')).stdout).toBe('r2\nr1\nr2\nrow\n');
-    for (const name of ['r1', 'r2', 'r3']) await house.workspaces().snapshotDelete(id, name);
+    for (const name of ['r1', 'r2', 'r3'])
+      await house.workspaces().snapshotDelete({ workspace_id: id, snapshot_name: name }, call());
   });
 
   it('outlive the daemon, stops and merges of layers', async () => {
     await house.reopen();
-    await house.workspaces().stop(id, call());
-    await house.workspaces().start(id, call());
+    await turn('stop');
+    await turn('start');
     await exec(house, id, 'echo 4 > a; sync');
-    await house.workspaces().reset(id, 'two', call());
+    await goTo('two');
     expect((await exec(house, id, 'cat a')).stdout).toBe('2\n');
-    await house.workspaces().reset(id, 'baseline', call());
+    await goTo('baseline');
     expect((await exec(house, id, 'ls -A')).stdout).toBe('');
-  });
-});
-
-describe('the disk of a stopped workspace', () => {
-  it('is listed, read and exported by a guest that runs nothing of it', async () => {
-    await exec(house, id, 'find . -mindepth 1 -delete; mkdir d; echo text > d/f; echo sys > /etc/sys; sync');
-    const list = { path: '/workspace', depth: 5, glob: undefined, limit: 10, cursor: undefined };
-    await expect(house.workspaces().diskList(id, list, call())).rejects.toMatchObject({ code: 'workspace_running' });
-    await house.workspaces().stop(id, call());
-    const listed = await house.workspaces().diskList(id, list, call());
-    expect(listed.entries.map((entry) => entry.path)).toEqual(['/workspace/d', '/workspace/d/f']);
-    const read = { path: '/etc/sys', maxBytes: 100, offset: undefined, startLine: undefined, endLine: undefined };
-    expect((await house.workspaces().diskRead(id, read, call())).content).toBe('sys\n');
-    for (const format of ['tar', 'qcow2', 'raw'] as const) {
-      const outputPath = join(house.paths.state, `out.${format}`);
-      const request = { outputPath, format, path: '/workspace', isOverwrite: false };
-      expect((await house.workspaces().diskExport(id, request, call())).bytes_written).toBeGreaterThan(1000);
-      await expect(house.workspaces().diskExport(id, request, call())).rejects.toMatchObject({ code: 'output_exists' });
-    }
-    await house.workspaces().start(id, call());
-    expect((await exec(house, id, 'cat d/f')).stdout).toBe('text\n');
-  });
-
-  it('grows when more is asked for', async () => {
-    const big = await house.workspaces().create({ ...createRequest, diskMib: 12_288 }, call());
-    const size = await exec(house, big.workspace_id, 'df --output=size -BM / | tail -1');
-    expect(Number.parseInt(size.stdout, 10)).toBeGreaterThan(11_000);
-    await house.workspaces().delete(big.workspace_id, call());
   });
 });

@@ -3,9 +3,12 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ExecRequest, ExecResult } from '../../src/contract/commands-requests.ts';
-import type { CreateRequest, WorkspaceCall, Workspaces } from '../../src/contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../src/contract/call.ts';
+import { type ExecInput, type ExecOutput, execInput } from '../../src/contract/commands.ts';
+import { fileWriteInput } from '../../src/contract/files.ts';
+import { type CreateInput, createInput } from '../../src/contract/workspaces.ts';
 import { createDaemonEngine, type DaemonEngine } from '../../src/engine/daemon-engine.ts';
+import type { Workspaces } from '../../src/engine/engine.ts';
 import { noProgress } from '../../src/shared/progress.ts';
 import { locatePaths, type Paths } from '../../src/system/paths.ts';
 
@@ -42,7 +45,7 @@ export async function openHouse({ hasOwnCache = false } = {}): Promise<TestHouse
       engine = await createDaemonEngine(paths);
     },
     [Symbol.asyncDispose]: async () => {
-      await workspaces().prune({ states: ['started', 'stopped', 'damaged'], isForced: true, isDryRun: false }, call());
+      await workspaces().prune({ all: true, force: true, dry_run: false }, call());
       await engine[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true });
     },
@@ -53,6 +56,7 @@ export function call(changes: Partial<WorkspaceCall> = {}): WorkspaceCall {
   return {
     signal: new AbortController().signal,
     onProgress: noProgress,
+    io: undefined,
     hostPaths: 'any',
     project: undefined,
     network: undefined,
@@ -60,41 +64,27 @@ export function call(changes: Partial<WorkspaceCall> = {}): WorkspaceCall {
   };
 }
 
-export const createRequest: CreateRequest = {
+export const createRequest: CreateInput = createInput.parse({
   environment: 'debian:12',
-  vcpuCount: 1,
-  memMib: 1024,
-  diskMib: 8192,
-  ttlSeconds: 0,
-  networkPolicy: 'off',
-  allow: [],
-  packageSources: 'none',
-  seedPath: undefined,
-  name: undefined,
-  labels: {},
-  secrets: [],
-  waitMs: 600_000,
-};
+  ttl_seconds: 0,
+  wait_seconds: 600,
+});
 
-export const execRequest: ExecRequest = {
+/** To be given a path, and a text or an edit. */
+export const fileWriteRequest = fileWriteInput.omit({ workspace_id: true, path: true }).parse({});
+
+export const execRequest = execInput.omit({ workspace_id: true }).parse({
   command: 'true',
-  cwd: undefined,
-  user: undefined,
-  env: {},
-  secretEnv: [],
-  stdin: undefined,
-  io: undefined,
-  timeoutMs: 120_000,
-  waitMs: 120_000,
-  outputBytes: 8000,
-};
+  timeout_seconds: 120,
+  wait_seconds: 120,
+});
 
 export async function exec(
   house: TestHouse,
   id: string,
   command: string,
-  request: Partial<ExecRequest> = {},
+  request: Partial<ExecInput> = {},
   changes: Partial<WorkspaceCall> = {},
-): Promise<ExecResult> {
-  return await house.workspaces().exec(id, { ...execRequest, command, ...request }, call(changes));
+): Promise<ExecOutput> {
+  return await house.workspaces().exec({ ...execRequest, workspace_id: id, command, ...request }, call(changes));
 }

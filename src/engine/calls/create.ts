@@ -1,7 +1,10 @@
 // A new workspace: environment, project, disk and guest first, the record last, so that it exists whole or not at all.
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import type { CreateRequest, WorkspaceCall, WorkspaceView } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { WorkspaceView } from '../../contract/workspaces.ts';
+import { type CreateInput, keptOf } from '../../contract/workspaces.ts';
+import { PyroError } from '../../shared/errors.ts';
 import { defaultEnvironment } from '../../shared/policy-types.ts';
 import { makeFolder } from '../../system/folders.ts';
 import { templateSource } from '../guests/machine-room.ts';
@@ -18,28 +21,35 @@ import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { readSecrets } from '../workspace/workspace-secrets.ts';
 import { emptySeed } from './list.ts';
 import { prepareSeed, type SeedMemory } from './seed.ts';
-import { viewOf } from './view.ts';
+import { checkLabels, viewOf } from './view.ts';
 
 export async function createWorkspace(
   registry: WorkspaceRegistry,
   preparations: Preparations,
   seeds: SeedMemory,
-  request: CreateRequest,
-  call: WorkspaceCall,
+  input: CreateInput,
+  caller: WorkspaceCall,
 ): Promise<WorkspaceView> {
+  if (input.empty && input.seed_path !== undefined) {
+    throw new PyroError('usage', 'a workspace is empty or has a seed_path, not both', {
+      hint: 'leave one of the two out',
+    });
+  }
+  const call = input.empty ? { ...caller, project: undefined } : caller;
+  const labels = checkLabels(input.labels);
   const { house, paths } = registry;
   const id = randomBytes(6).toString('hex');
   // Before anything is waited for: another create that comes meanwhile must not be given the same memory.
-  using reservation = house.memory.reserve(passing(request.memMib));
-  const name = request.environment ?? call.project?.environment ?? defaultEnvironment;
-  const secrets = await readSecrets(request.secrets, call);
-  const grant = grantFor(request.networkPolicy, request.allow, call.network);
-  const packageSources = permitPackageSources(request.packageSources, call.network);
+  using reservation = house.memory.reserve(passing(input.mem_mib));
+  const name = input.environment ?? call.project?.environment ?? defaultEnvironment;
+  const secrets = await readSecrets(input.secrets, call);
+  const grant = grantFor(input.network_policy, input.allow, call.network);
+  const packageSources = permitPackageSources(input.package_sources, call.network);
   // To look through a large checkout takes as long as to start a guest: the start goes ahead where the image can be guessed.
-  const guess = await seeds.expect(request.seedPath, call);
+  const guess = await seeds.expect(input.seed_path, call);
   const [environment, known] = await Promise.all([
-    preparations.environment(name, request.waitMs, call),
-    guess === undefined ? prepareSeed(paths, request.seedPath, call) : undefined,
+    preparations.environment(name, input.wait_seconds * 1000, call),
+    guess === undefined ? prepareSeed(paths, input.seed_path, call) : undefined,
     house.room(call),
   ]);
   const expected = guess ?? known?.image;
@@ -52,8 +62,8 @@ export async function createWorkspace(
   const draft: WorkspaceRecord = {
     version: 1,
     id,
-    name: request.name ?? null,
-    labels: { ...request.labels },
+    name: input.name ?? null,
+    labels,
     environment: name,
     environment_digest: environment.digest,
     image: {
@@ -61,10 +71,7 @@ export async function createWorkspace(
       working_dir: environment.record.config.working_dir,
       user: environment.record.config.user,
     },
-    vcpu_count: request.vcpuCount,
-    mem_mib: request.memMib,
-    disk_mib: request.diskMib,
-    ttl_seconds: request.ttlSeconds,
+    ...keptOf(input),
     created_at: now,
     last_activity_at: now,
     secrets: secrets.list(),
@@ -97,14 +104,14 @@ export async function createWorkspace(
   starting.then(() => running.resolve(), running.reject);
   running.promise.catch(() => undefined);
   // Not before there is only to wait for the guest: the work of both on one thread would make the start late.
-  const seeding = known ?? running.promise.then(() => prepareSeed(paths, request.seedPath, call));
+  const seeding = known ?? running.promise.then(() => prepareSeed(paths, input.seed_path, call));
   const [start, look] = await Promise.allSettled([starting, seeding]);
   if (start.status === 'rejected') throw start.reason;
   let started = start.value;
   undo.defer(() => endGuest(place.room, started.guest, started.record));
   if (look.status === 'rejected') throw look.reason;
   const seed = look.value;
-  seeds.note(request.seedPath, call, seed);
+  seeds.note(input.seed_path, call, seed);
   if (seed.image !== undefined && seed.image !== expected) {
     await workspace.network.closeAll();
     await endGuest(place.room, started.guest, started.record);
@@ -126,7 +133,7 @@ export async function createWorkspace(
   if (seed.image !== undefined) {
     house.expectAnother({
       source: templateSource(environment),
-      size: { vcpuCount: request.vcpuCount, memoryMib: request.memMib },
+      size: { vcpuCount: input.vcpu_count, memoryMib: input.mem_mib },
       environment: baseEnvironment(draft),
       projectImage: seed.image,
       hasPlainSettings: seed.view.mode !== 'tar_archive',

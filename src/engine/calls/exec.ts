@@ -3,8 +3,9 @@ import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { StartRequest } from '../../agent/messages.ts';
-import type { ExecRequest, ExecResult } from '../../contract/commands-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { RunIo, WorkspaceCall } from '../../contract/call.ts';
+import type { ExecInput, ExecOutput, ExecSignalInput, ExecSignalOutput } from '../../contract/commands.ts';
+import { secretWords } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { isNoLongerWaiting } from '../../shared/leaving.ts';
@@ -22,18 +23,18 @@ import type { HeldGuest } from '../workspace/workspace-house.ts';
 import { deniedConnections } from '../workspace/workspace-network.ts';
 
 const progressMs = 1000;
-const usualTimeoutMs = 600_000;
+const usualTimeoutSeconds = 600;
 /** Of output that was shown already so much is looked at for what to note, `bytes` */
 const notedBytes = 8000;
 
 /**
- * Runs a command line; one that outlasts `waitMs` goes on and is told by `running`, and so does one whose caller only no
+ * Runs a command line; one that outlasts `wait_seconds` goes on and is told by `running`, and so does one whose caller only no
  * longer waits. One that is cancelled is killed.
  */
-export async function execute(workspace: Workspace, request: ExecRequest, call: WorkspaceCall): Promise<ExecResult> {
-  const deadline = Date.now() + request.waitMs;
+export async function execute(workspace: Workspace, request: ExecInput, call: WorkspaceCall): Promise<ExecOutput> {
+  const deadline = Date.now() + request.wait_seconds * 1000;
   return await workspace.use(call, async ({ guest, restarted }: HeldGuest) => {
-    const { io } = request;
+    const { io } = call;
     const cwd = guestPath(request.cwd ?? workspacePath);
     call.signal.throwIfAborted();
     const command = workspace.secrets.maskText(request.command);
@@ -49,7 +50,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
       record,
       { ...request, cwd },
       leaving.signal,
-      call.signal,
+      call,
     ).catch((error: unknown) => {
       leaving.abort();
       throw error;
@@ -90,7 +91,7 @@ export async function execute(workspace: Workspace, request: ExecRequest, call: 
     const output = await showOutput(
       workspace.log,
       sequence,
-      isShown ? notedBytes : request.outputBytes,
+      isShown ? notedBytes : request.output_bytes,
       now.ended_at !== null,
     );
     return {
@@ -122,11 +123,11 @@ async function start(
   workspace: Workspace,
   client: GuestClient,
   record: CommandRecord,
-  request: ExecRequest & { readonly cwd: string },
+  request: ExecInput & { readonly cwd: string },
   left: AbortSignal,
-  signal: AbortSignal,
+  { io, signal }: WorkspaceCall,
 ): Promise<StartedCommand> {
-  const { io, stdin } = request;
+  const { stdin } = request;
   const sinks = { stdout: io?.stdout, stderr: io?.stderr };
   const live: LiveEnds = {
     stdin: stdin === undefined ? io?.stdin : Readable.from([Buffer.from(stdin)]),
@@ -139,7 +140,7 @@ async function start(
           },
     left,
   };
-  const wanted = startRequest(workspace, request, live.stdin !== undefined);
+  const wanted = startRequest(workspace, request, live.stdin !== undefined, io?.terminal);
   return await workspace.runs.start(client, record, request.command, wanted, live, signal, async (run) => {
     await note(workspace, record, null, 0);
     void run.done.then(async (ended) => {
@@ -173,18 +174,19 @@ async function note(
 
 function startRequest(
   { record, secrets, network }: Workspace,
-  request: ExecRequest & { readonly cwd: string },
+  request: ExecInput & { readonly cwd: string },
   hasInput: boolean,
+  terminal: RunIo['terminal'],
 ): Omit<StartRequest, 'argv'> {
-  const terminal = request.io?.terminal;
   // Nobody wants the terminal that they sit at to end by itself.
-  const timeoutMs = request.timeoutMs ?? (terminal === undefined ? usualTimeoutMs : 0);
+  const seconds = request.timeout_seconds ?? (terminal === undefined ? usualTimeoutSeconds : 0);
+  const timeoutMs = Math.round(seconds * 1000);
   return {
     env: {
       ...baseEnvironment(record),
       ...network.variables,
       ...request.env,
-      ...secrets.environment(request.secretEnv),
+      ...secrets.environment(secretWords(request.secret_env)),
     },
     cwd: request.cwd,
     // Images name folders that none of their layers holds.
@@ -229,7 +231,10 @@ async function waitWithProgress(
 }
 
 /** Sends a signal to a running command. Throws `command_unknown` or `command_ended`. */
-export async function signalCommand(workspace: Workspace, sequence: number, name: string): Promise<void> {
+export async function signalCommand(
+  workspace: Workspace,
+  { workspace_id, sequence, signal_name: signal }: ExecSignalInput,
+): Promise<ExecSignalOutput> {
   const run = workspace.runs.get(sequence);
   if (run === undefined) {
     const record = await workspace.log.get(sequence);
@@ -238,6 +243,7 @@ export async function signalCommand(workspace: Workspace, sequence: number, name
       hint: `its output: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,
     });
   }
-  await run.signal(name, 'group');
+  await run.signal(signal, 'group');
   await workspace.touch();
+  return { workspace_id, sequence, signal };
 }

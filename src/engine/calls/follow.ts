@@ -1,7 +1,7 @@
 // The output of a command from its first byte on, as it is, and then what comes, until it ends or the reader leaves.
 import type { Writable } from 'node:stream';
-import type { FollowRequest } from '../../contract/commands-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { LogsInput } from '../../contract/commands.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { visible } from '../../shared/visible.ts';
@@ -20,9 +20,10 @@ const shownCharacters = 60;
 /** Gives the last line for the person. Without a sequence it first says which command it took. */
 export async function followCommand(
   workspace: Workspace,
-  { sequence: given, stream, io }: FollowRequest,
-  call: WorkspaceCall,
+  { sequence: given, stream }: LogsInput,
+  { io, signal }: WorkspaceCall,
 ): Promise<string> {
+  if (io === undefined) throw new Error('following needs a front with streams');
   const chosen = given === undefined ? await chooseCommand(workspace.log) : undefined;
   const { sequence } = chosen?.record ?? (await workspace.log.get(given ?? 0));
   const sinks: (readonly [StreamName, Writable | undefined])[] = [
@@ -32,8 +33,8 @@ export async function followCommand(
   const wanted = sinks.filter(([name]) => stream === 'both' || stream === name);
   const undo = io.onStarted({ signal: () => undefined, resize: () => undefined });
   try {
-    if (chosen !== undefined && io.stderr !== undefined) await writeTo(io.stderr, chosen.told, call.signal);
-    await Promise.all(wanted.map(([name, sink]) => copy(workspace, sequence, name, sink, call.signal)));
+    if (chosen !== undefined && io.stderr !== undefined) await writeTo(io.stderr, chosen.told, signal);
+    await Promise.all(wanted.map(([name, sink]) => copy(workspace, sequence, name, sink, signal)));
   } finally {
     undo();
   }

@@ -1,17 +1,18 @@
 // The list of workspaces, also of those whose record cannot be read.
 
-import type { ListRequest, WorkspaceView } from '../../contract/workspaces-requests.ts';
+import type { ListInput, ListOutput, WorkspaceView } from '../../contract/workspaces.ts';
 import { PyroError } from '../../shared/errors.ts';
+import { seedsAround } from '../workspace/workspace-origin.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { viewOf } from './view.ts';
 
 /** Newest activity first; nothing of a guest is asked, so the answer is always there at once. */
-export function listWorkspaces(
+export async function listWorkspaces(
   registry: WorkspaceRegistry,
-  { label, state, limit, cursor }: ListRequest,
-  hasSeed?: (seedPath: string | null) => boolean,
-): { workspaces: WorkspaceView[]; next_cursor: string | null } {
-  const all = [...registry.all().map((each) => viewOf(each)), ...[...registry.damaged().keys()].map(damagedView)]
+  { label, state, folder, limit, cursor }: ListInput,
+): Promise<Omit<ListOutput, 'workspaces'> & { readonly workspaces: WorkspaceView[] }> {
+  const hasSeed = folder === undefined ? undefined : await seedsAround(folder);
+  const all = viewsOf(registry)
     .filter((each) => state === undefined || each.state === state)
     .filter((each) => hasSeed === undefined || hasSeed(each.workspace_seed.seed_path))
     .filter((each) => label === undefined || hasLabel(each.labels, label))
@@ -29,7 +30,16 @@ export function listWorkspaces(
   }
   const page = all.slice(from, from + limit);
   const isMore = from + page.length < all.length;
-  return { workspaces: page, next_cursor: isMore ? (page.at(-1)?.workspace_id ?? null) : null };
+  return {
+    count: page.length,
+    workspaces: page,
+    next_cursor: isMore ? (page.at(-1)?.workspace_id ?? null) : null,
+  };
+}
+
+/** All of them, those without a readable record as well. */
+export function viewsOf(registry: WorkspaceRegistry): WorkspaceView[] {
+  return [...registry.all().map((each) => viewOf(each)), ...[...registry.damaged().keys()].map(damagedView)];
 }
 
 function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {

@@ -1,7 +1,7 @@
 // The commands of a workspace as history, and the output of one of them page by page, also while it runs.
 
-import type { LogEntry, LogsRequest, LogsResult } from '../../contract/commands-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import { type LogEntry, type LogsInput, type LogsOutput, resultBytes } from '../../contract/commands.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import type { CommandRecord, StreamName } from '../commands/command-log.ts';
@@ -11,8 +11,9 @@ import type { Workspace } from '../workspace/workspace.ts';
 
 const previewBytes = 400;
 const mostEntries = 200;
+const usualEntries = 20;
 
-export async function readLogs(workspace: Workspace, request: LogsRequest, call: WorkspaceCall): Promise<LogsResult> {
+export async function readLogs(workspace: Workspace, request: LogsInput, call: WorkspaceCall): Promise<LogsOutput> {
   return request.sequence === undefined
     ? await readHistory(workspace, request, call)
     : await readCommand(workspace, request.sequence, request, call);
@@ -21,9 +22,10 @@ export async function readLogs(workspace: Workspace, request: LogsRequest, call:
 /** Newest commands last; waits for those that run. The cursor is the sequence after which to go on. */
 async function readHistory(
   workspace: Workspace,
-  { cursor, limit, waitMs }: LogsRequest,
+  { cursor, limit = usualEntries, wait_seconds }: LogsInput,
   call: WorkspaceCall,
-): Promise<LogsResult> {
+): Promise<LogsOutput> {
+  const waitMs = wait_seconds * 1000;
   const running = workspace.runs.sequences.flatMap((sequence) => workspace.runs.get(sequence)?.done ?? []);
   if (waitMs > 0 && running.length > 0) await waitForAny([Promise.all(running)], waitMs, call.signal);
   const { sequences, goneCount } = workspace.log;
@@ -49,10 +51,11 @@ async function readHistory(
 async function readCommand(
   workspace: Workspace,
   sequence: number,
-  request: LogsRequest,
+  request: LogsInput,
   call: WorkspaceCall,
-): Promise<LogsResult> {
-  const { stream, cursor = 0, limit, waitMs } = request;
+): Promise<LogsOutput> {
+  const { stream, cursor = 0, limit = resultBytes } = request;
+  const waitMs = request.wait_seconds * 1000;
   await workspace.log.get(sequence);
   if (stream === 'both') {
     if (request.cursor !== undefined) {
@@ -75,7 +78,7 @@ async function readPage(
   stream: StreamName,
   cursor: number,
   limit: number,
-): Promise<LogsResult> {
+): Promise<LogsOutput> {
   // The record first: output that comes after its end does not exist.
   const record = await workspace.log.get(sequence);
   const sizes = await workspace.log.sizes(sequence);

@@ -1,29 +1,24 @@
 // Deleting many workspaces: those with work that nobody has stay, unless that is what is wanted.
 
-import type { PruneRequest, PruneResult, UnsavedWork, WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { DeleteInput, DeleteOutput, PruneInput, PruneOutput, UnsavedWork } from '../../contract/workspaces.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { diskUse } from '../../system/disk-use.ts';
 import { findUnsaved } from '../workspace/unsaved-work.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
-import { listWorkspaces } from './list.ts';
+import { viewsOf } from './list.ts';
 
 export async function pruneWorkspaces(
   registry: WorkspaceRegistry,
-  { states, isForced, isDryRun }: PruneRequest,
+  { all, force, dry_run: isDryRun }: PruneInput,
   call: WorkspaceCall,
-): Promise<PruneResult> {
-  const { workspaces } = listWorkspaces(registry, {
-    label: undefined,
-    state: undefined,
-    limit: Number.POSITIVE_INFINITY,
-    cursor: undefined,
-  });
+): Promise<PruneOutput> {
   const deleted: string[] = [];
-  const kept: PruneResult['kept'] = [];
+  const kept: PruneOutput['kept'] = [];
   let freed = 0;
-  for (const { workspace_id: id, name, state } of workspaces) {
-    if (!states.includes(state)) continue;
-    const unsaved = isForced ? nothing : await unsavedOf(registry, id, call);
+  for (const { workspace_id: id, name, state } of viewsOf(registry)) {
+    if (state === 'started' && !all) continue;
+    const unsaved = force ? nothing : await unsavedOf(registry, id, call);
     if (unsaved === undefined || unsaved.files > 0) {
       kept.push({ workspace_id: id, name, is_known: unsaved !== undefined, ...(unsaved ?? nothing) });
       continue;
@@ -42,8 +37,24 @@ export async function pruneWorkspaces(
 
 const nothing: UnsavedWork = { files: 0, additions: 0, deletions: 0 };
 
+/** Deletes one, and says what was in it that was not brought home. */
+export async function deleteWorkspace(
+  registry: WorkspaceRegistry,
+  { workspace_id, dry_run: isDryRun }: DeleteInput,
+  call: WorkspaceCall,
+): Promise<DeleteOutput> {
+  const unsaved = await unsavedOf(registry, workspace_id, call);
+  if (!isDryRun) await registry.remove(workspace_id);
+  return {
+    workspace_id,
+    deleted: !isDryRun,
+    reason: isDryRun ? 'dry_run' : 'explicit_delete',
+    not_brought_home: unsaved ?? null,
+  };
+}
+
 /** What a workspace holds that was not brought home; undefined where that is not known. */
-export async function unsavedOf(
+async function unsavedOf(
   registry: WorkspaceRegistry,
   id: string,
   call: WorkspaceCall,

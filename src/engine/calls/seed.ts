@@ -1,6 +1,7 @@
 // Where the files of a new workspace come from: the call's own path, else the project of the server.
 
-import type { SeedView, WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { SeedView } from '../../contract/workspaces.ts';
 import { prepareProjectImage } from '../../project/project-image.ts';
 import { openProjectStore } from '../../project/project-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';

@@ -1,14 +1,17 @@
 // Services of a workspace as operations call them.
 
+import type { WorkspaceCall } from '../../contract/call.ts';
 import type {
-  ServiceListResult,
-  ServiceLogsRequest,
-  ServiceLogsResult,
-  ServiceStartRequest,
+  ServiceListInput,
+  ServiceListOutput,
+  ServiceLogsInput,
+  ServiceLogsOutput,
+  ServiceStartInput,
+  ServiceStatusInput,
+  ServiceStopInput,
   ServiceView,
-  WorkspaceServices,
-} from '../../contract/services-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+} from '../../contract/services.ts';
+import { secretWords } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { type NetworkCeiling, permitsPorts } from '../../shared/policy-types.ts';
@@ -18,32 +21,21 @@ import { readServiceLogs } from '../services/service-logs.ts';
 import { isAlive, type ServiceRecord } from '../services/service-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
 
 const progressMs = 1000;
 
-export function createServiceCalls(registry: WorkspaceRegistry): WorkspaceServices {
-  return {
-    start: (id, request, call) => startService(registry.get(id), request, call),
-    list: async (id) => listServices(registry.get(id)),
-    status: (id, name, call) => statusOfService(registry.get(id), name, call),
-    logs: (id, request, call) => logsOfService(registry.get(id), request, call),
-    stop: (id, name, call) => stopService(registry.get(id), name, call),
-  };
-}
-
-/** Starts a service and waits until it is ready, has failed, or `waitMs` is over. A cancelled start leaves none. */
-async function startService(
+/** Starts a service and waits until it is ready, has failed, or `wait_seconds` are over. A cancelled start leaves none. */
+export async function startService(
   workspace: Workspace,
-  request: ServiceStartRequest,
+  request: ServiceStartInput,
   call: WorkspaceCall,
 ): Promise<ServiceView> {
   const record = draftOf(workspace, request, call.network);
   return await workspace.use(call, async ({ guest }) => {
     const service = await workspace.tenants.services.start(guest.client, record);
     try {
-      await waitForReady(service, request.waitMs, call);
+      await waitForReady(service, request.wait_seconds * 1000, call);
     } catch (error) {
       await service.stop(new AbortController().signal);
       throw error;
@@ -52,7 +44,7 @@ async function startService(
   });
 }
 
-function listServices(workspace: Workspace): ServiceListResult {
+export function listServices(workspace: Workspace, _input: ServiceListInput): ServiceListOutput {
   const services = workspace.tenants.services.all().map((service) => service.view(workspace.record.id));
   return {
     workspace_id: workspace.record.id,
@@ -62,25 +54,33 @@ function listServices(workspace: Workspace): ServiceListResult {
   };
 }
 
-async function statusOfService(workspace: Workspace, name: string, call: CallContext): Promise<ServiceView> {
+export async function statusOfService(
+  workspace: Workspace,
+  { service_name: name }: ServiceStatusInput,
+  call: CallContext,
+): Promise<ServiceView> {
   const service = workspace.tenants.services.get(name);
   await ensureFollowed(workspace, service, call);
   return service.view(workspace.record.id);
 }
 
-async function logsOfService(
+export async function logsOfService(
   workspace: Workspace,
-  request: ServiceLogsRequest,
+  request: ServiceLogsInput,
   call: CallContext,
-): Promise<ServiceLogsResult> {
-  const service = workspace.tenants.services.get(request.name);
+): Promise<ServiceLogsOutput> {
+  const service = workspace.tenants.services.get(request.service_name);
   await ensureFollowed(workspace, service, call);
   await workspace.touch();
   return await readServiceLogs(workspace.record.id, service, request, call.signal);
 }
 
 /** Stopping what is over changes nothing. */
-async function stopService(workspace: Workspace, name: string, call: CallContext): Promise<ServiceView> {
+export async function stopService(
+  workspace: Workspace,
+  { service_name: name }: ServiceStopInput,
+  call: CallContext,
+): Promise<ServiceView> {
   const service = workspace.tenants.services.get(name);
   if (isAlive(service.record)) await workspace.use(call, () => service.stop(call.signal));
   else await service.forgo();
@@ -88,37 +88,28 @@ async function stopService(workspace: Workspace, name: string, call: CallContext
 }
 
 /** The record of a new service. What is wrong with the request is told before a guest is started for it. */
-function draftOf(
-  workspace: Workspace,
-  request: ServiceStartRequest,
-  ceiling: NetworkCeiling | undefined,
-): ServiceRecord {
-  const ports = request.publishedPorts;
+function draftOf(workspace: Workspace, request: ServiceStartInput, ceiling: NetworkCeiling | undefined): ServiceRecord {
+  const { service_name: name, command, cwd, env, restart_policy, published_ports: ports } = request;
+  const { ready_file: file, ready_tcp: tcp, ready_http: http, ready_command: probe } = request;
   if (ports.length > 0) refuseUnpermittedPorts(workspace, ceiling);
-  const { command, cwd, readyFile, readyTcp, readyHttp, readyCommand } = request;
-  const texts = [command, cwd, readyFile, readyTcp, readyHttp, readyCommand].filter((text) => text !== undefined);
-  const variables = Object.entries(request.env).flat();
+  const texts = [command, cwd, file, tcp, http, probe].filter((text) => text !== undefined);
   // It is kept so that the service can be started again; what runs once needs no such care.
-  refuseInRecord(`the service ${request.name}`, [...texts, ...variables], workspace.secrets);
+  refuseInRecord(`the service ${name}`, [...texts, ...Object.entries(env).flat()], workspace.secrets);
   return {
     version: 1,
-    name: request.name,
-    command: request.command,
-    cwd: guestPath(request.cwd ?? workspacePath),
-    env: { ...baseEnvironment(workspace.record), ...workspace.network.variables, ...request.env },
-    secret_env: [...request.secretEnv],
-    ready_file: request.readyFile === undefined ? null : guestPath(request.readyFile),
-    ready_tcp: request.readyTcp === undefined ? null : tcpAddress(request.readyTcp),
-    ready_http: request.readyHttp ?? null,
-    ready_command: request.readyCommand ?? null,
-    ready_timeout_ms: request.readyTimeoutMs,
-    ready_interval_ms: request.readyIntervalMs,
-    restart_policy: request.restartPolicy,
-    ports: ports.map(({ hostPort, guestPort }) => ({
-      host_port: hostPort ?? null,
-      guest_port: guestPort,
-      given_port: null,
-    })),
+    name,
+    command,
+    cwd: guestPath(cwd ?? workspacePath),
+    env: { ...baseEnvironment(workspace.record), ...workspace.network.variables, ...env },
+    secret_env: secretWords(request.secret_env),
+    ready_file: file === undefined ? null : guestPath(file),
+    ready_tcp: tcp === undefined ? null : tcpAddress(tcp),
+    ready_http: http ?? null,
+    ready_command: probe ?? null,
+    ready_timeout_ms: request.ready_timeout_seconds * 1000,
+    ready_interval_ms: request.ready_interval_ms,
+    restart_policy,
+    ports: ports.map(({ host_port = null, guest_port }) => ({ host_port, guest_port, given_port: null })),
     is_wanted: true,
     state: 'starting',
     stop_reason: null,

@@ -1,12 +1,22 @@
 // Shells of a workspace as operations call them.
 
 import type {
-  ShellOpenRequest,
-  ShellReadRequest,
-  ShellReadResult,
+  ShellCloseInput,
+  ShellCloseOutput,
+  ShellListInput,
+  ShellListOutput,
+  ShellOpenInput,
+  ShellOpenOutput,
+  ShellReadInput,
+  ShellReadOutput,
+  ShellResizeInput,
+  ShellSignalInput,
+  ShellSignalOutput,
   ShellView,
-  WorkspaceShells,
-} from '../../contract/shells-requests.ts';
+  ShellWriteInput,
+  ShellWriteOutput,
+} from '../../contract/shells.ts';
+import { secretWords } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { recordEvent } from '../output/events.ts';
 import type { Shell } from '../shells/shell.ts';
@@ -14,66 +24,50 @@ import { readShell } from '../shells/shell-read.ts';
 import { viewOfShell } from '../shells/shell-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
 
-export function createShellCalls(registry: WorkspaceRegistry): WorkspaceShells {
-  return {
-    open: (id, request, call) => openShell(registry.get(id), request, call),
-    read: (id, shell, request, call) => readShellOf(registry.get(id), shell, request, call),
-    write: (id, shell, request, call) => writeToShell(registry.get(id), shell, request, call),
-    resize: (id, shell, size, call) => resizeShell(registry.get(id), shell, size, call),
-    signal: (id, shell, name, call) => signalShell(registry.get(id), shell, name, call),
-    close: (id, shell, call) => closeShell(registry.get(id), shell, call),
-    list: async (id) => listShells(registry.get(id)),
-  };
-}
-
-async function openShell(
+export async function openShell(
   workspace: Workspace,
-  { cwd, cols, rows, env, secretEnv }: ShellOpenRequest,
+  { cwd, cols, rows, env, secret_env: secretEnv }: ShellOpenInput,
   call: CallContext,
-): Promise<ShellView & { readonly restarted: boolean }> {
+): Promise<ShellOpenOutput> {
   return await workspace.use(call, async ({ guest, restarted }) => {
     const place = { cwd: guestPath(cwd ?? workspacePath), cols, rows };
     refuseInRecord('the working directory of the shell', [place.cwd], workspace.secrets);
     const usual = { ...baseEnvironment(workspace.record), ...workspace.network.variables };
-    const request = { ...place, env: { ...usual, ...env, ...workspace.secrets.environment(secretEnv) } };
+    const request = { ...place, env: { ...usual, ...env, ...workspace.secrets.environment(secretWords(secretEnv)) } };
     const shell = await workspace.tenants.shells.start(guest.client, request, call.signal);
     await recordEvent(workspace.files.events, 'shell', `${shell.record.id} opened`);
     return { ...viewOf(workspace, shell), restarted };
   });
 }
 
-async function readShellOf(
+export async function readShellOf(
   workspace: Workspace,
-  id: string,
-  request: ShellReadRequest,
+  input: ShellReadInput,
   call: CallContext,
-): Promise<ShellReadResult> {
-  const shell = workspace.tenants.shells.get(id);
+): Promise<ShellReadOutput> {
+  const shell = workspace.tenants.shells.get(input.shell_id);
   await ensureFollowed(workspace, shell, call);
   await workspace.touch();
-  return await readShell(workspace.record.id, shell, request, call.signal);
+  return await readShell(workspace.record.id, shell, input, call.signal);
 }
 
-async function writeToShell(
+export async function writeToShell(
   workspace: Workspace,
-  id: string,
-  { input, appendsNewline }: { readonly input: string; readonly appendsNewline: boolean },
+  { shell_id: id, input, append_newline }: ShellWriteInput,
   call: CallContext,
-): Promise<ShellView & { readonly input_length: number }> {
+): Promise<ShellWriteOutput> {
   return await withShell(workspace, id, call, async (shell) => {
     // What the Enter key sends: a terminal makes a line break of it unless a program asked for keys as they are.
-    const bytes = Buffer.from(`${input}${appendsNewline ? '\r' : ''}`);
-    return { ...viewOf(workspace, shell), input_length: await shell.write(bytes, call.signal) };
+    const bytes = Buffer.from(`${input}${append_newline ? '\r' : ''}`);
+    return { ...viewOf(workspace, shell), input_length: await shell.write(bytes, call.signal), append_newline };
   });
 }
 
-async function resizeShell(
+export async function resizeShell(
   workspace: Workspace,
-  id: string,
-  { cols, rows }: { readonly cols: number; readonly rows: number },
+  { shell_id: id, cols, rows }: ShellResizeInput,
   call: CallContext,
 ): Promise<ShellView> {
   return await withShell(workspace, id, call, async (shell) => {
@@ -82,25 +76,35 @@ async function resizeShell(
   });
 }
 
-async function signalShell(workspace: Workspace, id: string, name: string, call: CallContext): Promise<ShellView> {
+export async function signalShell(
+  workspace: Workspace,
+  { shell_id: id, signal_name: signal }: ShellSignalInput,
+  call: CallContext,
+): Promise<ShellSignalOutput> {
   return await withShell(workspace, id, call, async (shell) => {
-    await shell.signal(name, call.signal);
-    return viewOf(workspace, shell);
+    await shell.signal(signal, call.signal);
+    return { ...viewOf(workspace, shell), signal };
   });
 }
 
-async function closeShell(workspace: Workspace, id: string, call: CallContext): Promise<ShellView> {
+/** Ends it and forgets it with its output. */
+export async function closeShell(
+  workspace: Workspace,
+  { shell_id: id }: ShellCloseInput,
+  call: CallContext,
+): Promise<ShellCloseOutput> {
   const shell = workspace.tenants.shells.get(id);
   await ensureFollowed(workspace, shell, call);
   const bytes = shell.log.end;
   const record = await workspace.tenants.shells.close(id);
   await recordEvent(workspace.files.events, 'shell', `${id} closed`);
   await workspace.touch();
-  return viewOfShell(workspace.record.id, record, bytes);
+  return { ...viewOfShell(workspace.record.id, record, bytes), closed: true };
 }
 
-function listShells(workspace: Workspace): ShellView[] {
-  return workspace.tenants.shells.all().map((shell) => viewOf(workspace, shell));
+export function listShells(workspace: Workspace, { workspace_id }: ShellListInput): ShellListOutput {
+  const shells = workspace.tenants.shells.all().map((shell) => viewOf(workspace, shell));
+  return { workspace_id, count: shells.length, shells };
 }
 
 async function withShell<T>(

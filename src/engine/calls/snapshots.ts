@@ -1,23 +1,40 @@
 // Snapshots of a workspace as operations call them.
 
-import type { SnapshotView } from '../../contract/workspaces-requests.ts';
+import type {
+  SnapshotCreateInput,
+  SnapshotCreateOutput,
+  SnapshotDeleteInput,
+  SnapshotDeleteOutput,
+  SnapshotListInput,
+  SnapshotListOutput,
+  SnapshotView,
+} from '../../contract/snapshots.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { recordEvent } from '../output/events.ts';
 import { dropSnapshot, removeUnneeded, takeSnapshot } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
-export async function createSnapshot(workspace: Workspace, name: string, context: CallContext): Promise<SnapshotView> {
+export async function createSnapshot(
+  workspace: Workspace,
+  { snapshot_name: name }: SnapshotCreateInput,
+  context: CallContext,
+): Promise<SnapshotCreateOutput> {
   await workspace.alone(async () => {
     await takeSnapshot(workspace, workspace.guest, name, context);
     await recordEvent(workspace.files.events, 'snapshot', name);
   });
   await workspace.touch();
-  const view = listSnapshots(workspace).find((each) => each.snapshot_name === name);
-  if (view === undefined) throw new Error('the snapshot is gone right after it was taken');
-  return view;
+  const snapshot = viewsOf(workspace).find((each) => each.snapshot_name === name);
+  if (snapshot === undefined) throw new Error('the snapshot is gone right after it was taken');
+  return { workspace_id: workspace.record.id, snapshot, execution_mode: 'guest' };
 }
 
-export function listSnapshots({ record }: Workspace): SnapshotView[] {
+export function listSnapshots(workspace: Workspace, { workspace_id }: SnapshotListInput): SnapshotListOutput {
+  const snapshots = viewsOf(workspace);
+  return { workspace_id, count: snapshots.length, snapshots };
+}
+
+function viewsOf({ record }: Workspace): SnapshotView[] {
   const common = { workspace_id: record.id };
   return [
     {
@@ -39,9 +56,13 @@ export function listSnapshots({ record }: Workspace): SnapshotView[] {
   ];
 }
 
-export async function deleteSnapshot(workspace: Workspace, name: string): Promise<void> {
+export async function deleteSnapshot(
+  workspace: Workspace,
+  { workspace_id, snapshot_name: name }: SnapshotDeleteInput,
+): Promise<SnapshotDeleteOutput> {
   await workspace.alone(async () => {
     await workspace.update(dropSnapshot(workspace.record, name));
     await removeUnneeded(workspace);
   });
+  return { workspace_id, snapshot_name: name, deleted: true };
 }

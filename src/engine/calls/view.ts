@@ -1,8 +1,15 @@
 // A workspace's record as users see it.
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { WorkspaceStatus, WorkspaceView } from '../../contract/workspaces-requests.ts';
+import {
+  keptOf,
+  type StatusInput,
+  type StatusOutput,
+  type UpdateInput,
+  type WorkspaceView,
+} from '../../contract/workspaces.ts';
 import type { CallContext } from '../../shared/call-context.ts';
+import { PyroError } from '../../shared/errors.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
@@ -14,10 +21,7 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
     labels: record.labels,
     environment: record.environment,
     environment_version: record.environment_digest,
-    vcpu_count: record.vcpu_count,
-    mem_mib: record.mem_mib,
-    disk_mib: record.disk_mib,
-    ttl_seconds: record.ttl_seconds,
+    ...keptOf(record),
     created_at: record.created_at,
     last_activity_at: record.last_activity_at,
     expires_at: isMortal ? record.last_activity_at + record.ttl_seconds : null,
@@ -40,7 +44,7 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
 }
 
 /** What the record does not hold is asked of the guest, which is not started for that. */
-export async function statusOf(workspace: Workspace, context: CallContext): Promise<WorkspaceStatus> {
+export async function statusOf(workspace: Workspace, _input: StatusInput, context: CallContext): Promise<StatusOutput> {
   const { record, guest, files } = workspace;
   const status = await guest?.client.status({ signal: context.signal, timeoutMs: 3000 }).catch(() => undefined);
   context.signal.throwIfAborted();
@@ -54,4 +58,34 @@ export async function statusOf(workspace: Workspace, context: CallContext): Prom
     processes: status?.processes ?? null,
     running_sequences: workspace.runs.sequences,
   };
+}
+
+/** Changes the name and the labels. Throws `usage` for what cannot be a label. */
+export async function updateWorkspace(
+  workspace: Workspace,
+  { name, clear_name: clearsName, labels, clear_labels: cleared }: UpdateInput,
+): Promise<WorkspaceView> {
+  const kept = Object.entries(workspace.record.labels).filter(([key]) => !cleared.includes(key));
+  await workspace.update({
+    name: clearsName ? null : (name ?? workspace.record.name),
+    labels: { ...Object.fromEntries(kept), ...checkLabels(labels) },
+  });
+  return viewOf(workspace);
+}
+
+const labelKey = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** The labels. Throws `usage` for what cannot be one. */
+export function checkLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
+  for (const [key, value] of Object.entries(labels)) {
+    if (!labelKey.test(key)) {
+      throw new PyroError('usage', `labels: ${JSON.stringify(key)} is not a label key`, {
+        hint: 'a key has 1 to 64 letters, digits, dots, hyphens and underscores and begins with a letter or digit',
+      });
+    }
+    if (value.length > 120 || /[\r\n]/.test(value)) {
+      throw new PyroError('usage', `labels: the value of ${key} is longer than 120 characters or has a line break`);
+    }
+  }
+  return { ...labels };
 }

@@ -4,8 +4,8 @@ import type { GuestClient } from '../../agent/guest-client.ts';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import { type ApplyResult as Applied, applyHome } from '../../changes/apply-home.ts';
 import type { AppliedStates } from '../../changes/apply-plan.ts';
-import type { ApplyRequest, ApplyResult } from '../../contract/changes-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { ApplyInput, ApplyOutput } from '../../contract/changes.ts';
 import { isNoRoom, PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { belowWorkspace } from '../files/files.ts';
@@ -23,13 +23,13 @@ export class Applier {
   readonly #turns = new Map<string, { readonly mutex: Mutex; waiting: number }>();
 
   /** Throws `apply_conflict`, `seed_missing`, `secret_in_output`, `disk_full`. */
-  async apply(workspace: Workspace, request: ApplyRequest, call: WorkspaceCall): Promise<ApplyResult> {
-    const target = await findTarget(workspace, request.target, call);
+  async apply(workspace: Workspace, input: ApplyInput, call: WorkspaceCall): Promise<ApplyOutput> {
+    const target = await findTarget(workspace, input.to, call);
     const turn = this.#turns.get(target) ?? { mutex: new Mutex(), waiting: 0 };
     this.#turns.set(target, turn);
     turn.waiting++;
     try {
-      return await turn.mutex.run(() => apply(workspace, target, request, call));
+      return await turn.mutex.run(() => apply(workspace, target, input, call));
     } finally {
       turn.waiting--;
       if (turn.waiting === 0) this.#turns.delete(target);
@@ -40,9 +40,9 @@ export class Applier {
 async function apply(
   workspace: Workspace,
   target: string,
-  { path, hasIgnored, isCheck, isThreeWay }: ApplyRequest,
+  { path, include_ignored: hasIgnored, check: isCheck, '3way': isThreeWay }: ApplyInput,
   call: WorkspaceCall,
-): Promise<ApplyResult> {
+): Promise<ApplyOutput> {
   const below = path === undefined ? '' : belowWorkspace(path);
   return await workspace.use(call, async ({ guest }) => {
     call.onProgress({ phase: 'apply', message: 'reading the changes' });
@@ -85,7 +85,7 @@ async function noteApplied(
   if (client !== undefined && marked.length === 0) await noteBroughtHome(workspace, client, call);
 }
 
-function resultOf(workspace: Workspace, target: string, isCheck: boolean, result: Applied): ApplyResult {
+function resultOf(workspace: Workspace, target: string, isCheck: boolean, result: Applied): ApplyOutput {
   const marked = new Set(result.marked.map((path) => path.toString('latin1')));
   const merged = new Set(result.merged.map((path) => path.toString('latin1')));
   const changes = result.steps.slice(0, shownChanges).map(({ path, status }) => {

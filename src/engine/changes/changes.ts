@@ -5,8 +5,8 @@ import { createGuestFiles } from '../../agent/guest-files.ts';
 import { collectDiff, largestCounted, largestPatched } from '../../changes/diff.ts';
 import type { DiffResult as CollectedDiff } from '../../changes/diff-types.ts';
 import { applyPatch } from '../../changes/patch-apply.ts';
-import type { DiffRequest, DiffResult, PatchEntry, PatchResult } from '../../contract/changes-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { DiffInput, DiffOutput, PatchApplyInput, PatchApplyOutput, PatchEntry } from '../../contract/changes.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { belowWorkspace } from '../files/files.ts';
@@ -25,9 +25,9 @@ const mostSystemChanges = 1000;
 export async function diffWorkspace(
   workspace: Workspace,
   shelf: DiffShelf,
-  request: DiffRequest,
+  request: DiffInput,
   call: WorkspaceCall,
-): Promise<DiffResult> {
+): Promise<DiffOutput> {
   const { id } = workspace.record;
   if (request.cursor !== undefined) {
     const { shelved, offset } = parseCursor(request.cursor);
@@ -35,16 +35,16 @@ export async function diffWorkspace(
   }
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
-    const { path, base, isStatOnly, hasIgnored, maxFileBytes } = request;
+    const { path, base, stat_only, include_ignored, max_file_bytes } = request;
     const place = {
       workspaceId: id,
       folder: workspace.files.scratch,
-      key: JSON.stringify([path, base, isStatOnly, hasIgnored, maxFileBytes]),
+      key: JSON.stringify([path, base, stat_only, include_ignored, max_file_bytes]),
     };
     const diff = await shelf.make(place, call, (context) =>
       collect(workspace, files, request, { ...call, ...context }),
     );
-    const system = request.hasSystem ? await systemChanges(files, workspace.secrets, call) : null;
+    const system = request.system ? await systemChanges(files, workspace.secrets, call) : null;
     return await resultOf(workspace, diff, request, 0, system);
   });
 }
@@ -52,15 +52,15 @@ export async function diffWorkspace(
 async function resultOf(
   workspace: Workspace,
   { id, patch, entries: entriesFile, facts }: KeptDiff,
-  request: DiffRequest,
+  request: DiffInput,
   offset: number,
   system: PatchEntry[] | null,
-): Promise<DiffResult> {
+): Promise<DiffOutput> {
   const bytes = patch?.bytes ?? 0;
-  const page = patch === undefined ? Buffer.alloc(0) : await readPage(patch, offset, request.maxBytes);
+  const page = patch === undefined ? Buffer.alloc(0) : await readPage(patch, offset, request.max_bytes);
   const next = offset + page.length;
   // Told once: a page that goes on brings the patch alone.
-  const entries = offset === 0 ? await readEntries(entriesFile, request.entryLimit) : [];
+  const entries = offset === 0 ? await readEntries(entriesFile, request.entry_limit) : [];
   return {
     workspace_id: workspace.record.id,
     base: request.base,
@@ -94,27 +94,27 @@ function parseCursor(cursor: string): { shelved: string; offset: number } {
 async function collect(
   workspace: Workspace,
   files: GuestFiles,
-  request: Pick<DiffRequest, 'path' | 'base' | 'isStatOnly' | 'hasIgnored' | 'maxFileBytes'>,
+  request: DiffInput,
   call: WorkspaceCall,
 ): Promise<CollectedDiff> {
+  const { stat_only: isStatOnly, include_ignored: hasIgnored } = request;
   const path = request.path === undefined ? '' : belowWorkspace(request.path);
+  // None for what a patch can hold
+  const maxFileBytes = request.max_file_bytes === 0 ? undefined : request.max_file_bytes;
   const options = {
     workFolder: workspace.files.scratch,
-    isStatOnly: request.isStatOnly,
-    hasIgnored: request.hasIgnored,
+    isStatOnly,
+    hasIgnored,
     ...(path === '' ? {} : { path }),
-    ...(request.maxFileBytes === undefined ? {} : { maxFileBytes: request.maxFileBytes }),
+    ...(maxFileBytes === undefined ? {} : { maxFileBytes }),
   };
   await using undo = new AsyncDisposableStack();
   let source = files;
   if (request.base !== 'baseline') {
     const narrowed = {
-      hasIgnored: request.hasIgnored,
+      hasIgnored,
       ...(path === '' ? {} : { below: Buffer.from(path) }),
-      largestContent: Math.min(
-        request.maxFileBytes ?? largestPatched,
-        request.isStatOnly ? largestCounted : largestPatched,
-      ),
+      largestContent: Math.min(maxFileBytes ?? largestPatched, isStatOnly ? largestCounted : largestPatched),
     };
     const layer = layerOf(workspace.record, request.base);
     const earlier = undo.use(await changesSince(workspace, layer, files, narrowed, call));
@@ -125,7 +125,7 @@ async function collect(
     };
   }
   const watch = new SecretWatch(workspace.secrets, path);
-  const isWatched = !workspace.secrets.isEmpty && !request.isStatOnly;
+  const isWatched = !workspace.secrets.isEmpty && !isStatOnly;
   return await collectDiff(isWatched ? watch.files(source) : source, options, call);
 }
 
@@ -157,11 +157,21 @@ async function systemChanges(files: GuestFiles, secrets: SecretSet, call: Worksp
   return found;
 }
 
-export async function applyPatchTo(workspace: Workspace, patch: string, call: WorkspaceCall): Promise<PatchResult> {
+export async function applyPatchTo(
+  workspace: Workspace,
+  { patch }: PatchApplyInput,
+  call: WorkspaceCall,
+): Promise<PatchApplyOutput> {
   return await workspace.use(call, async ({ guest }) => {
     const request = { workFolder: workspace.files.scratch, patch: Buffer.from(patch) };
     const { changed, summary, entries } = await applyPatch(createGuestFiles(guest.client), request, call);
     if (changed) await recordEvent(workspace.files.events, 'patch', `${summary.total} files`);
-    return { workspace_id: workspace.record.id, changed, summary: { ...summary }, entries: [...entries] };
+    return {
+      workspace_id: workspace.record.id,
+      changed,
+      summary: { ...summary },
+      entries: [...entries],
+      execution_mode: 'guest',
+    };
   });
 }

@@ -1,7 +1,9 @@
 // What happened in a workspace since its last reset: as data, and as Markdown for a pull request.
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import { collectDiff } from '../../changes/diff.ts';
-import type { LastCommand, SummaryResult, WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { SummaryInput, SummaryOutput } from '../../contract/changes.ts';
+import type { LastCommand } from '../../contract/workspaces.ts';
 import { readConnectionLog } from '../../network/connection-log.ts';
 import { formatBytes, formatIgnored } from '../../shared/units.ts';
 import { visible } from '../../shared/visible.ts';
@@ -17,7 +19,12 @@ const shownCommands = 30;
 const shownFiles = 50;
 const shownTargets = 20;
 
-export async function summarize(workspace: Workspace, shelf: DiffShelf, call: WorkspaceCall): Promise<SummaryResult> {
+export async function summarize(
+  workspace: Workspace,
+  shelf: DiffShelf,
+  { format }: SummaryInput,
+  call: WorkspaceCall,
+): Promise<SummaryOutput> {
   const { record, files, log } = workspace;
   const since = record.last_reset_at ?? record.created_at;
   const { entries, facts } = await workspace.use(call, async ({ guest }) => {
@@ -52,7 +59,7 @@ export async function summarize(workspace: Workspace, shelf: DiffShelf, call: Wo
     resets: record.reset_count,
     denied_connections: denied.slice(-shownTargets),
   };
-  return { ...result, markdown: markdownOf(result) };
+  return { ...result, markdown: markdownOf(result), format };
 }
 
 /** Oldest first. */
@@ -66,7 +73,7 @@ async function commandsSince(log: CommandLog, since: number): Promise<CommandRec
 }
 
 /** Each target once, with how often and why; the latest last. */
-async function deniedSince({ network }: Workspace, since: number): Promise<SummaryResult['denied_connections']> {
+async function deniedSince({ network }: Workspace, since: number): Promise<SummaryOutput['denied_connections']> {
   const { attempts } = await readConnectionLog(network.logPath, {
     isRefusedOnly: true,
     limit: Number.POSITIVE_INFINITY,
@@ -103,7 +110,7 @@ function toCommand(record: CommandRecord): LastCommand {
   };
 }
 
-function markdownOf(summary: Omit<SummaryResult, 'markdown'>): string {
+function markdownOf(summary: Omit<SummaryOutput, 'markdown' | 'format'>): string {
   const title = summary.name === null ? summary.workspace_id : `${summary.name} (${summary.workspace_id})`;
   const outcome = summary.outcome.charAt(0).toUpperCase() + summary.outcome.slice(1);
   const lines = [`## Workspace ${title}`, '', `${outcome}.`, ''];

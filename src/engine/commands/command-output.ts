@@ -1,6 +1,6 @@
 // What a result shows of a command's output: all of it, or head and tail within a budget that both streams share.
 
-import type { ShownOutput } from '../../contract/commands-requests.ts';
+import type { ShownOutput } from '../../contract/commands.ts';
 import { cutSizes, joinEnds } from '../output/head-and-tail.ts';
 import type { OutputText } from '../output/text.ts';
 import type { CommandLog, StreamName } from './command-log.ts';

@@ -2,7 +2,7 @@
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { createGuestFiles } from '../../agent/guest-files.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
 import { isPyroError, PyroError, systemCodeOf } from '../../shared/errors.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 

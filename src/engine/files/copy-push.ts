@@ -1,14 +1,14 @@
 // A copy into the guest: what is on this machine comes to stand there, and what the result says of it.
 
-import type { CopyResult } from '../../contract/changes-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { CopyOutput } from '../../contract/files.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { pushFrom } from './sync.ts';
 
 export interface Push {
-  readonly sourcePath: string;
-  readonly destination: string;
+  readonly source_path: string;
+  readonly dest: string;
   readonly name: string | undefined;
   readonly hasTop: boolean;
 }
@@ -18,10 +18,10 @@ export async function pushCopy(
   request: Push,
   { source, target, isFolder }: { readonly source: string; readonly target: string; readonly isFolder: boolean },
   call: WorkspaceCall,
-): Promise<CopyResult> {
+): Promise<CopyOutput> {
   const { workspace_sync: sync, left_out: leftOut } = await pushFrom(
     workspace,
-    { ...request, isWhole: true, isDelete: false, isDryRun: false },
+    { ...request, isWhole: true, delete: false, dry_run: false },
     call,
   ).catch((error: unknown) => {
     throw withNextStep(error);
@@ -62,7 +62,7 @@ function withNextStep(error: unknown): unknown {
 }
 
 /** The result of one file. */
-export function copied(workspace: Workspace, source: string, target: string, bytes: number): CopyResult {
+export function copied(workspace: Workspace, source: string, target: string, bytes: number): CopyOutput {
   return {
     workspace_id: workspace.record.id,
     source,

@@ -6,8 +6,8 @@ import { join, posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import { readTar } from '../../changes/tar-read.ts';
-import type { CopyRequest, CopyResult } from '../../contract/changes-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { CopyOutput } from '../../contract/files.ts';
 import { isNoRoom, PyroError } from '../../shared/errors.ts';
 import { createMeter } from '../../shared/progress.ts';
 import { writeTo } from '../../shared/write-to.ts';
@@ -23,9 +23,9 @@ const usualMode = 0o644;
 export async function copyToOutput(
   workspace: Workspace,
   guest: string,
-  io: CopyRequest['io'],
+  io: WorkspaceCall['io'],
   call: WorkspaceCall,
-): Promise<CopyResult> {
+): Promise<CopyOutput> {
   const stdout = io?.stdout;
   if (stdout === undefined) {
     throw new PyroError('usage', '- is standard output, which this call does not have', {
@@ -64,9 +64,9 @@ export async function copyToOutput(
 export async function copyFromInput(
   workspace: Workspace,
   guest: string,
-  io: CopyRequest['io'],
+  io: WorkspaceCall['io'],
   call: WorkspaceCall,
-): Promise<CopyResult> {
+): Promise<CopyOutput> {
   const to = placeOf(guest, guestPath);
   const standing = await standingAt(workspace, to.path, call);
   if (to.isFolder || standing?.isFolder === true) {
@@ -92,9 +92,9 @@ export async function copyFromInput(
     await pipeline(io.stdin, counted, createWriteStream(file, { flags: 'wx', mode: 0o600 }), { signal: call.signal });
     call.signal.throwIfAborted();
     await chmod(file, standing?.mode ?? usualMode);
-    const place = { destination: posix.dirname(to.path), name: posix.basename(to.path), hasTop: false };
+    const place = { dest: posix.dirname(to.path), name: posix.basename(to.path), hasTop: false };
     const words = { source: '-', target: to.path, isFolder: false };
-    return await pushCopy(workspace, { sourcePath: file, ...place }, words, call);
+    return await pushCopy(workspace, { source_path: file, ...place }, words, call);
   } catch (error) {
     if (!isNoRoom(error)) throw error;
     throw new PyroError('disk_full', 'no room left on this machine for what comes by standard input', {

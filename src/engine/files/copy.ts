@@ -1,7 +1,9 @@
 // Copies between the host and a workspace: where they come to stand; export and sync do the work.
+
 import { basename, posix, resolve } from 'node:path';
-import type { CopyRequest, CopyResult } from '../../contract/changes-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { CopyInput, CopyOutput } from '../../contract/files.ts';
+import { guestPlace, streamPlace } from '../../contract/files.ts';
 import { PyroError } from '../../shared/errors.ts';
 import type { OnProgress } from '../../shared/progress.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
@@ -12,8 +14,21 @@ import { pushCopy } from './copy-push.ts';
 import { copyFromInput, copyToOutput } from './copy-streams.ts';
 import { exportWorkspace } from './export.ts';
 
-export async function copyFiles(workspace: Workspace, request: CopyRequest, given: WorkspaceCall): Promise<CopyResult> {
-  const { isOut, guest, host, io } = request;
+export async function copyFiles(
+  workspace: Workspace,
+  { source, target }: CopyInput,
+  given: WorkspaceCall,
+): Promise<CopyOutput> {
+  const isOut = guestPlace(source) !== undefined;
+  if (isOut === (guestPlace(target) !== undefined)) {
+    throw new PyroError('usage', 'one of the two places is in the workspace, and begins with a colon', {
+      hint: 'source: ":build/report.html", target: "report.html"',
+    });
+  }
+  const guest = guestPlace(isOut ? source : target) ?? '';
+  const there = isOut ? target : source;
+  const host = there === streamPlace ? undefined : there;
+  const { io } = given;
   const call = { ...given, onProgress: passing(given.onProgress) };
   if (isOut)
     return host === undefined
@@ -30,19 +45,19 @@ function passing(onProgress: OnProgress): OnProgress {
   return (progress) => onProgress(steps.includes(progress.phase) ? { ...progress, isPassing: true } : progress);
 }
 
-async function copyOut(workspace: Workspace, guest: string, host: string, call: WorkspaceCall): Promise<CopyResult> {
+async function copyOut(workspace: Workspace, guest: string, host: string, call: WorkspaceCall): Promise<CopyOutput> {
   const from = placeOf(guest, guestPath);
   const target = await placeHere(placeOf(host, resolve), from);
-  const request = {
+  const input = {
+    workspace_id: workspace.record.id,
     path: from.path,
-    outputPath: target,
+    output_path: target,
     format: 'files' as const,
-    isOverwrite: false,
-    isMerge: true,
-    hasGit: false,
-    hasIgnored: true,
+    overwrite: false,
+    include_git: false,
+    include_ignored: true,
   };
-  const written = await exportWorkspace(workspace, request, call);
+  const written = await exportWorkspace(workspace, input, call, true);
   return {
     workspace_id: workspace.record.id,
     source: from.path,
@@ -55,7 +70,7 @@ async function copyOut(workspace: Workspace, guest: string, host: string, call: 
   };
 }
 
-async function copyIn(workspace: Workspace, host: string, guest: string, call: WorkspaceCall): Promise<CopyResult> {
+async function copyIn(workspace: Workspace, host: string, guest: string, call: WorkspaceCall): Promise<CopyOutput> {
   const from = placeOf(host, resolve);
   const source = await permitHostPath(from.path, call.hostPaths);
   const status = await statHere(source, from);
@@ -71,7 +86,7 @@ async function copyIn(workspace: Workspace, host: string, guest: string, call: W
   const target = isBelow ? posix.join(to.path, basename(from.path)) : to.path;
   if (!isFolder) await refuseFolder(workspace, target, call);
   const whole = isFolder
-    ? { destination: target, name: undefined, hasTop: isBelow || standing === undefined }
-    : { destination: posix.dirname(target), name: posix.basename(target), hasTop: false };
-  return await pushCopy(workspace, { sourcePath: source, ...whole }, { source: from.path, target, isFolder }, call);
+    ? { dest: target, name: undefined, hasTop: isBelow || standing === undefined }
+    : { dest: posix.dirname(target), name: posix.basename(target), hasTop: false };
+  return await pushCopy(workspace, { source_path: source, ...whole }, { source: from.path, target, isFolder }, call);
 }

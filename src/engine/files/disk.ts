@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { GuestFiles } from '../../agent/file-types.ts';
 import { refuseSpecial } from '../../changes/export-place.ts';
-import type { DiskExportRequest, WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { DiskExportInput, DiskExportOutput } from '../../contract/snapshots.ts';
 import { convertDisk, flattenDisk } from '../../machine/layers.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
@@ -21,12 +22,12 @@ import { SecretWatch } from './secret-watch.ts';
 /** Writes the whole disk (raw, qcow2) or a tree of it (tar); the file appears whole. */
 export async function exportDisk(
   workspace: Workspace,
-  request: DiskExportRequest,
+  input: DiskExportInput,
   call: WorkspaceCall,
-): Promise<{ output_path: string; disk_format: string; bytes_written: number }> {
-  const output = await permitHostPath(request.outputPath, call.hostPaths);
+): Promise<DiskExportOutput> {
+  const output = await permitHostPath(input.output_path, call.hostPaths);
   const standing = await lstat(output).catch(() => undefined);
-  if (standing !== undefined && (!request.isOverwrite || standing.isDirectory())) {
+  if (standing !== undefined && (!input.overwrite || standing.isDirectory())) {
     const hint = standing.isDirectory() ? 'choose the path of a file' : 'choose another path, or overwrite';
     throw new PyroError('output_exists', `${output} is there already`, { hint });
   }
@@ -36,15 +37,15 @@ export async function exportDisk(
     assertStopped(workspace);
     const { record, files, secrets } = workspace;
     try {
-      if (request.format === 'tar') {
+      if (input.format === 'tar') {
         await inspectLayer(workspace, record.disk, call, async (guestFiles) => {
-          const packing = { path: guestPath(request.path) };
+          const packing = { path: guestPath(input.path) };
           if (!secrets.isEmpty) await assertNoSecret(guestFiles, packing, secrets, call);
           const tree = await guestFiles.pack(packing, call);
           await pipeline(tree, createWriteStream(draft, { flags: 'wx', mode: 0o600 }), { signal: call.signal });
         });
       } else {
-        await writeDisk(join(files.folder, record.disk), draft, request.format, secrets, call);
+        await writeDisk(join(files.folder, record.disk), draft, input.format, secrets, call);
       }
       await rename(draft, output);
     } finally {
@@ -52,8 +53,8 @@ export async function exportDisk(
     }
     await recordEvent(files.events, 'export', output);
     const { blocks, size } = await stat(output);
-    const bytes = request.format === 'raw' ? blocks * 512 : size;
-    return { output_path: output, disk_format: request.format, bytes_written: bytes };
+    const bytes = input.format === 'raw' ? blocks * 512 : size;
+    return { workspace_id: record.id, output_path: output, disk_format: input.format, bytes_written: bytes };
   });
 }
 

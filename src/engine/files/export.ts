@@ -2,8 +2,8 @@
 import { basename, dirname, join } from 'node:path';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import { exportTree } from '../../changes/export.ts';
-import type { ExportRequest, ExportResult } from '../../contract/changes-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { ExportInput, ExportOutput } from '../../contract/changes.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
 import { recordEvent } from '../output/events.ts';
 import { guestPath, workspacePath } from '../workspace/guest-places.ts';
@@ -12,25 +12,36 @@ import type { Workspace } from '../workspace/workspace.ts';
 import { belowWorkspace } from './files.ts';
 import { SecretWatch } from './secret-watch.ts';
 
+/** Files as a call asks for them. */
+export async function exportFiles(
+  workspace: Workspace,
+  input: ExportInput,
+  call: WorkspaceCall,
+): Promise<ExportOutput> {
+  return await exportWorkspace(workspace, input, call);
+}
+
+/** With `isMerge` it goes into what stands there, as a copy does; a link in its place is replaced and not followed. */
 export async function exportWorkspace(
   workspace: Workspace,
-  request: ExportRequest,
+  input: ExportInput,
   call: WorkspaceCall,
-): Promise<ExportResult> {
-  const outputPath = await placeOf(request, call);
+  isMerge = false,
+): Promise<ExportOutput> {
+  const outputPath = await placeOf(input.output_path, isMerge, call);
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
-    const path = guestPath(request.path);
-    const { isOverwrite, isMerge = false, hasGit, hasIgnored, format } = request;
+    const path = guestPath(input.path);
+    const { format } = input;
     const watch = new SecretWatch(workspace.secrets, format === 'patch' ? belowWorkspace(path) : '');
     const source = workspace.secrets.isEmpty ? files : watch.files(files);
     const plan = {
       guestPath: path,
       outputPath,
-      isOverwrite,
+      isOverwrite: input.overwrite,
       isMerge,
-      hasGit,
-      hasIgnored,
+      hasGit: input.include_git,
+      hasIgnored: input.include_ignored,
       format,
       workFolder: workspace.files.scratch,
     };
@@ -47,12 +58,13 @@ export async function exportWorkspace(
       bytes_written: written.bytes_written,
       skipped: written.skipped.map((each) => ({ path: each.path, status: each.reason })),
       ignored: written.ignored,
+      execution_mode: 'guest',
     };
   });
 }
 
 /** A copy replaces a link that stands in its place; for anything else the link is followed and judged. */
-async function placeOf({ outputPath, isMerge }: ExportRequest, { hostPaths }: WorkspaceCall): Promise<string> {
-  if (isMerge !== true || basename(outputPath) === '') return await permitHostPath(outputPath, hostPaths);
+async function placeOf(outputPath: string, isMerge: boolean, { hostPaths }: WorkspaceCall): Promise<string> {
+  if (!isMerge || basename(outputPath) === '') return await permitHostPath(outputPath, hostPaths);
   return join(await permitHostPath(dirname(outputPath), hostPaths), basename(outputPath));
 }

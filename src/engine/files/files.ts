@@ -1,39 +1,38 @@
 // Files of a workspace: listed, read by range, written whole, edited in place.
 import { isUtf8 } from 'node:buffer';
-import type { GuestFiles } from '../../agent/file-types.ts';
+import type { GuestFiles, TextEdit } from '../../agent/file-types.ts';
 import { createGuestFiles } from '../../agent/guest-files.ts';
-import type {
-  FileEntryView,
-  FileReadRequest,
-  FileReadResult,
-  FileWriteRequest,
-  FileWriteResult,
-} from '../../contract/changes-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import {
+  type FileListInput,
+  type FileListOutput,
+  type FileReadInput,
+  type FileReadOutput,
+  type FileWriteInput,
+  type FileWriteOutput,
+  mostLevels,
+} from '../../contract/files.ts';
+import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { trailingRest } from '../output/text.ts';
 import { guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
-export interface FileListRequest {
-  readonly path: string;
-  readonly depth: number;
-  readonly glob: string | undefined;
-  readonly limit: number;
-  readonly cursor: string | undefined;
-}
+type Wanted<T, K extends keyof T> = Omit<T, K> & Partial<Pick<T, K>>;
 
 export async function listFiles(
   files: GuestFiles,
-  request: FileListRequest,
-  call: WorkspaceCall,
-): Promise<{ path: string; entries: FileEntryView[]; next_cursor: string | null }> {
-  const path = guestPath(request.path);
-  const { glob, cursor, depth, limit } = request;
+  input: Wanted<FileListInput, 'depth' | 'glob'>,
+  call: CallContext,
+): Promise<FileListOutput> {
+  const path = guestPath(input.path);
+  const { glob, cursor, limit, recursive } = input;
+  const depth = recursive ? mostLevels : (input.depth ?? levelsOf(glob));
   const options = { ...(glob === undefined ? {} : { glob }), ...(cursor === undefined ? {} : { cursor }) };
   const listing = await files.list({ path, depth, limit, ...options }, call);
   return {
+    workspace_id: input.workspace_id,
     path,
+    recursive,
     entries: listing.entries.map((entry) => ({
       path: entry.path,
       artifact_type: entry.type,
@@ -43,21 +42,29 @@ export async function listFiles(
       link_target: entry.linkTarget ?? null,
     })),
     next_cursor: listing.nextCursor ?? null,
+    execution_mode: 'guest',
   };
+}
+
+/** How deep a pattern may match: whoever writes a slash or two stars means what lies below. */
+function levelsOf(glob = ''): number {
+  return glob.includes('**') ? mostLevels : Math.min(mostLevels, glob.split('/').length);
 }
 
 export async function readFile(
   files: GuestFiles,
-  id: string,
-  request: FileReadRequest,
-  call: WorkspaceCall,
-): Promise<FileReadResult> {
-  const path = guestPath(request.path);
-  const { offset, startLine, endLine } = request;
+  input: Wanted<FileReadInput, 'start_line' | 'end_line'>,
+  call: CallContext,
+): Promise<FileReadOutput> {
+  const path = guestPath(input.path);
+  const { offset, start_line: startLine, end_line: endLine, max_bytes } = input;
+  if (offset !== undefined && (startLine !== undefined || endLine !== undefined)) {
+    throw new PyroError('usage', 'offset counts bytes, start_line and end_line count lines: give one of the two');
+  }
   const slice = await files.read(
     {
       path,
-      length: request.maxBytes,
+      length: max_bytes,
       ...(offset === undefined ? {} : { offset }),
       ...(startLine === undefined ? {} : { startLine }),
       ...(endLine === undefined ? {} : { endLine }),
@@ -71,10 +78,10 @@ export async function readFile(
   const bytes = isText ? whole : slice.bytes;
   const next = slice.offset + bytes.length;
   return {
-    workspace_id: id,
+    workspace_id: input.workspace_id,
     path,
     size_bytes: slice.size,
-    max_bytes: request.maxBytes,
+    max_bytes,
     offset: slice.offset,
     next_offset: slice.isCut ? next : null,
     first_line: slice.firstLine ?? null,
@@ -82,30 +89,39 @@ export async function readFile(
     content: bytes.toString(isText ? 'utf8' : 'base64'),
     truncated: slice.isCut,
     mode: octal(slice.mode),
+    execution_mode: 'guest',
   };
 }
 
 export async function writeFile(
   workspace: Workspace,
-  request: FileWriteRequest,
-  call: WorkspaceCall,
-): Promise<FileWriteResult> {
+  input: FileWriteInput,
+  call: CallContext,
+): Promise<FileWriteOutput> {
+  const { text, content_base64: base64, append: isAppend, mode } = input;
+  const given = [text, base64, input.old_text, input.edits].filter((each) => each !== undefined).length;
+  if (given !== 1 || (input.old_text === undefined) !== (input.new_text === undefined)) {
+    throw new PyroError('usage', 'give exactly one of: text, content_base64, old_text with new_text, edits', {
+      hint: 'for two or more replacements: edits [{"old_text":"x = 1","new_text":"x = 2"}]',
+    });
+  }
+  const edits = editsOf(input);
+  if (edits !== undefined && (isAppend || mode !== undefined)) {
+    throw new PyroError('usage', 'append and mode go with text or content_base64, not with replacements', {
+      hint: 'leave them out: an edited file keeps its mode',
+    });
+  }
   return await workspace.use(call, async ({ guest }) => {
-    const path = guestPath(request.path);
+    const path = guestPath(input.path);
     const files = createGuestFiles(guest.client);
-    const { edits, content, mode, isAppend } = request;
-    const common = { workspace_id: workspace.record.id, path };
+    const common = { workspace_id: workspace.record.id, path, execution_mode: 'guest' } as const;
     if (edits !== undefined) {
       const { size, replacedCount } = await files.replace({ path, edits }, call);
       return { ...common, size_bytes: size, bytes_written: size, replaced_count: replacedCount, created: false };
     }
-    if (content === undefined) {
-      throw new PyroError('usage', 'there is nothing to write', {
-        hint: 'give text, content_base64, edits, or old_text with new_text',
-      });
-    }
-    const options = { path, isAppend, ...(mode === undefined ? {} : { mode }) };
-    const written = await files.write(options, Buffer.from(content), call);
+    const content = text === undefined ? Buffer.from(base64 ?? '', 'base64') : Buffer.from(text);
+    const options = { path, isAppend, ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }) };
+    const written = await files.write(options, content, call);
     return {
       ...common,
       size_bytes: written.size,
@@ -114,6 +130,19 @@ export async function writeFile(
       created: written.wasCreated,
     };
   });
+}
+
+/** The replacements, in order; undefined where the whole content is given. */
+function editsOf(input: FileWriteInput): TextEdit[] | undefined {
+  const { old_text: oldText, new_text: newText } = input;
+  if (oldText !== undefined && newText !== undefined) {
+    return [{ oldText, newText, expectedCount: input.replace_all ? undefined : input.expected_count }];
+  }
+  return input.edits?.map((edit) => ({
+    oldText: edit.old_text,
+    newText: edit.new_text,
+    expectedCount: edit.replace_all === true ? undefined : 1,
+  }));
 }
 
 /** Path of something below /workspace, relative to it. Throws `usage` for anything else. */

@@ -1,16 +1,16 @@
 // Results about files, with stars where a secret stood.
 import type { DiffEntry } from '../../changes/diff-types.ts';
-import type { FileEntryView, FileReadResult } from '../../contract/changes-requests.ts';
+import type { FileListOutput, FileReadOutput } from '../../contract/files.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 
 /** A file that holds a secret is shown with stars in its place; offsets stay what they are. */
-export function maskContent(result: FileReadResult, secrets: SecretSet): FileReadResult {
+export function maskContent(result: FileReadOutput, secrets: SecretSet): FileReadOutput {
   if (secrets.isEmpty) return result;
   const coding = result.encoding === 'base64' ? 'base64' : 'utf8';
   return { ...result, content: secrets.mask(Buffer.from(result.content, coding)).toString(coding) };
 }
 
-export function maskListing<T extends { readonly entries: FileEntryView[] }>(listing: T, secrets: SecretSet): T {
+export function maskListing(listing: FileListOutput, secrets: SecretSet): FileListOutput {
   if (secrets.isEmpty) return listing;
   const entries = listing.entries.map((entry) => ({
     ...entry,

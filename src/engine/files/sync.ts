@@ -1,8 +1,8 @@
 // Newer files of the host brought into a workspace: only differences travel, and all of a call or nothing.
 import { Readable } from 'node:stream';
 import { createGuestFiles } from '../../agent/guest-files.ts';
-import type { SyncRequest, SyncResult } from '../../contract/changes-requests.ts';
-import type { WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { SyncPushInput, SyncPushOutput } from '../../contract/changes.ts';
 import type { LeftOutCounts } from '../../project/project-types.ts';
 import { openSyncSource } from '../../project/sync.ts';
 import { createMeter } from '../../shared/progress.ts';
@@ -14,7 +14,7 @@ import type { Workspace } from '../workspace/workspace.ts';
 const shownChanges = 100;
 
 /** A push of a path that is permitted; the last three are those of a copy. */
-export interface PushRequest extends SyncRequest {
+export interface PushRequest extends Omit<SyncPushInput, 'workspace_id'> {
   /** True for everything of a folder, and for an archive as the file that it is */
   readonly isWhole: boolean;
   /** Name in the guest of a single file; its own unless given */
@@ -23,11 +23,15 @@ export interface PushRequest extends SyncRequest {
   readonly hasTop: boolean;
 }
 
-export async function pushFiles(workspace: Workspace, request: SyncRequest, call: WorkspaceCall): Promise<SyncResult> {
-  const sourcePath = await permitHostPath(request.sourcePath, call.hostPaths);
+export async function pushFiles(
+  workspace: Workspace,
+  input: SyncPushInput,
+  call: WorkspaceCall,
+): Promise<SyncPushOutput> {
+  const source = await permitHostPath(input.source_path, call.hostPaths);
   const { left_out: _, ...result } = await pushFrom(
     workspace,
-    { ...request, sourcePath, isWhole: false, name: undefined, hasTop: false },
+    { ...input, source_path: source, isWhole: false, name: undefined, hasTop: false },
     call,
   );
   return result;
@@ -37,10 +41,10 @@ export async function pushFrom(
   workspace: Workspace,
   request: PushRequest,
   call: WorkspaceCall,
-): Promise<SyncResult & { readonly left_out: LeftOutCounts }> {
+): Promise<SyncPushOutput & { readonly left_out: LeftOutCounts }> {
   const { signal } = call;
-  const { sourcePath: source, isWhole, name, hasTop } = request;
-  const destination = guestPath(request.destination);
+  const { source_path: source, isWhole, name, hasTop, dry_run: isDryRun } = request;
+  const destination = guestPath(request.dest);
   call.onProgress({ phase: 'sync', message: 'reading the source' });
   const reading = createMeter(call.onProgress, { phase: 'sync', message: 'reading the source' });
   const wanted = { path: source, includes: [], isWhole, ...(name === undefined ? {} : { name }) };
@@ -51,9 +55,9 @@ export async function pushFrom(
     const files = createGuestFiles(guest.client);
     const { different, extra } = await files.compare({ destination, items }, { signal, timeoutMs: 600_000 });
     const written = different.flatMap((index) => items[index] ?? []);
-    const deleted = request.isDelete ? [...extra] : [];
+    const deleted = request.delete ? [...extra] : [];
     const bytes = written.reduce((sum, { type, size }) => sum + (type === 'file' ? size : 0), 0);
-    if (!request.isDryRun && (written.length + deleted.length > 0 || hasTop)) {
+    if (!isDryRun && (written.length + deleted.length > 0 || hasTop)) {
       const tell = createMeter(call.onProgress, { phase: 'sync', message: 'sending', totalBytes: bytes });
       const tar = metered(read.pack(different, signal, hasTop), tell);
       const place = {
@@ -71,6 +75,7 @@ export async function pushFrom(
     ];
     return {
       workspace_id: workspace.record.id,
+      execution_mode: 'guest',
       workspace_sync: {
         mode,
         source_path: source,
@@ -79,7 +84,7 @@ export async function pushFrom(
         written_count: written.length,
         deleted_count: deleted.length,
         bytes_written: bytes,
-        dry_run: request.isDryRun,
+        dry_run: isDryRun,
         changes: changes.slice(0, shownChanges),
         changes_truncated: changes.length > shownChanges,
       },

@@ -1,6 +1,6 @@
 // The demonstration: the main job once, with the time of each step.
 
-import type { DemoStep } from '../../contract/engine.ts';
+import type { DemoStep } from '../../contract/machine.ts';
 import { openStore, resolveEnvironment } from '../../environment/store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { formatBytes } from '../../shared/units.ts';

@@ -1,7 +1,7 @@
 // What the checks of doctor share: the shape of a finding, and the machine facts that tests replace.
 import { statfs } from 'node:fs/promises';
 import { arch, platform, release } from 'node:os';
-import type { DoctorCheck } from '../../contract/engine.ts';
+import type { DoctorCheck } from '../../contract/machine.ts';
 import { type CpuFacts, inspectCpu } from '../../machine/host-facts.ts';
 import { type OpenDevice, openReadWrite } from '../../machine/probe.ts';
 import { isPyroError, messageOf, reportError } from '../../shared/errors.ts';

@@ -1,6 +1,6 @@
 // What guests are made of: the kit, the accelerator, an environment and its template.
 
-import type { DoctorCheck } from '../../contract/engine.ts';
+import type { DoctorCheck } from '../../contract/machine.ts';
 import { type Environment, openStore, resolveEnvironment, verifyEnvironment } from '../../environment/store.ts';
 import type { AcceleratorChoice } from '../../machine/accelerator.ts';
 import type { MachineHost } from '../../machine/guest.ts';

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { DoctorCheck } from '../../contract/engine.ts';
+import type { DoctorCheck } from '../../contract/machine.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { formatBytes, gibibyte } from '../../shared/units.ts';
 import { makeFolder } from '../../system/folders.ts';

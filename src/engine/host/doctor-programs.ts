@@ -1,6 +1,6 @@
 // The programs that pyro calls: there, and new enough.
 
-import type { DoctorCheck } from '../../contract/engine.ts';
+import type { DoctorCheck } from '../../contract/machine.ts';
 import { compareVersions, inspectQemu } from '../../machine/host-facts.ts';
 import { findProgram, tryCommand } from '../../system/command.ts';
 import type { Paths } from '../../system/paths.ts';

@@ -1,6 +1,6 @@
 // The checks of the machine: each prerequisite by itself, so that everything may be broken at once.
 
-import type { DoctorCheck } from '../../contract/engine.ts';
+import type { DoctorCheck } from '../../contract/machine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import type { Paths } from '../../system/paths.ts';
 import { type DoctorFacts, realFacts } from './doctor-check.ts';

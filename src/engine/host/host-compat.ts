@@ -1,20 +1,24 @@
 // Host compatibility: the command on the host itself, in a throw-away folder; only ever by explicit permission.
+
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RunIo, RunRequest, RunResult } from '../../contract/engine.ts';
-import type { CallContext } from '../../shared/call-context.ts';
+import type { RunCall } from '../../contract/call.ts';
+import type { RunInput, RunOutput } from '../../contract/run.ts';
 import { PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { inputError } from '../../shared/input-error.ts';
 import { newCaptures, streamsOf } from '../output/capture.ts';
+import { limitOf } from './run.ts';
 
-export async function runOnHost(request: RunRequest, io: RunIo | undefined, context: CallContext): Promise<RunResult> {
+export async function runOnHost(request: RunInput, outputBytes: number, context: RunCall): Promise<RunOutput> {
+  const { io } = context;
+  const seconds = limitOf(request, io);
   const folder = await mkdtemp(join(tmpdir(), 'pyro-host-'));
   const started = performance.now();
   try {
-    const [file = '', ...args] = request.argv;
+    const [file = '', ...args] = request.command;
     const child = spawn(file, args, {
       cwd: folder,
       detached: true,
@@ -26,14 +30,14 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
       if (child.pid !== undefined) killGroup(child.pid);
     };
     const timer =
-      request.timeoutMs === undefined
+      seconds === undefined
         ? undefined
         : setTimeout(() => {
             timedOut = true;
             kill();
-          }, request.timeoutMs);
+          }, seconds * 1000);
     context.signal.addEventListener('abort', kill, { once: true });
-    const captures = newCaptures(request.outputBytes);
+    const captures = newCaptures(outputBytes);
     for (const name of ['stdout', 'stderr'] as const) {
       const sink = io?.[name];
       if (sink === undefined) child[name]?.on('data', (chunk: Buffer) => captures[name].add(chunk));
@@ -65,7 +69,7 @@ export async function runOnHost(request: RunRequest, io: RunIo | undefined, cont
         vm_id: randomBytes(6).toString('hex'),
         environment: request.environment,
         environment_version: 'none',
-        command: [...request.argv],
+        command: [...request.command],
         ...streamsOf(captures),
         exit_code: timedOut ? 124 : exitCode,
         timed_out: timedOut,

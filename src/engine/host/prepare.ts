@@ -2,7 +2,7 @@
 
 import { rm } from 'node:fs/promises';
 import type { GuestClient } from '../../agent/guest-client.ts';
-import type { PrepareResult } from '../../contract/engine.ts';
+import type { PrepareOutput } from '../../contract/machine.ts';
 import type { Environment } from '../../environment/store.ts';
 import { templateFolder, templateKey } from '../../machine/template.ts';
 import type { CallContext } from '../../shared/call-context.ts';
@@ -29,7 +29,7 @@ export async function prepare(
   name: string,
   isForced: boolean,
   context: CallContext,
-): Promise<PrepareResult> {
+): Promise<PrepareOutput> {
   const started = performance.now();
   const room = await openMachineRoom(paths, context);
   const environment = await ensureEnvironment(paths, name, context);

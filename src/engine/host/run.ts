@@ -1,12 +1,13 @@
 // One command in a fresh guest: started, followed, ended, and the guest thrown away.
+
 import { join, posix } from 'node:path';
 import type { GuestProcess } from '../../agent/guest-process.ts';
 import type { ExitEvent, StartRequest } from '../../agent/messages.ts';
-import type { RunIo, RunRequest, RunResult } from '../../contract/engine.ts';
+import type { RunCall, RunIo } from '../../contract/call.ts';
+import type { RunInput, RunOutput } from '../../contract/run.ts';
 import type { Environment } from '../../environment/store.ts';
 import { guestFolder } from '../../machine/guest.ts';
 import { SecretSet } from '../../secrets/secret-set.ts';
-import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { writeTo } from '../../shared/write-to.ts';
 import type { Paths } from '../../system/paths.ts';
@@ -20,22 +21,24 @@ import { deniedConnections, grantFor, permitPackageSources, WorkspaceNetwork } f
 
 /** Of each stream, what notes are made from, `bytes` */
 const saidBytes = 16 * 1024;
+const usualSeconds = 30;
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export async function runInGuest(
   room: MachineRoom,
   paths: Paths,
   environment: Environment,
-  request: RunRequest,
-  io: RunIo | undefined,
-  context: CallContext,
-): Promise<RunResult> {
+  request: RunInput,
+  outputBytes: number,
+  context: RunCall,
+): Promise<RunOutput> {
+  const { io, network: ceiling } = context;
   await sweepRuns(paths);
-  const grant = grantFor(request.networkPolicy, request.allow, request.ceiling);
-  const packageSources = permitPackageSources(request.packageSources, request.ceiling);
-  const seed = await prepareRunSeed(paths, request.seedPath, context);
-  const size = { vcpuCount: request.vcpuCount, memoryMib: request.memMib };
-  await using machine = await startThrowAway(room, paths, environment, size, request.isCold, context, seed);
+  const grant = grantFor(request.network_policy, request.allow, ceiling);
+  const packageSources = permitPackageSources(request.package_sources, ceiling);
+  const seed = await prepareRunSeed(paths, request.seed_path, context);
+  const size = { vcpuCount: request.vcpu_count, memoryMib: request.mem_mib };
+  await using machine = await startThrowAway(room, paths, environment, size, request.cold, context, seed);
   await using undo = new AsyncDisposableStack();
   const network = new WorkspaceNetwork(join(runsFolder(paths), machine.id, 'network.jsonl'), grant, packageSources);
   undo.defer(() => network.closeAll());
@@ -47,15 +50,15 @@ export async function runInGuest(
   const where = { environment: request.environment, package_sources: packageSources };
   const start = startRequest(request, environment, io, network.variables);
   const process = await machine.guest.client.start(start, { signal: context.signal }).catch((error: unknown) => {
-    throw withProgramNote(error, where, request.argv[0]);
+    throw withProgramNote(error, where, request.command[0]);
   });
-  const outcome = await followProcess(process, request.outputBytes, io, context.signal);
+  const outcome = await followProcess(process, outputBytes, io, context.signal);
   return {
     ...outcome.streams,
     vm_id: machine.id,
     environment: request.environment,
     environment_version: environment.digest,
-    command: [...request.argv],
+    command: [...request.command],
     exit_code: outcome.exit.timed_out ? 124 : outcome.exit.exit_code,
     timed_out: outcome.exit.timed_out,
     duration_ms: Math.round(performance.now() - started),
@@ -70,9 +73,14 @@ export async function runInGuest(
   };
 }
 
+/** Time limit of the command, `s`; nobody wants the terminal that they sit at to end by itself. */
+export function limitOf({ timeout_seconds: seconds }: RunInput, io: RunIo | undefined): number | undefined {
+  return seconds ?? (io?.terminal === undefined ? usualSeconds : undefined);
+}
+
 /** The image's Env, WorkingDir and User hold unless the request says otherwise. */
 function startRequest(
-  request: RunRequest,
+  request: RunInput,
   environment: Environment,
   io: RunIo | undefined,
   variables: Readonly<Record<string, string>>,
@@ -83,12 +91,13 @@ function startRequest(
     const at = pair.indexOf('=');
     if (at > 0) env[pair.slice(0, at)] = pair.slice(at + 1);
   }
+  const seconds = limitOf(request, io);
   const user = request.user ?? config.user;
   const ofImage = posix.resolve('/', config.working_dir);
   // With a project that is where it lies; else the image's own.
-  const cwd = request.cwd ?? (request.seedPath === undefined ? ofImage : '/workspace');
+  const cwd = request.cwd ?? (request.seed_path === undefined ? ofImage : '/workspace');
   return {
-    argv: [...request.argv],
+    argv: [...request.command],
     env: { ...env, ...variables, ...request.env },
     cwd,
     // Images name folders that none of their layers holds.
@@ -96,7 +105,7 @@ function startRequest(
     ...(user === '' ? {} : { user }),
     stdin: io?.stdin !== undefined,
     ...(io?.terminal === undefined ? {} : { terminal: { ...io.terminal } }),
-    ...(request.timeoutMs === undefined ? {} : { timeout_ms: request.timeoutMs }),
+    ...(seconds === undefined ? {} : { timeout_ms: Math.round(seconds * 1000) }),
     buffer_bytes: 4 * 1024 * 1024,
     overflow: 'block',
   };

@@ -1,7 +1,7 @@
 // What pyro holds on the disk of this machine, by kind, and how much of it nothing needs.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StorageUse } from '../../contract/engine.ts';
+import type { StorageUse } from '../../contract/machine.ts';
 import { diskUse } from '../../system/disk-use.ts';
 import type { Paths } from '../../system/paths.ts';
 

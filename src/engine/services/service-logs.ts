@@ -1,6 +1,6 @@
 // The output of a service: its newest lines, or one stream from a byte offset on, also while it comes.
 
-import type { ServiceLogsRequest, ServiceLogsResult } from '../../contract/services-requests.ts';
+import type { ServiceLogsInput, ServiceLogsOutput } from '../../contract/services.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import type { StreamLog } from '../output/stream-log.ts';
@@ -13,9 +13,9 @@ const newline = 0x0a;
 export async function readServiceLogs(
   workspaceId: string,
   service: Service,
-  request: ServiceLogsRequest,
+  request: ServiceLogsInput,
   signal: AbortSignal,
-): Promise<ServiceLogsResult> {
+): Promise<ServiceLogsOutput> {
   const { stream, cursor } = request;
   if (cursor === undefined) return await readTail(workspaceId, service, request, signal);
   if (stream === 'both') {
@@ -27,15 +27,15 @@ export async function readServiceLogs(
 async function readPage(
   workspaceId: string,
   service: Service,
-  request: ServiceLogsRequest & { readonly stream: 'stdout' | 'stderr'; readonly cursor: number },
+  request: ServiceLogsInput & { readonly stream: 'stdout' | 'stderr'; readonly cursor: number },
   signal: AbortSignal,
-): Promise<ServiceLogsResult> {
-  const { stream, cursor, limit, waitMs } = request;
+): Promise<ServiceLogsOutput> {
+  const { stream, cursor, limit } = request;
   const log = service.logs[stream];
   if (cursor > log.end) {
     throw new PyroError('usage', `${stream} of ${service.record.name} has ${log.end} bytes, the cursor is ${cursor}`);
   }
-  await waitForMore(service, [log], () => log.end > cursor, waitMs, signal);
+  await waitForMore(service, [log], () => log.end > cursor, request.wait_seconds, signal);
   // The state first: output that comes after its end does not exist.
   const isOver = !isAlive(service.record);
   const { from, bytes } = await log.read(cursor, limit + beyondPage);
@@ -47,7 +47,7 @@ async function readPage(
     ...service.view(workspaceId),
     stdout: stream === 'stdout' ? text : '',
     stderr: stream === 'stderr' ? text : '',
-    tail_lines: request.tailLines,
+    tail_lines: request.tail_lines,
     truncated: next < log.end,
     is_utf8: isUtf8,
     dropped_bytes: from - cursor,
@@ -59,12 +59,12 @@ async function readPage(
 async function readTail(
   workspaceId: string,
   service: Service,
-  request: ServiceLogsRequest,
+  request: ServiceLogsInput,
   signal: AbortSignal,
-): Promise<ServiceLogsResult> {
+): Promise<ServiceLogsOutput> {
   const { stdout, stderr } = service.logs;
   const before = stdout.end + stderr.end;
-  await waitForMore(service, [stdout, stderr], () => stdout.end + stderr.end > before, request.waitMs, signal);
+  await waitForMore(service, [stdout, stderr], () => stdout.end + stderr.end > before, request.wait_seconds, signal);
   const isOver = !isAlive(service.record);
   const out = request.stream === 'stderr' ? untouched(stdout) : await tailOf(stdout, request, isOver);
   const err = request.stream === 'stdout' ? untouched(stderr) : await tailOf(stderr, request, isOver);
@@ -75,7 +75,7 @@ async function readTail(
     stderr_bytes: err.end,
     stdout: out.text,
     stderr: err.text,
-    tail_lines: request.tailLines,
+    tail_lines: request.tail_lines,
     truncated: out.isCut || err.isCut,
     is_utf8: out.isUtf8 && err.isUtf8,
     dropped_bytes: 0,
@@ -95,11 +95,15 @@ function untouched({ end }: StreamLog): Tail {
   return { text: '', isUtf8: true, isCut: false, end };
 }
 
-async function tailOf(log: StreamLog, { tailLines, isAll, limit }: ServiceLogsRequest, isOver: boolean): Promise<Tail> {
+async function tailOf(
+  log: StreamLog,
+  { tail_lines: lines, all, limit }: ServiceLogsInput,
+  isOver: boolean,
+): Promise<Tail> {
   const wanted = Math.max(log.start, log.end - limit);
   const { from, bytes: read } = await log.read(wanted, limit);
   const bytes = isOver ? read : read.subarray(0, read.length - trailingRest(read));
-  const at = isAll ? 0 : startOfLines(bytes, tailLines);
+  const at = all ? 0 : startOfLines(bytes, lines);
   const { text, isUtf8 } = decodeSlice(bytes.subarray(at), at > 0 || from === 0, true);
   return { text, isUtf8, isCut: from + at > log.start, end: from + bytes.length };
 }
@@ -120,10 +124,10 @@ async function waitForMore(
   service: Service,
   logs: readonly StreamLog[],
   hasMore: () => boolean,
-  waitMs: number,
+  waitSeconds: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const deadline = Date.now() + waitMs;
+  const deadline = Date.now() + waitSeconds * 1000;
   for (;;) {
     const changes = logs.map((log) => log.changed());
     const left = deadline - Date.now();

@@ -1,6 +1,6 @@
 // The published ports of one service: opened together, closed together.
 import type { GuestClient } from '../../agent/guest-client.ts';
-import type { PublishedPortView } from '../../contract/services-requests.ts';
+import type { PublishedPortView } from '../../contract/services.ts';
 import type { PublishedPort } from '../../network/publish.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { publishPort } from '../guests/publish.ts';

@@ -1,6 +1,6 @@
 // Whether a service is ready: each of its probes is asked inside the guest, and all must hold in the same round.
 import type { GuestClient } from '../../agent/guest-client.ts';
-import type { ReadinessView } from '../../contract/services-requests.ts';
+import type { ReadinessView } from '../../contract/services.ts';
 import { isPyroError, messageOf } from '../../shared/errors.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import { startLine } from '../commands/shell-line.ts';

@@ -1,6 +1,6 @@
 // The record of a service on disk, and the service as users see it.
 import { z } from 'zod';
-import type { PublishedPortView, ReadinessView, ServiceView } from '../../contract/services-requests.ts';
+import type { PublishedPortView, ReadinessView, ServiceView } from '../../contract/services.ts';
 
 export const serviceNamePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 

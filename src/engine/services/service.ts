@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
 import type { ExitEvent } from '../../agent/messages.ts';
-import type { ServiceView } from '../../contract/services-requests.ts';
+import type { ServiceView } from '../../contract/services.ts';
 import { isPyroError, messageOf, PyroError } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
 import { waitForAny } from '../../shared/waiting.ts';

@@ -1,6 +1,6 @@
 // Reading a shell: waiting for what is expected, then a part of its stream, as it came, as text, or as a screen.
 import { stripVTControlCharacters } from 'node:util';
-import type { ShellReadRequest, ShellReadResult } from '../../contract/shells-requests.ts';
+import type { ShellReadInput, ShellReadOutput } from '../../contract/shells.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { kibibyte, mebibyte } from '../../shared/units.ts';
 import { waitForAny } from '../../shared/waiting.ts';
@@ -10,6 +10,8 @@ import { beyondPage, decodeSlice, wholePage } from '../output/text.ts';
 import type { Shell } from './shell.ts';
 import { viewOfShell } from './shell-record.ts';
 
+/** Longest wait where one is asked for without saying how long, `s` */
+const usualWaitSeconds = 30;
 /** Newest output in which a pattern is looked for */
 const searchedBytes = 64 * kibibyte;
 /** Newest output from which a screen is drawn */
@@ -22,10 +24,10 @@ const restMs = 100;
 export async function readShell(
   workspaceId: string,
   shell: Shell,
-  request: ShellReadRequest,
+  request: ShellReadInput,
   signal: AbortSignal,
-): Promise<ShellReadResult> {
-  const { cursor, isPlain, view } = request;
+): Promise<ShellReadOutput> {
+  const { cursor, plain } = request;
   if (cursor > shell.log.end) {
     throw new PyroError(
       'usage',
@@ -34,11 +36,11 @@ export async function readShell(
   }
   const matched = await waitForOutput(shell, request, signal);
   const common = {
-    plain: isPlain,
-    wait_for_idle_ms: request.waitForIdleMs ?? null,
+    plain,
+    wait_for_idle_ms: request.wait_for_idle_ms ?? null,
     matched,
   };
-  if (view === 'stream') {
+  if (!request.screen && !request.redraw) {
     const part = await readPart(shell, request, signal);
     return { ...viewOfShell(workspaceId, shell.record, shell.log.end), ...common, ...part, screen: null };
   }
@@ -50,7 +52,7 @@ export async function readShell(
     ...common,
     cursor,
     next_cursor: end,
-    output: view === 'redraw' ? screen.redraw() : '',
+    output: request.screen ? '' : screen.redraw(),
     truncated: false,
     is_utf8: true,
     dropped_bytes: Math.max(0, shell.log.start - cursor),
@@ -66,10 +68,12 @@ export async function readShell(
 /** Whether the pattern was seen; null without one. */
 async function waitForOutput(
   shell: Shell,
-  { cursor, maxChars, waitFor, waitForIdleMs, waitMs }: ShellReadRequest,
+  { cursor, max_chars: maxChars, wait_for: waitFor, wait_for_idle_ms: waitForIdleMs, wait_seconds }: ShellReadInput,
   signal: AbortSignal,
 ): Promise<boolean | null> {
   const pattern = waitFor === undefined ? undefined : parsePattern(waitFor);
+  const waits = pattern !== undefined || waitForIdleMs !== undefined;
+  const waitMs = (wait_seconds ?? (waits ? usualWaitSeconds : 0)) * 1000;
   const started = performance.now();
   for (;;) {
     const changed = shell.log.changed();
@@ -96,10 +100,10 @@ async function newestText(shell: Shell, cursor: number): Promise<string> {
   return stripVTControlCharacters(bytes.toString('utf8'));
 }
 
-type Part = Pick<ShellReadResult, 'cursor' | 'next_cursor' | 'output' | 'truncated' | 'is_utf8' | 'dropped_bytes'>;
+type Part = Pick<ShellReadOutput, 'cursor' | 'next_cursor' | 'output' | 'truncated' | 'is_utf8' | 'dropped_bytes'>;
 
-async function readPart(shell: Shell, request: ShellReadRequest, signal: AbortSignal): Promise<Part> {
-  const { cursor, maxChars, isPlain } = request;
+async function readPart(shell: Shell, request: ShellReadInput, signal: AbortSignal): Promise<Part> {
+  const { cursor, max_chars: maxChars, plain: isPlain } = request;
   let { from, bytes } = await shell.log.read(cursor, maxChars + beyondPage);
   let page = bytes.subarray(0, maxChars);
   let rest = unfinishedRest(page, isPlain);

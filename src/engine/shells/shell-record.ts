@@ -1,6 +1,6 @@
 // The record of a shell on disk, and the shell as users see it.
 import { z } from 'zod';
-import type { ShellView } from '../../contract/shells-requests.ts';
+import type { ShellView } from '../../contract/shells.ts';
 
 export const shellIdSchema = z.string().regex(/^[0-9a-f]{12}$/);
 

@@ -4,7 +4,7 @@ import { createGuestFiles } from '../../agent/guest-files.ts';
 import { countTakenBack } from '../../changes/apply-base.ts';
 import { collectDiff } from '../../changes/diff.ts';
 import { countLines } from '../../changes/diff-types.ts';
-import type { UnsavedWork } from '../../contract/workspaces-requests.ts';
+import type { UnsavedWork } from '../../contract/workspaces.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { appliedKeys } from './applied-record.ts';
 import type { Workspace } from './workspace.ts';

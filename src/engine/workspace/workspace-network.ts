@@ -1,9 +1,9 @@
 // The way out of a workspace's guest: opened for each guest that comes, closed when it goes, one log for all of them.
 import type { GuestClient } from '../../agent/guest-client.ts';
 import { enableGuestNetwork } from '../../agent/guest-network.ts';
-import type { DeniedConnection } from '../../contract/commands-requests.ts';
-import type { NetworkPolicy } from '../../contract/workspaces-requests.ts';
-import { type Attempt, ConnectionLog } from '../../network/connection-log.ts';
+import type { DeniedConnection } from '../../contract/commands.ts';
+import type { NetworkInput, NetworkOutput, WorkspaceView } from '../../contract/workspaces.ts';
+import { type Attempt, ConnectionLog, readConnectionLog } from '../../network/connection-log.ts';
 import { Egress } from '../../network/egress.ts';
 import { guestVariables } from '../../network/guest-variables.ts';
 import type { PackageSources } from '../../network/package-sources.ts';
@@ -17,10 +17,11 @@ import {
 } from '../../shared/policy-types.ts';
 import { KeptWork } from '../../shared/shared-work.ts';
 import { handPackageSources } from '../guests/package-hand-over.ts';
+import type { WorkspaceRecord } from './workspace-record.ts';
 
 /** What a call asks for, within what the server permits. Throws `usage`, or `network_refused` for more than that. */
 export function grantFor(
-  policy: NetworkPolicy,
+  policy: WorkspaceView['network_policy'],
   allow: readonly string[],
   ceiling: NetworkCeiling | undefined,
 ): NetworkGrant {
@@ -61,6 +62,21 @@ export function deniedConnections(attempts: readonly Attempt[]): DeniedConnectio
 /** Who names no hosts has no list, which is not the same as an empty one. */
 function asList(allow: readonly string[]): readonly string[] | undefined {
   return allow.length === 0 ? undefined : allow;
+}
+
+/** What a workspace has tried to reach, newest last. */
+export async function readAttempts(
+  { network, record }: { readonly network: WorkspaceNetwork; readonly record: WorkspaceRecord },
+  { workspace_id, denied, limit, cursor }: NetworkInput,
+): Promise<NetworkOutput> {
+  const after = cursor === undefined ? {} : { after: cursor };
+  const page = await readConnectionLog(network.logPath, { isRefusedOnly: denied, limit, ...after });
+  return {
+    workspace_id,
+    network_policy: record.network_policy,
+    attempts: [...page.attempts],
+    next_cursor: page.nextCursor,
+  };
 }
 
 export class WorkspaceNetwork {

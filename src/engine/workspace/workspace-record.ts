@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { keptFields, lastCommandSchema, seedSchema } from '../../contract/workspaces.ts';
 import { networkGrantSchema } from '../../network/policy.ts';
 import { packageSourceKinds } from '../../shared/policy-types.ts';
 import { readJson, writeJson } from '../../system/files.ts';
@@ -18,33 +19,10 @@ const changeCountsSchema = z.object({
 });
 export type ChangeCounts = z.infer<typeof changeCountsSchema>;
 
-const seedSchema = z.object({
-  mode: z.enum(['empty', 'git', 'directory', 'tar_archive']),
-  seed_path: z.string().nullable(),
-  destination: z.string(),
-  origin_kind: z.string(),
-  origin_ref: z.string().nullable(),
-  commit: z.string().nullable(),
-  branch: z.string().nullable(),
-  dirty: z.boolean().nullable(),
-  entry_count: z.number(),
-  bytes_written: z.number(),
-  left_out: z.record(z.string(), z.number()),
-});
-
-const lastCommandSchema = z.object({
-  sequence: z.number(),
-  command: z.string(),
-  cwd: z.string(),
-  exit_code: z.number().nullable(),
-  duration_ms: z.number(),
-  execution_mode: z.literal('guest'),
-});
-
-/** File names of layers of the disk */
 /** Memory of a guest while it boots; QEMU holds it open after that, without a name */
 export const ramFile = 'ram';
 
+/** File names of layers of the disk */
 export const layerNamePattern = /^disk-[a-z0-9]{1,40}\.qcow2$/;
 const layerSchema = z.string().regex(layerNamePattern);
 
@@ -65,10 +43,7 @@ export const workspaceRecordSchema = z.object({
   environment: z.string(),
   environment_digest: z.string(),
   image: z.object({ env: z.array(z.string()), working_dir: z.string(), user: z.string() }),
-  vcpu_count: z.number(),
-  mem_mib: z.number(),
-  disk_mib: z.number(),
-  ttl_seconds: z.number(),
+  ...keptFields,
   /** Times are `s` since 1970 */
   created_at: z.number(),
   last_activity_at: z.number(),

@@ -1,7 +1,8 @@
 // The secrets of a workspace: taken from the call, put where the guest finds them, kept out of what is shown.
 import { readFile } from 'node:fs/promises';
 import { createGuestFiles } from '../../agent/guest-files.ts';
-import type { SecretRequest, WorkspaceCall } from '../../contract/workspaces-requests.ts';
+import type { WorkspaceCall } from '../../contract/call.ts';
+import type { CreateInput } from '../../contract/workspaces.ts';
 import type { Guest } from '../../machine/guest.ts';
 import { longestSecret } from '../../secrets/forms.ts';
 import { type Secret, SecretSet } from '../../secrets/secret-set.ts';
@@ -13,9 +14,9 @@ import { permitHostPath } from '../guests/host-paths.ts';
 const guestFolder = '/run/pyro-secrets';
 
 /** Throws `secret_invalid`, or `path_refused` for a file that the caller may not name. */
-export async function readSecrets(requests: readonly SecretRequest[], call: WorkspaceCall): Promise<SecretSet> {
+export async function readSecrets(requests: CreateInput['secrets'], call: WorkspaceCall): Promise<SecretSet> {
   const secrets: Secret[] = [];
-  for (const { name, value: literal, path } of requests) {
+  for (const { name, value: literal, file_path: path } of requests) {
     if (path === undefined) {
       secrets.push({ name, source: 'literal', value: Buffer.from(literal ?? '') });
       continue;

@@ -2,7 +2,8 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { Engine, RunControl, RunIo } from '../../../src/contract/engine.ts';
+import type { RunControl, RunIo } from '../../../src/contract/call.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
 import { shellAttach } from '../../../src/operations/shell-attach.ts';
 import { noProgress } from '../../../src/shared/progress.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { GuestClient } from '../../../../src/agent/guest-client.ts';
-import type { ServiceLogsRequest } from '../../../../src/contract/services-requests.ts';
+import type { ServiceLogsInput } from '../../../../src/contract/services.ts';
 import type { Service } from '../../../../src/engine/services/service.ts';
 import { readServiceLogs } from '../../../../src/engine/services/service-logs.ts';
 import type { ServiceRecord } from '../../../../src/engine/services/service-record.ts';
@@ -79,15 +79,15 @@ async function until(what: string, check: () => boolean): Promise<void> {
   throw new Error(`never happened: ${what}`);
 }
 
-async function logs(service: Service, changes: Partial<ServiceLogsRequest> = {}) {
-  const request: ServiceLogsRequest = {
-    name: service.record.name,
+async function logs(service: Service, changes: Partial<ServiceLogsInput> = {}) {
+  const request: ServiceLogsInput = {
+    workspace_id: '',
+    service_name: service.record.name,
     stream: 'both',
-    cursor: undefined,
-    tailLines: 200,
-    isAll: false,
+    tail_lines: 200,
+    all: false,
     limit: 8000,
-    waitMs: 0,
+    wait_seconds: 0,
     ...changes,
   };
   return await readServiceLogs('0'.repeat(12), service, request, signal);
@@ -253,9 +253,9 @@ describe('a service', () => {
   it('shows its newest lines, and is followed from a cursor', async () => {
     const service = await services.start(client, draft('talker', 'seq 1 500; sleep 0.5; echo later; exec sleep 1000'));
     await until('it has said it', () => service.logs.stdout.end >= 1892);
-    const tail = await logs(service, { tailLines: 3 });
+    const tail = await logs(service, { tail_lines: 3 });
     expect(tail).toMatchObject({ stdout: '498\n499\n500\n', truncated: true });
-    const next = await logs(service, { stream: 'stdout', cursor: tail.stdout_bytes, waitMs: 10_000 });
+    const next = await logs(service, { stream: 'stdout', cursor: tail.stdout_bytes, wait_seconds: 10 });
     expect(next).toMatchObject({ stdout: 'later\n', dropped_bytes: 0, truncated: false });
     await service.stop(signal);
     expect((await logs(service, { stream: 'stdout', cursor: 1892 + 6 })).next_cursor).toBeNull();
@@ -286,7 +286,7 @@ describe('a service', () => {
     expect(again.record).toMatchObject({ state: 'running', pid, restart_count: 0 });
     const seen = again.logs.stdout.end;
     await until('it goes on', () => again.logs.stdout.end > seen + 50);
-    const numbers = (await logs(again, { isAll: true, limit: 1_000_000 })).stdout.trim().split('\n').map(Number);
+    const numbers = (await logs(again, { all: true, limit: 1_000_000 })).stdout.trim().split('\n').map(Number);
     expect(numbers.every((value, index) => value === index + 1)).toBe(true);
     await until('the end of the other is known', () => next.get('gone').record.state === 'exited');
     expect(next.get('gone').record.exit_code).toBe(4);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { ShellReadRequest, ShellReadResult } from '../../../../src/contract/shells-requests.ts';
+import type { ShellReadInput, ShellReadOutput } from '../../../../src/contract/shells.ts';
 import type { Shell } from '../../../../src/engine/shells/shell.ts';
 import { readShell } from '../../../../src/engine/shells/shell-read.ts';
 import { Shells } from '../../../../src/engine/shells/shells.ts';
@@ -37,7 +37,7 @@ const env = {
 async function open(size = { cols: 80, rows: 24 }): Promise<Shell> {
   const shell = await shells.start(agent.client, { cwd: agent.folder, ...size, env }, signal);
   await type(shell, `PS1='pyro$ '; stty -echo; echo re''ady\r`);
-  const { matched } = await read(shell, { waitFor: '/ready\\s+pyro\\$ $/', waitMs: 10_000 });
+  const { matched } = await read(shell, { wait_for: '/ready\\s+pyro\\$ $/', wait_seconds: 10 });
   expect(matched).toBe(true);
   return shell;
 }
@@ -46,24 +46,25 @@ async function type(shell: Shell, text: string): Promise<void> {
   await shell.write(Buffer.from(text), signal);
 }
 
-async function read(shell: Shell, request: Partial<ShellReadRequest> = {}): Promise<ShellReadResult> {
-  const usual: ShellReadRequest = {
+async function read(shell: Shell, request: Partial<ShellReadInput> = {}): Promise<ShellReadOutput> {
+  const usual: ShellReadInput = {
+    workspace_id: '',
+    shell_id: shell.record.id,
     cursor: 0,
-    maxChars: 65_536,
-    isPlain: true,
-    view: 'stream',
-    waitForIdleMs: undefined,
-    waitFor: undefined,
-    waitMs: 0,
+    max_chars: 65_536,
+    plain: true,
+    screen: false,
+    redraw: false,
+    wait_seconds: 0,
   };
   return await readShell('0'.repeat(12), shell, { ...usual, ...request }, signal);
 }
 
 /** Types a line and reads what follows, until the text has come. */
-async function answer(shell: Shell, line: string, waitFor: string): Promise<ShellReadResult> {
+async function answer(shell: Shell, line: string, wait_for: string): Promise<ShellReadOutput> {
   const cursor = shell.log.end;
   await type(shell, `${line}\r`);
-  return await read(shell, { cursor, waitFor, waitMs: 10_000 });
+  return await read(shell, { cursor, wait_for, wait_seconds: 10 });
 }
 
 describe('a shell', () => {
@@ -74,7 +75,7 @@ describe('a shell', () => {
     expect(first.output).toContain('one\ntwo\n');
     const second = await answer(shell, 'echo thr"ee"', 'three');
     expect(second.cursor).toBeGreaterThanOrEqual(first.next_cursor);
-    const again = await read(shell, { cursor: first.cursor, maxChars: first.next_cursor - first.cursor });
+    const again = await read(shell, { cursor: first.cursor, max_chars: first.next_cursor - first.cursor });
     expect(again.output).toBe(first.output);
     await shells.close(shell.record.id);
   });
@@ -83,7 +84,7 @@ describe('a shell', () => {
     const shell = await open();
     const job = await answer(shell, `sh -c 'echo slee""ping; sleep 1000; echo not reached'`, 'sleeping');
     await shell.signal('INT', signal);
-    await read(shell, { cursor: job.next_cursor, waitFor: '/pyro\\$ $/', waitMs: 10_000 });
+    await read(shell, { cursor: job.next_cursor, wait_for: '/pyro\\$ $/', wait_seconds: 10 });
     const result = await answer(shell, 'echo co"de" $?', '/code \\d+/');
     expect(result).toMatchObject({ matched: true, state: 'running' });
     expect(result.output).toContain('code 130');
@@ -99,7 +100,7 @@ describe('a shell', () => {
     const lines: string[] = [];
     let rest = '';
     for (let at = cursor; !rest.includes('over'); ) {
-      const page = await read(shell, { cursor: at, isPlain: false, maxChars: 1_000_000, waitMs: 20_000 });
+      const page = await read(shell, { cursor: at, plain: false, max_chars: 1_000_000, wait_seconds: 20 });
       expect(page.dropped_bytes).toBe(0);
       expect(page.next_cursor).toBeGreaterThan(at);
       at = page.next_cursor;
@@ -130,7 +131,7 @@ describe('a shell', () => {
       "printf '\\033[2J\\033[1;1Htop\\033[5;3Hmiddle\\033[3;1Hx\\033[31mred\\033[0m\\033[9;9H'; echo o'k'; sleep 5",
       'ok',
     );
-    const { screen, output } = await read(shell, { view: 'screen' });
+    const { screen, output } = await read(shell, { screen: true });
     expect(output).toBe('');
     expect(screen?.lines.slice(0, 5)).toEqual(['top', '', 'xred', '', '  middle']);
     expect(screen?.lines[8]).toBe('        ok');
@@ -142,14 +143,14 @@ describe('a shell', () => {
     const shell = await open();
     const cursor = shell.log.end;
     await type(shell, 'for i in 1 2 3 4; do echo tick $i; sleep 0.2; done\r');
-    const quiet = await read(shell, { cursor, waitForIdleMs: 600, waitMs: 10_000 });
+    const quiet = await read(shell, { cursor, wait_for_idle_ms: 600, wait_seconds: 10 });
     expect(quiet.output).toContain('tick 4');
     await type(shell, 'while :; do echo again; sleep 0.1; done\r');
     const began = performance.now();
-    const never = await read(shell, { cursor: quiet.next_cursor, waitForIdleMs: 5000, waitMs: 700 });
+    const never = await read(shell, { cursor: quiet.next_cursor, wait_for_idle_ms: 5000, wait_seconds: 0.7 });
     expect(performance.now() - began).toBeLessThan(3000);
     expect(never.output).toContain('again');
-    const missed = await read(shell, { cursor: quiet.next_cursor, waitFor: 'never said', waitMs: 200 });
+    const missed = await read(shell, { cursor: quiet.next_cursor, wait_for: 'never said', wait_seconds: 0.2 });
     expect(missed.matched).toBe(false);
     await shells.close(shell.record.id);
   });
@@ -158,7 +159,7 @@ describe('a shell', () => {
     const shell = await open();
     const cursor = shell.log.end;
     await type(shell, 'echo last words; exit 7\r');
-    const result = await read(shell, { cursor, waitFor: 'never said', waitMs: 10_000 });
+    const result = await read(shell, { cursor, wait_for: 'never said', wait_seconds: 10 });
     expect(result).toMatchObject({ state: 'stopped', exit_code: 7, lost: false, matched: false });
     expect(result.output).toContain('last words');
     await expect(shell.write(Buffer.from('x'), signal)).rejects.toMatchObject({ code: 'shell_ended' });
@@ -175,14 +176,14 @@ describe('a shell', () => {
     const shell = await open();
     const cursor = shell.log.end;
     await type(shell, 'for i in $(seq 1 40); do echo line $i; sleep 0.05; done; echo do"ne"\r');
-    await read(shell, { cursor, waitFor: 'line 3', waitMs: 10_000 });
+    await read(shell, { cursor, wait_for: 'line 3', wait_seconds: 10 });
     await agent.client[Symbol.asyncDispose]();
     await shells.settle();
     await using other = await agent.reconnect();
     const next = await Shells.open(folder);
     await next.resume(other.client);
     const again = next.get(shell.record.id);
-    const result = await read(again, { cursor, waitFor: 'done', waitMs: 20_000 });
+    const result = await read(again, { cursor, wait_for: 'done', wait_seconds: 20 });
     const expected = [...Array.from({ length: 40 }, (_, index) => `line ${index + 1}`), 'done'].join('\n');
     expect(result.output).toContain(expected);
     await next.close(shell.record.id);

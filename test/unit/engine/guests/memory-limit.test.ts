@@ -64,9 +64,9 @@ it('is reserved by a create before anything is waited for, and free again when t
   await using registry = await WorkspaceRegistry.open(paths, new GuestMemory(24 * 1024));
   const preparations = new Preparations(paths, new AbortController().signal);
   // Such a create ends before it needs anything of the machine.
-  const secrets = [{ name: 'GONE', value: undefined, path: join(folder, 'gone') }];
+  const secrets = [{ name: 'GONE', file_path: join(folder, 'gone') }];
   const create = () =>
-    createWorkspace(registry, preparations, new SeedMemory(), { ...createRequest, memMib: 14_000, secrets }, call());
+    createWorkspace(registry, preparations, new SeedMemory(), { ...createRequest, mem_mib: 14_000, secrets }, call());
   const [first, second] = await Promise.allSettled([create(), create()]);
   expect(first).toMatchObject({ reason: expect.not.objectContaining({ code: 'memory_exhausted' }) });
   expect(second).toMatchObject({ reason: { code: 'memory_exhausted' } });
