@@ -137,17 +137,13 @@ describe('commands', () => {
   });
 
   it('take signals by their sequence', async () => {
-    const result = await exec(house, id, "trap 'echo got; exit 7' INT; while :; do sleep 0.1; done", {
-      wait_seconds: 3,
-    });
+    const line = "trap 'echo got; exit 7' INT; while :; do sleep 0.1; done";
+    const result = await exec(house, id, line, { wait_seconds: 3 });
     await house.workspaces().signal({ workspace_id: id, sequence: result.sequence, signal_name: 'INT' }, call());
     const logs = await logsOf(result.sequence, { stream: 'both', limit: 100, wait_seconds: 20 });
     expect(logs.entries[0]).toMatchObject({ stdout: 'got\n', exit_code: 7, running: false });
-    await expect(
-      house.workspaces().signal({ workspace_id: id, sequence: result.sequence, signal_name: 'INT' }, call()),
-    ).rejects.toMatchObject({
-      code: 'command_ended',
-    });
+    const late = house.workspaces().signal({ workspace_id: id, sequence: result.sequence, signal_name: 'INT' }, call());
+    await expect(late).rejects.toMatchObject({ code: 'command_ended' });
   });
 
   it('do not block one another', async () => {
@@ -176,10 +172,8 @@ describe('files', () => {
   });
 
   it('that are missing are told by name', async () => {
-    const read = { path: 'no/such', max_bytes: 10 };
-    await expect(house.workspaces().fileRead({ ...read, workspace_id: id }, call())).rejects.toMatchObject({
-      code: 'file_missing',
-    });
+    const read = { workspace_id: id, path: 'no/such', max_bytes: 10 };
+    await expect(house.workspaces().fileRead(read, call())).rejects.toMatchObject({ code: 'file_missing' });
   });
 });
 
@@ -251,10 +245,8 @@ describe('snapshots', { shuffle: false }, () => {
     const { snapshotCreate, snapshotList, snapshotDelete } = house.workspaces();
     const named = (name: string) => ({ workspace_id: id, snapshot_name: name });
     await exec(house, id, 'echo 1 > a; echo sys > /etc/snap');
-    expect((await snapshotCreate(named('one'), call())).snapshot).toMatchObject({
-      snapshot_name: 'one',
-      deletable: true,
-    });
+    const { snapshot } = await snapshotCreate(named('one'), call());
+    expect(snapshot).toMatchObject({ snapshot_name: 'one', deletable: true });
     await exec(house, id, 'echo 2 > a; echo 2 > b; rm /etc/snap');
     await snapshotCreate(named('two'), call());
     await exec(house, id, 'echo 3 > a');
