@@ -91,6 +91,18 @@ export const treeManifestSchema = z.strictObject({
   deleted: z.array(z.base64()),
   file: z.base64().optional(),
   keeps_kinds: z.boolean().optional(),
+  /** What must still stand; of type `none` what must not */
+  expected: z
+    .array(
+      z.strictObject({
+        path: z.base64().min(1),
+        type: z.enum(['file', 'symlink', 'none']),
+        mode: permissions,
+        size: count,
+        sha256: z.string(),
+      }),
+    )
+    .optional(),
 });
 export type TreeManifestMessage = z.infer<typeof treeManifestSchema>;
 export const unpackAnswerSchema = z.object({ written: count, deleted: count });

@@ -114,9 +114,19 @@ export interface UnpackRequest {
   readonly deletedPaths: readonly Buffer[];
   /** Name of the only entry: a link that stands there is followed to what it leads to */
   readonly file?: string;
+  /** What must still stand below the destination, as it was seen; else `guest_refused`, and nothing is changed */
+  readonly expected?: readonly ExpectedItem[];
   /** True to refuse a file in the place of a folder or a device, and a folder in that of anything else */
   readonly keepsKinds?: boolean;
 }
+
+/** A path as it was seen in the guest; one of type `none` was not there. */
+export interface ExpectedItem extends Omit<TreeItem, 'type'> {
+  readonly type: 'file' | 'symlink' | 'none';
+}
+
+/** What a guest's refusal says of itself when an expected item does not stand any more */
+export const changedMeanwhile = 'changed_meanwhile';
 
 /** A file of the host, as compared with what stands in the guest. */
 export interface TreeItem {

@@ -90,12 +90,15 @@ async function* noting(body: AsyncIterable<Buffer>, source: { failure?: unknown 
 }
 
 async function* withManifest(request: UnpackRequest, tar: Readable): AsyncGenerator<Buffer> {
-  const { destination, deletedPaths, file, keepsKinds } = request;
+  const { destination, deletedPaths, file, keepsKinds, expected } = request;
   const message: TreeManifestMessage = {
     destination: Buffer.from(destination).toString('base64'),
     deleted: deletedPaths.map((path) => path.toString('base64')),
     ...(file === undefined ? {} : { file: Buffer.from(file).toString('base64') }),
     ...(keepsKinds === true ? { keeps_kinds: true } : {}),
+    ...(expected === undefined
+      ? {}
+      : { expected: expected.map((item) => ({ ...item, path: item.path.toString('base64') })) }),
   };
   const manifest = Buffer.from(JSON.stringify(message));
   const padding = (blockBytes - (manifest.length % blockBytes)) % blockBytes;

@@ -1,7 +1,7 @@
 // A patch into the guest's /workspace, all or nothing: applied to copies in the lab first, then sent as one change.
 import { Readable } from 'node:stream';
-import type { ChangeSide, GuestFiles } from '../agent/file-types.ts';
-import { PyroError } from '../shared/errors.ts';
+import { type ChangeSide, changedMeanwhile, type GuestFiles } from '../agent/file-types.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
 import { applyEnvelope, readEnvelope } from './envelope-apply.ts';
 import { isEnvelope } from './envelope-parse.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
@@ -10,6 +10,7 @@ import { beforeRef, defaultMaxContentBytes, type ImportedTrees, importTrees } fr
 import { patchFailure } from './patch-failure.ts';
 import { originsOf, type PatchPiece, readPieces, touchedKeys } from './patch-pieces.ts';
 import { checkPlaces } from './patch-places.ts';
+import { standingOf } from './patch-standing.ts';
 import { tarOfChanges } from './patch-tar.ts';
 import type { RawChange } from './raw-diff.ts';
 import { changesAt } from './single-paths.ts';
@@ -39,8 +40,29 @@ export interface PatchResult {
   readonly entries: readonly PatchEntry[];
 }
 
-/** Throws `patch_invalid` for what is no patch or leads out of /workspace, `patch_failed` for what does not fit. */
+/** So often a patch is made ready anew when what it was made from has changed in the guest before it was written */
+const tries = 3;
+
+/**
+ * Throws `patch_invalid` for what is no patch or leads out of /workspace, `patch_failed` for what does not fit, and for
+ * files that do not hold still: nothing that the guest has written since they were read is written over.
+ */
 export async function applyPatch(files: GuestFiles, request: PatchRequest, context: WorkContext): Promise<PatchResult> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await applyOnce(files, request, context);
+    } catch (error) {
+      if (!isPyroError(error, 'guest_refused') || error.details['guest_code'] !== changedMeanwhile) throw error;
+      if (attempt < tries) continue;
+      throw new PyroError('patch_failed', `the files do not hold still: ${error.message}`, {
+        hint: 'nothing was changed; wait until what writes to them in the workspace has ended, and give the patch again',
+        cause: error,
+      });
+    }
+  }
+}
+
+async function applyOnce(files: GuestFiles, request: PatchRequest, context: WorkContext): Promise<PatchResult> {
   await using lab = await GitLab.create(request.workFolder, context);
   const text = request.patch.toString('latin1');
   const envelope = isEnvelope(text) ? readEnvelope(text) : undefined;
@@ -57,8 +79,9 @@ export async function applyPatch(files: GuestFiles, request: PatchRequest, conte
     const origins = envelope?.origins ?? originsOf(pieces);
     const tar = tarOfChanges(lab, changes, (path) => before(path) ?? before(origins.get(pathKey(path)) ?? path));
     const deletedPaths = changes.filter((change) => change.letter === 'D').map((change) => change.path);
+    const expected = await standingOf(lab, changes, before);
     await files.unpack(
-      { destination: workspaceFolder, deletedPaths: [...deletedPaths, ...extraDeleted] },
+      { destination: workspaceFolder, deletedPaths: [...deletedPaths, ...extraDeleted], expected },
       Readable.from(tar),
       { signal: context.signal },
     );

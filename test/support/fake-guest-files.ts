@@ -1,17 +1,19 @@
 // A guest's files in memory: the tree of the seed and the tree as it stands now, behind the agent's interface.
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type {
-  Change,
-  ChangeSide,
-  ChangesRequest,
-  FileEntry,
-  FileListing,
-  FileSlice,
-  FileType,
-  GuestFiles,
-  PackRequest,
-  TreeComparison,
-  UnpackRequest,
+import {
+  type Change,
+  type ChangeSide,
+  type ChangesRequest,
+  changedMeanwhile,
+  type FileEntry,
+  type FileListing,
+  type FileSlice,
+  type FileType,
+  type GuestFiles,
+  type PackRequest,
+  type TreeComparison,
+  type UnpackRequest,
 } from '../../src/agent/file-types.ts';
 import { readTar } from '../../src/changes/tar-read.ts';
 import { encodeTarHeader, tarEnd, tarPadding } from '../../src/changes/tar-write.ts';
@@ -62,6 +64,8 @@ export function remove(tree: FakeTree, key: string): void {
 export class FakeGuestFiles implements GuestFiles {
   readonly baseline: FakeTree;
   current: FakeTree;
+  /** Called when a tree is about to take its place */
+  onUnpack: (() => void) | undefined;
   /** Requests to `unpack`, in order */
   readonly unpacked: UnpackRequest[] = [];
 
@@ -105,9 +109,22 @@ export class FakeGuestFiles implements GuestFiles {
 
   async unpack(request: UnpackRequest, tar: Readable): Promise<{ written: number; deleted: number }> {
     this.unpacked.push(request);
+    this.onUnpack?.();
     const base = this.#key(request.destination);
     const next = new Map(this.current);
     const at = (path: Buffer): string => [base, path.toString('latin1').replace(/\/$/, '')].filter(Boolean).join('/');
+    for (const { path, type, size, sha256 } of request.expected ?? []) {
+      const node = this.current.get(at(path));
+      const content = node?.content ?? Buffer.alloc(0);
+      const isSame =
+        (node?.type ?? 'none') === type &&
+        (node === undefined ||
+          (content.length === size && createHash('sha256').update(content).digest('hex') === sha256));
+      if (isSame) continue;
+      throw new PyroError('guest_refused', `${path} was changed meanwhile`, {
+        details: { guest_code: changedMeanwhile },
+      });
+    }
     for (const path of request.deletedPaths) remove(next, at(path));
     let written = 0;
     for await (const entry of readTar(tar)) {

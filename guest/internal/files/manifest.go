@@ -25,6 +25,8 @@ type Manifest struct {
 	File []byte `json:"file,omitempty"`
 	// KeepsKinds refuses to put a file in the place of a folder or a device, or a folder in that of anything else.
 	KeepsKinds bool `json:"keeps_kinds,omitempty"`
+	// Expected is what must stand below the destination still; of type "none" what must not.
+	Expected []Item `json:"expected,omitempty"`
 }
 
 func readManifest(in *tar.Reader) (*Manifest, error) {
@@ -41,6 +43,11 @@ func readManifest(in *tar.Reader) (*Manifest, error) {
 	for _, path := range manifest.Deleted {
 		if !isInside(string(path)) {
 			return nil, refuse("invalid_path", "%.500q is no path below the destination", path)
+		}
+	}
+	for _, item := range manifest.Expected {
+		if !isInside(string(item.Path)) {
+			return nil, refuse("invalid_path", "%.500q is no path below the destination", item.Path)
 		}
 	}
 	return manifest, nil

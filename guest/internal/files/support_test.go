@@ -159,12 +159,17 @@ func short(records []seen) []string {
 // tree is a tar stream to unpack, behind its manifest.
 func tree(t *testing.T, destination string, deleted []string, entries ...*tar.Header) io.Reader {
 	t.Helper()
-	var out bytes.Buffer
-	w := tar.NewWriter(&out)
 	manifest := Manifest{Destination: []byte(destination), Deleted: [][]byte{}}
 	for _, path := range deleted {
 		manifest.Deleted = append(manifest.Deleted, []byte(path))
 	}
+	return treeOf(t, manifest, entries...)
+}
+
+func treeOf(t *testing.T, manifest Manifest, entries ...*tar.Header) io.Reader {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
 	text, err := json.Marshal(manifest)
 	must(t, err)
 	must(t, w.WriteHeader(&tar.Header{Name: manifestName, Typeflag: tar.TypeReg, Size: int64(len(text)), Mode: 0o600}))

@@ -5,6 +5,7 @@ package files
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -91,6 +92,42 @@ func TestUnpacking(t *testing.T) {
 			slices.Sort(stands)
 			if !slices.Equal(stands, c.want) {
 				t.Fatalf("%q\nwant %q", stands, c.want)
+			}
+		})
+	}
+}
+
+func TestUnpackingOverWhatWasChangedMeanwhile(t *testing.T) {
+	sum := func(content string) string {
+		return fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
+	}
+	seen := func(name, content string) Item {
+		return Item{Path: []byte(name), Type: "file", Mode: 0o644, Size: int64(len(content)), Sha256: sum(content)}
+	}
+	for name, c := range map[string]struct {
+		expected Item
+		isSame   bool
+	}{
+		"as it was":              {seen("d/x", "1"), true},
+		"other content":          {seen("d/x", "2"), false},
+		"gone":                   {seen("gone/x", "1"), false},
+		"not there":              {Item{Path: []byte("d/new"), Type: "none"}, true},
+		"there now":              {Item{Path: []byte("d/x"), Type: "none"}, false},
+		"a link as it was":       {Item{Path: []byte("l"), Type: "symlink", Size: 1, Sha256: sum("d")}, true},
+		"a link in a file's way": {seen("l", "d"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base := t.TempDir()
+			plant(t, base, "d/x=1", "l -> d")
+			before := standing(t, base)
+			manifest := Manifest{Destination: []byte(base), Deleted: [][]byte{[]byte("l")}, Expected: []Item{c.expected}}
+			_, err := (&Room{}).Unpack(t.Context(), treeOf(t, manifest, file("d/x", "new", 0o644)))
+			var refusal *Refusal
+			if c.isSame != (err == nil) || !c.isSame && (!errors.As(err, &refusal) || refusal.Code != "changed_meanwhile") {
+				t.Fatal(err)
+			}
+			if slices.Equal(before, standing(t, base)) == c.isSame {
+				t.Fatalf("%q", standing(t, base))
 			}
 		})
 	}

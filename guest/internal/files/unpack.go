@@ -81,6 +81,9 @@ func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 			return nil, explain(err, destination)
 		}
 	}
+	if err := unchanged(ctx, destination, manifest.Expected); err != nil {
+		return nil, explain(err, destination)
+	}
 	err = m.merge(manifest.Deleted)
 	return &Unpacked{m.written, m.deleted}, explain(err, destination)
 }

@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { applyPatch } from '../../../src/changes/patch-apply.ts';
-import { FakeGuestFiles, type FakeTree, file, folder, link, pipe, treeOf } from '../../support/fake-guest-files.ts';
+import {
+  FakeGuestFiles,
+  type FakeTree,
+  file,
+  folder,
+  link,
+  pipe,
+  put,
+  treeOf,
+} from '../../support/fake-guest-files.ts';
 import { describeTree, git, writeTree } from '../../support/host-tree.ts';
 
 const context = { signal: new AbortController().signal };
@@ -250,4 +259,34 @@ describe('applyPatch refuses', () => {
       else process.env['GIT_CONFIG_GLOBAL'] = saved;
     }
   });
+});
+
+describe('what the guest writes while a patch is made ready', () => {
+  const seed = treeOf({ 'a.txt': file(lines(40)) });
+  const patch = printedOf({ 'a.txt': file(lines(40, 20)), 'new.txt': file('new\n') });
+
+  it('stays, and the patch goes into it', async () => {
+    const guest = new FakeGuestFiles(seed);
+    guest.onUnpack = () => {
+      guest.onUnpack = undefined;
+      put(guest.current, 'a.txt', file(`first\n${lines(40)}`));
+    };
+    expect((await apply(guest, patch())).summary).toMatchObject({ total: 2 });
+    expect(guest.current.get('a.txt')?.content.toString()).toBe(`first\n${lines(40, 20)}`);
+  });
+
+  it.each([
+    ['changes each time', 'a.txt', (turn: number) => `turn ${turn}\n${lines(40)}`],
+    ['is new each time', 'new.txt', () => 'of the guest\n'],
+  ])('is not written over when it %s', async (_what, name, content) => {
+    const guest = new FakeGuestFiles(seed);
+    let turns = 0;
+    guest.onUnpack = () => put(guest.current, name, file(content(++turns)));
+    await expect(apply(guest, patch())).rejects.toMatchObject({ code: 'patch_failed' });
+    expect(guest.current.get(name)?.content.toString()).toBe(content(turns));
+  });
+
+  function printedOf(changed: Parameters<typeof treeOf>[0]): () => Buffer {
+    return () => printed(seed, treeOf(changed), ['format-patch', '-1', '--stdout']);
+  }
 });

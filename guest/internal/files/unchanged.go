@@ -1,0 +1,50 @@
+// What a tree was made from must still stand there when it takes its place.
+
+package files
+
+import (
+	"context"
+	"os"
+)
+
+// nothing is the type of an item that is not there.
+const nothing = "none"
+
+// unchanged refuses when one of the items does not stand in the folder as whoever sent the tree has seen it.
+func unchanged(ctx context.Context, folder string, items []Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	root, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for index := range items {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		isSame, err := items[index].standsIn(root)
+		if err != nil {
+			return err
+		}
+		if !isSame {
+			return refuse("changed_meanwhile", "%.500q was changed meanwhile", items[index].Path)
+		}
+	}
+	return nil
+}
+
+func (i *Item) standsIn(root *os.File) (bool, error) {
+	parent, name := split(string(i.Path))
+	around, err := openBelow(root, parent)
+	if err != nil {
+		return false, err
+	}
+	defer around.close()
+	n, err := around.find(name)
+	if err != nil || i.Type == nothing {
+		return n == nil, err
+	}
+	return i.equals(n)
+}
