@@ -4,7 +4,7 @@ NODE_BIN := $(CURDIR)/node_modules/node/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/go/bin:$(PATH)
 .DEFAULT_GOAL := help
 IN_ORDER := $(if $(filter random,$(ORDER)),--sequence.shuffle.tests --sequence.shuffle.files)
-.PHONY: help setup build guest guest-verify generate demo check test test-bare test-size bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean lock
+.PHONY: help setup build guest guest-verify generate demo check test test-bare test-size bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean release lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 30
@@ -79,7 +79,10 @@ smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke
 smoke-daily-loop: setup ## doctor, prepare, connect, create, reset, delete
 	@node test/recipes/daily-loop.ts
 
+release: ## the files of a release, VERSION=5.0.0, and after it of what comes next, NEXT=5.1.0; see CONTRIBUTING.md
+	@node scripts/release.ts $(if $(NEXT),--next $(NEXT),$(VERSION))
+
 # npm writes a lock file without the packages of other platforms when it finds node_modules, and `npm ci` then refuses it:
-# so the file is made from nothing, and node_modules is not looked at. Addresses stay out by .npmrc.
-lock: ## resolve the npm packages again, from nothing
-	@dir=$$(mktemp -d) && cp package.json .npmrc $$dir && (cd $$dir && npm install --package-lock-only --ignore-scripts) && mv $$dir/package-lock.json . && rm -rf $$dir
+# so the file is made in an empty folder. Versions that are locked stay, but with FRESH=1. Addresses stay out by .npmrc.
+lock: ## resolve the npm packages again after a change of package.json; FRESH=1 for the newest of what they need
+	@dir=$$(mktemp -d) && cp package.json .npmrc $(if $(FRESH),,package-lock.json) $$dir && (cd $$dir && npm install --package-lock-only --ignore-scripts) && mv $$dir/package-lock.json . && rm -rf $$dir
