@@ -13,7 +13,7 @@ import { afterReset, newLayer } from '../workspace/workspace-record.ts';
 
 /** Throws `snapshot_unknown`; after any failure the workspace is as it was, or stopped where memory holds one guest only. */
 export async function resetWorkspace(workspace: Workspace, snapshot: string, context: CallContext): Promise<void> {
-  await workspace.alone(async () => {
+  await workspace.alone(context, async () => {
     const { files, record } = workspace;
     const below = snapshot === 'baseline' ? null : layerOf(record, snapshot);
     using reservation = await reserve(workspace, context);

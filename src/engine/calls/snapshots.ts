@@ -19,7 +19,7 @@ export async function createSnapshot(
   { snapshot_name: name }: SnapshotCreateInput,
   context: CallContext,
 ): Promise<SnapshotCreateOutput> {
-  await workspace.alone(async () => {
+  await workspace.alone(context, async () => {
     await takeSnapshot(workspace, workspace.guest, name, context);
     await recordEvent(workspace.files.events, 'snapshot', name);
   });
@@ -59,8 +59,9 @@ function viewsOf({ record }: Workspace): SnapshotView[] {
 export async function deleteSnapshot(
   workspace: Workspace,
   { workspace_id, snapshot_name: name }: SnapshotDeleteInput,
+  context: CallContext,
 ): Promise<SnapshotDeleteOutput> {
-  await workspace.alone(async () => {
+  await workspace.alone(context, async () => {
     await workspace.update(dropSnapshot(workspace.record, name));
     await removeUnneeded(workspace);
   });

@@ -33,7 +33,7 @@ export async function exportDisk(
   }
   if (standing !== undefined) refuseSpecial(output, standing);
   const draft = temporaryName(output);
-  return await workspace.alone(async () => {
+  return await workspace.alone(call, async () => {
     assertStopped(workspace);
     const { record, files, secrets } = workspace;
     try {

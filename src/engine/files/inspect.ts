@@ -48,7 +48,7 @@ export async function inspectStopped<T>(
   context: CallContext,
   work: (files: GuestFiles) => Promise<T>,
 ): Promise<T> {
-  return await workspace.alone(async () => {
+  return await workspace.alone(context, async () => {
     assertStopped(workspace);
     return await inspectLayer(workspace, workspace.record.disk, context, work);
   });

@@ -122,10 +122,8 @@ export class Workspace {
   /** Syncs and ends the guest; what it has written stays. */
   async stop(reason: 'idle' | 'explicit', context: CallContext): Promise<void> {
     await this.#life.run(async () => {
-      if (this.#guest !== undefined) {
-        await this.#halt(this.#guest, context);
-        await recordEvent(this.files.events, 'stopped', reason);
-      }
+      await this.#meet(context);
+      if (await this.#halt(context)) await recordEvent(this.files.events, 'stopped', reason);
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
     });
     this.house.expectRestart(this);
@@ -135,15 +133,19 @@ export class Workspace {
   async giveWay(context: CallContext): Promise<Disposable> {
     using undo = new DisposableStack();
     const memory = undo.use(this.memory.succeed());
-    if (this.#guest !== undefined) await this.#halt(this.#guest, context);
+    await this.#halt(context);
     await this.update({ state: 'stopped', stop_reason: 'host', guest: null });
     undo.move();
     return memory;
   }
 
-  async #halt(guest: Guest, context: CallContext): Promise<void> {
+  /** Ends the guest with all that it has written on its disk; false when there is none. */
+  async #halt(context: CallContext): Promise<boolean> {
+    const guest = this.#guest;
+    if (guest === undefined) return false;
     await settleForStop(this, guest.client, context);
     await this.#end(guest, 'workspace_stopped');
+    return true;
   }
 
   /**
@@ -163,9 +165,10 @@ export class Workspace {
   }
 
   /** A change of its life, after those that are under way. Throws `workspace_unknown` when it is deleted. */
-  async alone<T>(work: () => Promise<T>): Promise<T> {
+  async alone<T>(context: CallContext, work: () => Promise<T>): Promise<T> {
     return await this.#life.run(async () => {
       this.#assertThere();
+      await this.#meet(context);
       return await work();
     });
   }
@@ -196,10 +199,15 @@ export class Workspace {
   /** Takes over the guest that the record names; one that is gone or does not answer counts as crashed. */
   async adopt(context: CallContext): Promise<void> {
     await this.#life.run(async () => {
-      const noted = this.record.guest;
-      if (noted !== null) await this.#takeOver(noted, context);
+      await this.#meet(context);
       await sweepLayers(this, this.#guest === undefined, context.signal);
     });
+  }
+
+  /** A guest that runs and that nobody has a session with must not be passed by: it writes to the disk. */
+  async #meet(context: CallContext): Promise<void> {
+    const noted = this.record.guest;
+    if (this.#guest === undefined && noted !== null) await this.#takeOver(noted, context);
   }
 
   async #ensureGuest(context: CallContext, isExplicit: boolean): Promise<HeldGuest> {
@@ -247,6 +255,7 @@ export class Workspace {
       return guest;
     } catch (error) {
       this.#guest = undefined;
+      if (guest !== undefined) await this.network.close(guest.client);
       await guest?.release();
       context.signal.throwIfAborted();
       if (isNoRoom(error)) throw error;

@@ -2,7 +2,10 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import type { WorkspaceCall } from '../../../../src/contract/call.ts';
+import { createSnapshot } from '../../../../src/engine/calls/snapshots.ts';
 import { RecordKeeper } from '../../../../src/engine/workspace/record-keeper.ts';
+import type { Workspace } from '../../../../src/engine/workspace/workspace.ts';
 import { afterReset, workspaceFiles } from '../../../../src/engine/workspace/workspace-record.ts';
 import { WorkspaceRegistry } from '../../../../src/engine/workspace/workspace-registry.ts';
 import { call } from '../../../support/engine.ts';
@@ -33,6 +36,26 @@ it('leaves a guest alone when this machine, not the guest, is what fails', async
   await expect(workspace.adopt(call())).rejects.toThrow('no QEMU any more');
   expect(guest.isRunning()).toBe(true);
   expect(workspace.record.guest).toEqual(guest.record);
+});
+
+it.each([
+  ['stopped', (workspace: Workspace, context: WorkspaceCall) => workspace.stop('explicit', context)],
+  [
+    'frozen in a snapshot',
+    (workspace: Workspace, context: WorkspaceCall) =>
+      createSnapshot(workspace, { workspace_id: workspace.record.id, snapshot_name: 'one' }, context),
+  ],
+])('does not pass by a guest that nobody has a session with when it is %s', async (_what, change) => {
+  await using fake = openFakeHouse();
+  const guest = await fake.startGuest();
+  const workspace = await fake.openWorkspace({ guest: guest.record });
+  const leaving = new AbortController();
+  const failed = expect(change(workspace, call({ signal: leaving.signal }))).rejects.toThrow('the caller leaves');
+  await until(() => guest.commands.length === 1);
+  leaving.abort(new Error('the caller leaves'));
+  await failed;
+  expect(guest.isRunning()).toBe(true);
+  expect(workspace.record).toMatchObject({ state: 'started', guest: guest.record, snapshots: [] });
 });
 
 it('ends a guest that nobody has a session with when its workspace is deleted', async () => {
