@@ -5,7 +5,7 @@ import { packageSourceKinds } from '../shared/policy-types.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './fields.ts';
 import { mapField, secretsField } from './word-forms.ts';
 
-/** The daemon makes an id of it before the operation runs. */
+/** Also the beginning of an id; the engine finds the one that is meant. */
 export const workspaceIdField = z.string().min(1).max(120).describe('Id or name');
 
 export const seedSchema = z.object({

@@ -2,9 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { RunIo } from '../contract/call.ts';
 import type { Engine } from '../engine/engine.ts';
-import { parseInput } from '../operations/check-input.ts';
 import type { AnyOperation, OperationContext } from '../operations/define.ts';
-import { withWorkspaceId } from '../operations/workspace-reference.ts';
 import { type ErrorReport, PyroError, reportError } from '../shared/errors.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
 import type { Log } from '../system/log.ts';
@@ -56,10 +54,7 @@ export function openCalls(engine: Engine, log: Log): Calls {
   const perform: Calls['perform'] = async (operation, body, { signal, io, follows, isBehind, send }) => {
     try {
       const { host_paths: hostPaths, project, network } = body.context;
-      parseInput(operation, body.input);
-      const { workspaces } = engine;
-      const input =
-        workspaces === undefined ? body.input : withWorkspaceId(operation, body.input, (each) => workspaces.find(each));
+      const { input } = body;
       const context: OperationContext = {
         engine,
         io,

@@ -55,14 +55,14 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
   const seeds = new SeedMemory();
   const shelf = new DiffShelf();
   const applier = new Applier();
-  /** What acts on one workspace, as a call that names it. Throws `workspace_unknown`. */
+  /** What acts on one workspace, as a call that names it. Throws `workspace_unknown` or `workspace_ambiguous`. */
   const on =
     <I extends { readonly workspace_id: string }, O>(act: (workspace: Workspace, input: I, call: WorkspaceCall) => O) =>
-    async (input: I, call: WorkspaceCall): Promise<Awaited<O>> =>
-      await act(registry.get(input.workspace_id), input, call);
+    async (input: I, call: WorkspaceCall): Promise<Awaited<O>> => {
+      const id = findWorkspace(registry, input.workspace_id);
+      return await act(registry.get(id), { ...input, workspace_id: id }, call);
+    };
   return {
-    /** The id for an id, a unique beginning of one, or a name. Throws `workspace_unknown` or `workspace_ambiguous`. */
-    find: (reference: string) => findWorkspace(registry, reference),
     create: (input: CreateInput, call: WorkspaceCall) => createWorkspace(registry, preparations, seeds, input, call),
     list: (input: ListInput) => listWorkspaces(registry, input),
     status: on(statusOf),
@@ -76,8 +76,10 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
       return viewOf(workspace);
     }),
     delete: async (input: DeleteInput, call: WorkspaceCall) => {
-      if (!input.dry_run) await shelf.forget(input.workspace_id);
-      return await deleteWorkspace(registry, input, call);
+      // Also one whose record cannot be read.
+      const id = findWorkspace(registry, input.workspace_id);
+      if (!input.dry_run) await shelf.forget(id);
+      return await deleteWorkspace(registry, { ...input, workspace_id: id }, call);
     },
     prune: (input: PruneInput, call: WorkspaceCall) => pruneWorkspaces(registry, input, call),
     exec: on(execute),

@@ -20,10 +20,17 @@ export function parseInput(
 ): Readonly<Record<string, unknown>> {
   const parsed = operation.definition.input.safeParse(input);
   if (parsed.success) return parsed.data;
-  throw inputError(operation, parsed.error, input, shown ?? Object.keys(operation.definition.input.shape));
+  throw misfit(operation, parsed.error, input, shown);
 }
 
-function inputError(operation: AnyOperation, error: z.ZodError, input: unknown, names: readonly string[]): PyroError {
+/** What is told of an input that does not fit. */
+export function misfit(
+  operation: Pick<AnyOperation, 'definition'>,
+  error: z.ZodError,
+  input: unknown,
+  shown?: readonly string[],
+): PyroError {
+  const names = shown ?? Object.keys(operation.definition.input.shape);
   const given = typeof input === 'object' && input !== null ? input : {};
   const wanted = new Set<string>();
   const faults = error.issues.map((issue) => {

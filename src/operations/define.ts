@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import type { DaemonControl } from '../shared/daemon-types.ts';
 import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
+import { misfit } from './check-input.ts';
 
 /** Calls another operation where it belongs and gives its output, still to be checked. */
 export type CallOperation = (
@@ -142,7 +143,7 @@ export interface AnyOperation {
   >;
   /** True where a person is asked first */
   readonly asks: boolean;
-  /** Parses the input and runs. Throws a ZodError for input that does not fit. */
+  /** Parses the input and runs. Throws `usage` for input that does not fit. */
   readonly invoke: (context: OperationContext, input: unknown) => Promise<Outcome>;
   /** True where the command knows `--quiet` */
   readonly hasIds: boolean;
@@ -204,13 +205,17 @@ export function defineOperation<const N extends string, I extends z.ZodObject, O
     };
   };
   const { follow } = operation;
+  const accept = (input: unknown): z.output<I> => {
+    const parsed = operation.input.safeParse(input);
+    if (parsed.success) return parsed.data;
+    throw misfit({ definition: operation }, parsed.error, input);
+  };
   return {
     definition: operation,
     hasIds: operation.ids !== undefined,
     asks: operation.question !== undefined,
-    follow:
-      follow === undefined ? undefined : async (context, input) => await follow(context, operation.input.parse(input)),
-    invoke: async (context, input) => receive(await operation.run(context, operation.input.parse(input))),
+    follow: follow === undefined ? undefined : async (context, input) => await follow(context, accept(input)),
+    invoke: async (context, input) => receive(await operation.run(context, accept(input))),
     receive,
   };
 }

@@ -164,8 +164,8 @@ export const vmExec = defineOperation({
   input: vmExecInput,
   output: vmExecOutput,
   examples: [{ why: 'A command', command: 'vm_exec vm_id=6f1e538c0e71 command="uname -a"' }],
-  run: async (context, { vm_id: id, command, timeout_seconds: seconds }) => {
-    await find(context, id);
+  run: async (context, { vm_id: given, command, timeout_seconds: seconds }) => {
+    const { workspace_id: id } = await find(context, given);
     const request = { workspace_id: id, command, cwd: '/', timeout_seconds: seconds, wait_seconds: seconds + 5 };
     const result = await workspacesOf(context).exec(execInput.parse(request), { ...context, io: undefined });
     const { stdout, stderr, exit_code, truncated, timed_out, duration_ms, sequence } = result;
@@ -197,8 +197,8 @@ export const vmDelete = defineOperation({
   input: vmDeleteInput,
   output: vmDeleteOutput,
   examples: [{ why: 'Away with it', command: 'vm_delete vm_id=6f1e538c0e71' }],
-  run: async (context, { vm_id: id }) => {
-    await find(context, id);
+  run: async (context, { vm_id: given }) => {
+    const { workspace_id: id } = await find(context, given);
     await workspacesOf(context).delete(deleteInput.parse({ workspace_id: id }), context);
     return { vm_id: id, deleted: true, reason: 'explicit_delete' };
   },
@@ -216,8 +216,9 @@ export const vmNetworkInfo = defineOperation({
   input: vmNetworkInfoInput,
   output: vmNetworkInfoOutput,
   examples: [{ why: 'Is there a way out?', command: 'vm_network_info vm_id=6f1e538c0e71' }],
-  run: async (context, { vm_id: id }) => {
-    const isOpen = (await find(context, id)).network_policy !== 'off';
+  run: async (context, { vm_id: given }) => {
+    const { workspace_id: id, network_policy: policy } = await find(context, given);
+    const isOpen = policy !== 'off';
     const reason = isOpen ? 'connections go through the host, by its policy' : 'its network policy is off';
     return { vm_id: id, network_enabled: isOpen, outbound_connectivity_expected: isOpen, reason };
   },

@@ -1,4 +1,4 @@
-// Workspaces in an input: named by id, beginning or name, and made ids at one place, before the operation runs.
+// Workspaces in an input: named by id, beginning or name; the engine finds the one that is meant.
 import type { AnyOperation } from './define.ts';
 
 /** The fields that name a workspace, of every operation */
@@ -7,15 +7,4 @@ const fields = ['workspace_id', 'vm_id'] as const;
 /** The field of an operation that names its workspace. */
 export function workspaceFieldOf({ definition }: Pick<AnyOperation, 'definition'>): string | undefined {
   return fields.find((field) => field in definition.input.shape);
-}
-
-/** The input with the id in place of what the caller gave. Throws as `find` does. */
-export function withWorkspaceId(
-  operation: AnyOperation,
-  input: Readonly<Record<string, unknown>>,
-  find: (reference: string) => string,
-): Readonly<Record<string, unknown>> {
-  const field = workspaceFieldOf(operation);
-  const given = field === undefined ? undefined : input[field];
-  return field !== undefined && typeof given === 'string' ? { ...input, [field]: find(given) } : input;
 }
