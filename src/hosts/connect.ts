@@ -4,7 +4,7 @@ import { PyroError } from '../shared/errors.ts';
 import type { ConnectRequest, ConnectResult, HostChange, HostScope } from '../shared/host-types.ts';
 import { findProgram } from '../system/command.ts';
 import { type ConfigPlace, type EntryWish, type HostAdapter, serverName } from './adapter.ts';
-import { adapters } from './adapters.ts';
+import { adapterOf } from './adapter-of.ts';
 import { carryOut, type Edit, type Plan, planEdit } from './change.ts';
 import { editorFor } from './editors.ts';
 import { requireHost, verify } from './host-program.ts';
@@ -12,7 +12,7 @@ import { chooseLauncher } from './launcher.ts';
 import { serverCommand } from './server-command.ts';
 
 export async function connect(request: ConnectRequest, folder: string, context: CallContext): Promise<ConnectResult> {
-  const adapter = adapters[request.host];
+  const adapter = await adapterOf(request.host);
   const place = await placeIn(adapter, request.scope ?? adapter.defaultScope, folder);
   const command = serverCommand(await chooseLauncher(request.isNpx), request.server, folder);
   const wish: EntryWish = { command, isNpx: command[0] === 'npx', isApproved: request.isApproved };

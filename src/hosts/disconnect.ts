@@ -1,13 +1,13 @@
 // Takes the entries of a host out of its files; what else stands there stays to the byte.
 import type { ConnectResult, DisconnectRequest, HostChange } from '../shared/host-types.ts';
 import { serverName } from './adapter.ts';
-import { adapters } from './adapters.ts';
+import { adapterOf } from './adapter-of.ts';
 import { carryOut, type Plan, planEdit } from './change.ts';
 import { placeIn, valueIn } from './connect.ts';
 import { placesByFile } from './repair.ts';
 
 export async function disconnect(request: DisconnectRequest, folder: string): Promise<ConnectResult> {
-  const adapter = adapters[request.host];
+  const adapter = await adapterOf(request.host);
   if (request.scope !== undefined) await placeIn(adapter, request.scope, folder);
   const changes: HostChange[] = [];
   for (const places of placesByFile(await adapter.places(folder))) {

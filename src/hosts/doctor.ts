@@ -2,7 +2,7 @@
 import type { CallContext } from '../shared/call-context.ts';
 import type { HostCheck, HostName, HostReport } from '../shared/host-types.ts';
 import type { HostAdapter } from './adapter.ts';
-import { adapters } from './adapters.ts';
+import { adapterOf } from './adapter-of.ts';
 import { checkEntry } from './doctor-entry.ts';
 import { editorFor } from './editors.ts';
 import { entriesIn, type FoundFile, findFiles, mendedMode } from './find-entries.ts';
@@ -15,8 +15,9 @@ export async function examineHosts(
 ): Promise<HostReport[]> {
   const reports: HostReport[] = [];
   for (const name of names) {
-    context.onProgress({ phase: 'host', message: `looking at ${adapters[name].title}` });
-    reports.push(await examine(adapters[name], folder, context));
+    const adapter = await adapterOf(name);
+    context.onProgress({ phase: 'host', message: `looking at ${adapter.title}` });
+    reports.push(await examine(adapter, folder, context));
   }
   return reports;
 }

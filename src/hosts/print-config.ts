@@ -1,14 +1,14 @@
 // What belongs into the configuration of a host, to read or to paste.
 import type { ConfigSnippet, ConnectRequest } from '../shared/host-types.ts';
 import { serverName } from './adapter.ts';
-import { adapters } from './adapters.ts';
+import { adapterOf } from './adapter-of.ts';
 import { placeIn } from './connect.ts';
 import { editorFor } from './editors.ts';
 import { chooseLauncher } from './launcher.ts';
 import { serverCommand } from './server-command.ts';
 
 export async function printConfig(request: ConnectRequest, folder: string): Promise<ConfigSnippet> {
-  const adapter = adapters[request.host];
+  const adapter = await adapterOf(request.host);
   const scope = request.scope ?? adapter.defaultScope;
   const place = await placeIn(adapter, scope, folder);
   const command = serverCommand(await chooseLauncher(request.isNpx), request.server, folder);

@@ -5,7 +5,7 @@ import { PyroError, systemCodeOf } from '../shared/errors.ts';
 import type { ConnectResult, HostChange, RepairRequest } from '../shared/host-types.ts';
 import { findProgram } from '../system/command.ts';
 import { type ConfigPlace, type HostAdapter, serverName } from './adapter.ts';
-import { adapters } from './adapters.ts';
+import { adapterOf } from './adapter-of.ts';
 import { carryOut, type Edit, type Plan, planEdit, requireSound } from './change.ts';
 import { ask, placeIn, valueIn } from './connect.ts';
 import type { ConfigEditor } from './document.ts';
@@ -15,7 +15,7 @@ import { chooseLauncher } from './launcher.ts';
 import { npxLauncher, readServerCommand, serverCommand } from './server-command.ts';
 
 export async function repair(request: RepairRequest, folder: string, context: CallContext): Promise<ConnectResult> {
-  const adapter = adapters[request.host];
+  const adapter = await adapterOf(request.host);
   if (request.scope !== undefined) await placeIn(adapter, request.scope, folder);
   const installed = await chooseLauncher(false);
   const notes: string[] = [];

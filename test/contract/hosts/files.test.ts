@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { adapter as codex } from '../../../src/hosts/adapters/codex.ts';
 import { carryOut, planEdit } from '../../../src/hosts/change.ts';
-import { codex } from '../../../src/hosts/codex.ts';
 import type { HostName } from '../../../src/shared/host-types.ts';
 import { context, type FakeHome, launcher, makeHome, requestFor } from '../../support/fake-hosts.ts';
 

@@ -2,9 +2,9 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readVariable, type VariableName } from '../system/environment-variables.ts';
-import { type HostAdapter, leastCallTimeoutMs } from './adapter.ts';
-import { stripColours } from './strip-colours.ts';
+import { readVariable, type VariableName } from '../../system/environment-variables.ts';
+import { type HostAdapter, leastCallTimeoutMs } from '../adapter.ts';
+import { stripColours } from '../strip-colours.ts';
 
 const entrySchema = z.object({
   command: z.string(),
@@ -46,7 +46,7 @@ const ownVariables = [
 
 const alwaysPassed = ['HOME', 'LANG', 'LC_ALL', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER'];
 
-export const codex: HostAdapter = {
+export const adapter: HostAdapter = {
   name: 'codex',
   title: 'Codex',
   program: 'codex',

@@ -2,11 +2,11 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { checkoutAround } from '../system/checkout.ts';
-import { readVariable } from '../system/environment-variables.ts';
-import { exists } from '../system/files.ts';
-import { type HostAdapter, leastCallTimeoutMs } from './adapter.ts';
-import { stripColours } from './strip-colours.ts';
+import { checkoutAround } from '../../system/checkout.ts';
+import { readVariable } from '../../system/environment-variables.ts';
+import { exists } from '../../system/files.ts';
+import { type HostAdapter, leastCallTimeoutMs } from '../adapter.ts';
+import { stripColours } from '../strip-colours.ts';
 
 const entrySchema = z.object({
   command: z.array(z.string()).min(1),
@@ -18,7 +18,7 @@ const callTimeoutMs = 60_000;
 /** The same limit holds for the start, in which a cold npx downloads the package. */
 const npxTimeoutMs = 120_000;
 
-export const openCode: HostAdapter = {
+export const adapter: HostAdapter = {
   name: 'opencode',
   title: 'OpenCode',
   program: 'opencode',

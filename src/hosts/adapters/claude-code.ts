@@ -2,10 +2,10 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { checkoutAround } from '../system/checkout.ts';
-import { readVariable } from '../system/environment-variables.ts';
-import type { HostAdapter, HostVerdict } from './adapter.ts';
-import { stripColours } from './strip-colours.ts';
+import { checkoutAround } from '../../system/checkout.ts';
+import { readVariable } from '../../system/environment-variables.ts';
+import type { HostAdapter, HostVerdict } from '../adapter.ts';
+import { stripColours } from '../strip-colours.ts';
 
 const entrySchema = z.object({
   command: z.string(),
@@ -17,7 +17,7 @@ const settingsSchema = z.object({
   projects: z.record(z.string(), z.object({ disabledMcpServers: z.array(z.string()).default([]) })).default({}),
 });
 
-export const claudeCode: HostAdapter = {
+export const adapter: HostAdapter = {
   name: 'claude-code',
   title: 'Claude Code',
   program: 'claude',
