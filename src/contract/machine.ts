@@ -26,6 +26,7 @@ export const approveField = z
 
 export const dryRunField = z.boolean().default(false).describe('Shows the change and writes nothing');
 
+/** What a change of a host's configuration has come to; `verification` is what the host itself says afterwards, null when it was not asked */
 export const resultSchema = z.object({
   host: z.enum(hostNames),
   dry_run: z.boolean(),
@@ -36,6 +37,7 @@ export const resultSchema = z.object({
       config_file: z.string(),
       server_command: z.array(z.string()),
       action: z.enum(['added', 'updated', 'removed', 'mended', 'unchanged']),
+      /** False for a dry run, and where nothing changed */
       written: z.boolean(),
       method: z.enum(['file', 'none']),
       diff: z.string(),
@@ -60,8 +62,9 @@ export const cleanOutput = z.object({
   dry_run: z.boolean(),
 });
 
+/** Times are `s` since 1970; memory of the guests is what they were given, that of the daemon its own process */
 export const statusSchema = z.object({
-  pid: z.number(),
+  pid: z.number().int().positive(),
   version: z.string(),
   protocol: z.number(),
   started_at: z.number(),
@@ -249,3 +252,9 @@ export type ConfigOutput = z.output<typeof configOutput>;
 export type DoctorCheck = DoctorOutput['checks'][number];
 export type DemoStep = DemoOutput['steps'][number];
 export type StorageUse = DfOutput['uses'][number];
+export type ConnectResult = z.output<typeof resultSchema>;
+export type HostChange = ConnectResult['changes'][number];
+export type ConfigSnippet = Omit<HostPrintConfigOutput, 'result'>;
+export type HostReport = HostDoctorOutput['hosts'][number];
+export type HostCheck = HostReport['checks'][number];
+export type DaemonStatus = z.output<typeof statusSchema>;

@@ -1,12 +1,14 @@
 // Asking the daemon for its status and for its end.
-import type { DaemonControl, DaemonStatus } from '../shared/daemon-types.ts';
+import type { DaemonControl } from '../contract/call.ts';
+import type { DaemonStatus } from '../contract/machine.ts';
+import { statusSchema } from '../contract/machine.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { findHolder } from '../system/lock.ts';
 import { killProcess } from '../system/processes.ts';
 import { notTaken, readText, sendRequest } from './http.ts';
 import { type DaemonPlaces, locateDaemon } from './places.ts';
 import type { DaemonProgram } from './program.ts';
-import { statusPath, statusSchema, stopPath } from './protocol.ts';
+import { statusPath, stopPath } from './protocol.ts';
 
 /** Longer than a daemon waits for calls that run, together with letting go of its guests */
 const endMs = 60_000;

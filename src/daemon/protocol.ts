@@ -91,21 +91,6 @@ export const frameSchema = z.union([
 ]);
 export type Frame = z.infer<typeof frameSchema>;
 
-export const statusSchema = z.object({
-  pid: z.number().int().positive(),
-  version: z.string(),
-  protocol: z.number(),
-  started_at: z.number(),
-  socket: z.string(),
-  log: z.string(),
-  draining: z.boolean(),
-  calls: z.number(),
-  guests: z.array(z.object({ workspace_id: z.string(), pid: z.number() })),
-  guest_memory_bytes: z.number(),
-  memory_bytes: z.number(),
-  idle_seconds: z.number(),
-});
-
 /** The error that another process reported; a code that this version does not know is a fault like any other. */
 export function errorFromReport({ code, message, hint, details }: ErrorReport): PyroError {
   const known = Object.keys(errorCodes).find((each): each is keyof typeof errorCodes => each === code);

@@ -1,7 +1,7 @@
 // What the daemon answers to which request.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { DaemonStatus } from '../contract/machine.ts';
 import type { AnyOperation } from '../operations/define.ts';
-import type { DaemonStatus } from '../shared/daemon-types.ts';
 import { PyroError, reportError } from '../shared/errors.ts';
 import { readBody } from './body.ts';
 import type { Calls } from './calls.ts';

@@ -2,9 +2,9 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DaemonStatus } from '../contract/machine.ts';
 import type { DaemonEngine } from '../engine/daemon-engine.ts';
 import type { AnyOperation } from '../operations/define.ts';
-import type { DaemonStatus } from '../shared/daemon-types.ts';
 import { writeJson } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
@@ -59,7 +59,7 @@ export async function serveDaemon(options: DaemonOptions): Promise<void> {
       log: places.log,
       draining: ending.signal.aborted,
       calls: calls.count(),
-      guests: activity.guests,
+      guests: [...activity.guests],
       guest_memory_bytes: activity.memoryBytes,
       memory_bytes: process.memoryUsage.rss(),
       idle_seconds: idleMs / 1000,

@@ -1,7 +1,9 @@
 // Connecting a host: the entry is edited into its file, since the hosts' own programs write all of it anew, and then the host is asked.
+
+import type { ConnectResult, HostChange } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
-import type { ConnectRequest, ConnectResult, HostChange, HostScope } from '../shared/host-types.ts';
+import type { ConnectRequest, HostScope } from '../shared/host-types.ts';
 import { findProgram } from '../system/command.ts';
 import { type ConfigPlace, type EntryWish, type HostAdapter, serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';

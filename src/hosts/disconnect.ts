@@ -1,5 +1,6 @@
 // Takes the entries of a host out of its files; what else stands there stays to the byte.
-import type { ConnectResult, DisconnectRequest, HostChange } from '../shared/host-types.ts';
+import type { ConnectResult, HostChange } from '../contract/machine.ts';
+import type { DisconnectRequest } from '../shared/host-types.ts';
 import { serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';
 import { carryOut, type Plan, planEdit } from './change.ts';

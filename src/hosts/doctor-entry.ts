@@ -2,9 +2,9 @@
 import { realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute } from 'node:path';
+import type { HostCheck } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
-import type { HostCheck } from '../shared/host-types.ts';
 import { formatDuration } from '../shared/units.ts';
 import { findProgram, tryCommand } from '../system/command.ts';
 import { childEnvironment } from '../system/environment-variables.ts';

@@ -1,6 +1,8 @@
 // What stands between each host and the server, with the command that mends it.
+
+import type { HostCheck, HostReport } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import type { HostCheck, HostName, HostReport } from '../shared/host-types.ts';
+import type { HostName } from '../shared/host-types.ts';
 import type { HostAdapter } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';
 import { checkEntry } from './doctor-entry.ts';

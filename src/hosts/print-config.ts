@@ -1,5 +1,6 @@
 // What belongs into the configuration of a host, to read or to paste.
-import type { ConfigSnippet, ConnectRequest } from '../shared/host-types.ts';
+import type { ConfigSnippet } from '../contract/machine.ts';
+import type { ConnectRequest } from '../shared/host-types.ts';
 import { serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';
 import { placeIn } from './connect.ts';

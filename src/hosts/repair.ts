@@ -1,8 +1,9 @@
 // Makes the entries of a host canonical again; what else stands in its files stays, and a text that does not parse is mended on demand.
 import { chmod, stat } from 'node:fs/promises';
+import type { ConnectResult, HostChange } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
-import type { ConnectResult, HostChange, RepairRequest } from '../shared/host-types.ts';
+import type { RepairRequest } from '../shared/host-types.ts';
 import { findProgram } from '../system/command.ts';
 import { type ConfigPlace, type HostAdapter, serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';

@@ -1,9 +1,8 @@
 // What an operation is: one definition, from which commands, tools, routes and reference pages are made.
 import type { z } from 'zod';
-import type { RunIo } from '../contract/call.ts';
+import type { DaemonControl, RunIo } from '../contract/call.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import type { DaemonControl } from '../shared/daemon-types.ts';
 import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
 import { misfit } from './check-input.ts';
 

@@ -1,6 +1,7 @@
 // The line of doctor about the background process: none is fine, one that does not answer is not.
+
+import type { DaemonControl } from '../contract/call.ts';
 import type { DoctorCheck } from '../contract/machine.ts';
-import type { DaemonControl } from '../shared/daemon-types.ts';
 import { messageOf } from '../shared/errors.ts';
 
 const answerMs = 3000;

@@ -1,5 +1,6 @@
 // host.connect, host.disconnect, host.print-config, host.doctor, host.repair: the way of a chat host to the server.
 
+import type { ConnectResult } from '../contract/machine.ts';
 import {
   hostConnectInput,
   hostDisconnectInput,
@@ -11,7 +12,7 @@ import {
   resultSchema,
 } from '../contract/machine.ts';
 import { PyroError } from '../shared/errors.ts';
-import { type ConnectResult, hostNames } from '../shared/host-types.ts';
+import { hostNames } from '../shared/host-types.ts';
 import type { ServerOptions } from '../shared/server-options.ts';
 import { defineOperation } from './define.ts';
 

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { vi } from 'vitest';
 import { createHosts } from '../../src/hosts/hosts.ts';
 import type { CallContext } from '../../src/shared/call-context.ts';
-import type { ConnectRequest, HostName, Hosts } from '../../src/shared/host-types.ts';
+import type { ConnectRequest, HostName } from '../../src/shared/host-types.ts';
 import { serverOptionsSchema } from '../../src/shared/server-options.ts';
 import { environmentVariables } from '../../src/system/environment-variables.ts';
 
@@ -17,7 +17,7 @@ export interface FakeHome extends Disposable {
   readonly home: string;
   /** Where the user stands: a Git checkout */
   readonly project: string;
-  readonly hosts: Hosts;
+  readonly hosts: ReturnType<typeof createHosts>;
   readonly read: (path: string) => string;
   /** Writes a file below the home folder */
   readonly write: (path: string, text: string, mode?: number) => string;

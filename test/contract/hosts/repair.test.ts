@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parse as parseJsonc } from 'jsonc-parser';
 import { parse as parseToml } from 'smol-toml';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { HostName, HostReport } from '../../../src/shared/host-types.ts';
+import type { HostReport } from '../../../src/contract/machine.ts';
+import type { HostName } from '../../../src/shared/host-types.ts';
 import { context, type FakeHome, launcher, makeHome } from '../../support/fake-hosts.ts';
 
 let fake: FakeHome;
