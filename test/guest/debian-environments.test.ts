@@ -26,7 +26,7 @@ describe.skipIf(!isWanted).each([
 
   beforeAll(async () => {
     house = await openHouse({ hasOwnCache: true });
-    const request = { ...createRequest, environment, packageSources: 'host', seed_path: project } as const;
+    const request = { ...createRequest, environment, package_sources: 'host' as const, seed_path: project };
     id = (await house.workspaces().create({ ...request, wait_seconds: 1200 }, call())).workspace_id;
   }, 1_800_000);
   afterAll(async () => {

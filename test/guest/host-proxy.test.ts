@@ -52,7 +52,7 @@ function setProxy(word: string): void {
 }
 
 async function createGuest(): Promise<string> {
-  const request = { ...createRequest, packageSources: 'host' } as const;
+  const request = { ...createRequest, package_sources: 'host' as const };
   return (await house.workspaces().create(request, call())).workspace_id;
 }
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
   }
   writeFileSync(join(tools, 'package.json'), '{ "name": "p", "version": "1.0.0" }\n');
   house = await openHouse();
-  const request = { ...createRequest, seed_path: tools, packageSources: 'host' } as const;
+  const request = { ...createRequest, seed_path: tools, package_sources: 'host' as const };
   id = (await house.workspaces().create(request, call())).workspace_id;
 }, 300_000);
 
@@ -165,7 +165,7 @@ it('leaves the settings in memory, and brings them to the guest of a reset', asy
 
 it('is refused where the server does not permit it', async () => {
   const network = { policy: 'egress', allow: [], packageSources: 'none' } as const;
-  const request = { ...createRequest, packageSources: 'host' } as const;
+  const request = { ...createRequest, package_sources: 'host' as const };
   await expect(house.workspaces().create(request, call({ network }))).rejects.toMatchObject({
     code: 'network_refused',
   });
