@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { z } from 'zod';
 
+export { until } from './until.ts';
+
 /** Bundled once for each test file: from its sources every start would take a second on a small machine. */
 const fakeProgram = await bundle();
 
@@ -82,18 +84,6 @@ export function openHome(settings: Readonly<Record<string, string>> = {}): FakeH
       rmSync(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Less than the time limit of a test, so that what was waited for is told, `ms` */
-const longestWaitMs = 90_000;
-
-/** Waits until something holds. Throws when it never does. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + longestWaitMs;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`after ${longestWaitMs / 1000} s this does not hold: ${holds}`);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-  }
 }
 
 export function contentOf(path: string): string {

@@ -6,6 +6,7 @@ import { type Attempt, ConnectionLog, readConnectionLog } from '../../../src/net
 import type { Resolver } from '../../../src/network/dial.ts';
 import { ask, connectTo, type Hostile, hostile } from '../../support/hostile-guest.ts';
 import { openService, type Service } from '../../support/network.ts';
+import { until } from '../../support/until.ts';
 
 let trap: Service;
 beforeAll(async () => {
@@ -203,11 +204,10 @@ describe('an allow-list against a guest that wants more', () => {
     );
     expect(statuses.filter((status) => status === 200)).toHaveLength(8);
     expect(statuses.filter((status) => status === 429)).toHaveLength(32);
-    await sleep(100);
+    await until(() => silent.seen() >= 8);
     expect(silent.seen()).toBe(8);
     for (const stream of streams) stream.close();
-    await sleep(200);
-    expect(guest.egress.openConnections).toBe(0);
+    await until(() => guest.egress.openConnections === 0);
     expect(await ask(guest, connectTo(allow[0] ?? ''))).toBe(200);
   });
 

@@ -9,6 +9,7 @@ import { Egress } from '../../../src/network/egress.ts';
 import { makeGrant } from '../../../src/network/policy.ts';
 import { PublishedPort } from '../../../src/network/publish.ts';
 import { exchange, type NetworkBench, openBench, openService, type Service } from '../../support/network.ts';
+import { until } from '../../support/until.ts';
 
 let bench: NetworkBench;
 let echo: Service;
@@ -107,8 +108,7 @@ describe('the way out', () => {
     expect(open.egress.openConnections).toBe(1);
     socket.resetAndDestroy();
     expect(await Promise.race([gone.promise, sleep(5000)])).toBe('closed');
-    await sleep(50);
-    expect(open.egress.openConnections).toBe(0);
+    await until(() => open.egress.openConnections === 0);
   });
 
   it('logs each with its bytes, rule and address', async () => {
