@@ -4,7 +4,7 @@ NODE_BIN := $(CURDIR)/node_modules/node/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/go/bin:$(PATH)
 .DEFAULT_GOAL := help
 IN_ORDER := $(if $(filter random,$(ORDER)),--sequence.shuffle.tests --sequence.shuffle.files)
-.PHONY: help setup build guest guest-verify generate demo check test test-bare test-size bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean release lock
+.PHONY: help setup build guest guest-verify generate demo check test test-bare coverage test-size bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean release lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 30
@@ -32,6 +32,11 @@ check: setup ## set-up, then every gate and test; ORDER=random for the tests in 
 
 test: build ## unit and contract tests only, no guest
 	@vitest run --project unit --project contract $(IN_ORDER)
+
+coverage: build ## what the tests without a guest cover, held against test/coverage-floor.json; RAISE=1 raises that
+	@vitest run --project unit --project contract --coverage
+	@cd guest && go test -coverprofile=../coverage/go.cover ./... >/dev/null
+	@node scripts/coverage.ts coverage/coverage-summary.json coverage/go.cover $(if $(RAISE),--raise)
 
 test-bare: ## set-up, demo and make check in a bare Debian 12, made for it and removed (root); TESTS='--project unit' for a part
 	@scripts/test-bare.sh $(TESTS)

@@ -1,12 +1,12 @@
-// Sums the tests of `go test -json` and of vitest's JSON report: passed, failed, skipped, passed only when run again.
-// Failed tests are named, and those that a second report, of the failed files alone, tells to have passed then.
+// Sums the tests of `go test -json` and of vitest's JSON reports: passed, failed, skipped, passed only when run again.
+// Failed tests are named, and those that the report of the failed files alone tells to have passed then: `count-tests.ts GO AGAIN REPORT…`.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { z } from 'zod';
-import { readReport } from './vitest-report.ts';
+import { readReports } from './vitest-report.ts';
 
-const [goFile = '', vitestFile = '', againFile = ''] = process.argv.slice(2);
+const [goFile = '', againFile = '', ...vitestFiles] = process.argv.slice(2);
 const goLine = z.object({
   Action: z.string(),
   Package: z.string().optional(),
@@ -23,10 +23,10 @@ for (const line of (await readFile(goFile, 'utf8')).split('\n').filter((text) =>
   if (event.Action === 'pass' || event.Action === 'fail' || event.Action === 'skip') counts[event.Action]++;
   if (event.Action === 'fail' || event.Action === 'skip') process.stderr.write(outputs.get(name) ?? '');
 }
-const report = await readReport(vitestFile);
+const report = await readReports(vitestFiles);
 const passedAgain = new Set<string>();
 if (existsSync(againFile)) {
-  for (const { name, assertionResults } of (await readReport(againFile)).testResults) {
+  for (const { name, assertionResults } of (await readReports([againFile])).testResults) {
     for (const { fullName, status } of assertionResults)
       if (status === 'passed') passedAgain.add(`${name}\0${fullName}`);
   }

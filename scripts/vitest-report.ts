@@ -1,4 +1,4 @@
-// What vitest's JSON report has of each test.
+// What vitest's JSON reports have of each test.
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 
@@ -17,7 +17,19 @@ const reportSchema = z.object({
     }),
   ),
 });
+type Report = z.infer<typeof reportSchema>;
 
-export async function readReport(file: string): Promise<z.infer<typeof reportSchema>> {
-  return reportSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+/** The reports of several runs as one. */
+export async function readReports(files: readonly string[]): Promise<Report> {
+  const all = await Promise.all(
+    files.map(async (file) => reportSchema.parse(JSON.parse(await readFile(file, 'utf8')))),
+  );
+  const sum = (name: 'numPassedTests' | 'numFailedTests' | 'numPendingTests'): number =>
+    all.reduce((before, report) => before + report[name], 0);
+  return {
+    numPassedTests: sum('numPassedTests'),
+    numFailedTests: sum('numFailedTests'),
+    numPendingTests: sum('numPendingTests'),
+    testResults: all.flatMap(({ testResults }) => testResults),
+  };
 }
