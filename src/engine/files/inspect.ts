@@ -12,8 +12,8 @@ import type { Workspace } from '../workspace/workspace.ts';
 import { endGuest, startAbove } from '../workspace/workspace-guest.ts';
 import { newLayer } from '../workspace/workspace-record.ts';
 
-/** It reads files and runs nothing: it needs no more where its workspace has more, `MiB` */
-const helperMib = 1024;
+/** It reads files and runs nothing: where its workspace has more, it is of the size that every prepared environment has. */
+const helperSize = { vcpu_count: 1, mem_mib: 1024 };
 
 /** Work with the files of a frozen layer; what the helper guest writes is thrown away with it. */
 export async function inspectLayer<T>(
@@ -22,11 +22,12 @@ export async function inspectLayer<T>(
   context: CallContext,
   work: (files: GuestFiles) => Promise<T>,
 ): Promise<T> {
-  const memMib = Math.min(workspace.record.mem_mib, helperMib);
-  using _reservation = workspace.house.memory.reserve(passing(memMib));
+  const { vcpu_count, mem_mib } = workspace.record;
+  const size = mem_mib > helperSize.mem_mib ? helperSize : { vcpu_count, mem_mib };
+  using _reservation = workspace.house.memory.reserve(passing(size.mem_mib));
   const disk = newLayer();
   const place = {
-    ...(await placeOf(workspace, { ...workspace.record, disk, mem_mib: memMib }, context)),
+    ...(await placeOf(workspace, { ...workspace.record, ...size, disk }, context)),
     isAttached: true,
     arrive: undefined,
   };
