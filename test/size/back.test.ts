@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
-import { peakOfDaemon } from '../support/daemon-peak.ts';
+import { endDaemon, peakOfDaemon } from '../support/daemon-peak.ts';
 import { git } from '../support/host-tree.ts';
 import { pyro, succeed } from '../support/pyro.ts';
 import { isFullSize } from '../support/size.ts';
@@ -53,6 +53,7 @@ beforeAll(() => {
     commit(`commit ${number}`);
   }
 }, 1_800_000);
+beforeEach(endDaemon);
 afterAll(async () => {
   await pyro(['workspace', 'delete', id, '--force']);
   rmSync(work, { recursive: true, force: true });

@@ -1,9 +1,9 @@
 // Output and input of a command in a guest at full size, whoever reads: whole, at the reader's pace, in a daemon that stays small.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
-import { peakOfDaemon } from '../support/daemon-peak.ts';
+import { endDaemon, peakOfDaemon } from '../support/daemon-peak.ts';
 import { readPrinted } from '../support/printed.ts';
 import { pyro } from '../support/pyro.ts';
 import { isFullSize, largestOutput } from '../support/size.ts';
@@ -18,6 +18,7 @@ let id = '';
 beforeAll(async () => {
   id = (await pyro(['workspace', 'create', '--empty', '--quiet'])).stdout.toString('utf8').trim();
 });
+beforeEach(endDaemon);
 afterAll(async () => {
   await pyro(['workspace', 'delete', id]);
 });

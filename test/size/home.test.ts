@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
-import { peakOfDaemon } from '../support/daemon-peak.ts';
+import { endDaemon, peakOfDaemon } from '../support/daemon-peak.ts';
 import { git } from '../support/host-tree.ts';
 import { openClient } from '../support/mcp.ts';
 import { pyro, succeed, wholeEnvironment } from '../support/pyro.ts';
@@ -39,6 +39,7 @@ beforeAll(async () => {
   const line = `${many('n', count)}; ${many('node_modules/p', ignoredCount)}; echo two >> a.txt`;
   await succeed(['workspace', 'exec', id, '--timeout-seconds', '0', '--', line]);
 }, 1_800_000);
+beforeEach(endDaemon);
 afterAll(async () => {
   await pyro(['workspace', 'delete', id]);
   rmSync(work, { recursive: true, force: true });
