@@ -86,23 +86,22 @@ export type ChangeHead = z.infer<typeof changeHeadSchema>;
 export const changeEndSchema = z.object({ torn: z.boolean() });
 export const changesEndSchema = z.object({ records: count });
 
+const expectedItemSchema = z.strictObject({
+  path: z.base64().min(1),
+  type: z.enum(['file', 'symlink', 'none']),
+  mode: permissions,
+  size: count,
+  sha256: z.string(),
+});
+export type ExpectedItemMessage = z.infer<typeof expectedItemSchema>;
+
 export const treeManifestSchema = z.strictObject({
   destination: z.base64(),
   deleted: z.array(z.base64()),
   file: z.base64().optional(),
   keeps_kinds: z.boolean().optional(),
   /** What must still stand; of type `none` what must not */
-  expected: z
-    .array(
-      z.strictObject({
-        path: z.base64().min(1),
-        type: z.enum(['file', 'symlink', 'none']),
-        mode: permissions,
-        size: count,
-        sha256: z.string(),
-      }),
-    )
-    .optional(),
+  expected: z.array(expectedItemSchema).optional(),
 });
 export type TreeManifestMessage = z.infer<typeof treeManifestSchema>;
 export const unpackAnswerSchema = z.object({ written: count, deleted: count });

@@ -115,7 +115,7 @@ export interface UnpackRequest {
   /** Name of the only entry: a link that stands there is followed to what it leads to */
   readonly file?: string;
   /** What must still stand below the destination, as it was seen; else `guest_refused`, and nothing is changed */
-  readonly expected?: readonly ExpectedItem[];
+  readonly expected?: AsyncIterable<ExpectedItem>;
   /** True to refuse a file in the place of a folder or a device, and a folder in that of anything else */
   readonly keepsKinds?: boolean;
 }

@@ -243,7 +243,7 @@ export class GuestClient implements AsyncDisposable {
   }
 }
 
-/** Waits for the answer's head and gives it. Throws what the guest answered when it is not a success. */
+/** The answer's head; the wait begins anew when the guest takes what it is sent. Throws an answer that is no success. */
 export async function expectSuccess(stream: ClientHttp2Stream, options: CallOptions): Promise<IncomingHttpHeaders> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingHttpHeaders & IncomingHttpStatusHeader>();
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
@@ -254,7 +254,7 @@ export async function expectSuccess(stream: ClientHttp2Stream, options: CallOpti
   const onClose = (): void =>
     reject(options.signal?.aborted === true ? options.signal.reason : unreachable('the connection broke'));
   stream.once('response', (headers) => resolve(headers));
-  stream.once('close', onClose);
+  stream.once('close', onClose).on('drain', () => timer.refresh());
   try {
     const headers = await promise;
     const status = headers[':status'] ?? 0;

@@ -3,18 +3,20 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
+import { gatherPieces } from '../shared/gather-pieces.ts';
 import {
   differencesSchema,
+  type ExpectedItemMessage,
   type PackRequestMessage,
   type TreeItemMessage,
   type TreeManifestMessage,
   unpackAnswerSchema,
 } from './file-messages.ts';
-import type { PackRequest, TreeComparison, TreeItem, UnpackRequest } from './file-types.ts';
+import type { ExpectedItem, PackRequest, TreeComparison, TreeItem, UnpackRequest } from './file-types.ts';
 import { brokenProtocol, chunksOf, relativePath } from './guest-bytes.ts';
 import { type CallOptions, expectSuccess, type GuestClient, parseAnswer, readAll } from './guest-client.ts';
 
-/** Time that a tree may take to travel and take its place when the caller sets none, `ms` */
+/** Time in which a guest takes the next piece of a tree, and puts all of it in place, when the caller sets none, `ms` */
 const treeMs = 600_000;
 const mostExtra = 1_000_000;
 /** Most that paths of a comparison may sum up to, `bytes` */
@@ -69,7 +71,7 @@ async function upload(
   const source: { failure?: unknown } = {};
   const [answered, sent] = await Promise.allSettled([
     expectSuccess(stream, options),
-    pipeline(noting(body, source), stream),
+    pipeline(gatherPieces(noting(body, source)), stream),
   ]);
   options.signal?.throwIfAborted();
   if ('failure' in source) throw source.failure;
@@ -90,20 +92,46 @@ async function* noting(body: AsyncIterable<Buffer>, source: { failure?: unknown 
 }
 
 async function* withManifest(request: UnpackRequest, tar: Readable): AsyncGenerator<Buffer> {
+  yield await manifestEntry(request);
+  for await (const chunk of tar) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+}
+
+/** The manifest as the first entry of a tar. */
+async function manifestEntry(request: UnpackRequest): Promise<Buffer> {
   const { destination, deletedPaths, file, keepsKinds, expected } = request;
   const message: TreeManifestMessage = {
     destination: Buffer.from(destination).toString('base64'),
     deleted: deletedPaths.map((path) => path.toString('base64')),
     ...(file === undefined ? {} : { file: Buffer.from(file).toString('base64') }),
     ...(keepsKinds === true ? { keeps_kinds: true } : {}),
-    ...(expected === undefined
-      ? {}
-      : { expected: expected.map((item) => ({ ...item, path: item.path.toString('base64') })) }),
   };
-  const manifest = Buffer.from(JSON.stringify(message));
-  const padding = (blockBytes - (manifest.length % blockBytes)) % blockBytes;
-  yield Buffer.concat([manifestHeader(manifest.length), manifest, Buffer.alloc(padding)]);
-  for await (const chunk of tar) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+  const pieces: Buffer[] = [];
+  for await (const piece of gatherPieces(manifestText(message, expected))) pieces.push(piece);
+  const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  return Buffer.concat([
+    manifestHeader(size),
+    ...pieces,
+    Buffer.alloc((blockBytes - (size % blockBytes)) % blockBytes),
+  ]);
+}
+
+async function* manifestText(
+  message: TreeManifestMessage,
+  expected: AsyncIterable<ExpectedItem> | undefined,
+): AsyncGenerator<Buffer> {
+  const text = JSON.stringify(message);
+  if (expected === undefined) {
+    yield Buffer.from(text);
+    return;
+  }
+  yield Buffer.from(`${text.slice(0, -1)},"expected":[`);
+  let comma = '';
+  for await (const item of expected) {
+    const told: ExpectedItemMessage = { ...item, path: item.path.toString('base64') };
+    yield Buffer.from(`${comma}${JSON.stringify(told)}`);
+    comma = ',';
+  }
+  yield Buffer.from(']}');
 }
 
 /** The tar header of the manifest, in front of whatever tar follows. */

@@ -161,7 +161,11 @@ function asNotWritable(root: string, error: unknown): unknown {
 
 async function fill(lab: GitLab, stage: string, steps: readonly ApplyStep[], signal: AbortSignal): Promise<void> {
   const wanted = steps.flatMap((step, index) => (step.content === undefined ? [] : [{ ...step.content, step, index }]));
-  for await (const { of, content } of readBlobs(lab, wanted, ({ blob }) => blob)) {
+  for await (const { of, content } of readBlobs(
+    lab,
+    () => wanted,
+    ({ blob }) => blob,
+  )) {
     signal.throwIfAborted();
     const place = join(stage, `new-${of.index}`);
     if (of.mode === '120000') {

@@ -12,10 +12,10 @@ import { linesAt } from './shown-lines.ts';
 
 export interface Envelope {
   readonly sections: readonly EnvelopeSection[];
-  /** Every path that it reads or writes, by its key */
-  readonly touched: ReadonlyMap<string, Buffer>;
+  /** Keys of every path that it reads or writes */
+  readonly touched: ReadonlySet<string>;
   /** Where moved files come from, by the keys of their new names */
-  readonly origins: ReadonlyMap<string, Buffer>;
+  readonly origins: ReadonlyMap<string, string>;
 }
 
 interface Entry {
@@ -35,13 +35,13 @@ const linkMode = '120000';
 /** Throws `patch_invalid`. */
 export function readEnvelope(text: string): Envelope {
   const sections = parseEnvelope(text);
-  const touched = new Map<string, Buffer>();
-  const origins = new Map<string, Buffer>();
+  const touched = new Set<string>();
+  const origins = new Map<string, string>();
   for (const section of sections) {
-    touched.set(pathKey(section.path), section.path);
+    touched.add(pathKey(section.path));
     if (section.kind !== 'update' || section.moveTo === undefined) continue;
-    touched.set(pathKey(section.moveTo), section.moveTo);
-    origins.set(pathKey(section.moveTo), section.path);
+    touched.add(pathKey(section.moveTo));
+    origins.set(pathKey(section.moveTo), pathKey(section.path));
   }
   return { sections, touched, origins };
 }
@@ -50,7 +50,7 @@ export function readEnvelope(text: string): Envelope {
 export async function applyEnvelope(
   lab: GitLab,
   { sections }: Envelope,
-  before: (path: Buffer) => ChangeSide | undefined,
+  before: (key: string) => ChangeSide | undefined,
 ): Promise<void> {
   const old = await readIndex(lab);
   const contents = await readContents(lab, sections, old);
@@ -64,7 +64,7 @@ function applySection(
   section: EnvelopeSection,
   state: State,
   contents: ReadonlyMap<string, Buffer>,
-  before: (path: Buffer) => ChangeSide | undefined,
+  before: (key: string) => ChangeSide | undefined,
 ): void {
   const { path } = section;
   const key = pathKey(path);
@@ -75,7 +75,7 @@ function applySection(
     return;
   }
   if (entry === undefined) {
-    throw failed(path, before(path)?.type === 'directory' ? 'is a folder, not a file' : 'is not there');
+    throw failed(path, before(key)?.type === 'directory' ? 'is a folder, not a file' : 'is not there');
   }
   state.delete(key);
   if (section.kind === 'delete') return;

@@ -7,7 +7,7 @@ import { hintCall } from '../shared/hint-words.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { type CommandResult, failureOf, tryCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
-import { type RawChange, readRawDiff } from './raw-diff.ts';
+import { type RawChange, rawChangesIn, readRawDiff } from './raw-diff.ts';
 
 /** What every call of this room carries from its caller. */
 export interface WorkContext {
@@ -149,6 +149,12 @@ export class GitLab implements AsyncDisposable {
   async runForBytes(args: readonly string[], call: Omit<GitCall, 'outputFile'> = {}): Promise<Buffer> {
     await this.run(args, { ...call, outputFile: 'output' });
     return await this.read('output');
+  }
+
+  /** As {@link compare}, kept in a file of this name and read anew each time: for any number of changes, without their lines */
+  async compareInto(name: string, args: readonly string[]): Promise<() => AsyncGenerator<RawChange>> {
+    await this.run(args, { outputFile: name });
+    return () => rawChangesIn(this.file(name));
   }
 
   /** What a program of Git that compares two trees, with `-z --raw`, says */

@@ -2,9 +2,9 @@
 import { Readable } from 'node:stream';
 import type { Change, ChangeSide } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
+import { gatherPieces } from '../shared/gather-pieces.ts';
 import { formatBytes, gibibyte, mebibyte } from '../shared/units.ts';
 import { failureOf } from '../system/command.ts';
-import { gatherPieces } from './gather-pieces.ts';
 import type { GitLab } from './git-lab.ts';
 import { pathKey, refusalOfGit } from './git-paths.ts';
 import { areShort, type LabTree, streamTrees, TreeLines, writeTrees } from './lab-trees.ts';
@@ -102,6 +102,8 @@ class Importer implements ImportedTrees {
       if (this.paths.size + this.omitted.length >= mostPaths || this.#pathBytes > mostPathBytes) throw tooManyPaths();
       const before = this.#options.sides === 'current' ? change.after : change.before;
       const after = this.#options.sides === 'current' ? undefined : change.after;
+      // What is not there takes no room: a patch may ask for very many new files.
+      if (this.#options.sides === 'current' && before === undefined) continue;
       if (!isLeaf(before) && !isLeaf(after)) {
         // A folder has no place in a Git tree; the caller may still want to know that it is one.
         this.paths.set(pathKey(path), { before, after, isText: true, isPlainlyBinary: false });

@@ -1,5 +1,7 @@
 // Contents out of the lab, one after the other, from one process of Git.
 import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { gatherPieces } from '../shared/gather-pieces.ts';
 import { ByteReader, cutShort } from './byte-reader.ts';
 import type { GitLab } from './git-lab.ts';
 
@@ -14,20 +16,19 @@ export interface LabBlob<T> {
   readonly content: () => AsyncIterable<Buffer>;
 }
 
-/** The content of each, by the id of its blob. */
+/** The content of each, by the id of its blob. `all` gives the same ones each time. */
 export async function* readBlobs<T>(
   lab: GitLab,
-  all: readonly T[],
+  all: () => Iterable<T> | AsyncIterable<T>,
   blobOf: (each: T) => string,
 ): AsyncGenerator<LabBlob<T>> {
-  if (all.length === 0) return;
   await lab.run(['cat-file', '--batch'], {
-    input: all.map((each) => `${blobOf(each)}\n`).join(''),
+    input: Readable.from(gatherPieces(lines(all(), blobOf))),
     outputFile: 'blobs',
   });
   const reader = new ByteReader(createReadStream(lab.file('blobs'), { highWaterMark: chunkBytes }));
   try {
-    for (const each of all) {
+    for await (const each of all()) {
       const header = (await reader.line(longestHeader))?.toString('latin1') ?? '';
       const size = Number(/ blob (\d+)$/.exec(header)?.[1] ?? Number.NaN);
       if (Number.isNaN(size)) throw cutShort();
@@ -37,6 +38,10 @@ export async function* readBlobs<T>(
   } finally {
     await reader.close();
   }
+}
+
+async function* lines<T>(all: Iterable<T> | AsyncIterable<T>, blobOf: (each: T) => string): AsyncGenerator<Buffer> {
+  for await (const each of all) yield Buffer.from(`${blobOf(each)}\n`);
 }
 
 async function* body(reader: ByteReader, size: number): AsyncGenerator<Buffer> {

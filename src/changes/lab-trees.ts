@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { PyroError } from '../shared/errors.ts';
-import { gatherPieces } from './gather-pieces.ts';
+import { gatherPieces } from '../shared/gather-pieces.ts';
 import { type GitLab, splitRecords } from './git-lab.ts';
 import { quotePath } from './git-paths.ts';
 

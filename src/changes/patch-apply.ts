@@ -2,13 +2,13 @@
 import { Readable } from 'node:stream';
 import { type ChangeSide, changedMeanwhile, type GuestFiles } from '../agent/file-types.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
-import { applyEnvelope, readEnvelope } from './envelope-apply.ts';
+import { applyEnvelope, type Envelope, readEnvelope } from './envelope-apply.ts';
 import { isEnvelope } from './envelope-parse.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
-import { pathKey, workspaceFolder } from './git-paths.ts';
+import { pathKey, shownPath, workspaceFolder } from './git-paths.ts';
 import { beforeRef, defaultMaxContentBytes, type ImportedTrees, importTrees } from './import-trees.ts';
 import { patchFailure } from './patch-failure.ts';
-import { originsOf, type PatchPiece, readPieces, touchedKeys } from './patch-pieces.ts';
+import { joined, type PatchPiece, readPieces } from './patch-pieces.ts';
 import { checkPlaces } from './patch-places.ts';
 import { standingOf } from './patch-standing.ts';
 import { tarOfChanges } from './patch-tar.ts';
@@ -18,7 +18,8 @@ import { changesAt } from './single-paths.ts';
 export interface PatchRequest {
   /** Private folder of the host for what is thrown away afterwards */
   readonly workFolder: string;
-  readonly patch: Buffer;
+  /** Text, or bytes that need not be any */
+  readonly patch: string | Buffer;
   /** Limit for the contents of all touched files, `bytes` */
   readonly maxContentBytes?: number;
 }
@@ -64,51 +65,68 @@ export async function applyPatch(files: GuestFiles, request: PatchRequest, conte
 
 async function applyOnce(files: GuestFiles, request: PatchRequest, context: WorkContext): Promise<PatchResult> {
   await using lab = await GitLab.create(request.workFolder, context);
-  const text = request.patch.toString('latin1');
-  const envelope = isEnvelope(text) ? readEnvelope(text) : undefined;
-  const pieces = envelope === undefined ? await readPieces(lab, request.patch) : [];
-  const touched = envelope?.touched ?? touchedKeys(pieces);
-  const standing = await fetchStanding(files, lab, [...touched.values()], request, context);
-  const before = (path: Buffer): ChangeSide | undefined => standing.paths.get(pathKey(path))?.before;
+  const { envelope, pieces, touched, origins } = await readPatch(lab, request.patch);
+  const standing = await fetchStanding(files, lab, touched, request, context);
+  const before = (key: string): ChangeSide | undefined => standing.paths.get(key)?.before;
   if (envelope !== undefined) await applyEnvelope(lab, envelope, before);
   for (const piece of pieces) await applyPiece(lab, piece);
   const options = ['--cached', '-z', '--raw', '--no-abbrev', '--no-renames'];
-  const changes = await lab.compare(['diff-index', ...options, beforeRef]);
+  const changes = await lab.compareInto('patched', ['diff-index', ...options, beforeRef]);
   const extraDeleted = await checkPlaces(files, changes, touched, before, context);
-  if (changes.length > 0) {
-    const origins = envelope?.origins ?? originsOf(pieces);
-    const tar = tarOfChanges(lab, changes, (path) => before(path) ?? before(origins.get(pathKey(path)) ?? path));
-    const deletedPaths = changes.filter((change) => change.letter === 'D').map((change) => change.path);
-    const expected = await standingOf(lab, changes, before);
+  const deletedPaths: Buffer[] = [];
+  let count = 0;
+  for await (const { letter, path } of changes()) {
+    count++;
+    if (letter === 'D') deletedPaths.push(path);
+  }
+  if (count > 0) {
+    const tar = tarOfChanges(lab, changes, (key) => before(key) ?? before(origins.get(key) ?? key));
+    const expected = standingOf(lab, changes, before);
     await files.unpack(
       { destination: workspaceFolder, deletedPaths: [...deletedPaths, ...extraDeleted], expected },
       Readable.from(tar),
       { signal: context.signal },
     );
   }
-  return resultOf(changes);
+  return await resultOf(changes());
+}
+
+interface ReadPatch extends Pick<PatchPiece, 'touched' | 'origins'> {
+  readonly envelope: Envelope | undefined;
+  readonly pieces: readonly PatchPiece[];
+}
+
+/** The patch as it goes on: nothing of what is given here holds its text, but for the other grammar. */
+async function readPatch(lab: GitLab, patch: string | Buffer): Promise<ReadPatch> {
+  const text = Buffer.from(patch).toString('latin1');
+  if (isEnvelope(text)) {
+    const envelope = readEnvelope(text);
+    return { envelope, pieces: [], touched: envelope.touched, origins: envelope.origins };
+  }
+  const pieces = await readPieces(lab, text);
+  return { envelope: undefined, pieces, ...joined(pieces) };
 }
 
 /** Everything the patch touches, and what lies on the way there, so that Git sees links as links. */
 async function fetchStanding(
   files: GuestFiles,
   lab: GitLab,
-  touched: readonly Buffer[],
+  touched: ReadonlySet<string>,
   request: PatchRequest,
   context: WorkContext,
 ): Promise<ImportedTrees> {
-  const paths = new Map<string, Buffer>();
-  for (const path of touched) {
-    paths.set(pathKey(path), path);
-    for (let slash = path.indexOf(0x2f); slash >= 0; slash = path.indexOf(0x2f, slash + 1)) {
-      const folder = path.subarray(0, slash);
-      paths.set(pathKey(folder), folder);
-    }
-  }
-  const standing = await importTrees(lab, changesAt(files, [...paths.keys()], { hasContent: true }, context), {
+  const folders = new Set<string>();
+  for (const key of touched)
+    for (let slash = key.indexOf('/'); slash >= 0; slash = key.indexOf('/', slash + 1))
+      folders.add(key.slice(0, slash));
+  const wanted = function* (): Generator<string> {
+    yield* touched;
+    for (const key of folders) if (!touched.has(key)) yield key;
+  };
+  const standing = await importTrees(lab, changesAt(files, wanted(), { hasContent: true }, context), {
     sides: 'current',
     maxContentBytes: request.maxContentBytes ?? defaultMaxContentBytes,
-    isWanted: (path) => paths.has(pathKey(path)),
+    isWanted: (path) => touched.has(pathKey(path)) || folders.has(pathKey(path)),
   });
   for (const [key, { before }] of standing.paths) {
     const path = Buffer.from(key, 'latin1');
@@ -138,20 +156,13 @@ async function applyPiece(lab: GitLab, piece: PatchPiece): Promise<void> {
 
 const statuses: Readonly<Record<string, PatchEntry['status']>> = { A: 'added', D: 'deleted' };
 
-function resultOf(changes: readonly RawChange[]): PatchResult {
-  const entries = changes.map(({ letter, path }) => ({
-    path: `${workspaceFolder}/${path.toString('utf8')}`,
-    status: statuses[letter] ?? 'modified',
-  }));
-  const count = (status: PatchEntry['status']): number => entries.filter((entry) => entry.status === status).length;
-  return {
-    changed: entries.length > 0,
-    summary: {
-      total: entries.length,
-      added: count('added'),
-      modified: count('modified'),
-      deleted: count('deleted'),
-    },
-    entries,
-  };
+async function resultOf(changes: AsyncIterable<RawChange>): Promise<PatchResult> {
+  const entries: PatchEntry[] = [];
+  const counts = { added: 0, modified: 0, deleted: 0 };
+  for await (const { letter, key } of changes) {
+    const status = statuses[letter] ?? 'modified';
+    counts[status]++;
+    entries.push({ path: `${workspaceFolder}/${shownPath(key)}`, status });
+  }
+  return { changed: entries.length > 0, summary: { total: entries.length, ...counts }, entries };
 }

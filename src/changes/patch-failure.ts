@@ -2,6 +2,8 @@
 import { open, readFile } from 'node:fs/promises';
 import { PyroError } from '../shared/errors.ts';
 import type { GitLab } from './git-lab.ts';
+import { shownPath } from './git-paths.ts';
+import { outlinePatch } from './patch-parse.ts';
 import type { PatchPiece } from './patch-pieces.ts';
 import { linesAt } from './shown-lines.ts';
 
@@ -19,7 +21,7 @@ export async function patchFailure(lab: GitLab, piece: PatchPiece, stderr: strin
     return new PyroError('patch_invalid', `the patch names a path that Git does not hold: ${reason}`, {
       hint: 'take that file out of the patch; nothing was changed',
     });
-  const found = place(piece, stderr);
+  const found = await place(piece, stderr);
   const hint = 'read the file again and make the patch against what it holds now; nothing was changed';
   if (found === undefined)
     return new PyroError('patch_failed', `the patch does not apply: ${reason}`, {
@@ -37,23 +39,35 @@ export async function patchFailure(lab: GitLab, piece: PatchPiece, stderr: strin
 }
 
 /** Git says `patch failed: PATH:LINE`; LINE is where the hunk begins in the old file. */
-function place(
+async function place(
   piece: PatchPiece,
   stderr: string,
-): { path: Buffer; line: number; hunk: number | undefined } | undefined {
-  for (const from of piece.touched) {
-    const start = stderr.indexOf(`patch failed: ${from.toString('utf8')}:`);
+): Promise<{ path: Buffer; line: number; hunk: number | undefined } | undefined> {
+  for (const key of piece.touched) {
+    const start = stderr.indexOf(`patch failed: ${shownPath(key)}:`);
     const line = start < 0 ? null : /:(\d+)$/m.exec(stderr.slice(start));
     if (line === null) continue;
-    const name = from.toString('latin1');
-    const file = piece.files.find(
-      ({ oldName, from: renamed }) =>
-        renamed === name || (oldName !== undefined && (piece.strip === 0 ? oldName : behindFirst(oldName)) === name),
-    );
-    const index = file?.hunks.findIndex((hunk) => hunk.oldStart === Number(line[1])) ?? -1;
-    return { path: from, line: Number(line[1]), hunk: index < 0 ? undefined : index + 1 };
+    const hunk = await hunkAt(piece, key, Number(line[1]));
+    return { path: Buffer.from(key, 'latin1'), line: Number(line[1]), hunk };
   }
   return undefined;
+}
+
+/** Number of the hunk of this file that begins at this line of its old content. */
+async function hunkAt(piece: PatchPiece, key: string, line: number): Promise<number | undefined> {
+  for (const { oldName, from, hunks } of outlinePatch(await textOfPatch(piece))) {
+    if (from !== key && (oldName === undefined || (piece.strip === 0 ? oldName : behindFirst(oldName)) !== key))
+      continue;
+    const index = hunks.findIndex(({ oldStart }) => oldStart === line);
+    return index < 0 ? undefined : index + 1;
+  }
+  return undefined;
+}
+
+/** As latin1 */
+async function textOfPatch({ attempts }: PatchPiece): Promise<string> {
+  const file = attempts[0]?.at(-1);
+  return file === undefined ? '' : await readFile(file, 'latin1');
 }
 
 function behindFirst(name: string): string {
@@ -62,18 +76,20 @@ function behindFirst(name: string): string {
 
 /** The longest touched path that Git's text names. */
 function mentioned(piece: PatchPiece, stderr: string): string | null {
-  const names = piece.touched.map((path) => path.toString('utf8'));
-  const found = names.filter((name) => stderr.includes(name)).sort((a, b) => b.length - a.length);
-  return found[0] ?? null;
+  let longest: string | null = null;
+  for (const key of piece.touched) {
+    const name = shownPath(key);
+    if (name.length > (longest?.length ?? 0) && stderr.includes(name)) longest = name;
+  }
+  return longest;
 }
 
 /** Line ends that keep the patch from fitting: those of the file are not those of the patch. */
 async function lineEndsOf(
   text: string,
-  { attempts }: PatchPiece,
+  piece: PatchPiece,
 ): Promise<{ readonly note: string; readonly hint: string } | undefined> {
-  const file = attempts[0]?.at(-1);
-  const patch = file === undefined ? '' : await readFile(file, 'latin1');
+  const patch = await textOfPatch(piece);
   const [ofFile, ofPatch] = [text, patch].map((each) => each.includes('\r\n'));
   if (ofFile === ofPatch) return undefined;
   return ofFile === true

@@ -21,81 +21,142 @@ export interface PatchFile {
   readonly hunks: PatchHunk[];
 }
 
-/** Splits at the mail headers of `git format-patch`: each mail applies to what the one before made. */
-export function splitMails(patch: Buffer): Buffer[] {
-  const text = patch.toString('latin1');
+/** Splits a patch, as latin1, at the mail headers of `git format-patch`: each mail applies to what the one before made. */
+export function splitMails(text: string): string[] {
   const starts = [...text.matchAll(/^From [0-9a-f]{40,64} /gm)].map((match) => match.index);
-  if (starts.length === 0) return [patch];
+  if (starts.length === 0) return [text];
   const bounds = [...(starts[0] === 0 ? [] : [0]), ...starts, text.length];
   return bounds
     .slice(0, -1)
-    .map((start, index) => patch.subarray(start, bounds[index + 1]))
-    .filter((mail) => /^(diff --git |--- )/m.test(mail.toString('latin1')));
+    .map((start, index) => text.slice(start, bounds[index + 1]))
+    .filter((mail) => /^(diff --git |--- )/m.test(mail));
 }
 
-/** Files and hunks of a patch; `text` is its bytes as latin1 with line ends already plain. */
-export function outlinePatch(text: string): PatchFile[] {
-  const files: PatchFile[] = [];
-  const lines = text.split('\n');
+/** Files and hunks of a patch, one after the other; `text` is its bytes as latin1 with line ends already plain. */
+export function* outlinePatch(text: string): Generator<PatchFile> {
+  const lines = new Lines(text);
   let file: PatchFile | undefined;
-  const begin = (): PatchFile => {
-    const begun = { oldName: undefined, newName: undefined, from: undefined, to: undefined, hunks: [] };
-    files.push(begun);
-    return begun;
-  };
-  for (let index = 0; index < lines.length; index++) {
-    const line = lines[index] ?? '';
+  for (let line = lines.take(); line !== undefined; line = lines.take()) {
     if (line.startsWith('diff --git ')) {
+      if (file !== undefined) yield file;
       file = begin();
       [file.oldName, file.newName] = splitHeader(line.slice('diff --git '.length)) ?? [undefined, undefined];
-    } else if (line.startsWith('--- ') && (lines[index + 1] ?? '').startsWith('+++ ')) {
-      if (file === undefined || file.hunks.length > 0) file = begin();
+    } else if (line.startsWith('--- ') && (lines.next ?? '').startsWith('+++ ')) {
+      if (file === undefined || file.hunks.length > 0) {
+        if (file !== undefined) yield file;
+        file = begin();
+      }
       // Where one side is /dev/null the header above, if there is one, knows the name with its prefix.
       file.oldName = nameOf(line.slice(4)) ?? file.oldName;
-      file.newName = nameOf((lines[index + 1] ?? '').slice(4)) ?? file.newName;
-      index++;
+      file.newName = nameOf((lines.take() ?? '').slice(4)) ?? file.newName;
     } else if (/^(rename|copy) from /.test(line) && file !== undefined)
       file.from = nameOf(line.replace(/^\w+ from /, ''));
     else if (/^(rename|copy) to /.test(line) && file !== undefined) file.to = nameOf(line.replace(/^\w+ to /, ''));
-    else if (line.startsWith('@@ -') && file !== undefined) index = readHunk(lines, index, file);
+    else if (line.startsWith('@@ -') && file !== undefined) readHunk(line, lines, file);
   }
-  return files;
+  if (file !== undefined) yield file;
 }
 
-/** Reads one hunk; gives the index of its last line. */
-function readHunk(lines: readonly string[], index: number, file: PatchFile): number {
-  const match = /^@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(lines[index] ?? '');
-  if (match === null) return index;
+function begin(): PatchFile {
+  return { oldName: undefined, newName: undefined, from: undefined, to: undefined, hunks: [] };
+}
+
+/** The lines of a text, with a look at the next one; a list of all of them would take more memory than the text. */
+class Lines {
+  /** The one that {@link take} would give */
+  next: string | undefined;
+  /** How many have been taken */
+  count = 0;
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.next = this.#read();
+  }
+
+  take(): string | undefined {
+    const taken = this.next;
+    if (taken === undefined) return undefined;
+    this.count++;
+    this.next = this.#read();
+    return taken;
+  }
+
+  #read(): string | undefined {
+    if (this.#at > this.#text.length) return undefined;
+    const feed = this.#text.indexOf('\n', this.#at);
+    const end = feed < 0 ? this.#text.length : feed;
+    const line = this.#text.slice(this.#at, end);
+    this.#at = end + 1;
+    return line;
+  }
+}
+
+/** Takes the lines of one hunk, which begins with this one. */
+function readHunk(line: string, lines: Lines, file: PatchFile): void {
+  const match = /^@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@/.exec(line);
+  if (match === null) return;
   let oldLeft = Number(match[2] ?? 1);
   let newLeft = Number(match[3] ?? 1);
+  const patchLine = lines.count;
   let hasContext = false;
-  let last = index;
   while (oldLeft > 0 || newLeft > 0) {
-    const line = lines[last + 1];
-    const mark = line === '' ? ' ' : line?.[0];
+    const mark = lines.next === '' ? ' ' : lines.next?.[0];
     if (mark === undefined || !' +-\\'.includes(mark)) break;
     if (mark === ' ') hasContext = true;
     if (mark === ' ' || mark === '-') oldLeft--;
     if (mark === ' ' || mark === '+') newLeft--;
-    last++;
+    lines.take();
   }
   const oldCount = Number(match[2] ?? 1);
-  file.hunks.push({ oldStart: Number(match[1]), patchLine: index + 1, hasContext, oldCount });
-  return last;
+  file.hunks.push({ oldStart: Number(match[1]), patchLine, hasContext, oldCount });
 }
 
-/** The number of leading parts that Git has to strip. Throws `patch_invalid` when the files do not agree. */
-export function stripCount(files: readonly PatchFile[]): 0 | 1 {
-  const votes = new Set(files.map(stripOf).filter((vote) => vote !== undefined));
-  if (votes.size > 1)
-    throw new PyroError(
-      'patch_invalid',
-      'some names in the patch have a prefix such as a/ or b/ and others have none',
-      {
-        hint: 'make all names of the patch alike, or apply the parts one after another',
-      },
-    );
-  return votes.has(0) ? 0 : 1;
+/** What the files of a patch say together, taken in one by one. */
+export class PatchOutline {
+  /** Where renamed and copied paths come from, by their keys */
+  readonly origins = new Map<string, string>();
+  hasMoves = false;
+  readonly #votes = new Set<0 | 1>();
+  #hunks = 0;
+  #hasContext = false;
+  #isPlaced = false;
+
+  add(file: PatchFile): void {
+    const vote = stripOf(file);
+    if (vote !== undefined) this.#votes.add(vote);
+    if (file.from !== undefined && file.to !== undefined) this.origins.set(ownText(file.to), ownText(file.from));
+    this.hasMoves ||= file.from !== undefined;
+    for (const { hasContext, oldStart, oldCount } of file.hunks) {
+      this.#hunks++;
+      this.#hasContext ||= hasContext;
+      this.#isPlaced ||= oldStart > 1 || (oldStart === 1 && oldCount === 0);
+    }
+  }
+
+  /** The number of leading parts that Git has to strip. Throws `patch_invalid` when the files do not agree. */
+  get strip(): 0 | 1 {
+    if (this.#votes.size > 1)
+      throw new PyroError(
+        'patch_invalid',
+        'some names in the patch have a prefix such as a/ or b/ and others have none',
+        {
+          hint: 'make all names of the patch alike, or apply the parts one after another',
+        },
+      );
+    return this.#votes.has(0) ? 0 : 1;
+  }
+
+  /** True for `git diff -U0`, whose insertions Git would otherwise put at the end of the file. */
+  get hasNoContext(): boolean {
+    return this.#hunks > 0 && !this.#hasContext && this.#isPlaced;
+  }
+}
+
+/** The text alone: a part of the patch's text would keep all of that in memory. */
+function ownText(name: string): string {
+  return Buffer.from(name, 'latin1').toString('latin1');
 }
 
 const prefix = /^[abciow12]\//;
@@ -111,16 +172,6 @@ function stripOf({ oldName, newName, from, to }: PatchFile): 0 | 1 | undefined {
   const rest = behindFirst(oldName);
   if (rest !== undefined && rest === behindFirst(newName)) return 1;
   return prefix.test(oldName) && prefix.test(newName) && oldName[0] !== newName[0] ? 1 : 0;
-}
-
-/** True for `git diff -U0`, whose insertions Git would otherwise put at the end of the file. */
-export function hasNoContext(files: readonly PatchFile[]): boolean {
-  const hunks = files.flatMap((file) => file.hunks);
-  return (
-    hunks.length > 0 &&
-    hunks.every((hunk) => !hunk.hasContext) &&
-    hunks.some((hunk) => hunk.oldStart > 1 || (hunk.oldStart === 1 && hunk.oldCount === 0))
-  );
 }
 
 function behindFirst(name: string): string | undefined {

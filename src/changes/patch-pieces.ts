@@ -1,82 +1,91 @@
 // A patch as Git can take it: pieces with the right options, and the paths that each one touches.
 import { writeFile } from 'node:fs/promises';
 import { PyroError } from '../shared/errors.ts';
-import { type GitLab, splitRecords } from './git-lab.ts';
-import { pathKey, refusalOfGit } from './git-paths.ts';
-import { hasNoContext, outlinePatch, type PatchFile, splitMails, stripCount } from './patch-parse.ts';
+import type { GitLab } from './git-lab.ts';
+import { refusalOfGit, shownPath } from './git-paths.ts';
+import { outlinePatch, PatchOutline, splitMails } from './patch-parse.ts';
+import { zeroEnded } from './raw-diff.ts';
 
 export interface PatchPiece {
-  readonly files: readonly PatchFile[];
   readonly strip: 0 | 1;
+  /** Where renamed and copied paths come from, by their keys */
+  readonly origins: ReadonlyMap<string, string>;
   /** Ways to apply it, the most exact first: options of `git apply`, with the file in the end */
   readonly attempts: readonly (readonly string[])[];
-  /** Every path that it reads or writes */
-  readonly touched: readonly Buffer[];
+  /** Keys of every path that it reads or writes */
+  readonly touched: ReadonlySet<string>;
 }
 
-/** Reads a whole patch. Throws `patch_invalid`. */
-export async function readPieces(lab: GitLab, patch: Buffer): Promise<PatchPiece[]> {
-  if (patch.toString('latin1').trim() === '') throw invalid('the patch is empty');
+/** Reads a whole patch, as latin1, into files of the lab; what is given holds none of its text. Throws `patch_invalid`. */
+export async function readPieces(lab: GitLab, patch: string): Promise<PatchPiece[]> {
+  if (patch.trim() === '') throw invalid('the patch is empty');
   const mails = splitMails(patch);
   if (mails.length === 0) throw invalid('there is no patch in these mails');
   const pieces: PatchPiece[] = [];
   for (const [index, mail] of mails.entries()) pieces.push(await readPiece(lab, mail, `piece-${index}`));
-  for (const path of pieces.flatMap((piece) => piece.touched)) {
-    const refusal = refusalOfGit(path, false);
-    if (refusal !== undefined)
-      throw invalid(`the patch touches ${JSON.stringify(path.toString('utf8'))}, which ${refusal}`);
+  for (const { touched } of pieces) {
+    for (const key of touched) {
+      const refusal = refusalOfGit(Buffer.from(key, 'latin1'), false);
+      if (refusal !== undefined) throw invalid(`the patch touches ${JSON.stringify(shownPath(key))}, which ${refusal}`);
+    }
   }
   return pieces;
 }
 
-async function readPiece(lab: GitLab, mail: Buffer, name: string): Promise<PatchPiece> {
-  const texts = lineEnds(mail.toString('latin1'));
-  const files = outlinePatch(texts[0] ?? '');
-  for (const { oldName, newName, from, to } of files) {
+async function readPiece(lab: GitLab, mail: string, name: string): Promise<PatchPiece> {
+  const { written, outline } = await writePiece(lab, mail, name);
+  const { strip, origins, hasMoves, hasNoContext } = outline;
+  const options = [`-p${strip}`, ...(hasNoContext ? ['--unidiff-zero'] : [])];
+  // Only when its counts do not parse: people and models write hunks with wrong ones.
+  const [first = ''] = written;
+  let extra: string[] = [];
+  let touched = await touchedKeys(lab, [...options, first], hasMoves);
+  if ('reason' in touched) {
+    const recounted = await touchedKeys(lab, [...options, '--recount', first], hasMoves);
+    if ('reason' in recounted) throw unreadable(touched.reason);
+    touched = recounted;
+    extra = ['--recount'];
+  }
+  return { strip, origins, touched, attempts: written.map((file) => [...options, ...extra, file]) };
+}
+
+/** Writes a piece as Git can take it, in each way that there is, and says what its files have in common. */
+async function writePiece(
+  lab: GitLab,
+  mail: string,
+  name: string,
+): Promise<{ readonly written: readonly string[]; readonly outline: PatchOutline }> {
+  const texts = lineEnds(mail);
+  const outline = new PatchOutline();
+  for (const file of outlinePatch(texts[0] ?? '')) {
+    const { oldName, newName, from, to } = file;
     const absolute = [oldName, newName, from, to].find((path) => path?.startsWith('/') === true);
     if (absolute !== undefined) throw invalid(`the patch names an absolute path, ${absolute}`);
+    outline.add(file);
   }
-  const strip = stripCount(files);
-  const options = [`-p${strip}`, ...(hasNoContext(files) ? ['--unidiff-zero'] : [])];
   const written: string[] = [];
   for (const [index, text] of texts.entries()) {
     const file = lab.file(`${name}-${index}.patch`);
     await writeFile(file, closed(text), 'latin1');
     written.push(file);
   }
-  // Only when its counts do not parse: people and models write hunks with wrong ones.
-  const [first = ''] = written;
-  let extra: string[] = [];
-  const hasMoves = files.some((file) => file.from !== undefined);
-  let plain = await touchedPaths(lab, [...options, first], hasMoves);
-  if (!Array.isArray(plain)) {
-    const recounted = await touchedPaths(lab, [...options, '--recount', first], hasMoves);
-    if (!Array.isArray(recounted)) throw unreadable(plain.reason);
-    plain = recounted;
-    extra = ['--recount'];
-  }
-  return {
-    files,
-    strip,
-    touched: plain,
-    attempts: written.map((file) => [...options, ...extra, file]),
-  };
+  return { written, outline };
 }
 
 /** Names that Git reads out of the patch: the new ones, and, by reading it backwards, the old ones of renames and copies. */
-async function touchedPaths(
+async function touchedKeys(
   lab: GitLab,
   args: readonly string[],
   hasMoves: boolean,
-): Promise<Buffer[] | { reason: string }> {
-  const names: Buffer[] = [];
+): Promise<Set<string> | { reason: string }> {
+  const keys = new Set<string>();
   for (const direction of hasMoves ? [[], ['-R']] : [[]]) {
     const result = await lab.tryRun(['apply', '--numstat', '-z', ...direction, ...args], { outputFile: 'touched' });
     if (result.exitCode !== 0) return { reason: result.stderr };
-    const records = splitRecords(await lab.read('touched'));
-    names.push(...records.map((record) => record.subarray(record.indexOf(0x09, record.indexOf(0x09) + 1) + 1)));
+    for await (const record of zeroEnded(lab.file('touched')))
+      keys.add(record.slice(record.indexOf('\t', record.indexOf('\t') + 1) + 1));
   }
-  return names;
+  return keys;
 }
 
 /** When the headers themselves end in CR LF the patch was converted: either as a whole, or for a file that has CR LF. */
@@ -95,17 +104,17 @@ function closed(text: string): string {
   return ended.includes('\nGIT binary patch\n') && !ended.endsWith('\n\n') ? `${ended}\n` : ended;
 }
 
-/** All paths that the pieces name, by their keys. */
-export function touchedKeys(pieces: readonly PatchPiece[]): Map<string, Buffer> {
-  return new Map(pieces.flatMap((piece) => piece.touched).map((path) => [pathKey(path), path]));
-}
-
-/** Where renamed and copied paths come from, by their keys. */
-export function originsOf(pieces: readonly PatchPiece[]): Map<string, Buffer> {
-  const origins = new Map<string, Buffer>();
-  for (const { from, to } of pieces.flatMap((piece) => piece.files))
-    if (from !== undefined && to !== undefined) origins.set(to, Buffer.from(from, 'latin1'));
-  return origins;
+/** What is put together from the pieces: the first one's own where there is no other. */
+export function joined(pieces: readonly PatchPiece[]): Pick<PatchPiece, 'touched' | 'origins'> {
+  const [first] = pieces;
+  if (first !== undefined && pieces.length === 1) return first;
+  const touched = new Set<string>();
+  const origins = new Map<string, string>();
+  for (const piece of pieces) {
+    for (const key of piece.touched) touched.add(key);
+    for (const [to, from] of piece.origins) origins.set(to, from);
+  }
+  return { touched, origins };
 }
 
 function unreadable(stderr: string): PyroError {

@@ -11,13 +11,13 @@ const deepest = 128;
 /** Gives the folders that a file of the patch takes the place of. Throws `patch_failed` or `patch_invalid`. */
 export async function checkPlaces(
   files: GuestFiles,
-  changes: readonly RawChange[],
-  touched: ReadonlyMap<string, Buffer>,
-  before: (path: Buffer) => ChangeSide | undefined,
+  changes: () => AsyncIterable<RawChange>,
+  touched: ReadonlySet<string>,
+  before: (key: string) => ChangeSide | undefined,
   context: WorkContext,
 ): Promise<Buffer[]> {
   const replaced: Buffer[] = [];
-  for (const change of changes) {
+  for await (const change of changes()) {
     const { path: at } = change;
     const name = at.toString('utf8');
     if (change.newMode === '160000') throw refused('patch_invalid', name, 'is a submodule, which a patch cannot bring');
@@ -25,8 +25,9 @@ export async function checkPlaces(
       throw refused('patch_invalid', name, 'may not be a link');
     // Git lets a new path take the place of a file that stands where it needs a folder.
     if (!touched.has(change.key)) throw refused('patch_failed', name, 'is a file where the patch needs a folder');
-    if (change.letter !== 'D' && before(at)?.type === 'directory') {
-      const deleted = changes.filter(({ letter, path }) => letter === 'D' && isBelow(path, at)).length;
+    if (change.letter !== 'D' && before(change.key)?.type === 'directory') {
+      let deleted = 0;
+      for await (const { letter, key } of changes()) if (letter === 'D' && key.startsWith(`${change.key}/`)) deleted++;
       if ((await countLeaves(files, at, deleted, context)) > deleted)
         throw refused('patch_failed', name, 'is a folder with files that the patch does not delete');
       replaced.push(at);
@@ -49,10 +50,6 @@ async function countLeaves(files: GuestFiles, folder: Buffer, enough: number, co
     cursor = listing.nextCursor;
   } while (cursor !== undefined && count <= enough);
   return count;
-}
-
-function isBelow(path: Buffer, folder: Buffer): boolean {
-  return path.length > folder.length && path[folder.length] === 0x2f && path.subarray(0, folder.length).equals(folder);
 }
 
 function refused(code: 'patch_failed' | 'patch_invalid', path: string, why: string): PyroError {

@@ -8,21 +8,30 @@ import type { RawChange } from './raw-diff.ts';
 const linkMode = '120000';
 
 /** Each changed path as it was read; a folder that a file takes the place of is looked at elsewhere. */
-export async function standingOf(
+export async function* standingOf(
   lab: GitLab,
-  changes: readonly RawChange[],
-  before: (path: Buffer) => ChangeSide | undefined,
-): Promise<ExpectedItem[]> {
-  const items: ExpectedItem[] = changes
-    .filter(({ letter, path }) => letter === 'A' && before(path) === undefined)
-    .map(({ path }) => ({ path, type: 'none', mode: 0, size: 0, sha256: '' }));
-  const seen = changes.filter(({ letter }) => letter !== 'A');
-  for await (const { of: change, size, content } of readBlobs(lab, seen, ({ oldBlob }) => oldBlob)) {
+  changes: () => AsyncIterable<RawChange>,
+  before: (key: string) => ChangeSide | undefined,
+): AsyncGenerator<ExpectedItem> {
+  let hasOld = false;
+  for await (const { letter, key, path } of changes()) {
+    if (letter !== 'A') hasOld = true;
+    else if (before(key) === undefined) yield { path, type: 'none', mode: 0, size: 0, sha256: '' };
+  }
+  if (!hasOld) return;
+  for await (const { of: change, size, content } of readBlobs(
+    lab,
+    () => seen(changes()),
+    ({ oldBlob }) => oldBlob,
+  )) {
     const hash = createHash('sha256');
     for await (const chunk of content()) hash.update(chunk);
     const type = change.oldMode === linkMode ? 'symlink' : 'file';
-    const mode = (before(change.path)?.mode ?? 0) & 0o7777;
-    items.push({ path: change.path, type, mode, size, sha256: hash.digest('hex') });
+    const mode = (before(change.key)?.mode ?? 0) & 0o7777;
+    yield { path: change.path, type, mode, size, sha256: hash.digest('hex') };
   }
-  return items;
+}
+
+async function* seen(changes: AsyncIterable<RawChange>): AsyncGenerator<RawChange> {
+  for await (const change of changes) if (change.letter !== 'A') yield change;
 }

@@ -9,14 +9,17 @@ import { encodeTarHeader, tarEnd, tarPadding } from './tar-write.ts';
 /** Streams new contents out of the lab; `origin` tells what stood there, or at the old name, for its permissions. */
 export async function* tarOfChanges(
   lab: GitLab,
-  changes: readonly RawChange[],
-  origin: (path: Buffer) => ChangeSide | undefined,
+  changes: () => AsyncIterable<RawChange>,
+  origin: (key: string) => ChangeSide | undefined,
 ): AsyncGenerator<Buffer> {
-  const written = changes.filter((change) => change.letter !== 'D');
   const mtimeSeconds = Date.now() / 1000;
-  for await (const { of: change, size, content } of readBlobs(lab, written, ({ newBlob }) => newBlob)) {
-    const { path } = change;
-    const mode = permissions(change, origin(path));
+  for await (const { of: change, size, content } of readBlobs(
+    lab,
+    () => written(changes()),
+    ({ newBlob }) => newBlob,
+  )) {
+    const { path, key } = change;
+    const mode = permissions(change, origin(key));
     if (change.newMode === '120000') {
       const linkTarget = await gatherBlob(content());
       yield encodeTarHeader({ path, type: 'symlink', mode, size: 0, linkTarget, mtimeSeconds });
@@ -27,6 +30,10 @@ export async function* tarOfChanges(
     }
   }
   yield tarEnd;
+}
+
+async function* written(changes: AsyncIterable<RawChange>): AsyncGenerator<RawChange> {
+  for await (const change of changes) if (change.letter !== 'D') yield change;
 }
 
 /** Git knows one bit of the permissions; the others stay as they are. */

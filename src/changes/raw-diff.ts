@@ -39,28 +39,30 @@ const rawPattern = /^:(\d{6}) (\d{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) ([A-Z])\d*$/
 const numbersPattern = /^(\d+|-)\t(\d+|-)\t/;
 const readBytes = 256 * 1024;
 
+/** What `--raw` alone has written, one after the other: none of them is held here. */
+export async function* rawChangesIn(file: string): AsyncGenerator<RawChange> {
+  const records = zeroEnded(file);
+  for await (const record of records) yield await rawChange(rawPattern.exec(record) ?? unexpected(), records);
+}
+
 export async function readRawDiff(file: string): Promise<RawChange[]> {
   const records = zeroEnded(file);
-  const next = async (): Promise<string> => (await records.next()).value ?? unexpected();
   const changes: RawChange[] = [];
   const byKey = new Map<string, RawChange>();
   for await (const record of records) {
     const raw = rawPattern.exec(record);
     if (raw !== null) {
-      const [, oldMode = '', newMode = '', oldBlob = '', newBlob = '', letter = ''] = raw;
-      const oldKey = await next();
-      const key = letter === 'R' ? await next() : oldKey;
-      const change = new RawChange({ letter, oldKey, key, oldMode, newMode, oldBlob, newBlob });
+      const change = await rawChange(raw, records);
       changes.push(change);
-      byKey.set(key, change);
+      byKey.set(change.key, change);
       continue;
     }
     const [head, added, deleted] = numbersPattern.exec(record) ?? unexpected();
     let key = record.slice(head.length);
     if (key === '') {
       // A rename has its two names in records of their own.
-      await next();
-      key = await next();
+      await nextOf(records);
+      key = await nextOf(records);
     }
     const change = byKey.get(key);
     if (change !== undefined && added !== '-') change.lines = { added: Number(added), deleted: Number(deleted) };
@@ -68,8 +70,21 @@ export async function readRawDiff(file: string): Promise<RawChange[]> {
   return changes;
 }
 
+async function rawChange(
+  [, oldMode = '', newMode = '', oldBlob = '', newBlob = '', letter = '']: readonly string[],
+  records: AsyncIterator<string>,
+): Promise<RawChange> {
+  const oldKey = await nextOf(records);
+  const key = letter === 'R' ? await nextOf(records) : oldKey;
+  return new RawChange({ letter, oldKey, key, oldMode, newMode, oldBlob, newBlob });
+}
+
+async function nextOf(records: AsyncIterator<string>): Promise<string> {
+  return (await records.next()).value ?? unexpected();
+}
+
 /** The pieces that end in a zero byte each, as latin1; never more of the file than a chunk is held for them. */
-async function* zeroEnded(file: string): AsyncGenerator<string, undefined> {
+export async function* zeroEnded(file: string): AsyncGenerator<string, undefined> {
   let rest = '';
   for await (const chunk of createReadStream(file, { highWaterMark: readBytes, encoding: 'latin1' })) {
     const pieces = `${rest}${chunk}`.split('\0');

@@ -5,12 +5,19 @@ import type { WorkContext } from './git-lab.ts';
 /** Changes of exactly these paths of the workspace, given by their keys. */
 export async function* changesAt(
   files: GuestFiles,
-  keys: readonly string[],
+  keys: Iterable<string>,
   request: Pick<ChangesRequest, 'hasContent' | 'largestContent'>,
   { signal }: WorkContext,
 ): AsyncGenerator<Change> {
-  for (let from = 0; from < keys.length; from += mostAsked) {
-    const paths = keys.slice(from, from + mostAsked).map((key) => Buffer.from(key, 'latin1'));
-    yield* files.changes({ ...request, scope: 'workspace', isExact: true, paths }, { signal });
+  const ask = (paths: readonly Buffer[]): AsyncIterable<Change> =>
+    files.changes({ ...request, scope: 'workspace', isExact: true, paths }, { signal });
+  let paths: Buffer[] = [];
+  for (const key of keys) {
+    if (paths.length === mostAsked) {
+      yield* ask(paths);
+      paths = [];
+    }
+    paths.push(Buffer.from(key, 'latin1'));
   }
+  if (paths.length > 0) yield* ask(paths);
 }

@@ -113,7 +113,7 @@ export class FakeGuestFiles implements GuestFiles {
     const base = this.#key(request.destination);
     const next = new Map(this.current);
     const at = (path: Buffer): string => [base, path.toString('latin1').replace(/\/$/, '')].filter(Boolean).join('/');
-    for (const { path, type, size, sha256 } of request.expected ?? []) {
+    for await (const { path, type, size, sha256 } of request.expected ?? []) {
       const node = this.current.get(at(path));
       const content = node?.content ?? Buffer.alloc(0);
       const isSame =

@@ -163,7 +163,7 @@ export async function applyPatchTo(
   call: WorkspaceCall,
 ): Promise<PatchApplyOutput> {
   return await workspace.use(call, async ({ guest }) => {
-    const request = { workFolder: workspace.files.scratch, patch: Buffer.from(patch) };
+    const request = { workFolder: workspace.files.scratch, patch };
     const { changed, summary, entries } = await applyPatch(createGuestFiles(guest.client), request, call);
     if (changed) await recordEvent(workspace.files.events, 'patch', `${summary.total} files`);
     return {

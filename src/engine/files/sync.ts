@@ -69,9 +69,9 @@ export async function pushFrom(
       await files.unpack(place, tar, { signal, timeoutMs: 600_000 });
       await recordEvent(workspace.files.events, 'sync', `${written.length} written, ${deleted.length} deleted`);
     }
-    const changes = [
-      ...written.map(({ path }) => ({ path: path.toString('utf8'), status: 'written' })),
-      ...deleted.map((path) => ({ path: path.toString('utf8'), status: 'deleted' })),
+    const shown = [
+      ...written.slice(0, shownChanges).map(({ path }) => ({ path: path.toString('utf8'), status: 'written' })),
+      ...deleted.slice(0, shownChanges).map((path) => ({ path: path.toString('utf8'), status: 'deleted' })),
     ];
     return {
       workspace_id: workspace.record.id,
@@ -85,8 +85,8 @@ export async function pushFrom(
         deleted_count: deleted.length,
         bytes_written: bytes,
         dry_run: isDryRun,
-        changes: changes.slice(0, shownChanges),
-        changes_truncated: changes.length > shownChanges,
+        changes: shown.slice(0, shownChanges),
+        changes_truncated: written.length + deleted.length > shownChanges,
       },
       left_out: read.leftOut,
     };
