@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
-import { endDaemon, peakOfDaemon } from '../support/daemon-peak.ts';
+import { peakOfDaemon, renewDaemon } from '../support/daemon-peak.ts';
 import { git } from '../support/host-tree.ts';
 import { pyro, succeed } from '../support/pyro.ts';
 import { isFullSize } from '../support/size.ts';
@@ -53,7 +53,7 @@ beforeAll(() => {
     commit(`commit ${number}`);
   }
 }, 1_800_000);
-beforeEach(endDaemon);
+beforeEach(renewDaemon);
 afterAll(async () => {
   await pyro(['workspace', 'delete', id, '--force']);
   rmSync(work, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
-import { endDaemon, peakOfDaemon } from '../support/daemon-peak.ts';
+import { peakOfDaemon, renewDaemon } from '../support/daemon-peak.ts';
 import { readPrinted } from '../support/printed.ts';
 import { pyro } from '../support/pyro.ts';
 import { isFullSize, largestOutput } from '../support/size.ts';
@@ -18,7 +18,7 @@ let id = '';
 beforeAll(async () => {
   id = (await pyro(['workspace', 'create', '--empty', '--quiet'])).stdout.toString('utf8').trim();
 });
-beforeEach(endDaemon);
+beforeEach(renewDaemon);
 afterAll(async () => {
   await pyro(['workspace', 'delete', id]);
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
-import { endDaemon, peakOfDaemon } from '../support/daemon-peak.ts';
+import { peakOfDaemon, renewDaemon } from '../support/daemon-peak.ts';
 import { git } from '../support/host-tree.ts';
 import { openClient } from '../support/mcp.ts';
 import { pyro, succeed, wholeEnvironment } from '../support/pyro.ts';
@@ -39,7 +39,7 @@ beforeAll(async () => {
   const line = `${many('n', count)}; ${many('node_modules/p', ignoredCount)}; echo two >> a.txt`;
   await succeed(['workspace', 'exec', id, '--timeout-seconds', '0', '--', line]);
 }, 1_800_000);
-beforeEach(endDaemon);
+beforeEach(renewDaemon);
 afterAll(async () => {
   await pyro(['workspace', 'delete', id]);
   rmSync(work, { recursive: true, force: true });

@@ -9,7 +9,9 @@ export async function peakOfDaemon(): Promise<number> {
   return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) / 1024;
 }
 
-/** Ends the daemon of this home, whose guests run on: the peak of the next one is that of what it does itself. */
-export async function endDaemon(): Promise<void> {
+/** A new daemon of this home, while its guests run on: its peak is that of what it does from now on. */
+export async function renewDaemon(): Promise<void> {
   await succeed(['daemon', 'stop']);
+  // What starts it says so on standard error, where a test may look for nothing.
+  await succeed(['workspace', 'list']);
 }
