@@ -1,7 +1,7 @@
 // The writer to standard output and standard error: results, notes and errors.
 import { styleText } from 'node:util';
 import type { CommandText } from '../operations/define.ts';
-import { type ErrorReport, reportError } from '../shared/errors.ts';
+import { type ErrorReport, isPyroError, reportError } from '../shared/errors.ts';
 import { commandCall } from '../shared/hint-words.ts';
 import { visibleLines } from '../shared/visible.ts';
 import { writeTo } from '../shared/write-to.ts';
@@ -29,10 +29,17 @@ export async function printJson(value: unknown, signal?: AbortSignal): Promise<v
   await write('\n', signal);
 }
 
+/** A reader that has gone wants no failure told either; that there is no room for it is told at the end of the process. */
+async function asFarAsItGoes(printing: Promise<void>): Promise<void> {
+  await printing.catch((error: unknown) => {
+    if (!isPyroError(error, 'output_closed', 'output_failed')) throw error;
+  });
+}
+
 /** Prints a failure the way the caller wants it. */
 export async function printError(error: unknown, json: boolean): Promise<void> {
   const report: ErrorReport = reportError(error, commandCall);
-  if (json) await printJson({ error: report });
+  if (json) await asFarAsItGoes(printJson({ error: report }));
   else {
     const label = process.stderr.isTTY ? styleText('red', 'error') : 'error';
     const hint = report.hint === null ? '' : `hint: ${visibleLines(report.hint)}\n`;
