@@ -1,22 +1,22 @@
 // Columns of text for a terminal.
-import { stripVTControlCharacters } from 'node:util';
+import stringWidth from 'string-width';
 import { visibleCell } from './visible.ts';
 
-/** A column is not made narrower than this: ids and numbers stay whole, `characters` */
+/** A column is not made narrower than this: ids and numbers stay whole, `columns` of the terminal, as all widths here */
 const narrowest = 12;
-/** Between two columns, `characters` */
+/** Between two columns, `columns` */
 const gap = 2;
 
 /**
  * Lines with each column padded to its widest cell; the last column is left as it is. With the `width` of a terminal,
- * in characters, the widest columns are cut so that a line fits, where that is possible.
+ * in its columns, the widest columns are cut so that a line fits, where that is possible.
  */
 export function formatTable(cells: readonly (readonly string[])[], width?: number): string {
   const rows = cells.map((row) => row.map(visibleCell));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, index) => {
-      widths[index] = Math.max(widths[index] ?? 0, widthOf(cell));
+      widths[index] = Math.max(widths[index] ?? 0, stringWidth(cell));
     });
   }
   if (width !== undefined) narrow(widths, width);
@@ -25,8 +25,8 @@ export function formatTable(cells: readonly (readonly string[])[], width?: numbe
       row
         .map((whole, index) => {
           const most = widths[index] ?? 0;
-          const cell = widthOf(whole) > most ? `${whole.slice(0, most - 1)}…` : whole;
-          return index === row.length - 1 ? cell : cell + ' '.repeat(most - widthOf(cell));
+          const cell = stringWidth(whole) > most ? cutAt(most, whole) : whole;
+          return index === row.length - 1 ? cell : cell + ' '.repeat(most - stringWidth(cell));
         })
         .join('  ')
         .trimEnd(),
@@ -36,7 +36,7 @@ export function formatTable(cells: readonly (readonly string[])[], width?: numbe
 
 /** Names and what is said of each; what is longer than the `width` of a terminal goes on below its beginning, cut at spaces. */
 export function formatFacts(facts: readonly (readonly string[])[], width?: number): string {
-  const names = Math.max(...facts.map(([name = '']) => name.length));
+  const names = Math.max(...facts.map(([name = '']) => stringWidth(name)));
   const room = Math.max((width ?? Infinity) - names - gap, narrowest);
   return formatTable(
     facts.flatMap(([name = '', text = '']) =>
@@ -49,7 +49,7 @@ function brokenAt(room: number, text: string): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > room) lines.push(word);
+    if (last === undefined || stringWidth(last) + 1 + stringWidth(word) > room) lines.push(word);
     else lines[lines.length - 1] = `${last} ${word}`;
   }
   return lines;
@@ -65,6 +65,12 @@ function narrow(widths: number[], width: number): void {
   }
 }
 
-function widthOf(cell: string): number {
-  return stripVTControlCharacters(cell).length;
+/** The beginning of a cell, with a mark that it goes on. What a reader sees as one sign is not divided. */
+function cutAt(most: number, cell: string): string {
+  let text = '';
+  for (const { segment } of new Intl.Segmenter().segment(cell)) {
+    if (stringWidth(text + segment) > most - 1) break;
+    text += segment;
+  }
+  return `${text}…`;
 }

@@ -1,3 +1,4 @@
+import stringWidth from 'string-width';
 import { describe, expect, it } from 'vitest';
 import { formatFacts, formatTable } from '../../../src/shared/table.ts';
 
@@ -18,6 +19,35 @@ describe('a table', () => {
       expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
       expect(lines[1]).toContain(`${id}  registry.e`);
       expect(lines[1]).toContain('…');
+    }
+  });
+
+  it.each([
+    ['wide', '工作区'],
+    ['an emoji of several characters', '👩‍💻 a'],
+    ['combining marks', 'cafe\u0301'],
+  ])('pads %s by the columns that it takes', (_what, name) => {
+    const [head = '', ...lines] = formatTable([
+      ['NAME', 'STATE'],
+      [name, 'running'],
+      ['plain name', 'running'],
+    ]).split('\n');
+    const start = stringWidth(head.slice(0, head.indexOf('STATE')));
+    for (const line of lines) expect(stringWidth(line.slice(0, line.indexOf('running')))).toBe(start);
+  });
+
+  it('divides no sign where it is cut', () => {
+    const cells = [
+      [id, '工'.repeat(40)],
+      [id, '👩‍💻'.repeat(40)],
+      [id, 'e\u0301'.repeat(80)],
+    ];
+    for (const width of [30, 31, 32]) {
+      const lines = formatTable(cells, width).split('\n');
+      for (const line of lines) {
+        expect(stringWidth(line)).toBeLessThanOrEqual(width);
+        expect(line).toMatch(/(?:工|👩‍💻|e\u0301)…$/u);
+      }
     }
   });
 
