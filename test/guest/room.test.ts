@@ -1,15 +1,17 @@
-// Room on the host's disk: what a guest deletes comes back, over stops, snapshots and their merging.
+// Room on the host: memory for one guest only, and disk that comes back from what a guest deletes.
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
 
+/** The machine keeps 1024 of them, and a guest takes as many */
+const oneGuestMib = 2600;
 let house: TestHouse;
 let id = '';
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openHouse({ memoryMib: oneGuestMib });
   id = (await house.workspaces().create(createRequest, call())).workspace_id;
 });
 
@@ -68,5 +70,28 @@ describe('the room of a deleted file', () => {
     expect(roomTaken()).toBeGreaterThan(before + fileMib - 1);
     await exec(house, id, 'rm big');
     expect(await roomOnceBelow(before + slack)).toBeLessThanOrEqual(before + slack);
+  });
+});
+
+describe('memory that holds one guest', () => {
+  it('is given to one, whoever asks meanwhile, and passes to the one that a reset makes', async () => {
+    await exec(house, id, 'echo mine > kept; sync');
+    await expect(house.workspaces().create(createRequest, call())).rejects.toMatchObject({
+      code: 'memory_exhausted',
+      message: expect.stringContaining('552 of 1576 MiB are free'),
+      hint: expect.stringContaining(id),
+    });
+    const said: string[] = [];
+    await house
+      .workspaces()
+      .reset(
+        { workspace_id: id, snapshot: 'baseline' },
+        call({ onProgress: ({ message }) => void said.push(message) }),
+      );
+    expect(said).toContain('stopping the guest: memory does not hold two of its size');
+    const { stdout, restarted } = await exec(house, id, 'ls kept 2>&1');
+    expect({ stdout, restarted }).toMatchObject({ stdout: expect.stringContaining('No such file'), restarted: false });
+    await expect(house.workspaces().create(createRequest, call())).rejects.toMatchObject({ code: 'memory_exhausted' });
+    expect(house.engine().activity().guests).toHaveLength(1);
   });
 });

@@ -9,6 +9,7 @@ import { fileWriteInput } from '../../src/contract/files.ts';
 import { type CreateInput, createInput } from '../../src/contract/workspaces.ts';
 import { createDaemonEngine, type DaemonEngine } from '../../src/engine/daemon-engine.ts';
 import type { Workspaces } from '../../src/engine/engine.ts';
+import { GuestMemory } from '../../src/engine/guests/memory-limit.ts';
 import { noProgress } from '../../src/shared/progress.ts';
 import { locatePaths, type Paths } from '../../src/system/paths.ts';
 
@@ -20,8 +21,14 @@ export interface TestHouse extends AsyncDisposable {
   readonly reopen: () => Promise<void>;
 }
 
-/** `hasOwnCache`: for tests that change what is cached; the environments and templates of the machine are in it, too. */
-export async function openHouse({ hasOwnCache = false } = {}): Promise<TestHouse> {
+interface HouseOptions {
+  /** For tests that change what is cached; the environments and templates of the machine are in it, too */
+  readonly hasOwnCache?: boolean;
+  /** Memory that the machine is taken to have, `MiB` */
+  readonly memoryMib?: number;
+}
+
+export async function openHouse({ hasOwnCache = false, memoryMib }: HouseOptions = {}): Promise<TestHouse> {
   const folder = mkdtempSync(join(tmpdir(), 'pt-'));
   const cache = hasOwnCache ? join(folder, 'cache') : locatePaths().cache;
   if (hasOwnCache) execFileSync('cp', ['--archive', '--link', locatePaths().cache, cache]);
@@ -31,7 +38,8 @@ export async function openHouse({ hasOwnCache = false } = {}): Promise<TestHouse
     config: join(folder, 'c'),
     runtime: join(folder, 'r'),
   };
-  let engine = await createDaemonEngine(paths);
+  const create = () => createDaemonEngine(paths, new GuestMemory(memoryMib));
+  let engine = await create();
   const workspaces = (): Workspaces => {
     if (engine.workspaces === undefined) throw new Error('an engine without workspaces');
     return engine.workspaces;
@@ -42,7 +50,7 @@ export async function openHouse({ hasOwnCache = false } = {}): Promise<TestHouse
     engine: () => engine,
     reopen: async () => {
       await engine[Symbol.asyncDispose]();
-      engine = await createDaemonEngine(paths);
+      engine = await create();
     },
     [Symbol.asyncDispose]: async () => {
       await workspaces().prune({ all: true, force: true, dry_run: false }, call());
