@@ -4,7 +4,7 @@ NODE_BIN := $(CURDIR)/node_modules/node/bin
 export PATH := $(NODE_BIN):$(CURDIR)/node_modules/.bin:$(CURDIR)/.tools/go/bin:$(PATH)
 .DEFAULT_GOAL := help
 IN_ORDER := $(if $(filter random,$(ORDER)),--sequence.shuffle.tests --sequence.shuffle.files)
-.PHONY: help setup build guest guest-verify generate demo check test test-bare coverage test-size bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean release lock
+.PHONY: help setup build guest guest-verify generate demo check test test-bare coverage test-size mutate bench soak smoke-use-cases smoke-cold-start-validation smoke-repro-fix-loop smoke-parallel-workspaces smoke-untrusted-inspection smoke-review-eval smoke-daily-loop test-hosts test-packages dist-check fuzz clean release lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 30
@@ -43,6 +43,12 @@ test-bare: ## set-up, demo and make check in a bare Debian 12, made for it and r
 
 test-size: build ## outputs and changes at full size, up to a GiB and 100,000 files (make check has the smaller half)
 	@PYRO_SIZE=full vitest run --project size
+
+# Its packages lie apart: nothing else needs them. They find vitest in node_modules, above.
+mutate: build ## change the pure parts in small ways and see whether a test notices; ONLY=src/a.ts,src/b.ts for some; writes test/mutation.md
+	@[ -x .tools/stryker/node_modules/.bin/stryker ] || npm install --prefix .tools/stryker --no-save --legacy-peer-deps --ignore-scripts @stryker-mutator/core@10.1.1 @stryker-mutator/vitest-runner@10.1.1
+	@.tools/stryker/node_modules/.bin/stryker run stryker.config.json $(if $(ONLY),--mutate $(ONLY))
+	@node scripts/mutation-result.ts
 
 bench: build ## measure; writes bench/results
 	@node bench/run.ts

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CommandLog } from '../../../../src/engine/commands/command-log.ts';
 import { showOutput } from '../../../../src/engine/commands/command-output.ts';
 import { newCaptures, streamsOf } from '../../../../src/engine/output/capture.ts';
+import { joinEnds } from '../../../../src/engine/output/head-and-tail.ts';
 import { beyondPage, wholePage } from '../../../../src/engine/output/text.ts';
 
 /** Characters of one, two, three and four bytes: every cut of it at some place divides one */
@@ -135,5 +136,19 @@ describe('pages', () => {
     expect(wholePage(junk, 2, false)).toEqual(junk.subarray(0, 2));
     expect(wholePage(Buffer.from([0xe2, 0x82]), 100, true)).toHaveLength(2);
     expect(wholePage(Buffer.alloc(0), 100, false)).toHaveLength(0);
+  });
+});
+
+describe('two ends', () => {
+  const note = (leftOut: number, offset: number): string => `${leftOut} from ${offset}`;
+
+  it('that are all there is are one text', () => {
+    const ends = { head: Buffer.from('ab\u20ac').subarray(0, 3), tail: Buffer.from('\u20accd').subarray(1), size: 7 };
+    expect(joinEnds({ ...ends, isOver: true }, note)).toMatchObject({ text: 'ab\u20accd', isUtf8: true });
+  });
+
+  it.each([3, 9])('of %i bytes that begin in the middle of a character are no text', (size) => {
+    const ends = { head: Buffer.from([0x82, 0x61]), tail: Buffer.from('b'), size, isOver: true };
+    expect(joinEnds(ends, note).isUtf8).toBe(false);
   });
 });
