@@ -19,6 +19,7 @@ import { execute, signalCommand } from './calls/exec.ts';
 import { followCommand } from './calls/follow.ts';
 import { listWorkspaces } from './calls/list.ts';
 import { readLogs } from './calls/logs.ts';
+import { readAttempts } from './calls/network.ts';
 import { deleteWorkspace, pruneWorkspaces } from './calls/prune.ts';
 import { resetWorkspace } from './calls/reset.ts';
 import { SeedMemory } from './calls/seed.ts';
@@ -48,7 +49,6 @@ import { pushFiles } from './files/sync.ts';
 import type { Preparations } from './guests/preparations.ts';
 import type { Workspace } from './workspace/workspace.ts';
 import { findWorkspace } from './workspace/workspace-find.ts';
-import { readAttempts } from './workspace/workspace-network.ts';
 import type { WorkspaceRegistry } from './workspace/workspace-registry.ts';
 
 export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations) {

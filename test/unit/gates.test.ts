@@ -1,6 +1,6 @@
-// The linter's rules for layers, cycles and file length really fail: violations are planted in a copy of the sources.
+// The linter's rules for layers, cycles and file length really fail: violations are planted in a copy of the sources. Rooms stay small.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -89,5 +89,21 @@ describe('the rules of the linter', () => {
 
   it('find nothing where nothing was planted', () => {
     expect([...found.keys()].filter((path) => !planted.has(path))).toEqual([]);
+  });
+});
+
+/** What somebody can still look over */
+const mostFiles = 16;
+const mostLines = 1700;
+
+describe('a room of the engine', () => {
+  const engine = join(root, 'src/engine');
+  const rooms = readdirSync(engine, { withFileTypes: true }).filter((each) => each.isDirectory());
+
+  it.each(rooms.map(({ name }) => name))('%s is small', (room) => {
+    const files = readdirSync(join(engine, room));
+    const lines = files.map((file) => readFileSync(join(engine, room, file), 'utf8').split('\n').length - 1);
+    expect(files.length).toBeLessThanOrEqual(mostFiles);
+    expect(lines.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(mostLines);
   });
 });

@@ -17,10 +17,10 @@ import { showOutput } from '../commands/command-output.ts';
 import type { CommandRun, LiveEnds, StartedCommand } from '../commands/command-run.ts';
 import { noteOnProgram } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
+import { deniedConnections } from '../guests/guest-network.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import type { HeldGuest } from '../workspace/workspace-house.ts';
-import { deniedConnections } from '../workspace/workspace-network.ts';
 
 const progressMs = 1000;
 const usualTimeoutSeconds = 600;

@@ -8,8 +8,8 @@ import { visible } from '../../shared/visible.ts';
 import { readJson } from '../../system/files.ts';
 import { locatePaths } from '../../system/paths.ts';
 import { findIn } from '../workspace/workspace-find.ts';
-import { seedsAround } from '../workspace/workspace-origin.ts';
 import { workspaceFiles } from '../workspace/workspace-record.ts';
+import { seedsAround } from './origin.ts';
 
 export interface KnownName {
   readonly name: string;

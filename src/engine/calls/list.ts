@@ -2,8 +2,8 @@
 
 import type { ListInput, ListOutput, WorkspaceView } from '../../contract/workspaces.ts';
 import { PyroError } from '../../shared/errors.ts';
-import { seedsAround } from '../workspace/workspace-origin.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
+import { seedsAround } from './origin.ts';
 import { viewOf } from './view.ts';
 
 /** Newest activity first; nothing of a guest is asked, so the answer is always there at once. */

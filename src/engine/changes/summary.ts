@@ -9,9 +9,9 @@ import { formatBytes, formatIgnored } from '../../shared/units.ts';
 import { visible } from '../../shared/visible.ts';
 import type { CommandLog, CommandRecord } from '../commands/command-log.ts';
 import { maskEntries } from '../files/masks.ts';
+import { deniedConnections } from '../guests/guest-network.ts';
 import { readEvents } from '../output/events.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { deniedConnections } from '../workspace/workspace-network.ts';
 import type { DiffShelf } from './diff-shelf.ts';
 import { readEntries } from './kept-entries.ts';
 

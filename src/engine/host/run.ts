@@ -14,10 +14,10 @@ import type { Paths } from '../../system/paths.ts';
 import { prepareRunSeed } from '../calls/seed.ts';
 import { noteOnProgram, withProgramNote } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
+import { deniedConnections, GuestNetwork, grantFor, permitPackageSources } from '../guests/guest-network.ts';
 import type { MachineRoom } from '../guests/machine-room.ts';
 import { runsFolder, startThrowAway, sweepRuns } from '../guests/throw-away.ts';
 import { type CapturedStreams, newCaptures, streamsOf } from '../output/capture.ts';
-import { deniedConnections, grantFor, permitPackageSources, WorkspaceNetwork } from '../workspace/workspace-network.ts';
 
 /** Of each stream, what notes are made from, `bytes` */
 const saidBytes = 16 * 1024;
@@ -40,7 +40,7 @@ export async function runInGuest(
   const size = { vcpuCount: request.vcpu_count, memoryMib: request.mem_mib };
   await using machine = await startThrowAway(room, paths, environment, size, request.cold, context, seed);
   await using undo = new AsyncDisposableStack();
-  const network = new WorkspaceNetwork(join(runsFolder(paths), machine.id, 'network.jsonl'), grant, packageSources);
+  const network = new GuestNetwork(join(runsFolder(paths), machine.id, 'network.jsonl'), grant, packageSources);
   undo.defer(() => network.closeAll());
   await network.open(machine.guest.client, join(guestFolder(room.host, machine.id), 'n'), context.signal);
   const secrets = new SecretSet([]);

@@ -7,6 +7,7 @@ import { Mutex } from '../../shared/mutex.ts';
 import { isRunning } from '../../system/processes.ts';
 import type { CommandLog } from '../commands/command-log.ts';
 import type { CommandRuns } from '../commands/command-runs.ts';
+import { GuestNetwork } from '../guests/guest-network.ts';
 import { MemoryShare } from '../guests/memory-share.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
 import { recordEvent } from '../output/events.ts';
@@ -18,7 +19,6 @@ import { settleForStop } from './unsaved-work.ts';
 import { stoppedError } from './workspace-find.ts';
 import { endProcess, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
 import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
-import { WorkspaceNetwork } from './workspace-network.ts';
 import { type GuestRecord, nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
 import { maskError } from './workspace-secrets.ts';
 
@@ -26,7 +26,7 @@ export class Workspace {
   readonly files: WorkspaceFiles;
   readonly tenants: GuestTenants;
   readonly secrets: SecretSet;
-  readonly network: WorkspaceNetwork;
+  readonly network: GuestNetwork;
   readonly house: WorkspaceHouse;
   readonly memory: MemoryShare;
   readonly #life = new Mutex();
@@ -43,7 +43,7 @@ export class Workspace {
   ) {
     this.house = house;
     this.secrets = secrets;
-    this.network = new WorkspaceNetwork(files.network, record.network_grant, record.package_sources);
+    this.network = new GuestNetwork(files.network, record.network_grant, record.package_sources);
     this.files = files;
     this.#keeper = new RecordKeeper(files, record);
     this.tenants = tenants;

@@ -1,7 +1,7 @@
 // What a guest says that it refused itself: it comes into the log and opens nothing, whatever a hostile agent says there.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { deniedConnections } from '../../../src/engine/workspace/workspace-network.ts';
+import { deniedConnections } from '../../../src/engine/guests/guest-network.ts';
 import { readConnectionLog } from '../../../src/network/connection-log.ts';
 import { Egress } from '../../../src/network/egress.ts';
 import { makeGrant } from '../../../src/network/policy.ts';

@@ -2,8 +2,8 @@
 import type { GuestClient } from '../../agent/guest-client.ts';
 import { enableGuestNetwork } from '../../agent/guest-network.ts';
 import type { DeniedConnection } from '../../contract/commands.ts';
-import type { NetworkInput, NetworkOutput, WorkspaceView } from '../../contract/workspaces.ts';
-import { type Attempt, ConnectionLog, readConnectionLog } from '../../network/connection-log.ts';
+import type { WorkspaceView } from '../../contract/workspaces.ts';
+import { type Attempt, ConnectionLog } from '../../network/connection-log.ts';
 import { Egress } from '../../network/egress.ts';
 import { guestVariables } from '../../network/guest-variables.ts';
 import type { PackageSources } from '../../network/package-sources.ts';
@@ -16,8 +16,7 @@ import {
   wayOutOf,
 } from '../../shared/policy-types.ts';
 import { KeptWork } from '../../shared/shared-work.ts';
-import { handPackageSources } from '../guests/package-hand-over.ts';
-import type { WorkspaceRecord } from './workspace-record.ts';
+import { handPackageSources } from './package-hand-over.ts';
 
 /** What a call asks for, within what the server permits. Throws `usage`, or `network_refused` for more than that. */
 export function grantFor(
@@ -64,22 +63,7 @@ function asList(allow: readonly string[]): readonly string[] | undefined {
   return allow.length === 0 ? undefined : allow;
 }
 
-/** What a workspace has tried to reach, newest last. */
-export async function readAttempts(
-  { network, record }: { readonly network: WorkspaceNetwork; readonly record: WorkspaceRecord },
-  { workspace_id, denied, limit, cursor }: NetworkInput,
-): Promise<NetworkOutput> {
-  const after = cursor === undefined ? {} : { after: cursor };
-  const page = await readConnectionLog(network.logPath, { isRefusedOnly: denied, limit, ...after });
-  return {
-    workspace_id,
-    network_policy: record.network_policy,
-    attempts: [...page.attempts],
-    next_cursor: page.nextCursor,
-  };
-}
-
-export class WorkspaceNetwork {
+export class GuestNetwork {
   readonly logPath: string;
   readonly #grant: NetworkGrant;
   readonly #packageKind: PackageSourceKind;

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { seedsAround } from '../../../../src/engine/workspace/workspace-origin.ts';
+import { seedsAround } from '../../../../src/engine/calls/origin.ts';
 
 const top = realpathSync(mkdtempSync(join(tmpdir(), 'pyro-origin-')));
 mkdirSync(join(top, 'outer/app/.git'), { recursive: true });
