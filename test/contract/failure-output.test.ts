@@ -1,14 +1,20 @@
 // A failure that is told as JSON, where nobody reads it or there is no room for it.
 import { spawnSync } from 'node:child_process';
-import { expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
+const home = mkdtempSync(join(tmpdir(), 'pyro-failure-'));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 /** What is left of the command: its exit code, and what it said on standard error. */
 function run(args: readonly string[], into: string): { readonly exitCode: string; readonly stderr: string } {
   const line = `"$0" "$@" ${into}; echo "\${PIPESTATUS[0]}" >&3`;
   const { stderr, output } = spawnSync('bash', ['-c', line, process.execPath, main, ...args], {
     encoding: 'utf8',
+    env: { ...process.env, PYRO_HOME: home },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   return { exitCode: (output[3] ?? '').trim(), stderr };
@@ -17,7 +23,7 @@ function run(args: readonly string[], into: string): { readonly exitCode: string
 const faults = [
   ['nonsense'],
   ['workspace', 'service', 'start', 'x', 'web', '--command', 'y'],
-  ['workspace', 'file', 'read'],
+  ['workspace', 'update'],
   ['create', '--mem-mib', '1'],
 ];
 
