@@ -41,7 +41,7 @@ import { DiffShelf } from './changes/diff-shelf.ts';
 import { summarize } from './changes/summary.ts';
 import { copyFiles } from './files/copy.ts';
 import { exportDisk } from './files/disk.ts';
-import { exportFiles } from './files/export.ts';
+import { exportWorkspace } from './files/export.ts';
 import { listFiles, readFile, writeFile } from './files/files.ts';
 import { inspectStopped } from './files/inspect.ts';
 import { maskContent, maskListing } from './files/masks.ts';
@@ -101,7 +101,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     patchApply: on(applyPatchTo),
     diff: on((workspace, input: DiffInput, call) => diffWorkspace(workspace, shelf, input, call)),
     apply: on((workspace, input: ApplyInput, call) => applier.apply(workspace, input, call)),
-    export: on(exportFiles),
+    export: on(exportWorkspace),
     copy: on(copyFiles),
     syncPush: on(pushFiles),
     reset: on(async (workspace, input: ResetInput, call) => {

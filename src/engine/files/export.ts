@@ -12,15 +12,6 @@ import type { Workspace } from '../workspace/workspace.ts';
 import { belowWorkspace } from './files.ts';
 import { SecretWatch } from './secret-watch.ts';
 
-/** Files as a call asks for them. */
-export async function exportFiles(
-  workspace: Workspace,
-  input: ExportInput,
-  call: WorkspaceCall,
-): Promise<ExportOutput> {
-  return await exportWorkspace(workspace, input, call);
-}
-
 /** With `isMerge` it goes into what stands there, as a copy does; a link in its place is replaced and not followed. */
 export async function exportWorkspace(
   workspace: Workspace,

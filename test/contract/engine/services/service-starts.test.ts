@@ -9,6 +9,7 @@ import { Services } from '../../../../src/engine/services/services.ts';
 import { SecretSet } from '../../../../src/secrets/secret-set.ts';
 import { until } from '../../../support/fake.ts';
 import { type PlainAgent, startPlainAgent } from '../../../support/plain-agent.ts';
+import { serviceDraft } from '../../../support/service-draft.ts';
 
 const { signal } = new AbortController();
 const folder = mkdtempSync(join(tmpdir(), 'pyro-starts-'));
@@ -25,34 +26,7 @@ afterAll(async () => {
 });
 
 function draft(name: string): ServiceRecord {
-  return {
-    version: 1,
-    name,
-    command: 'sleep 600',
-    cwd: agent.folder,
-    env: { PATH: process.env['PATH'] ?? '' },
-    secret_env: [],
-    ready_file: null,
-    ready_tcp: null,
-    ready_http: null,
-    ready_command: null,
-    ready_timeout_ms: 10_000,
-    ready_interval_ms: 50,
-    restart_policy: 'never',
-    ports: [],
-    is_wanted: true,
-    state: 'starting',
-    stop_reason: null,
-    process: null,
-    pid: null,
-    base: { stdout: 0, stderr: 0 },
-    started_at: 0,
-    ready_at: null,
-    ended_at: null,
-    exit_code: null,
-    restart_count: 0,
-    attempts: 0,
-  };
+  return serviceDraft({ name, command: 'sleep 600', cwd: agent.folder });
 }
 
 it('makes one service of two starts at once, also in the place of one that is over', async () => {

@@ -15,6 +15,7 @@ import { SecretSet } from '../../../../src/secrets/secret-set.ts';
 import { killNow } from '../../../support/kill.ts';
 import { type PlainAgent, startPlainAgent } from '../../../support/plain-agent.ts';
 import { freePort } from '../../../support/registry.ts';
+import { serviceDraft } from '../../../support/service-draft.ts';
 
 const { signal } = new AbortController();
 const folder = mkdtempSync(join(tmpdir(), 'pyro-services-'));
@@ -40,35 +41,7 @@ afterAll(async () => {
 });
 
 function draft(name: string, command: string, changes: Partial<ServiceRecord> = {}): ServiceRecord {
-  return {
-    version: 1,
-    name,
-    command,
-    cwd: agent.folder,
-    env: { PATH: process.env['PATH'] ?? '' },
-    secret_env: [],
-    ready_file: null,
-    ready_tcp: null,
-    ready_http: null,
-    ready_command: null,
-    ready_timeout_ms: 10_000,
-    ready_interval_ms: 50,
-    restart_policy: 'never',
-    ports: [],
-    is_wanted: true,
-    state: 'starting',
-    stop_reason: null,
-    process: null,
-    pid: null,
-    base: { stdout: 0, stderr: 0 },
-    started_at: 0,
-    ready_at: null,
-    ended_at: null,
-    exit_code: null,
-    restart_count: 0,
-    attempts: 0,
-    ...changes,
-  };
+  return serviceDraft({ name, command, cwd: agent.folder, ...changes });
 }
 
 async function until(what: string, check: () => boolean): Promise<void> {
