@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureEnvironment } from '../src/engine/guests/ensure-environment.ts';
-import { openMachineRoom } from '../src/engine/guests/machine-room.ts';
 import { startThrowAway, type ThrowAway } from '../src/engine/guests/throw-away.ts';
+import { inspectQemu } from '../src/machine/host-facts.ts';
+import { openQemuMachine } from '../src/machine/qemu-machine.ts';
 import { noProgress } from '../src/shared/progress.ts';
 import { mebibyte } from '../src/shared/units.ts';
 import { locatePaths } from '../src/system/paths.ts';
@@ -36,8 +37,8 @@ function zeros(bytes: number): Readable {
 }
 
 /** `Pss`, and the part that is private and anonymous, of one QEMU, `MiB` */
-function memoryOf({ guest }: ThrowAway): { pss: number; own: number } {
-  const text = readFileSync(`/proc/${guest.process.pid}/smaps_rollup`, 'utf8');
+function memoryOf({ pid }: ThrowAway): { pss: number; own: number } {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   const field = (name: string): number =>
     Math.round(Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1]) / 1024);
   return { pss: field('Pss'), own: field('Pss_Anon') };
@@ -46,14 +47,14 @@ function memoryOf({ guest }: ThrowAway): { pss: number; own: number } {
 export async function measureRunningGuest(rounds: number) {
   const paths = locatePaths();
   const context = { signal: new AbortController().signal, onProgress: noProgress };
-  const room = await openMachineRoom(paths, context);
+  const machine = await openQemuMachine(paths, context);
   const environment = await ensureEnvironment(paths, 'debian:12', context);
   await using guests = new AsyncDisposableStack();
   const start = async (): Promise<ThrowAway> => {
     const size = { vcpuCount: 1, memoryMib: 1024 };
-    const machine = guests.use(await startThrowAway(room, paths, environment, size, false, context));
-    await run(machine, ['true']);
-    return machine;
+    const started = guests.use(await startThrowAway(machine, paths, { environment, size }, context));
+    await run(started, ['true']);
+    return started;
   };
   const all = [await start()];
   await sleep(restMs);
@@ -62,20 +63,20 @@ export async function measureRunningGuest(rounds: number) {
   await sleep(restMs);
   const together = all.map(memoryOf);
   // After the memory, which bulk data would have filled with the guest's page cache.
-  const [machine] = all;
-  if (machine === undefined) throw new Error('no guest was started');
+  const [first] = all;
+  if (first === undefined) throw new Error('no guest was started');
   const few = Math.ceil(rounds / 2);
-  const sent = await measure(few, async () => void (await run(machine, ['sh', '-c', 'cat >/dev/null'], bulkBytes)));
+  const sent = await measure(few, async () => void (await run(first, ['sh', '-c', 'cat >/dev/null'], bulkBytes)));
   const received = await measure(few, async () => {
-    const size = await run(machine, ['head', '-c', `${bulkBytes}`, '/dev/zero']);
+    const size = await run(first, ['head', '-c', `${bulkBytes}`, '/dev/zero']);
     if (size !== bulkBytes) throw new Error(`${size} of ${bulkBytes} bytes came`);
   });
   return {
-    accelerator: room.host.choice.accelerator,
-    qemu: room.host.qemu.version,
+    accelerator: machine.choice.accelerator,
+    qemu: (await inspectQemu(paths.cache)).version,
     times: {
       true_in_running_guest_ms: Number(
-        (await measure(rounds, async () => void (await run(machine, ['true'])))).toFixed(1),
+        (await measure(rounds, async () => void (await run(first, ['true'])))).toFixed(1),
       ),
       send_64_mib_running_ms: Math.round(sent),
       receive_64_mib_running_ms: Math.round(received),

@@ -1,5 +1,7 @@
 // The engine of the daemon: what a front can do, and the workspaces.
 
+import type { OpenMachine } from '../machine/machine.ts';
+import { openQemuMachine } from '../machine/qemu-machine.ts';
 import { locatePaths, type Paths } from '../system/paths.ts';
 import type { Engine } from './engine.ts';
 import { GuestMemory } from './guests/memory-limit.ts';
@@ -28,13 +30,19 @@ const environmentWaitMs = 40_000;
 export async function createDaemonEngine(
   paths: Paths = locatePaths(),
   memory = new GuestMemory(),
+  openMachine: OpenMachine = openQemuMachine,
 ): Promise<DaemonEngine> {
   const closing = new AbortController();
-  const registry = await WorkspaceRegistry.open(paths, memory);
+  const registry = await WorkspaceRegistry.open(paths, memory, openMachine);
   const preparations = new Preparations(paths, closing.signal);
   const workspaces = createWorkspaces(registry, preparations);
   return {
-    ...createLocalEngine(paths, (name, context) => preparations.environment(name, environmentWaitMs, context), memory),
+    ...createLocalEngine(
+      paths,
+      (name, context) => preparations.environment(name, environmentWaitMs, context),
+      memory,
+      openMachine,
+    ),
     workspaces,
     activity: () => {
       const started = registry.all().filter(({ guest }) => guest !== undefined);

@@ -16,6 +16,8 @@ import { pullEnvironment } from '../environment/pull.ts';
 import { parseReference } from '../environment/reference.ts';
 import { type Environment, listEnvironments, openStore, resolveEnvironment } from '../environment/store.ts';
 import { createHosts } from '../hosts/hosts.ts';
+import type { OpenMachine } from '../machine/machine.ts';
+import { openQemuMachine } from '../machine/qemu-machine.ts';
 import { openProjectStore, pruneProjectImages } from '../project/project-store.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
@@ -23,7 +25,6 @@ import { hintCall } from '../shared/hint-words.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { readSettings, settingsPath, writeSettings } from '../system/settings-file.ts';
 import { ensureEnvironment } from './guests/ensure-environment.ts';
-import { openMachineRoom } from './guests/machine-room.ts';
 import { type GuestMemory, passing } from './guests/memory-limit.ts';
 import { pruneTemplates } from './guests/templates-prune.ts';
 import { sweepRuns } from './guests/throw-away.ts';
@@ -47,6 +48,7 @@ export function createLocalEngine(
   paths = locatePaths(),
   findEnvironment: FindEnvironment = (name, context) => ensureEnvironment(paths, name, context),
   memory?: GuestMemory,
+  openMachine: OpenMachine = openQemuMachine,
 ) {
   const store = openStore(paths.cache);
   return {
@@ -56,9 +58,9 @@ export function createLocalEngine(
     run: async (request: RunInput, outputBytes: number, context: RunCall): Promise<RunOutput> => {
       using _reservation = memory?.reserve(passing(request.mem_mib));
       try {
-        const room = await openMachineRoom(paths, context);
+        const machine = await openMachine(paths, context);
         const environment = await findEnvironment(request.environment, context);
-        return await runInGuest(room, paths, environment, request, outputBytes, context);
+        return await runInGuest(machine, paths, environment, request, outputBytes, context);
       } catch (error) {
         if (!request.allow_host_compat || !isHostTrouble(error)) throw error;
         context.onProgress({
@@ -69,9 +71,9 @@ export function createLocalEngine(
       }
     },
     demo: async (environment: string, context: CallContext): Promise<DemoOutput> =>
-      await runDemo(paths, environment, context),
+      await runDemo(paths, environment, context, openMachine),
     prepare: (environment: string, isForced: boolean, context: CallContext) =>
-      prepare(paths, environment, isForced, context),
+      prepare(paths, environment, isForced, context, openMachine),
     doctor: async (environment: string, context: CallContext) => await examine(paths, environment, context),
     listEnvironments: async (): Promise<EnvironmentSummary[]> => {
       const cached = new Map((await listEnvironments(store)).map((each) => [each.record.name, each]));

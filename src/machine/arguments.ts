@@ -43,6 +43,9 @@ export interface MachineSpec {
   readonly isIncoming: boolean;
 }
 
+/** Node of the disk that a guest writes, in the first layer that it starts with */
+export const diskNode = 's0';
+
 const cpuModels: Readonly<Record<Accelerator, string>> = {
   kvm: 'host',
   // Measured quicker under emulation than `max`: fewer features, fewer helper calls.
@@ -84,7 +87,7 @@ function storageArguments(storage: MachineStorage): string[] {
     ...['-drive', `id=r,file=${optionValue(storage.rootImage)},format=raw,if=none,readonly=on`],
     ...['-device', 'virtio-blk-device,drive=r,id=vr,serial=root'],
     ...['-blockdev', `driver=file,node-name=sf,filename=${optionValue(storage.disk)},discard=unmap`],
-    ...['-blockdev', 'driver=qcow2,node-name=s0,file=sf,discard=unmap'],
+    ...['-blockdev', `driver=qcow2,node-name=${diskNode},file=sf,discard=unmap`],
     ...['-device', 'virtio-blk-device,drive=s0,id=vs,serial=disk'],
     ...['-drive', `id=p,file=${optionValue(storage.projectImage)},format=raw,if=none,readonly=on`],
     ...['-device', 'virtio-blk-device,drive=p,id=vp,serial=project'],

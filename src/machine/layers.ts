@@ -2,9 +2,39 @@
 import { rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import type { GuestClient } from '../agent/guest-client.ts';
 import { PyroError } from '../shared/errors.ts';
 import { type CommandOptions, runCommand } from '../system/command.ts';
 import type { Qmp } from './qmp.ts';
+
+/** How layers are made and read while no guest uses them. */
+export interface DiskLayers {
+  /** An empty layer at `path` on a file beside it */
+  readonly create: (path: string, below: string, sizeMib: number, signal: AbortSignal) => Promise<void>;
+  /** Name of the file below a layer; undefined for one that is not whole */
+  readonly below: (path: string, signal: AbortSignal) => Promise<string | undefined>;
+  /** Writes a layer of `folder` into the one below it, and puts its children there. Safe to be cut off */
+  readonly merge: (folder: string, merge: LayerMerge, signal: AbortSignal) => Promise<void>;
+  /** A whole disk, with all layers below it, as one file */
+  readonly flatten: (top: string, output: string, format: 'raw' | 'qcow2', signal: AbortSignal) => Promise<void>;
+}
+
+/** File names of one folder. */
+export interface LayerMerge {
+  /** Layer that goes away, its content written into `into` */
+  readonly from: string;
+  readonly into: string;
+  /** Layers that lay on `from` and lie on `into` afterwards */
+  readonly children: readonly string[];
+}
+
+/** Layers in the format of QEMU, by its tools. */
+export const qemuLayers: DiskLayers = {
+  create: createLayer,
+  below: layerBelow,
+  merge: mergeLayer,
+  flatten: flattenDisk,
+};
 
 /** A program that wrote on after a kill -9 of ours would hold the locks of the layers that the next one wants. */
 function tied(signal: AbortSignal): CommandOptions {
@@ -12,13 +42,13 @@ function tied(signal: AbortSignal): CommandOptions {
 }
 
 /** An empty layer at `path` on a file beside it, which it names relative to itself. */
-export async function createLayer(path: string, below: string, diskMib: number, signal: AbortSignal): Promise<void> {
+async function createLayer(path: string, below: string, diskMib: number, signal: AbortSignal): Promise<void> {
   const options = ['create', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', below, path, `${diskMib}M`];
   await runCommand('qemu-img', options, tied(signal));
 }
 
 /** Name of the file below a layer that nobody uses; undefined for one that is not whole. */
-export async function layerBelow(path: string, signal: AbortSignal): Promise<string | undefined> {
+async function layerBelow(path: string, signal: AbortSignal): Promise<string | undefined> {
   try {
     // Also where somebody has it open still, who could keep us from it.
     const { stdout } = await runCommand('qemu-img', ['info', '-U', '--output=json', path], { signal });
@@ -63,13 +93,35 @@ export function layerName(told: string): string {
   throw new PyroError('qemu_failed', 'QEMU names the disk of the guest in a way that is not known');
 }
 
-/** A running guest goes on writing in the layer at `path`, which is made on its present one. */
+/**
+ * A running guest goes on writing in the layer at `path`, made on its present one, which is whole: its disk is still until
+ * `note` is done. False when it was not still so long.
+ */
 export async function pushLayer(
-  qmp: Pick<Qmp, 'execute'>,
+  guest: { readonly client: Pick<GuestClient, 'freeze' | 'thaw'>; readonly qmp: Pick<Qmp, 'execute'> },
   path: string,
-  diskMib: number,
+  sizeMib: number,
+  note: () => Promise<void>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
+  // A frozen file system is whole on the disk: the layer below needs no repair when it is used.
+  try {
+    await guest.client.freeze({ signal });
+    await pushOnTop(guest.qmp, path, sizeMib, signal);
+    // Still frozen: the guest writes nothing into the new layer before it is noted.
+    await note();
+  } catch (error) {
+    await guest.client.thaw().catch(() => undefined);
+    throw error;
+  }
+  // One that does not answer goes on by itself, and may have done so already.
+  return await guest.client.thaw().then(
+    ({ wasFrozen }) => wasFrozen,
+    () => false,
+  );
+}
+
+async function pushOnTop(qmp: Pick<Qmp, 'execute'>, path: string, diskMib: number, signal: AbortSignal): Promise<void> {
   const { node, file } = await topLayer(qmp);
   try {
     await createLayer(path, file, diskMib, signal);
@@ -90,11 +142,7 @@ export async function pushLayer(
  * Writes a layer into the one below it and puts its children there. Nobody may use any of them meanwhile. Safe to be
  * cut off: until the last step the chain reads the same.
  */
-export async function mergeLayer(
-  folder: string,
-  merge: { readonly from: string; readonly into: string; readonly children: readonly string[] },
-  signal: AbortSignal,
-): Promise<void> {
+async function mergeLayer(folder: string, merge: LayerMerge, signal: AbortSignal): Promise<void> {
   await runCommand('qemu-img', ['commit', '-q', '-d', '-f', 'qcow2', join(folder, merge.from)], tied(signal));
   for (const child of merge.children) {
     const options = ['rebase', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', merge.into, join(folder, child)];
@@ -103,12 +151,7 @@ export async function mergeLayer(
 }
 
 /** A whole disk, with all layers below it, as one file. */
-export async function flattenDisk(
-  top: string,
-  output: string,
-  format: 'raw' | 'qcow2',
-  signal: AbortSignal,
-): Promise<void> {
+async function flattenDisk(top: string, output: string, format: 'raw' | 'qcow2', signal: AbortSignal): Promise<void> {
   await runCommand('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', format, basename(top), output], {
     ...tied(signal),
     cwd: dirname(top),

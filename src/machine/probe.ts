@@ -11,8 +11,8 @@ import { readJson, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
 import { makeSparse } from './disks.ts';
-import { Guest, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
 import type { CpuFacts } from './host-facts.ts';
+import { guestFolder, newMagic, QemuGuest, type QemuHost } from './qemu-guest.ts';
 
 const probeSchema = z.object({ key: z.string(), works: z.boolean(), reason: z.string() });
 const probeDeadlineMs = 12_000;
@@ -23,7 +23,7 @@ export function kvmDevice(): string {
 
 /** The accelerator for this machine and why; the outcome of a probe is remembered per kernel, CPU and QEMU. */
 export async function chooseAccelerator(
-  host: Omit<MachineHost, 'choice'>,
+  host: Omit<QemuHost, 'choice'>,
   cpu: CpuFacts,
   cacheFolder: string,
   signal: AbortSignal,
@@ -75,7 +75,7 @@ function choiceOf(works: boolean, reason: string): AcceleratorChoice {
     : { accelerator: 'tcg', reason: `KVM does not run a guest here (${reason}); software emulation is used` };
 }
 
-async function bootOnKvm(host: MachineHost, signal: AbortSignal): Promise<string | undefined> {
+async function bootOnKvm(host: QemuHost, signal: AbortSignal): Promise<string | undefined> {
   const id = `k${randomBytes(5).toString('hex')}`;
   const folder = guestFolder(host, id);
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(probeDeadlineMs)]);
@@ -84,7 +84,11 @@ async function bootOnKvm(host: MachineHost, signal: AbortSignal): Promise<string
     const memory = { path: join(folder, 'ram'), isShared: false, isReadOnly: false };
     await makeSparse(memory.path, 256 * mebibyte);
     const size = { vcpuCount: 1, memoryMib: 256 };
-    await using guest = await Guest.start(host, { id, size, storage: undefined, memory, magic: newMagic() }, deadline);
+    await using guest = await QemuGuest.start(
+      host,
+      { id, size, storage: undefined, memory, magic: newMagic() },
+      deadline,
+    );
     await guest.client.resume({ hostname: 'probe', machineId: '0'.repeat(32) }, undefined, { signal: deadline });
     return undefined;
   } catch (error) {
@@ -92,7 +96,5 @@ async function bootOnKvm(host: MachineHost, signal: AbortSignal): Promise<string
     return deadline.aborted
       ? `no answer within ${probeDeadlineMs / 1000} s`
       : (messageOf(error).split('\n')[0] ?? 'failed');
-  } finally {
-    await removeGuestFolder(host, id);
   }
 }

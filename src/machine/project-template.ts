@@ -4,9 +4,10 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isTemporaryName, temporaryName } from '../system/files.ts';
 import { copyDisk, copySparse, linkOrCopy } from './disks.ts';
-import { Guest, type GuestSize, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
+import type { GuestSize } from './machine.ts';
 import { ownedFolderName } from './owned-folders.ts';
-import { runQuietly, saveState, type WarmUpCommand } from './save-state.ts';
+import { newMagic, QemuGuest, type QemuHost } from './qemu-guest.ts';
+import { runQuietly, type WarmUpCommand } from './save-state.ts';
 import {
   areThere,
   publish,
@@ -52,7 +53,7 @@ export async function findProjectTemplate(
 }
 
 export interface ProjectTemplatePlan {
-  readonly host: MachineHost;
+  readonly host: QemuHost;
   readonly cacheFolder: string;
   readonly ready: Template;
   readonly size: GuestSize;
@@ -84,7 +85,7 @@ export async function buildProjectTemplate(plan: ProjectTemplatePlan, signal: Ab
     await copyDisk(plan.emptyLayer, disk);
     await copySparse(ready.ram, ram, signal);
     {
-      await using guest = await Guest.start(
+      await using guest = await QemuGuest.start(
         host,
         {
           id: `t${randomBytes(5).toString('hex')}`,
@@ -102,13 +103,12 @@ export async function buildProjectTemplate(plan: ProjectTemplatePlan, signal: Ab
       await guest.client.mountProject({ signal });
       await runQuietly(guest, plan.commands, signal);
       await guest.client.sync({ signal });
-      await saveState(guest, join(guestFolder(host, folderName), 's'), join(draft, 'state'), signal);
+      await guest.save(join(draft, 'state'), signal);
     }
     const buildMs = performance.now() - started;
     await publish(draft, final, { key, magic, environmentDigest: plan.environmentDigest, buildMs });
   } finally {
     await rm(draft, { recursive: true, force: true });
-    await removeGuestFolder(host, folderName);
   }
 }
 

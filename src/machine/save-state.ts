@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
-import { isPyroError } from '../shared/errors.ts';
-import { type Guest, migrationEnd } from './guest.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+import type { Guest } from './machine.ts';
+import type { Qmp } from './qmp.ts';
 
 export interface WarmUpCommand {
   readonly argv: readonly string[];
@@ -14,6 +15,8 @@ export interface WarmUpCommand {
 }
 
 const warmUpMs = 20_000;
+/** Longest time for either way of the devices' state, `ms` */
+const migrationMs = 30_000;
 /** Longest time for the devices' state, some 100 KiB, `ms` */
 const saveMs = 30_000;
 
@@ -35,15 +38,10 @@ export async function runQuietly(guest: Guest, commands: readonly WarmUpCommand[
   }
 }
 
-/** Stops the guest and writes its devices' state; its memory is in the file that it was started on. */
-export async function saveState(guest: Guest, socketPath: string, file: string, signal: AbortSignal): Promise<void> {
-  await guest.qmp.execute('stop');
-  await guest.qmp.execute('migrate-set-capabilities', {
-    capabilities: [
-      { capability: 'events', state: true },
-      { capability: 'x-ignore-shared', state: true },
-    ],
-  });
+/** Stops the machine and writes its devices' state to a file, by a socket at `socketPath`. */
+export async function saveState(qmp: Qmp, socketPath: string, file: string, signal: AbortSignal): Promise<void> {
+  await qmp.execute('stop');
+  await setCapabilities(qmp);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(saveMs)]);
   // What goes wrong on a connection is met by who reads it; until then nobody listens.
   const server = createServer((socket) => socket.on('error', () => undefined));
@@ -53,12 +51,42 @@ export async function saveState(guest: Guest, socketPath: string, file: string, 
     server.listen(socketPath);
     await once(server, 'listening', { signal: limit });
     server.on('error', () => undefined);
-    await guest.qmp.execute('migrate', { uri: `unix:${socketPath}` });
+    await qmp.execute('migrate', { uri: `unix:${socketPath}` });
     const [socket]: Socket[] = await connection;
     if (socket === undefined) throw new Error('a connection without a socket');
     await pipeline(socket, createWriteStream(file, { mode: 0o600 }), { signal: limit });
-    await migrationEnd(guest.qmp, signal);
+    await migrationEnd(qmp, signal);
   } finally {
     server.close();
+  }
+}
+
+/** Reads the state from file descriptor 3 of QEMU, and lets the machine go on from there. */
+export async function restoreState(qmp: Qmp, signal: AbortSignal): Promise<void> {
+  await setCapabilities(qmp);
+  await qmp.execute('migrate-incoming', { uri: 'fd:3' });
+  await migrationEnd(qmp, signal);
+  await qmp.execute('cont');
+}
+
+async function setCapabilities(qmp: Qmp): Promise<void> {
+  await qmp.execute('migrate-set-capabilities', {
+    capabilities: [
+      { capability: 'events', state: true },
+      { capability: 'x-ignore-shared', state: true },
+    ],
+  });
+}
+
+/** Waits until a migration, either way, has ended. Throws `template_invalid` when it failed. */
+async function migrationEnd(qmp: Qmp, signal: AbortSignal): Promise<void> {
+  const { data } = await qmp.waitFor(
+    ({ event, data }) => event === 'MIGRATION' && (data['status'] === 'completed' || data['status'] === 'failed'),
+    { timeoutMs: migrationMs, signal },
+  );
+  if (data['status'] === 'failed') {
+    throw new PyroError('template_invalid', 'QEMU could not move the guest state', {
+      hint: 'the template is made again on the next run',
+    });
   }
 }

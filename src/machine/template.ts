@@ -9,9 +9,10 @@ import { exists, isTemporaryName, readJson, syncFile, temporaryName } from '../s
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
 import { copyDisk, createOverlay, makeSparse } from './disks.ts';
-import { Guest, type GuestSize, guestFolder, type MachineHost, newMagic, removeGuestFolder } from './guest.ts';
+import type { GuestSize, TemplateKind } from './machine.ts';
 import { ownedFolderName } from './owned-folders.ts';
-import { runQuietly, saveState, type WarmUpCommand } from './save-state.ts';
+import { newMagic, QemuGuest, type QemuHost } from './qemu-guest.ts';
+import { runQuietly, type WarmUpCommand } from './save-state.ts';
 
 /** What most first commands need: its pages and the agent's paths are in memory then. */
 const warmUpCommands: readonly WarmUpCommand[] = [
@@ -47,12 +48,6 @@ export interface Template extends SavedGuest {
   readonly overlay: string;
 }
 
-/**
- * `ready`: everything mounted and warmed, for a guest with a fresh disk. `bare`: booted, nothing mounted, for a guest
- * that goes on with a disk of its own, since a mounted disk cannot be exchanged.
- */
-export type TemplateKind = 'ready' | 'bare';
-
 export interface TemplateClass {
   readonly kind: TemplateKind;
   readonly size: GuestSize;
@@ -61,7 +56,7 @@ export interface TemplateClass {
 }
 
 /** Name of a template: whatever could make a saved state unfit is part of it. */
-export function templateKey(host: MachineHost, wanted: TemplateClass, cpuModel: string): string {
+export function templateKey(host: QemuHost, wanted: TemplateClass, cpuModel: string): string {
   const parts = [
     shapeVersion,
     wanted.kind,
@@ -128,7 +123,7 @@ export async function findTemplatesOf(cacheFolder: string, environmentDigest: st
 }
 
 export interface TemplatePlan {
-  readonly host: MachineHost;
+  readonly host: QemuHost;
   readonly cacheFolder: string;
   readonly key: string;
   readonly wanted: TemplateClass;
@@ -159,7 +154,7 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
     };
     const memory = { path: join(draft, 'ram'), isShared: true, isReadOnly: false };
     {
-      await using guest = await Guest.start(
+      await using guest = await QemuGuest.start(
         host,
         { id, size: wanted.size, storage, memory, magic, folderName },
         signal,
@@ -172,13 +167,12 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
         await runQuietly(guest, warmUpCommands, signal);
         await guest.client.sync({ signal });
       }
-      await saveState(guest, join(guestFolder(host, folderName), 's'), join(draft, 'state'), signal);
+      await guest.save(join(draft, 'state'), signal);
     }
     const buildMs = performance.now() - started;
     await publish(draft, final, { key: plan.key, magic, environmentDigest: wanted.environmentDigest, buildMs });
   } finally {
     await rm(draft, { recursive: true, force: true });
-    await removeGuestFolder(host, folderName);
   }
 }
 

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { dropTemplate, templateLock } from '../../src/engine/guests/machine-room.ts';
 import { pruneTemplates } from '../../src/engine/guests/templates-prune.ts';
 import { findProjectTemplate, projectTemplateKey, pruneProjectTemplates } from '../../src/machine/project-template.ts';
 import { readTemplate, type Template } from '../../src/machine/template.ts';
+import { dropTemplate, templateLock } from '../../src/machine/templates.ts';
 import { acquireLock } from '../../src/system/lock.ts';
 
 const ready: Template = {

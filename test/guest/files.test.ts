@@ -10,9 +10,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ChangesRequest, GuestFiles } from '../../src/agent/file-types.ts';
 import { createGuestFiles } from '../../src/agent/guest-files.ts';
 import { ensureEnvironment } from '../../src/engine/guests/ensure-environment.ts';
-import { ensureTemplate, openMachineRoom, templateSource } from '../../src/engine/guests/machine-room.ts';
+import { guestEnvironment } from '../../src/engine/guests/throw-away.ts';
 import { copyDisk } from '../../src/machine/disks.ts';
-import { Guest, newMagic, removeGuestFolder } from '../../src/machine/guest.ts';
+import { newMagic, QemuGuest } from '../../src/machine/qemu-guest.ts';
+import { openQemuSetup } from '../../src/machine/qemu-machine.ts';
+import { ensureTemplate } from '../../src/machine/templates.ts';
 import { isPyroError } from '../../src/shared/errors.ts';
 import { gibibyte } from '../../src/shared/units.ts';
 import { runCommand } from '../../src/system/command.ts';
@@ -22,7 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), 'pyro-project-'));
 const context = { signal: new AbortController().signal, onProgress: () => undefined };
 const size = { vcpuCount: 1, memoryMib: 1024 };
 const undo = new AsyncDisposableStack();
-let guest: Guest;
+let guest: QemuGuest;
 let files: GuestFiles;
 
 async function makeProject(): Promise<string> {
@@ -47,22 +49,21 @@ async function makeProject(): Promise<string> {
 beforeAll(async () => {
   undo.defer(() => rmSync(folder, { recursive: true, force: true }));
   const paths = locatePaths();
-  const room = await openMachineRoom(paths, context);
+  const setup = await openQemuSetup(paths, context);
   const environment = await ensureEnvironment(paths, 'debian:12', context);
-  const { template } = await ensureTemplate(room, templateSource(environment), size, context);
+  const { template } = await ensureTemplate(setup, guestEnvironment(environment), size, context);
   const disk = join(folder, 'disk.qcow2');
   await copyDisk(template.overlay, disk);
   const id = `t${randomBytes(5).toString('hex')}`;
-  undo.defer(async () => await removeGuestFolder(room.host, id));
   const start = {
     id,
     size,
     storage: { rootImage: environment.imagePath, disk, projectImage: await makeProject() },
-    memory: { path: template.ram, isShared: false, isReadOnly: room.host.qemu.hasReadOnlyMemory },
+    memory: { path: template.ram, isShared: false, isReadOnly: setup.host.qemu.hasReadOnlyMemory },
     magic: template.magic,
     stateFile: template.state,
   };
-  guest = undo.use(await Guest.start(room.host, start, context.signal));
+  guest = undo.use(await QemuGuest.start(setup.host, start, context.signal));
   await guest.client.resume({ hostname: 'files', machineId: 'f'.repeat(32) }, newMagic());
   files = createGuestFiles(guest.client);
 });
@@ -184,8 +185,7 @@ describe('the files of a guest', { shuffle: false }, () => {
     const kibibytes = async () => Number(await run('df -k --output=size /workspace | tail -n 1'));
     const before = await kibibytes();
     expect(await guest.client.grow()).toBe(8 * gibibyte);
-    await guest.qmp.execute('block_resize', { 'node-name': 's0', size: 12 * gibibyte });
-    const grown = await guest.client.grow().catch((error: unknown) => error);
+    const grown = await guest.grow(12 * 1024, context.signal).catch((error: unknown) => error);
     if (isPyroError(grown) && grown.message.endsWith('no space left on device')) {
       skip("the empty disk's journal is too small for the descriptors it reserves: mke2fs needs -E resize=");
     }

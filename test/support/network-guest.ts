@@ -4,9 +4,8 @@ import { z } from 'zod';
 import type { GuestClient } from '../../src/agent/guest-client.ts';
 import { enableGuestNetwork } from '../../src/agent/guest-network.ts';
 import { ensureEnvironment } from '../../src/engine/guests/ensure-environment.ts';
-import { openMachineRoom } from '../../src/engine/guests/machine-room.ts';
 import { startThrowAway } from '../../src/engine/guests/throw-away.ts';
-import { guestFolder } from '../../src/machine/guest.ts';
+import { openQemuMachine } from '../../src/machine/qemu-machine.ts';
 import { ConnectionLog } from '../../src/network/connection-log.ts';
 import { Egress } from '../../src/network/egress.ts';
 import { guestVariables } from '../../src/network/guest-variables.ts';
@@ -35,12 +34,11 @@ export async function openNetworkGuest(): Promise<NetworkGuest> {
   const paths = locatePaths();
   const context = { signal: new AbortController().signal, onProgress: () => undefined };
   const environment = await ensureEnvironment(paths, 'debian:12', context);
-  const room = await openMachineRoom(paths, context);
-  const machine = undo.use(
-    await startThrowAway(room, paths, environment, { vcpuCount: 1, memoryMib: 512 }, false, context),
-  );
-  const { client } = machine.guest;
-  const logPath = join(paths.state, 'runs', machine.id, 'network.jsonl');
+  const machine = await openQemuMachine(paths, context);
+  const size = { vcpuCount: 1, memoryMib: 512 };
+  const started = undo.use(await startThrowAway(machine, paths, { environment, size }, context));
+  const { client, networkSocket: socketPath } = started.guest;
+  const logPath = join(paths.state, 'runs', started.id, 'network.jsonl');
   const log = await ConnectionLog.open(logPath);
   let egress: Egress | undefined;
   undo.defer(() => egress?.[Symbol.asyncDispose]());
@@ -51,13 +49,13 @@ export async function openNetworkGuest(): Promise<NetworkGuest> {
   const parts = undo.move();
   return {
     client,
-    accelerator: room.host.choice.accelerator,
+    accelerator: machine.choice.accelerator,
     logPath,
     revoke,
     grant: async (grant) => {
       await egress?.[Symbol.asyncDispose]();
       const { magic } = await enableGuestNetwork(client);
-      egress = await Egress.open({ socketPath: join(guestFolder(room.host, machine.id), 'n'), magic, grant, log });
+      egress = await Egress.open({ socketPath, magic, grant, log });
       return egress;
     },
     run: async (line, { hasProxy = false, timeoutMs = 60_000 } = {}) => {

@@ -21,7 +21,7 @@ const forbidden: Readonly<Record<string, string>> = {
   network: '../agent/guest-client.ts',
   contract: '../system/files.ts',
   engine: '../operations/index.ts',
-  'engine/output': '../guests/machine-room.ts',
+  'engine/output': '../guests/preparations.ts',
   'engine/guests': '../workspace/workspace.ts',
   'engine/commands': '../workspace/workspace.ts',
   'engine/shells': '../workspace/workspace.ts',

@@ -4,18 +4,19 @@ import { rm } from 'node:fs/promises';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { WorkspaceView } from '../../contract/workspaces.ts';
 import { type CreateInput, keptOf } from '../../contract/workspaces.ts';
+import { readImageId } from '../../project/image-id.ts';
+import { projectGuestFolder } from '../../project/project-types.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { defaultEnvironment } from '../../shared/policy-types.ts';
 import { makeFolder } from '../../system/folders.ts';
 import { grantFor, permitPackageSources } from '../guests/guest-network.ts';
-import { templateSource } from '../guests/machine-room.ts';
 import { passing } from '../guests/memory-limit.ts';
 import type { Preparations } from '../guests/preparations.ts';
+import { guestEnvironment } from '../guests/throw-away.ts';
 import { recordEvent } from '../output/events.ts';
-import { placeOf } from '../workspace/guest-arrival.ts';
 import { baseEnvironment } from '../workspace/guest-places.ts';
+import { placeProject, planOf } from '../workspace/guest-plan.ts';
 import { Workspace } from '../workspace/workspace.ts';
-import { endGuest, furnish, furnishProject, startFresh } from '../workspace/workspace-guest.ts';
 import { newLayer, nowSeconds, type WorkspaceRecord } from '../workspace/workspace-record.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { readSecrets } from '../workspace/workspace-secrets.ts';
@@ -37,20 +38,20 @@ export async function createWorkspace(
   }
   const call = input.empty ? { ...caller, project: undefined } : caller;
   const labels = checkLabels(input.labels);
-  const { house, paths } = registry;
+  const { resources, paths } = registry;
   const id = randomBytes(6).toString('hex');
   // Before anything is waited for: another create that comes meanwhile must not be given the same memory.
-  using reservation = house.memory.reserve(passing(input.mem_mib));
+  using reservation = resources.memory.reserve(passing(input.mem_mib));
   const name = input.environment ?? call.project?.environment ?? defaultEnvironment;
   const secrets = await readSecrets(input.secrets, call);
   const grant = grantFor(input.network_policy, input.allow, call.network);
   const packageSources = permitPackageSources(input.package_sources, call.network);
   // To look through a large checkout takes as long as to start a guest: the start goes ahead where the image can be guessed.
   const guess = await seeds.expect(input.seed_path, call);
-  const [environment, known] = await Promise.all([
+  const [environment, known, machine] = await Promise.all([
     preparations.environment(name, input.wait_seconds * 1000, call),
     guess === undefined ? prepareSeed(paths, input.seed_path, call) : undefined,
-    house.room(call),
+    resources.machine(call),
   ]);
   const expected = guess ?? known?.image;
   const files = registry.filesOf(id);
@@ -94,12 +95,13 @@ export async function createWorkspace(
     changes: null,
     brought_digest: null,
   };
-  const workspace = await Workspace.open(house, files, draft, secrets);
+  const workspace = await Workspace.open(resources, files, draft, secrets);
   const running = Promise.withResolvers<void>();
-  const place = { ...(await placeOf(workspace, draft, call)), onRunning: running.resolve };
-  await furnish(place, environment.imagePath, expected);
+  if (expected !== undefined) await placeProject(files, expected);
+  const plan = { ...(await planOf(workspace, draft, call)), onRunning: running.resolve };
+  await machine.furnish(plan, environment.imagePath, call);
   undo.defer(() => workspace.network.closeAll());
-  const starting = startFresh(place);
+  const starting = machine.startFresh(plan, call);
   // A start that fails leaves nothing to look through a project for.
   starting.then(() => running.resolve(), running.reject);
   running.promise.catch(() => undefined);
@@ -108,18 +110,18 @@ export async function createWorkspace(
   const [start, look] = await Promise.allSettled([starting, seeding]);
   if (start.status === 'rejected') throw start.reason;
   let started = start.value;
-  undo.defer(() => endGuest(place.room, started.guest, started.record));
+  undo.defer(() => started.guest[Symbol.asyncDispose]());
   if (look.status === 'rejected') throw look.reason;
   const seed = look.value;
   seeds.note(input.seed_path, call, seed);
   if (seed.image !== undefined && seed.image !== expected) {
     await workspace.network.closeAll();
-    await endGuest(place.room, started.guest, started.record);
-    await furnishProject(place, seed.image);
-    started = await startFresh(place);
+    await started.guest[Symbol.asyncDispose]();
+    await placeProject(files, seed.image);
+    started = await machine.startFresh(await planOf(workspace, draft, call), call);
   }
   if (secrets.list().length > 0) {
-    const store = await house.secretStore();
+    const store = await resources.secretStore();
     await store.save(id, secrets);
     undo.defer(() => store.remove(id));
   }
@@ -130,12 +132,15 @@ export async function createWorkspace(
   undo.move();
   workspace.hold(started, reservation);
   registry.add(workspace);
-  if (seed.image !== undefined) {
-    house.expectAnother({
-      source: templateSource(environment),
-      size: { vcpuCount: input.vcpu_count, memoryMib: input.mem_mib },
-      environment: baseEnvironment(draft),
-      projectImage: seed.image,
+  const imageId = seed.image === undefined ? undefined : await readImageId(seed.image);
+  if (seed.image !== undefined && imageId !== undefined) {
+    resources.expectAnother({
+      environment: guestEnvironment(environment),
+      size: plan.size,
+      variables: baseEnvironment(draft),
+      image: seed.image,
+      imageId,
+      folder: projectGuestFolder,
       hasPlainSettings: seed.view.mode !== 'tar_archive',
     });
   }

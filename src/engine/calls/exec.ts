@@ -19,8 +19,8 @@ import { noteOnProgram } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
 import { deniedConnections } from '../guests/guest-network.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
+import type { HeldGuest } from '../workspace/shared-resources.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import type { HeldGuest } from '../workspace/workspace-house.ts';
 
 const progressMs = 1000;
 const usualTimeoutSeconds = 600;

@@ -5,10 +5,9 @@ import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { recordEvent } from '../output/events.ts';
 import { forgetApplied } from '../workspace/applied-record.ts';
-import { placeOf } from '../workspace/guest-arrival.ts';
+import { planOf, startAbove } from '../workspace/guest-plan.ts';
 import { layerOf, removeUnneeded } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { endGuest, startAbove } from '../workspace/workspace-guest.ts';
 import { afterReset, newLayer } from '../workspace/workspace-record.ts';
 
 /** Throws `snapshot_unknown`; after any failure the workspace is as it was, or stopped where memory holds one guest only. */
@@ -20,9 +19,9 @@ export async function resetWorkspace(workspace: Workspace, snapshot: string, con
     const disk = newLayer();
     await using undo = new AsyncDisposableStack();
     undo.defer(() => rm(join(files.folder, disk), { force: true }));
-    const place = await placeOf(workspace, { ...record, disk }, context);
-    const started = await startAbove(place, below);
-    undo.defer(() => endGuest(place.room, started.guest, started.record));
+    const plan = await planOf(workspace, { ...record, disk }, context);
+    const started = await startAbove(await workspace.resources.machine(context), plan, below, context);
+    undo.use(started.guest);
     undo.defer(() => workspace.network.close(started.guest.client));
     await workspace.swap(started, reservation, afterReset(record, disk, below, started.record));
     undo.move();

@@ -7,7 +7,7 @@ import type { GuestFiles } from '../../agent/file-types.ts';
 import { refuseSpecial } from '../../changes/export-place.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { DiskExportInput, DiskExportOutput } from '../../contract/snapshots.ts';
-import { convertDisk, flattenDisk } from '../../machine/layers.ts';
+import { convertDisk, type DiskLayers } from '../../machine/layers.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { temporaryName } from '../../system/files.ts';
@@ -45,7 +45,8 @@ export async function exportDisk(
           await pipeline(tree, createWriteStream(draft, { flags: 'wx', mode: 0o600 }), { signal: call.signal });
         });
       } else {
-        await writeDisk(join(files.folder, record.disk), draft, input.format, secrets, call);
+        const { layers } = await workspace.resources.machine(call);
+        await writeDisk(layers, join(files.folder, record.disk), draft, input.format, secrets, call);
       }
       await rename(draft, output);
     } finally {
@@ -60,16 +61,17 @@ export async function exportDisk(
 
 /** The disk as one file, which is checked for secrets before it is one that somebody could read. */
 async function writeDisk(
+  layers: DiskLayers,
   disk: string,
   draft: string,
   format: 'raw' | 'qcow2',
   secrets: SecretSet,
   { signal }: WorkspaceCall,
 ): Promise<void> {
-  if (secrets.isEmpty) return await flattenDisk(disk, draft, format, signal);
+  if (secrets.isEmpty) return await layers.flatten(disk, draft, format, signal);
   const raw = format === 'raw' ? draft : `${draft}.raw`;
   try {
-    await flattenDisk(disk, raw, 'raw', signal);
+    await layers.flatten(disk, raw, 'raw', signal);
     await assertCleanDisk(raw, secrets, signal);
     if (raw !== draft) await convertDisk(raw, draft, 'qcow2', signal);
   } finally {

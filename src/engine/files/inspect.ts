@@ -7,9 +7,8 @@ import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { passing } from '../guests/memory-limit.ts';
-import { placeOf } from '../workspace/guest-arrival.ts';
+import { planOf, startAbove } from '../workspace/guest-plan.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { endGuest, startAbove } from '../workspace/workspace-guest.ts';
 import { newLayer } from '../workspace/workspace-record.ts';
 
 /** It reads files and runs nothing: where its workspace has more, it is of the size that every prepared environment has. */
@@ -24,20 +23,19 @@ export async function inspectLayer<T>(
 ): Promise<T> {
   const { vcpu_count, mem_mib } = workspace.record;
   const size = mem_mib > helperSize.mem_mib ? helperSize : { vcpu_count, mem_mib };
-  using _reservation = workspace.house.memory.reserve(passing(size.mem_mib));
+  using _reservation = workspace.resources.memory.reserve(passing(size.mem_mib));
   const disk = newLayer();
-  const place = {
-    ...(await placeOf(workspace, { ...workspace.record, ...size, disk }, context)),
-    isAttached: true,
+  const plan = {
+    ...(await planOf(workspace, { ...workspace.record, ...size, disk }, context)),
+    // It ends with us, and none of the workspace's secrets comes to it.
+    messageFile: undefined,
     arrive: undefined,
   };
   try {
-    const { guest, record } = await startAbove(place, layer);
-    try {
-      return await guest.use(() => work(createGuestFiles(guest.client)));
-    } finally {
-      await endGuest(place.room, guest, record);
-    }
+    const machine = await workspace.resources.machine(context);
+    const { guest } = await startAbove(machine, plan, layer, context);
+    await using _guest = guest;
+    return await guest.use(() => work(createGuestFiles(guest.client)));
   } finally {
     await rm(join(workspace.files.folder, disk), { force: true });
   }

@@ -1,5 +1,7 @@
 // The disk layers of a workspace as a tree: which are needed, and which can be merged. Pure.
 
+import type { LayerMerge } from '../../machine/layers.ts';
+
 /** File name of each layer to the file it lies on; null for the frozen disk of the template. */
 export type Layers = Readonly<Record<string, string | null>>;
 
@@ -31,16 +33,8 @@ export function withoutUnneeded(use: LayerUse): { layers: Layers; unneeded: stri
   };
 }
 
-export interface Merge {
-  /** Layer that goes away, its content written into `into` */
-  readonly from: string;
-  readonly into: string;
-  /** Layers that lay on `from` and lie on `into` afterwards */
-  readonly children: readonly string[];
-}
-
 /** A layer whose only use is to carry one other: that other can be written into it. */
-export function findMerge({ layers, kept }: LayerUse): Merge | undefined {
+export function findMerge({ layers, kept }: LayerUse): LayerMerge | undefined {
   for (const into of Object.keys(layers)) {
     if (kept.includes(into)) continue;
     const carried = Object.keys(layers).filter((name) => layers[name] === into);
@@ -52,7 +46,7 @@ export function findMerge({ layers, kept }: LayerUse): Merge | undefined {
   return undefined;
 }
 
-export function merged(use: LayerUse, { from, into, children }: Merge): LayerUse {
+export function merged(use: LayerUse, { from, into, children }: LayerMerge): LayerUse {
   const layers = Object.fromEntries(
     Object.entries(use.layers)
       .filter(([name]) => name !== from)

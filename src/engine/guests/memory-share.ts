@@ -1,5 +1,5 @@
 // What the guests of one workspace hold of the machine's memory: from before one is begun until it is gone.
-import type { Guest } from '../../machine/guest.ts';
+import type { Guest } from '../../machine/machine.ts';
 import type { GuestMemory, MemoryHolder } from './memory-limit.ts';
 
 export class MemoryShare {
@@ -28,7 +28,7 @@ export class MemoryShare {
     reservation[Symbol.dispose]();
     held.use(this.#memory.note(this.#newHolder()));
     this.#held = held;
-    void guest.process.ended.then(() => held.dispose());
+    void guest.ended.then(() => held.dispose());
   }
 
   /** Room for the guest that comes in the place of the present one, which is about to be ended: nobody else gets it. */

@@ -3,12 +3,12 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { templateLock } from '../../machine/templates.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { formatBytes } from '../../shared/units.ts';
 import { diskUse } from '../../system/disk-use.ts';
 import { isTemporaryName, readJson } from '../../system/files.ts';
 import { acquireLock } from '../../system/lock.ts';
-import { templateLock } from './machine-room.ts';
 
 const usedBySchema = z.object({ environment_digest: z.string() });
 

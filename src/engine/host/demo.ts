@@ -2,12 +2,13 @@
 
 import type { DemoStep } from '../../contract/machine.ts';
 import { openStore, resolveEnvironment } from '../../environment/store.ts';
+import type { OpenMachine } from '../../machine/machine.ts';
+import { openQemuMachine } from '../../machine/qemu-machine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { formatBytes } from '../../shared/units.ts';
 import type { Paths } from '../../system/paths.ts';
 import { ensureEnvironment } from '../guests/ensure-environment.ts';
-import { ensureTemplate, openMachineRoom, templateSource } from '../guests/machine-room.ts';
-import { startThrowAway } from '../guests/throw-away.ts';
+import { guestEnvironment, startThrowAway } from '../guests/throw-away.ts';
 
 const size = { vcpuCount: 1, memoryMib: 1024 };
 
@@ -15,6 +16,7 @@ export async function runDemo(
   paths: Paths,
   name: string,
   context: CallContext,
+  openMachine: OpenMachine = openQemuMachine,
 ): Promise<{ accelerator: string; reason: string; steps: DemoStep[] }> {
   const steps: DemoStep[] = [];
   const timed = async <T>(step: string, note: (result: T) => string, work: () => Promise<T>): Promise<T> => {
@@ -24,7 +26,7 @@ export async function runDemo(
     steps.push({ step, ms: Math.round(performance.now() - started), note: note(result) });
     return result;
   };
-  const room = await openMachineRoom(paths, context);
+  const machine = await openMachine(paths, context);
   const wasCached = (await resolveEnvironment(openStore(paths.cache), name).catch(() => undefined)) !== undefined;
   const environment = await timed(
     'pull or build',
@@ -36,18 +38,18 @@ export async function runDemo(
     await using _cold = await timed(
       'first boot',
       () => 'without a template',
-      () => startThrowAway(room, paths, environment, size, true, context),
+      () => startThrowAway(machine, paths, { environment, size, isCold: true }, context),
     );
   }
   await timed(
     'template',
     ({ buildMs }) => (buildMs === 0 ? 'was there' : 'booted, mounted, warmed, saved'),
-    () => ensureTemplate(room, templateSource(environment), size, context),
+    () => machine.ensureTemplate(guestEnvironment(environment), size, context),
   );
-  const machine = await timed(
+  const started = await timed(
     'restore',
     ({ id }) => `guest ${id}`,
-    () => startThrowAway(room, paths, environment, size, false, context),
+    () => startThrowAway(machine, paths, { environment, size }, context),
   );
   try {
     const argv = ['/bin/sh', '-c', 'git --version && uname -sr'];
@@ -56,7 +58,7 @@ export async function runDemo(
       (output) => output,
       async () => {
         let output = '';
-        const process = await machine.guest.client.start(
+        const process = await started.guest.client.start(
           { argv, env: {}, stdin: false, overflow: 'block', timeout_ms: 30_000 },
           { signal: context.signal },
         );
@@ -70,8 +72,8 @@ export async function runDemo(
     await timed(
       'delete',
       () => 'nothing left',
-      async () => await machine[Symbol.asyncDispose](),
+      async () => await started[Symbol.asyncDispose](),
     );
   }
-  return { accelerator: room.host.choice.accelerator, reason: room.host.choice.reason, steps };
+  return { accelerator: machine.choice.accelerator, reason: machine.choice.reason, steps };
 }

@@ -3,10 +3,10 @@
 import type { DoctorCheck } from '../../contract/machine.ts';
 import { type Environment, openStore, resolveEnvironment, verifyEnvironment } from '../../environment/store.ts';
 import type { AcceleratorChoice } from '../../machine/accelerator.ts';
-import type { MachineHost } from '../../machine/guest.ts';
 import { type CpuFacts, inspectQemu } from '../../machine/host-facts.ts';
 import { loadKit } from '../../machine/kit.ts';
 import { chooseAccelerator, kvmDevice, kvmObstacle } from '../../machine/probe.ts';
+import type { QemuHost } from '../../machine/qemu-guest.ts';
 import { findTemplate, findTemplatesOf, templateKey } from '../../machine/template.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError, messageOf } from '../../shared/errors.ts';
@@ -61,7 +61,7 @@ function fixFor(obstacle: string, device: string): string {
 async function describeHost(
   { paths, facts, context }: Examination,
   cpu: CpuFacts,
-): Promise<MachineHost & { readonly choice: AcceleratorChoice }> {
+): Promise<QemuHost & { readonly choice: AcceleratorChoice }> {
   const [qemu, kit] = await Promise.all([inspectQemu(paths.cache), loadKit()]);
   const base = { qemu, kit, tscKhz: cpu.tscKhz, runtime: paths.runtime };
   return { ...base, choice: await chooseAccelerator(base, cpu, paths.cache, context.signal, facts.openDevice) };

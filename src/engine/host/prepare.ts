@@ -1,26 +1,14 @@
 // Makes an environment warm: pulled, its templates built, and one guest started, used and started anew.
-
-import { rm } from 'node:fs/promises';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { PrepareOutput } from '../../contract/machine.ts';
-import type { Environment } from '../../environment/store.ts';
-import { templateFolder, templateKey } from '../../machine/template.ts';
+import type { OpenMachine } from '../../machine/machine.ts';
+import { openQemuMachine } from '../../machine/qemu-machine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
-import { acquireLock } from '../../system/lock.ts';
 import type { Paths } from '../../system/paths.ts';
 import { ensureEnvironment } from '../guests/ensure-environment.ts';
-import {
-  ensureTemplate,
-  type MachineRoom,
-  openMachineRoom,
-  templateLock,
-  templateSource,
-} from '../guests/machine-room.ts';
-import { startThrowAway } from '../guests/throw-away.ts';
+import { guestEnvironment, startThrowAway } from '../guests/throw-away.ts';
 
-/** Longest wait for another process that makes the same template, `ms` */
-const lockMs = 600_000;
 const size = { vcpuCount: 1, memoryMib: 1024 };
 
 /** Throws `guest_refused` when the guest comes up and cannot run a command. */
@@ -29,22 +17,23 @@ export async function prepare(
   name: string,
   isForced: boolean,
   context: CallContext,
+  openMachine: OpenMachine = openQemuMachine,
 ): Promise<PrepareOutput> {
   const started = performance.now();
-  const room = await openMachineRoom(paths, context);
+  const machine = await openMachine(paths, context);
   const environment = await ensureEnvironment(paths, name, context);
-  if (isForced) await dropTemplates(room, environment, context);
-  const source = templateSource(environment);
-  const ready = await ensureTemplate(room, source, size, context, 'ready');
-  const bare = await ensureTemplate(room, source, size, context, 'bare');
+  const source = guestEnvironment(environment);
+  if (isForced) await machine.dropTemplates(source, size, context);
+  const ready = await machine.ensureTemplate(source, size, context, 'ready');
+  const bare = await machine.ensureTemplate(source, size, context, 'bare');
   const starts: number[] = [];
   // Once to prove that it boots and takes commands, once more as a reset does it.
   for (const step of ['proving boot and exec', 'proving reset']) {
     context.onProgress({ phase: 'prove', message: step });
-    await using machine = await startThrowAway(room, paths, environment, size, false, context);
-    await runTrue(machine.guest.client, context.signal);
-    starts.push(Math.round(machine.bootMs));
-    if (machine.bootSource !== 'template') {
+    await using started = await startThrowAway(machine, paths, { environment, size }, context);
+    await runTrue(started.guest.client, context.signal);
+    starts.push(Math.round(started.bootMs));
+    if (started.bootSource !== 'template') {
       throw new PyroError('template_invalid', `${name}: the template does not come up`, {
         hint: 'run pyro doctor; pyro prepare --force builds the template again',
       });
@@ -53,7 +42,7 @@ export async function prepare(
   return {
     environment: name,
     digest: environment.digest,
-    accelerator: room.host.choice.accelerator,
+    accelerator: machine.choice.accelerator,
     built: ready.buildMs + bare.buildMs > 0,
     template_ms: Math.round(ready.buildMs + bare.buildMs),
     start_ms: starts[0] ?? 0,
@@ -70,18 +59,5 @@ async function runTrue(client: GuestClient, signal: AbortSignal): Promise<void> 
     await process.follow(() => undefined);
   } catch (error) {
     if (!isPyroError(error, 'command_not_found', 'command_not_executable')) throw error;
-  }
-}
-
-async function dropTemplates(
-  room: MachineRoom,
-  { digest, imagePath }: Environment,
-  { signal }: CallContext,
-): Promise<void> {
-  for (const kind of ['ready', 'bare'] as const) {
-    const wanted = { kind, size, environmentDigest: digest, rootImage: imagePath };
-    const key = templateKey(room.host, wanted, room.cpuModel);
-    await using _lock = await acquireLock(templateLock(room.cacheFolder, key), { signal, waitMs: lockMs });
-    await rm(templateFolder(room.cacheFolder, key), { recursive: true, force: true });
   }
 }

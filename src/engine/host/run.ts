@@ -6,7 +6,7 @@ import type { ExitEvent, StartRequest } from '../../agent/messages.ts';
 import type { RunCall, RunIo } from '../../contract/call.ts';
 import type { RunInput, RunOutput } from '../../contract/run.ts';
 import type { Environment } from '../../environment/store.ts';
-import { guestFolder } from '../../machine/guest.ts';
+import type { Machine } from '../../machine/machine.ts';
 import { SecretSet } from '../../secrets/secret-set.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { writeTo } from '../../shared/write-to.ts';
@@ -15,7 +15,6 @@ import { prepareRunSeed } from '../calls/seed.ts';
 import { noteOnProgram, withProgramNote } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
 import { deniedConnections, GuestNetwork, grantFor, permitPackageSources } from '../guests/guest-network.ts';
-import type { MachineRoom } from '../guests/machine-room.ts';
 import { runsFolder, startThrowAway, sweepRuns } from '../guests/throw-away.ts';
 import { type CapturedStreams, newCaptures, streamsOf } from '../output/capture.ts';
 
@@ -25,7 +24,7 @@ const usualSeconds = 30;
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export async function runInGuest(
-  room: MachineRoom,
+  machine: Machine,
   paths: Paths,
   environment: Environment,
   request: RunInput,
@@ -38,34 +37,36 @@ export async function runInGuest(
   const packageSources = permitPackageSources(request.package_sources, ceiling);
   const seed = await prepareRunSeed(paths, request.seed_path, context);
   const size = { vcpuCount: request.vcpu_count, memoryMib: request.mem_mib };
-  await using machine = await startThrowAway(room, paths, environment, size, request.cold, context, seed);
+  const start = { environment, size, isCold: request.cold, projectImage: seed };
+  await using started = await startThrowAway(machine, paths, start, context);
+  const { guest } = started;
   await using undo = new AsyncDisposableStack();
-  const network = new GuestNetwork(join(runsFolder(paths), machine.id, 'network.jsonl'), grant, packageSources);
+  const network = new GuestNetwork(join(runsFolder(paths), started.id, 'network.jsonl'), grant, packageSources);
   undo.defer(() => network.closeAll());
-  await network.open(machine.guest.client, join(guestFolder(room.host, machine.id), 'n'), context.signal);
+  await network.open(guest.client, guest.networkSocket, context.signal);
   const secrets = new SecretSet([]);
   secrets.hide(network.secretValues);
-  if (!secrets.isEmpty) machine.guest.client.newOutputFilter = () => secrets.redactor();
-  const started = performance.now();
+  if (!secrets.isEmpty) guest.client.newOutputFilter = () => secrets.redactor();
+  const startedAt = performance.now();
   const where = { environment: request.environment, package_sources: packageSources };
-  const start = startRequest(request, environment, io, network.variables);
-  const process = await machine.guest.client.start(start, { signal: context.signal }).catch((error: unknown) => {
+  const command = startRequest(request, environment, io, network.variables);
+  const process = await guest.client.start(command, { signal: context.signal }).catch((error: unknown) => {
     throw withProgramNote(error, where, request.command[0]);
   });
   const outcome = await followProcess(process, outputBytes, io, context.signal);
   return {
     ...outcome.streams,
-    vm_id: machine.id,
+    vm_id: started.id,
     environment: request.environment,
     environment_version: environment.digest,
     command: [...request.command],
     exit_code: outcome.exit.timed_out ? 124 : outcome.exit.exit_code,
     timed_out: outcome.exit.timed_out,
-    duration_ms: Math.round(performance.now() - started),
-    boot_ms: Math.round(machine.bootMs),
-    boot_source: machine.bootSource,
+    duration_ms: Math.round(performance.now() - startedAt),
+    boot_ms: Math.round(started.bootMs),
+    boot_source: started.bootSource,
     execution_mode: 'guest',
-    accelerator: room.host.choice.accelerator,
+    accelerator: machine.choice.accelerator,
     denied_connections: deniedConnections(await network.refusedSince(0)),
     network_note: noteOnNetwork(network.isOn, outcome.exit.exit_code, outcome.said),
     program_note: noteOnProgram(where, outcome.exit.exit_code, outcome.said),

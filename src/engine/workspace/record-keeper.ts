@@ -1,13 +1,7 @@
 // Keeps the record of one workspace: changes hold at once and are written one after the other, activity now and then.
+import type { RunningGuest } from '../../machine/machine.ts';
 import { Mutex } from '../../shared/mutex.ts';
-import {
-  type GuestRecord,
-  nowSeconds,
-  resettable,
-  type WorkspaceFiles,
-  type WorkspaceRecord,
-  writeRecord,
-} from './workspace-record.ts';
+import { nowSeconds, resettable, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
 
 /** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
 const activitySeconds = 10;
@@ -54,7 +48,7 @@ export class RecordKeeper {
   }
 
   /** A guest has been started: nobody knows any more what it changes. */
-  async noteStart(guest: GuestRecord): Promise<void> {
+  async noteStart(guest: RunningGuest): Promise<void> {
     await this.update({ state: 'started', stop_reason: null, changes: null, guest, last_activity_at: nowSeconds() });
   }
 

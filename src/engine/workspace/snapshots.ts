@@ -1,19 +1,18 @@
 // Snapshots of a workspace's disk: taken at once, gone back to, deleted, their layers merged while the guest is off.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { GuestClient } from '../../agent/guest-client.ts';
-import type { Guest } from '../../machine/guest.ts';
-import { createLayer, layerBelow, mergeLayer, pushLayer, topLayer } from '../../machine/layers.ts';
-import type { Qmp } from '../../machine/qmp.ts';
+import type { DiskLayers } from '../../machine/layers.ts';
+import type { Guest } from '../../machine/machine.ts';
+import { ramFile } from '../../machine/starter.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { findMerge, merged, withoutUnneeded } from '../guests/layers.ts';
+import type { SharedResources } from './shared-resources.ts';
 import {
   layerNamePattern,
   layerUse,
   newLayer,
   nowSeconds,
-  ramFile,
   type WorkspaceFiles,
   type WorkspaceRecord,
 } from './workspace-record.ts';
@@ -27,12 +26,7 @@ export interface LayerOwner {
   readonly files: WorkspaceFiles;
   readonly record: WorkspaceRecord;
   readonly update: (changes: RecordChanges) => Promise<void>;
-}
-
-/** What of a running guest a snapshot needs. */
-export interface SnapshotGuest {
-  readonly client: Pick<GuestClient, 'freeze' | 'thaw'>;
-  readonly qmp: Pick<Qmp, 'execute'>;
+  readonly resources: Pick<SharedResources, 'machine'>;
 }
 
 /**
@@ -41,7 +35,7 @@ export interface SnapshotGuest {
  */
 export async function takeSnapshot(
   owner: LayerOwner,
-  guest: SnapshotGuest | undefined,
+  guest: Pick<Guest, 'addLayer'> | undefined,
   name: string,
   context: CallContext,
 ): Promise<void> {
@@ -59,25 +53,13 @@ export async function takeSnapshot(
   const next = newLayer();
   const path = join(files.folder, next);
   if (guest === undefined) {
-    await createLayer(path, record.disk, record.disk_mib, context.signal);
+    const { layers } = await owner.resources.machine(context);
+    await layers.create(path, record.disk, record.disk_mib, context.signal);
     await owner.update(await withSnapshot(owner, name, next));
     return;
   }
-  // A frozen file system is whole on the disk: the snapshot needs no repair when it is used.
-  let wasFrozen = false;
-  try {
-    await guest.client.freeze({ signal: context.signal });
-    await pushLayer(guest.qmp, path, record.disk_mib, context.signal);
-    // Still frozen: the guest writes nothing into the new layer before the record names it.
-    await owner.update(await withSnapshot(owner, name, next));
-  } finally {
-    // One that does not answer goes on by itself, and may have done so already.
-    wasFrozen = await guest.client.thaw().then(
-      (answer) => answer.wasFrozen,
-      () => false,
-    );
-  }
-  if (wasFrozen) return;
+  const note = async (): Promise<void> => await owner.update(await withSnapshot(owner, name, next));
+  if (await guest.addLayer(path, record.disk_mib, note, context.signal)) return;
   // The guest writes the new layer, which stays: only the name is not one of a still disk.
   await owner.update(dropSnapshot(owner.record, name));
   throw new PyroError(
@@ -125,12 +107,12 @@ export async function removeUnneeded(owner: LayerOwner): Promise<void> {
 }
 
 /** Long chains slow a guest down; while it is off they are made short. */
-export async function mergeLayers(owner: LayerOwner, signal: AbortSignal): Promise<void> {
+export async function mergeLayers(owner: LayerOwner, tools: DiskLayers, signal: AbortSignal): Promise<void> {
   for (;;) {
     const use = layerUse(owner.record);
     const merge = findMerge(use);
     if (merge === undefined) return;
-    await mergeLayer(owner.files.folder, merge, signal);
+    await tools.merge(owner.files.folder, merge, signal);
     const { layers, top } = merged(use, merge);
     await owner.update({ layers: { ...layers }, disk: top });
     await rm(join(owner.files.folder, merge.from), { force: true });
@@ -140,7 +122,7 @@ export async function mergeLayers(owner: LayerOwner, signal: AbortSignal): Promi
 /** A daemon that was killed in the middle of a snapshot may have left the guest one layer ahead of the record. */
 export async function reconcileLayers(owner: LayerOwner, guest: Guest): Promise<void> {
   const { record } = owner;
-  const { file } = await topLayer(guest.qmp);
+  const file = await guest.topLayer();
   if (file !== record.disk) await owner.update({ disk: file, layers: { ...record.layers, [file]: record.disk } });
 }
 
@@ -148,7 +130,7 @@ export async function reconcileLayers(owner: LayerOwner, guest: Guest): Promise<
  * Removes layers and memory that a daemon which was killed has left behind; takes over the layer that a snapshot was
  * about to use.
  */
-export async function sweepLayers(owner: LayerOwner, isGuestGone: boolean, signal: AbortSignal): Promise<void> {
+export async function sweepLayers(owner: LayerOwner, isGuestGone: boolean, context: CallContext): Promise<void> {
   const { folder } = owner.files;
   for (const name of await readdir(folder)) {
     // The memory of a guest that was booting has lost who would take its name away.
@@ -156,8 +138,13 @@ export async function sweepLayers(owner: LayerOwner, isGuestGone: boolean, signa
     const { disk, layers } = owner.record;
     if (!layerNamePattern.test(name) || name in layers) continue;
     // The guest may have gone on writing into it before it ended, too.
-    const isNext = isGuestGone && (await layerBelow(join(folder, name), signal)) === disk;
+    const isNext = isGuestGone && (await belowOf(owner, join(folder, name), context)) === disk;
     if (isNext) await owner.update({ disk: name, layers: { ...layers, [name]: disk } });
     else await rm(join(folder, name), { force: true });
   }
+}
+
+async function belowOf(owner: LayerOwner, path: string, context: CallContext): Promise<string | undefined> {
+  const { layers } = await owner.resources.machine(context);
+  return await layers.below(path, context.signal);
 }

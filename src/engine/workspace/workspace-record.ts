@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { keptFields, lastCommandSchema, seedSchema } from '../../contract/workspaces.ts';
+import { type RunningGuest, runningGuestSchema } from '../../machine/machine.ts';
 import { networkGrantSchema } from '../../network/policy.ts';
 import { packageSourceKinds } from '../../shared/policy-types.ts';
 import { readJson, writeJson } from '../../system/files.ts';
-import { processIdentitySchema } from '../../system/processes.ts';
 import type { LayerUse } from '../guests/layers.ts';
 
 export const workspaceIdSchema = z.string().regex(/^[0-9a-f]{12}$/);
@@ -19,21 +19,9 @@ const changeCountsSchema = z.object({
 });
 export type ChangeCounts = z.infer<typeof changeCountsSchema>;
 
-/** Memory of a guest while it boots; QEMU holds it open after that, without a name */
-export const ramFile = 'ram';
-
 /** File names of layers of the disk */
 export const layerNamePattern = /^disk-[a-z0-9]{1,40}\.qcow2$/;
 const layerSchema = z.string().regex(layerNamePattern);
-
-const guestSchema = z.object({
-  process: processIdentitySchema,
-  /** Name of its folder of sockets */
-  folder: z.string().regex(/^w[0-9a-f-]{1,40}$/),
-  magic: z.string().regex(/^[0-9a-f]{32}$/),
-  machine_id: z.string().regex(/^[0-9a-f]{32}$/),
-  accelerator: z.enum(['kvm', 'tcg']),
-});
 
 export const workspaceRecordSchema = z.object({
   version: z.literal(1),
@@ -56,7 +44,7 @@ export const workspaceRecordSchema = z.object({
   state: z.enum(['started', 'stopped']),
   /** `idle`, `crash` and `host` start again by themselves, `explicit` does not */
   stop_reason: z.enum(['idle', 'crash', 'host', 'explicit']).nullable(),
-  guest: guestSchema.nullable(),
+  guest: runningGuestSchema.nullable(),
   /** File name of the layer of the disk that is written */
   disk: layerSchema,
   /** Each layer and the one below it; null is the template's frozen disk */
@@ -74,7 +62,6 @@ export const workspaceRecordSchema = z.object({
   brought_digest: z.string().nullable().default(null),
 });
 export type WorkspaceRecord = z.infer<typeof workspaceRecordSchema>;
-export type GuestRecord = z.infer<typeof guestSchema>;
 
 /** Files of a workspace's folder; it holds all that the workspace needs, so nothing else may take that away. */
 export interface WorkspaceFiles {
@@ -136,7 +123,7 @@ export function afterReset(
   record: WorkspaceRecord,
   disk: string,
   below: string | null,
-  guest: GuestRecord,
+  guest: RunningGuest,
 ): Partial<WorkspaceRecord> {
   return {
     disk,

@@ -4,7 +4,11 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { templateDiskMib } from '../../machine/disks.ts';
+import { removeSockets } from '../../machine/left-guests.ts';
+import type { Machine, OpenMachine } from '../../machine/machine.ts';
+import { sweepGuests } from '../../machine/orphans.ts';
 import { sweepOwnedFolders } from '../../machine/owned-folders.ts';
+import { openQemuMachine } from '../../machine/qemu-machine.ts';
 import { SecretSet } from '../../secrets/secret-set.ts';
 import { SecretStore } from '../../secrets/secret-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
@@ -14,12 +18,9 @@ import { hintCall } from '../../shared/hint-words.ts';
 import { noProgress } from '../../shared/progress.ts';
 import { KeptWork } from '../../shared/shared-work.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
-import { ensureTemplate, type MachineRoom, openMachineRoom } from '../guests/machine-room.ts';
 import { GuestMemory } from '../guests/memory-limit.ts';
-import { sweepGuests } from '../guests/orphans.ts';
-import { prepareProject } from '../guests/project-templates.ts';
+import type { SharedResources } from './shared-resources.ts';
 import { Workspace } from './workspace.ts';
-import type { WorkspaceHouse } from './workspace-house.ts';
 import {
   readRecord,
   type WorkspaceFiles,
@@ -48,7 +49,7 @@ function unknown(id: string): PyroError {
 
 export class WorkspaceRegistry implements AsyncDisposable {
   readonly paths: Paths;
-  readonly house: WorkspaceHouse;
+  readonly resources: SharedResources;
   readonly #folder: string;
   readonly #memory: GuestMemory;
   readonly #workspaces = new Map<string, Workspace>();
@@ -59,20 +60,24 @@ export class WorkspaceRegistry implements AsyncDisposable {
   readonly #own: CallContext = { signal: this.#closing.signal, onProgress: noProgress };
   /** Work that nobody waits for but the end: it leaves nothing when it is let finish */
   readonly #background = new Set<Promise<void>>();
-  readonly #room = new KeptWork<MachineRoom>();
+  readonly #machine = new KeptWork<Machine>();
   readonly #secretStore = new KeptWork<SecretStore>();
   #reaper: NodeJS.Timeout | undefined;
 
-  private constructor(paths: Paths, memory: GuestMemory) {
+  private constructor(paths: Paths, memory: GuestMemory, openMachine: OpenMachine) {
     this.paths = paths;
     this.#memory = memory;
-    this.house = this.#makeHouse();
+    this.resources = this.#share(openMachine);
     this.#folder = join(paths.state, 'workspaces');
   }
 
   /** Loads every workspace, takes over guests that run, and ends guests that belong to none. */
-  static async open(paths: Paths, memory = new GuestMemory()): Promise<WorkspaceRegistry> {
-    const registry = new WorkspaceRegistry(paths, memory);
+  static async open(
+    paths: Paths,
+    memory = new GuestMemory(),
+    openMachine: OpenMachine = openQemuMachine,
+  ): Promise<WorkspaceRegistry> {
+    const registry = new WorkspaceRegistry(paths, memory, openMachine);
     await ensurePrivateFolder(paths.state);
     await ensurePrivateFolder(registry.#folder);
     for (const name of await readdir(registry.#folder)) await registry.#load(name);
@@ -88,31 +93,33 @@ export class WorkspaceRegistry implements AsyncDisposable {
     return registry;
   }
 
-  #makeHouse(): WorkspaceHouse {
+  #share(openMachine: OpenMachine): SharedResources {
     return {
       memory: this.#memory,
       // A failure is not kept: the person may have mended the machine when the next call comes.
-      room: (context) =>
-        this.#room.join(context.signal, (signal) => openMachineRoom(this.paths, { ...context, signal })),
+      machine: (context) =>
+        this.#machine.join(context.signal, (signal) => openMachine(this.paths, { ...context, signal })),
       secretStore: () =>
         this.#secretStore.join(undefined, () => SecretStore.open(this.paths.runtime, scopeOf(this.paths.state))),
-      removeSockets: ({ folder }) => rm(join(this.paths.runtime, folder), { recursive: true, force: true }),
-      expectAnother: (guest) => {
+      removeSockets: (guest) => removeSockets(this.paths.runtime, guest),
+      expectAnother: (project) => {
         if (this.#closing.signal.aborted) return;
         const { signal } = this.#own;
         const work = sleep(quietMs, undefined, { signal, ref: false }).then(() =>
-          this.#whileThereIsRoom(guest.size.memoryMib, async (context) => {
-            await prepareProject(await this.house.room(context), guest, context);
+          this.#whileMemoryIsFree(project.size.memoryMib, async (context) => {
+            const machine = await this.resources.machine(context);
+            await machine.prepareProject(project, context);
           }),
         );
         void this.#inBackground(work);
       },
       expectRestart: ({ record, files }) => {
         if (record.disk_mib > templateDiskMib || this.#closing.signal.aborted) return;
-        const source = { name: record.environment, digest: record.environment_digest, imagePath: files.rootImage };
+        const environment = { name: record.environment, digest: record.environment_digest, imagePath: files.rootImage };
         const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
-        const work = this.#whileThereIsRoom(record.mem_mib, async (context) => {
-          await ensureTemplate(await this.house.room(context), source, size, context, 'bare');
+        const work = this.#whileMemoryIsFree(record.mem_mib, async (context) => {
+          const machine = await this.resources.machine(context);
+          await machine.ensureTemplate(environment, size, context, 'bare');
         });
         // Without the template the start boots: slower, and its own failure says why.
         void this.#inBackground(work);
@@ -121,7 +128,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   }
 
   /** Work with a guest of its own that nobody waits for: it is given up when its memory is needed. */
-  async #whileThereIsRoom(memMib: number, work: (context: CallContext) => Promise<void>): Promise<void> {
+  async #whileMemoryIsFree(memMib: number, work: (context: CallContext) => Promise<void>): Promise<void> {
     const giving = new AbortController();
     using loan = this.#memory.lend(memMib, () => giving.abort(new PyroError('cancelled', 'its memory is needed')));
     if (loan === undefined) return;
@@ -175,7 +182,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     using place = this.#removing.take(id);
     if (place === undefined) throw unknown(id);
     await workspace?.close();
-    if ((workspace?.record.secrets.length ?? 0) > 0) await (await this.house.secretStore()).remove(id);
+    if ((workspace?.record.secrets.length ?? 0) > 0) await (await this.resources.secretStore()).remove(id);
     const { folder } = this.filesOf(id);
     // The rename makes the end whole, however long the removal takes.
     await rename(folder, folder + deletedMark);
@@ -204,7 +211,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
       // Without a record it was never finished: nobody was told of it.
       if (record === undefined) await rm(files.folder, { recursive: true, force: true });
       else if (record.id !== name) throw new PyroError('state_damaged', 'the record names another workspace');
-      else this.add(await Workspace.open(this.house, files, record, await this.#secretsOf(record)));
+      else this.add(await Workspace.open(this.resources, files, record, await this.#secretsOf(record)));
     } catch (error) {
       this.#damaged.set(name, messageOf(error));
     }
@@ -212,7 +219,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
 
   /** A reboot takes secrets away; what needs one then says so. */
   async #secretsOf({ id, secrets }: WorkspaceRecord): Promise<SecretSet> {
-    const kept = secrets.length === 0 ? undefined : await (await this.house.secretStore()).load(id);
+    const kept = secrets.length === 0 ? undefined : await (await this.resources.secretStore()).load(id);
     return (
       kept ??
       new SecretSet(

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { CreateInput } from '../../contract/workspaces.ts';
-import type { Guest } from '../../machine/guest.ts';
+import type { Guest } from '../../machine/machine.ts';
 import { longestSecret } from '../../secrets/forms.ts';
 import { type Secret, SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';

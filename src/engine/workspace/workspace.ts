@@ -1,5 +1,6 @@
 // One workspace: its record, its guest and its commands, with each change of its life one after the other.
-import type { Guest } from '../../machine/guest.ts';
+import { endLeftGuest } from '../../machine/left-guests.ts';
+import type { Guest, RunningGuest, StartedGuest } from '../../machine/machine.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isNoRoom, messageOf, PyroError } from '../../shared/errors.ts';
@@ -11,15 +12,14 @@ import { GuestNetwork } from '../guests/guest-network.ts';
 import { MemoryShare } from '../guests/memory-share.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
 import { recordEvent } from '../output/events.ts';
-import { arrive, placeOf, watchOutput } from './guest-arrival.ts';
+import { arrive, planOf, watchOutput } from './guest-plan.ts';
 import { GuestTenants } from './guest-tenants.ts';
 import { RecordKeeper } from './record-keeper.ts';
+import type { HeldGuest, SharedResources } from './shared-resources.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import { settleForStop } from './unsaved-work.ts';
 import { stoppedError } from './workspace-find.ts';
-import { endProcess, type StartedGuest, startOnDisk, takeOver } from './workspace-guest.ts';
-import type { HeldGuest, WorkspaceHouse } from './workspace-house.ts';
-import { type GuestRecord, nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
+import { nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
 import { maskError } from './workspace-secrets.ts';
 
 export class Workspace {
@@ -27,7 +27,7 @@ export class Workspace {
   readonly tenants: GuestTenants;
   readonly secrets: SecretSet;
   readonly network: GuestNetwork;
-  readonly house: WorkspaceHouse;
+  readonly resources: SharedResources;
   readonly memory: MemoryShare;
   readonly #life = new Mutex();
   readonly #keeper: RecordKeeper;
@@ -35,19 +35,19 @@ export class Workspace {
   #busy = 0;
 
   private constructor(
-    house: WorkspaceHouse,
+    resources: SharedResources,
     files: WorkspaceFiles,
     record: WorkspaceRecord,
     tenants: GuestTenants,
     secrets: SecretSet,
   ) {
-    this.house = house;
+    this.resources = resources;
     this.secrets = secrets;
     this.network = new GuestNetwork(files.network, record.network_grant, record.package_sources);
     this.files = files;
     this.#keeper = new RecordKeeper(files, record);
     this.tenants = tenants;
-    this.memory = new MemoryShare(house.memory, () => ({
+    this.memory = new MemoryShare(resources.memory, () => ({
       id: record.id,
       memMib: record.mem_mib,
       idleSeconds: () => this.idleSeconds,
@@ -55,8 +55,8 @@ export class Workspace {
     if (record.guest !== null) this.memory.noteRunning();
   }
 
-  static async open(house: WorkspaceHouse, files: WorkspaceFiles, record: WorkspaceRecord, secrets: SecretSet) {
-    return new Workspace(house, files, record, await GuestTenants.open(files, secrets), secrets);
+  static async open(resources: SharedResources, files: WorkspaceFiles, record: WorkspaceRecord, secrets: SecretSet) {
+    return new Workspace(resources, files, record, await GuestTenants.open(files, secrets), secrets);
   }
 
   get record(): WorkspaceRecord {
@@ -89,11 +89,11 @@ export class Workspace {
   }
 
   /** Takes a guest that was started for this workspace, in the place of the reservation until it is gone. */
-  hold({ guest }: StartedGuest, reservation?: Disposable): void {
+  hold({ guest }: Pick<StartedGuest, 'guest'>, reservation?: Disposable): void {
     this.memory.give(guest, reservation);
     this.#guest = guest;
     watchOutput(this, guest);
-    void guest.process.ended.then(() => this.#onEnd(guest));
+    void guest.ended.then(() => this.#onEnd(guest));
   }
 
   /** Work with the guest, which is started from its disk when it is not there. Throws `workspace_stopped`. */
@@ -126,7 +126,7 @@ export class Workspace {
       if (await this.#halt(context)) await recordEvent(this.files.events, 'stopped', reason);
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
     });
-    this.house.expectRestart(this);
+    this.resources.expectRestart(this);
   }
 
   /** Stops the guest for another one in its place, which gets its memory. Only within {@link alone}. */
@@ -160,7 +160,7 @@ export class Workspace {
       await this.network.close(old.guest.client);
       await old.guest[Symbol.asyncDispose]();
     }
-    if (old.noted !== null) await this.house.removeSockets(old.noted);
+    if (old.noted !== null) await this.resources.removeSockets(old.noted);
     await this.tenants.loseAll('workspace_reset');
   }
 
@@ -178,7 +178,7 @@ export class Workspace {
     await this.#life.run(async () => {
       const noted = this.record.guest;
       if (this.#guest !== undefined) await this.#end(this.#guest, 'workspace_stopped');
-      else if (noted !== null) await endProcess(noted);
+      else if (noted !== null) await endLeftGuest(noted);
       this.memory.free();
       this.#keeper.close();
     });
@@ -200,7 +200,7 @@ export class Workspace {
   async adopt(context: CallContext): Promise<void> {
     await this.#life.run(async () => {
       await this.#meet(context);
-      await sweepLayers(this, this.#guest === undefined, context.signal);
+      await sweepLayers(this, this.#guest === undefined, context);
     });
   }
 
@@ -225,8 +225,9 @@ export class Workspace {
       throw stoppedError(this.record.id);
     }
     using reservation = this.memory.reserve();
-    await mergeLayers(this, context.signal);
-    const started = await startOnDisk(await placeOf(this, this.record, context));
+    const machine = await this.resources.machine(context);
+    await mergeLayers(this, machine.layers, context.signal);
+    const started = await machine.startOnDisk(await planOf(this, this.record, context), context);
     this.hold(started, reservation);
     await this.#keeper.noteStart(started.record);
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
@@ -238,18 +239,17 @@ export class Workspace {
    * A new session with the guest that runs, in which all is followed again; undefined when it is gone or does not
    * answer, and counts as crashed. Our own end, our own disk and our own machine say nothing of the guest, which runs on.
    */
-  async #takeOver(noted: GuestRecord, context: CallContext): Promise<Guest | undefined> {
-    const room = await this.house.room(context);
+  async #takeOver(noted: RunningGuest, context: CallContext): Promise<Guest | undefined> {
+    const machine = await this.resources.machine(context);
     const before = this.#guest;
     this.#guest = undefined;
     if (before !== undefined) await this.network.close(before.client);
     await before?.release();
     let guest: Guest | undefined;
     try {
-      const place = { id: this.record.id, diskFolder: this.files.folder };
-      guest = await takeOver(room, place, noted, context.signal);
-      this.hold({ guest, record: noted });
-      await arrive(this, guest, noted.folder, context);
+      guest = await machine.takeOver(this.record.id, this.files.folder, noted, context.signal);
+      this.hold({ guest });
+      await arrive(this, guest, context);
       await this.tenants.resume(guest.client);
       await reconcileLayers(this, guest);
       return guest;
@@ -261,7 +261,7 @@ export class Workspace {
       if (isNoRoom(error)) throw error;
       const why = isRunning(noted.process) ? `given up: ${messageOf(error)}` : 'its QEMU ended';
       // One that does not answer must not go on writing to the disk that the next one starts from.
-      await endProcess(noted);
+      await endLeftGuest(noted);
       this.memory.free();
       await this.#onLoss(why);
       return undefined;
@@ -272,7 +272,7 @@ export class Workspace {
     this.#guest = undefined;
     await guest[Symbol.asyncDispose]();
     this.memory.free();
-    if (this.record.guest !== null) await this.house.removeSockets(this.record.guest);
+    if (this.record.guest !== null) await this.resources.removeSockets(this.record.guest);
     await this.tenants.loseAll(reason);
   }
 
@@ -288,7 +288,7 @@ export class Workspace {
   async #onLoss(why: string): Promise<void> {
     const noted = this.record.guest;
     await this.network.closeAll();
-    if (noted !== null) await this.house.removeSockets(noted);
+    if (noted !== null) await this.resources.removeSockets(noted);
     await this.tenants.loseAll('guest_ended');
     if (this.#keeper.isClosed) return;
     await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { type LayerOwner, takeSnapshot } from '../../../../src/engine/workspace/snapshots.ts';
 import { workspaceFiles } from '../../../../src/engine/workspace/workspace-record.ts';
+import { pushLayer } from '../../../../src/machine/layers.ts';
+import type { Guest } from '../../../../src/machine/machine.ts';
 import { runCommand } from '../../../../src/system/command.ts';
-import { plainRecord } from '../../../support/fake-house.ts';
+import { plainRecord } from '../../../support/silent-guest.ts';
 
 const context = { signal: new AbortController().signal, onProgress: () => undefined };
 
@@ -20,6 +22,7 @@ async function makeOwner(): Promise<LayerOwner> {
     get record() {
       return record;
     },
+    resources: { machine: () => Promise.reject(new Error('no machine is needed')) },
     update: async (changes) => {
       record = { ...record, ...changes };
     },
@@ -30,22 +33,21 @@ async function makeOwner(): Promise<LayerOwner> {
 function makeGuest(owner: LayerOwner, thaw: () => Promise<{ wasFrozen: boolean }>) {
   const calls: string[] = [];
   const file = join(owner.files.folder, owner.record.disk);
-  return {
-    calls,
-    client: {
-      freeze: async () => void calls.push('freeze'),
-      thaw: () => {
-        calls.push('thaw');
-        return thaw();
-      },
-    },
-    qmp: {
-      execute: async (command: string) => {
-        calls.push(command);
-        return command === 'query-block' ? [{ qdev: '/machine/vs', inserted: { 'node-name': 's0', file } }] : {};
-      },
+  const client = {
+    freeze: async () => void calls.push('freeze'),
+    thaw: () => {
+      calls.push('thaw');
+      return thaw();
     },
   };
+  const qmp = {
+    execute: async (command: string) => {
+      calls.push(command);
+      return command === 'query-block' ? [{ qdev: '/machine/vs', inserted: { 'node-name': 's0', file } }] : {};
+    },
+  };
+  const addLayer: Guest['addLayer'] = (...request) => pushLayer({ client, qmp }, ...request);
+  return { calls, addLayer };
 }
 
 it('a snapshot of a disk that was still until it was noted is taken', async () => {

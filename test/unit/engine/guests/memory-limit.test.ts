@@ -9,7 +9,7 @@ import { GuestMemory, passing } from '../../../../src/engine/guests/memory-limit
 import { Preparations } from '../../../../src/engine/guests/preparations.ts';
 import { WorkspaceRegistry } from '../../../../src/engine/workspace/workspace-registry.ts';
 import { call, createRequest } from '../../../support/engine.ts';
-import { openFakeHouse } from '../../../support/fake-house.ts';
+import { openSilentGuests } from '../../../support/silent-guest.ts';
 
 const idle = (id: string, memMib: number, seconds: number) => ({ id, memMib, idleSeconds: () => seconds });
 
@@ -74,7 +74,7 @@ it('is reserved by a create before anything is waited for, and free again when t
 });
 
 it('is held for a guest of an earlier daemon before it is taken over, until its process has ended', async () => {
-  await using fake = openFakeHouse();
+  await using fake = openSilentGuests();
   const guest = await fake.startGuest();
   const workspace = await fake.openWorkspace({ guest: guest.record, mem_mib: 14_000 });
   expect(() => fake.memory.reserve(passing(14_000))).toThrow('1 guests hold the rest');
@@ -84,7 +84,7 @@ it('is held for a guest of an earlier daemon before it is taken over, until its 
 });
 
 it('is reserved by a start, and free again when that fails', async () => {
-  await using fake = openFakeHouse();
+  await using fake = openSilentGuests();
   const workspace = await fake.openWorkspace({ mem_mib: 14_000, state: 'stopped', stop_reason: 'idle' });
   const start = workspace.start(call());
   const failed = expect(start).rejects.toThrow();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { RecordKeeper } from '../../../../src/engine/workspace/record-keeper.ts';
 import { type WorkspaceFiles, workspaceFiles } from '../../../../src/engine/workspace/workspace-record.ts';
-import { plainRecord } from '../../../support/fake-house.ts';
+import { plainRecord } from '../../../support/silent-guest.ts';
 
 let files: WorkspaceFiles;
 let keeper: RecordKeeper;

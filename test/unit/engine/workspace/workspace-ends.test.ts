@@ -10,13 +10,13 @@ import { afterReset, workspaceFiles } from '../../../../src/engine/workspace/wor
 import { WorkspaceRegistry } from '../../../../src/engine/workspace/workspace-registry.ts';
 import { call } from '../../../support/engine.ts';
 import { until } from '../../../support/fake.ts';
-import { openFakeHouse } from '../../../support/fake-house.ts';
+import { openSilentGuests } from '../../../support/silent-guest.ts';
 
 it.each([
   ['says nothing', () => undefined],
   ['says nothing of how it is', (command: string) => (command === 'qmp_capabilities' ? {} : undefined)],
 ])('leaves a guest alone that %s while the daemon ends', async (_what, answer) => {
-  await using fake = openFakeHouse();
+  await using fake = openSilentGuests();
   const guest = await fake.startGuest(answer);
   const workspace = await fake.openWorkspace({ guest: guest.record });
   const ending = new AbortController();
@@ -30,7 +30,7 @@ it.each([
 });
 
 it('leaves a guest alone when this machine, not the guest, is what fails', async () => {
-  await using fake = openFakeHouse({ roomFailure: new Error('no QEMU any more') });
+  await using fake = openSilentGuests({ machineFailure: new Error('no QEMU any more') });
   const guest = await fake.startGuest();
   const workspace = await fake.openWorkspace({ guest: guest.record });
   await expect(workspace.adopt(call())).rejects.toThrow('no QEMU any more');
@@ -46,7 +46,7 @@ it.each([
       createSnapshot(workspace, { workspace_id: workspace.record.id, snapshot_name: 'one' }, context),
   ],
 ])('does not pass by a guest that nobody has a session with when it is %s', async (_what, change) => {
-  await using fake = openFakeHouse();
+  await using fake = openSilentGuests();
   const guest = await fake.startGuest();
   const workspace = await fake.openWorkspace({ guest: guest.record });
   const leaving = new AbortController();
@@ -59,7 +59,7 @@ it.each([
 });
 
 it('ends a guest that nobody has a session with when its workspace is deleted', async () => {
-  await using fake = openFakeHouse();
+  await using fake = openSilentGuests();
   const guest = await fake.startGuest();
   const workspace = await fake.openWorkspace({ guest: guest.record });
   await workspace.close();
@@ -67,7 +67,7 @@ it('ends a guest that nobody has a session with when its workspace is deleted', 
 });
 
 it('knows a workspace until it is gone, and deletes it once', async () => {
-  await using fake = openFakeHouse();
+  await using fake = openSilentGuests();
   const { record } = await fake.openWorkspace();
   const state = join(fake.folder, 's');
   const folder = join(state, 'workspaces', record.id);
@@ -87,7 +87,7 @@ it('knows a workspace until it is gone, and deletes it once', async () => {
 });
 
 it('is as it was when a reset cannot be written down', async () => {
-  await using fake = openFakeHouse();
+  await using fake = openSilentGuests();
   const { record, files } = await fake.openWorkspace();
   const { record: guest } = await fake.startGuest();
   const keeper = new RecordKeeper(files, record);

@@ -14,7 +14,7 @@ const patienceMs = 3000;
 
 const statusSchema = z.object({ status: z.string() });
 
-export class RoomWatch implements Disposable {
+export class SpaceWatch implements Disposable {
   readonly #qmp: Qmp;
   readonly #folder: string;
   readonly #stopListening: () => void;

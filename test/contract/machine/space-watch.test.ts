@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { Qmp } from '../../../../src/machine/qmp.ts';
-import { RoomWatch } from '../../../../src/machine/room-watch.ts';
+import { Qmp } from '../../../src/machine/qmp.ts';
+import { SpaceWatch } from '../../../src/machine/space-watch.ts';
 
 let folder = '';
 let server: Server;
@@ -49,7 +49,7 @@ const until = async (condition: () => boolean): Promise<void> => {
 
 it('lets a paused guest go on when there is room', async () => {
   await using qmp = await open();
-  using watch = new RoomWatch(qmp, folder);
+  using watch = new SpaceWatch(qmp, folder);
   report(pause);
   await until(() => commands.includes('cont'));
   expect(await watch.guard(async () => 'done')).toBe('done');
@@ -59,7 +59,7 @@ it('lets a paused guest go on when there is room', async () => {
 it('tells who waits when there is no room, and does not let the guest go on', async () => {
   await using qmp = await open();
   // A folder that cannot be looked at has no room.
-  using watch = new RoomWatch(qmp, join(folder, 'none'));
+  using watch = new SpaceWatch(qmp, join(folder, 'none'));
   report(pause);
   const begun = watch.guard(() => new Promise<never>(() => undefined));
   await expect(begun).rejects.toMatchObject({ code: 'disk_full', hint: expect.stringContaining('make room') });
@@ -69,7 +69,7 @@ it('tells who waits when there is no room, and does not let the guest go on', as
 
 it('finds one that was paused before anybody watched, and takes no other error for want of room', async () => {
   await using qmp = await open();
-  using watch = new RoomWatch(qmp, folder);
+  using watch = new SpaceWatch(qmp, folder);
   report({ action: 'report', nospace: false });
   report({ action: 'stop', nospace: false });
   await watch.lookOnce();

@@ -1,7 +1,7 @@
 // Guests of workspaces that no record names: a daemon that was killed between start and record left them.
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { identifyProcess, isRunning } from '../../system/processes.ts';
+import { identifyProcess, isRunning } from '../system/processes.ts';
 
 const socketsPattern = /^w[0-9a-f]{12}-[0-9a-f]{6}$/;
 

@@ -1,4 +1,4 @@
-// A house for a workspace without QEMU: what counts as its guest is a process that sleeps, beside a socket for QMP.
+// Workspaces whose guests say only what a test wants: a process that sleeps, beside a socket that speaks QMP or not.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -6,32 +6,33 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { emptySeed } from '../../src/engine/calls/list.ts';
-import type { MachineRoom } from '../../src/engine/guests/machine-room.ts';
 import { GuestMemory } from '../../src/engine/guests/memory-limit.ts';
+import type { SharedResources } from '../../src/engine/workspace/shared-resources.ts';
 import { Workspace } from '../../src/engine/workspace/workspace.ts';
-import type { WorkspaceHouse } from '../../src/engine/workspace/workspace-house.ts';
-import { type GuestRecord, type WorkspaceRecord, workspaceFiles } from '../../src/engine/workspace/workspace-record.ts';
+import { type WorkspaceRecord, workspaceFiles } from '../../src/engine/workspace/workspace-record.ts';
+import type { RunningGuest } from '../../src/machine/machine.ts';
+import { qemuMachine } from '../../src/machine/qemu-machine.ts';
 import { SecretSet } from '../../src/secrets/secret-set.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
 
-export interface FakeHouse extends AsyncDisposable {
+export interface SilentGuests extends AsyncDisposable {
   readonly folder: string;
-  readonly house: WorkspaceHouse;
+  readonly resources: SharedResources;
   readonly memory: GuestMemory;
   /** A guest that runs; `answer` is what its QEMU says to a command, nothing for one that hangs */
-  readonly startGuest: (answer?: (command: string) => object | undefined) => Promise<FakeGuest>;
+  readonly startGuest: (answer?: (command: string) => object | undefined) => Promise<SilentGuest>;
   readonly openWorkspace: (changes?: Partial<WorkspaceRecord>) => Promise<Workspace>;
 }
 
-export interface FakeGuest {
-  readonly record: GuestRecord;
+export interface SilentGuest {
+  readonly record: RunningGuest;
   readonly process: ChildProcess;
   readonly isRunning: () => boolean;
   /** Commands that QEMU was given, in order */
   readonly commands: string[];
 }
 
-export function openFakeHouse({ roomFailure }: { readonly roomFailure?: Error } = {}): FakeHouse {
+export function openSilentGuests({ machineFailure }: { readonly machineFailure?: Error } = {}): SilentGuests {
   const folder = mkdtempSync(join(tmpdir(), 'ph-'));
   const runtime = join(folder, 'r');
   mkdirSync(runtime);
@@ -39,17 +40,17 @@ export function openFakeHouse({ roomFailure }: { readonly roomFailure?: Error } 
   const qemu = { path: '/bin/false', version: '9.0.0', stamp: 'none', hasReadOnlyMemory: true };
   const kit = { kernel: '', initramfs: '', digest: '', kernelRelease: '', bytes: 0 };
   const choice = { accelerator: 'tcg', reason: 'none' } as const;
-  const room: MachineRoom = {
+  const machine = qemuMachine({
     host: { qemu, kit, choice, tscKhz: 1, runtime },
     cacheFolder: join(folder, 'cache'),
     emptyDisk: '',
     projectPlaceholder: '',
     cpuModel: '',
-  };
-  const house: WorkspaceHouse = {
+  });
+  const resources: SharedResources = {
     memory,
-    room: () => (roomFailure === undefined ? Promise.resolve(room) : Promise.reject(roomFailure)),
-    secretStore: () => Promise.reject(new Error('this house keeps no secrets')),
+    machine: () => (machineFailure === undefined ? Promise.resolve(machine) : Promise.reject(machineFailure)),
+    secretStore: () => Promise.reject(new Error('no secrets are kept here')),
     removeSockets: async () => undefined,
     expectAnother: () => undefined,
     expectRestart: () => undefined,
@@ -58,7 +59,7 @@ export function openFakeHouse({ roomFailure }: { readonly roomFailure?: Error } 
   const servers: Server[] = [];
   return {
     folder,
-    house,
+    resources,
     memory,
     startGuest: async (answer) => {
       const process = spawn('sleep', ['600'], { stdio: 'ignore' });
@@ -97,7 +98,12 @@ export function openFakeHouse({ roomFailure }: { readonly roomFailure?: Error } 
       const id = '0123456789ab';
       const place = join(folder, id);
       mkdirSync(place, { recursive: true });
-      return await Workspace.open(house, workspaceFiles(place), { ...plainRecord(id), ...changes }, new SecretSet([]));
+      return await Workspace.open(
+        resources,
+        workspaceFiles(place),
+        { ...plainRecord(id), ...changes },
+        new SecretSet([]),
+      );
     },
     [Symbol.asyncDispose]: async () => {
       for (const process of processes) process.kill('SIGKILL');

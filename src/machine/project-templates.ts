@@ -1,22 +1,20 @@
 // Guests that have a project mounted already, made while nobody waits: creates and resets from the same files use them.
 import { statfs } from 'node:fs/promises';
-import { copyDisk, ensureRelativeOverlay } from '../../machine/disks.ts';
-import type { GuestSize } from '../../machine/guest.ts';
+import type { CallContext } from '../shared/call-context.ts';
+import { systemCodeOf } from '../shared/errors.ts';
+import { mebibyte } from '../shared/units.ts';
+import { acquireLock } from '../system/lock.ts';
+import { copyDisk, ensureRelativeOverlay } from './disks.ts';
+import type { GuestDisks, ProjectPreparation } from './machine.ts';
 import {
   buildProjectTemplate,
   findProjectTemplate,
   type ProjectTemplate,
   projectTemplateKey,
   pruneProjectTemplates,
-} from '../../machine/project-template.ts';
-import type { Template } from '../../machine/template.ts';
-import { readImageId } from '../../project/image-id.ts';
-import { projectGuestFolder } from '../../project/project-types.ts';
-import type { CallContext } from '../../shared/call-context.ts';
-import { systemCodeOf } from '../../shared/errors.ts';
-import { mebibyte } from '../../shared/units.ts';
-import { acquireLock } from '../../system/lock.ts';
-import { ensureTemplate, type MachineRoom, type TemplateSource, templateLock } from './machine-room.ts';
+} from './project-template.ts';
+import type { Template } from './template.ts';
+import { ensureTemplate, type QemuSetup, templateLock } from './templates.ts';
 
 /** Each is as large as the memory that its guest has touched. */
 const keptTemplates = 3;
@@ -30,13 +28,12 @@ const reserveMib = 1024;
 
 /** The guest to start from in place of `ready`, if there is one for this image, with its layer copied to `disk`. */
 export async function takePrepared(
-  room: MachineRoom,
+  { cacheFolder }: QemuSetup,
   ready: Template,
-  projectImage: string,
+  { imageId }: NonNullable<GuestDisks['project']>,
   disk: string,
 ): Promise<ProjectTemplate | undefined> {
-  const imageId = await readImageId(projectImage);
-  const prepared = imageId === undefined ? undefined : await findProjectTemplate(room.cacheFolder, ready, imageId);
+  const prepared = imageId === undefined ? undefined : await findProjectTemplate(cacheFolder, ready, imageId);
   if (prepared === undefined) return undefined;
   try {
     await copyDisk(prepared.layer, disk);
@@ -48,25 +45,16 @@ export async function takePrepared(
   }
 }
 
-/** The guest that is to be prepared. */
-export interface ProjectGuest {
-  readonly source: TemplateSource;
-  readonly size: GuestSize;
-  /** Variables of its commands */
-  readonly environment: Readonly<Record<string, string>>;
-  readonly projectImage: string;
-  /** True when the repository's settings are those that pyro writes; others could start programs */
-  readonly hasPlainSettings: boolean;
-}
-
 /** Makes the template of a project, unless it is there. */
-export async function prepareProject(room: MachineRoom, guest: ProjectGuest, context: CallContext): Promise<void> {
-  const { cacheFolder, host } = room;
+export async function prepareProject(
+  setup: QemuSetup,
+  project: ProjectPreparation,
+  context: CallContext,
+): Promise<void> {
+  const { cacheFolder, host } = setup;
   const { signal } = context;
-  const { source, size, environment, projectImage, hasPlainSettings } = guest;
-  const imageId = await readImageId(projectImage);
-  if (imageId === undefined) return;
-  const { template: ready } = await ensureTemplate(room, source, size, context);
+  const { environment, size, variables, image, imageId, folder, hasPlainSettings } = project;
+  const { template: ready } = await ensureTemplate(setup, environment, size, context);
   if ((await findProjectTemplate(cacheFolder, ready, imageId)) !== undefined) return;
   await using _lock = await acquireLock(templateLock(cacheFolder, projectTemplateKey(ready, imageId)), {
     signal,
@@ -84,12 +72,12 @@ export async function prepareProject(room: MachineRoom, guest: ProjectGuest, con
       cacheFolder,
       ready,
       size,
-      environmentDigest: source.digest,
-      rootImage: source.imagePath,
-      projectImage,
+      environmentDigest: environment.digest,
+      rootImage: environment.imagePath,
+      projectImage: image,
       imageId,
       emptyLayer: await ensureRelativeOverlay(cacheFolder, signal),
-      commands: [{ argv: ['/bin/sh', '-c', lookThrough], env: environment, cwd: projectGuestFolder }],
+      commands: [{ argv: ['/bin/sh', '-c', lookThrough], env: variables, cwd: folder }],
     },
     signal,
   );

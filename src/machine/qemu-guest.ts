@@ -1,25 +1,29 @@
-// A running guest: its QEMU process, its QMP connection and its agent's session, started by booting or by restoring.
+// A guest in QEMU: its process, its QMP connection and its agent's session, started by booting or by restoring.
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
 import { messageOf, PyroError } from '../shared/errors.ts';
+import { mebibyte } from '../shared/units.ts';
 import { makeFolder } from '../system/folders.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../system/processes.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
 import { AdoptedProcess } from './adopted-process.ts';
-import { type MachineSpec, type MachineStorage, machineArguments } from './arguments.ts';
+import { diskNode, type MachineSpec, type MachineStorage, machineArguments } from './arguments.ts';
 import { readConsole } from './console.ts';
 import type { QemuFacts } from './host-facts.ts';
 import type { GuestKit } from './kit.ts';
+import { pushLayer, topLayer } from './layers.ts';
 import { limitsOf } from './limits.ts';
+import type { Guest, GuestSize, RunningGuest } from './machine.ts';
 import { bootError, type MachineProcess } from './machine-process.ts';
 import { startQemu } from './qemu-process.ts';
 import { Qmp } from './qmp.ts';
-import { RoomWatch } from './room-watch.ts';
+import { restoreState, saveState } from './save-state.ts';
+import { SpaceWatch } from './space-watch.ts';
 
 /** What all guests of one machine share. */
-export interface MachineHost {
+export interface QemuHost {
   readonly qemu: QemuFacts;
   readonly kit: GuestKit;
   readonly choice: AcceleratorChoice;
@@ -28,12 +32,7 @@ export interface MachineHost {
   readonly runtime: string;
 }
 
-export interface GuestSize {
-  readonly vcpuCount: number;
-  readonly memoryMib: number;
-}
-
-export interface GuestStart {
+export interface QemuStartRequest {
   readonly id: string;
   readonly size: GuestSize;
   readonly storage: MachineStorage | undefined;
@@ -42,20 +41,11 @@ export interface GuestStart {
   /** Saved state of a template; absent boots */
   readonly stateFile?: string;
   /** File for QEMU's messages: the guest then outlives this process. Absent: it ends with it. */
-  readonly messageFile?: string;
+  readonly messageFile?: string | undefined;
   /** Name of the folder of its sockets below the runtime folder; the id unless given */
   readonly folderName?: string;
   /** Called once its processor runs: from then on there is only to wait for it */
   readonly onRunning?: (() => void) | undefined;
-}
-
-/** A guest that runs already, as its starter has noted it. */
-export interface RunningGuest {
-  readonly process: ProcessIdentity;
-  readonly folderName: string;
-  readonly magic: Buffer;
-  /** Folder of the host that its disk lies in */
-  readonly diskFolder: string;
 }
 
 const bootDeadlineMs = { kvm: 30_000, tcg: 90_000 } as const;
@@ -65,24 +55,44 @@ export function newMagic(): Buffer {
   return randomBytes(16);
 }
 
-export class Guest implements AsyncDisposable {
+interface GuestParts {
+  readonly folder: string;
   readonly process: MachineProcess;
   readonly qmp: Qmp;
   readonly client: GuestClient;
-  /** Absent for a guest without a disk */
-  readonly room: RoomWatch | undefined;
+  readonly diskFolder: string | undefined;
+}
 
-  private constructor(process: MachineProcess, qmp: Qmp, client: GuestClient, diskFolder: string | undefined) {
-    this.process = process;
-    this.qmp = qmp;
-    this.client = client;
-    this.room = diskFolder === undefined ? undefined : new RoomWatch(qmp, diskFolder);
+export class QemuGuest implements Guest {
+  readonly client: GuestClient;
+  readonly #folder: string;
+  readonly #process: MachineProcess;
+  readonly #qmp: Qmp;
+  /** Absent for a guest without a disk */
+  readonly #space: SpaceWatch | undefined;
+
+  private constructor(parts: GuestParts) {
+    this.client = parts.client;
+    this.#folder = parts.folder;
+    this.#process = parts.process;
+    this.#qmp = parts.qmp;
+    this.#space = parts.diskFolder === undefined ? undefined : new SpaceWatch(parts.qmp, parts.diskFolder);
+  }
+
+  get ended(): Promise<void> {
+    return this.#process.ended;
+  }
+
+  get networkSocket(): string {
+    return socketsIn(this.#folder).network;
   }
 
   /** Starts QEMU and waits until the agent has answered; on any failure nothing is left running. */
-  static async start(host: MachineHost, start: GuestStart, signal: AbortSignal): Promise<Guest> {
+  static async start(host: QemuHost, start: QemuStartRequest, signal: AbortSignal): Promise<QemuGuest> {
     signal.throwIfAborted();
     const folder = guestFolder(host, start.folderName ?? start.id);
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => removeFolder(folder));
     await makeFolder(folder);
     const isDetached = start.messageFile !== undefined;
     const sockets = { ...socketsIn(folder), ...(isDetached ? { console: join(folder, 'c') } : {}) };
@@ -110,9 +120,8 @@ export class Guest implements AsyncDisposable {
       cgroupName: start.folderName ?? start.id,
       limits: limitsOf(host.choice.accelerator, start.size.vcpuCount, start.size.memoryMib),
     });
+    undo.defer(() => process.kill());
     try {
-      await using undo = new AsyncDisposableStack();
-      undo.defer(() => process.kill());
       // The end of QEMU ends every wait for it.
       const ended = new AbortController();
       void process.ended.then(() => ended.abort(bootError(process, 'the guest ended while it started')));
@@ -127,7 +136,8 @@ export class Guest implements AsyncDisposable {
         signal: alive,
       });
       undo.move();
-      return new Guest(process, qmp, client, start.storage === undefined ? undefined : dirname(start.storage.disk));
+      const diskFolder = start.storage === undefined ? undefined : dirname(start.storage.disk);
+      return new QemuGuest({ folder, process, qmp, client, diskFolder });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PyroError && error.code === 'guest_boot_failed') throw error;
@@ -136,8 +146,13 @@ export class Guest implements AsyncDisposable {
   }
 
   /** Takes over a guest that runs already. Throws `guest_unreachable` when it is gone or does not answer. */
-  static async adopt(host: MachineHost, running: RunningGuest, signal: AbortSignal): Promise<Guest> {
-    const folder = guestFolder(host, running.folderName);
+  static async adopt(
+    host: QemuHost,
+    running: RunningGuest,
+    diskFolder: string,
+    signal: AbortSignal,
+  ): Promise<QemuGuest> {
+    const folder = guestFolder(host, running.folder);
     const sockets = socketsIn(folder);
     if (!isRunning(running.process)) throw new PyroError('guest_unreachable', 'the guest is no longer running');
     const process = new AdoptedProcess(running.process);
@@ -147,44 +162,60 @@ export class Guest implements AsyncDisposable {
     const onAbort = (): void => void qmp[Symbol.asyncDispose]();
     signal.addEventListener('abort', onAbort, { once: true });
     undo.defer(() => signal.removeEventListener('abort', onAbort));
-    const room = new RoomWatch(qmp, running.diskFolder);
+    const space = new SpaceWatch(qmp, diskFolder);
     // One that is paused does not answer.
-    await room.lookOnce();
-    const client = await room.guard(() =>
-      GuestClient.connect(sockets.agent, running.magic, { timeoutMs: 30_000, signal }),
-    );
-    room[Symbol.dispose]();
+    await space.lookOnce();
+    const magic = Buffer.from(running.magic, 'hex');
+    const client = await space.guard(() => GuestClient.connect(sockets.agent, magic, { timeoutMs: 30_000, signal }));
+    space[Symbol.dispose]();
     signal.removeEventListener('abort', onAbort);
     undo.move();
-    return new Guest(process, qmp, client, running.diskFolder);
+    return new QemuGuest({ folder, process, qmp, client, diskFolder });
   }
 
-  /** Work with it. Throws `disk_full` when it is paused for want of room on the host, and does not answer. */
   async use<T>(work: () => Promise<T>): Promise<T> {
-    return await (this.room?.guard(work) ?? work());
+    return await (this.#space?.guard(work) ?? work());
+  }
+
+  async addLayer(path: string, sizeMib: number, note: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
+    return await pushLayer({ client: this.client, qmp: this.#qmp }, path, sizeMib, note, signal);
+  }
+
+  async topLayer(): Promise<string> {
+    return (await topLayer(this.#qmp)).file;
+  }
+
+  /** Makes the disk and its file system larger, to `sizeMib`; gives the size that the guest tells, `bytes`. */
+  async grow(sizeMib: number, signal: AbortSignal): Promise<number> {
+    await this.#qmp.execute('block_resize', { 'node-name': diskNode, size: sizeMib * mebibyte });
+    return await this.client.grow({ signal });
+  }
+
+  /** Stops the guest for good and writes its devices' state; its memory is in the file that it was started on. */
+  async save(file: string, signal: AbortSignal): Promise<void> {
+    await saveState(this.#qmp, join(this.#folder, 's'), file, signal);
   }
 
   /** Process id and start time, for who takes the guest over later. */
   identity(): ProcessIdentity {
-    const { pid } = this.process;
+    const { pid } = this.#process;
     const identity = pid === undefined ? undefined : identifyProcess(pid);
     if (identity === undefined) throw new PyroError('guest_unreachable', 'the guest is no longer running');
     return identity;
   }
 
-  /** Lets go of the guest, which runs on. */
   async release(): Promise<void> {
-    this.room?.[Symbol.dispose]();
+    this.#space?.[Symbol.dispose]();
     await this.client[Symbol.asyncDispose]();
-    await this.qmp[Symbol.asyncDispose]();
+    await this.#qmp[Symbol.asyncDispose]();
   }
 
-  /** Ends the guest at once and waits for it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.room?.[Symbol.dispose]();
+    this.#space?.[Symbol.dispose]();
     await this.client[Symbol.asyncDispose]();
-    await this.qmp[Symbol.asyncDispose]();
-    await this.process.kill();
+    await this.#qmp[Symbol.asyncDispose]();
+    await this.#process.kill();
+    await removeFolder(this.#folder);
   }
 }
 
@@ -203,12 +234,12 @@ function socketsIn(folder: string): { agent: string; network: string; qmp: strin
   return { agent: join(folder, 'a'), network: join(folder, 'n'), qmp: join(folder, 'q') };
 }
 
-export function guestFolder(host: MachineHost, id: string): string {
+export function guestFolder(host: QemuHost, id: string): string {
   return join(host.runtime, id);
 }
 
-export async function removeGuestFolder(host: MachineHost, id: string): Promise<void> {
-  await rm(guestFolder(host, id), { recursive: true, force: true });
+async function removeFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
 }
 
 async function awaitBoot(qmp: Qmp, timeoutMs: number, signal: AbortSignal): Promise<void> {
@@ -219,29 +250,4 @@ async function awaitBoot(qmp: Qmp, timeoutMs: number, signal: AbortSignal): Prom
       signal,
     },
   );
-}
-
-async function restoreState(qmp: Qmp, signal: AbortSignal): Promise<void> {
-  await qmp.execute('migrate-set-capabilities', {
-    capabilities: [
-      { capability: 'events', state: true },
-      { capability: 'x-ignore-shared', state: true },
-    ],
-  });
-  await qmp.execute('migrate-incoming', { uri: 'fd:3' });
-  await migrationEnd(qmp, signal);
-  await qmp.execute('cont');
-}
-
-/** Waits until a migration, either way, has ended. Throws `template_invalid` when it failed. */
-export async function migrationEnd(qmp: Qmp, signal: AbortSignal): Promise<void> {
-  const { data } = await qmp.waitFor(
-    ({ event, data }) => event === 'MIGRATION' && (data['status'] === 'completed' || data['status'] === 'failed'),
-    { timeoutMs: restoreDeadlineMs, signal },
-  );
-  if (data['status'] === 'failed') {
-    throw new PyroError('template_invalid', 'QEMU could not move the guest state', {
-      hint: 'the template is made again on the next run',
-    });
-  }
 }

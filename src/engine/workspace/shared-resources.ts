@@ -1,0 +1,25 @@
+// What all workspaces of a daemon share: the machine, its memory, the store of secrets, and work done ahead for later calls.
+import type { Guest, Machine, ProjectPreparation, RunningGuest } from '../../machine/machine.ts';
+import type { SecretStore } from '../../secrets/secret-store.ts';
+import type { CallContext } from '../../shared/call-context.ts';
+import type { GuestMemory } from '../guests/memory-limit.ts';
+import type { WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
+
+export interface SharedResources {
+  /** Throws `tool_missing`, `host_unsupported` or `guest_kit_missing` where this host cannot run guests */
+  readonly machine: (context: CallContext) => Promise<Machine>;
+  readonly memory: GuestMemory;
+  /** Secrets, in memory. Throws `secret_store_missing` */
+  readonly secretStore: () => Promise<SecretStore>;
+  readonly removeSockets: (guest: RunningGuest) => Promise<void>;
+  /** Makes the next guest with this project quick; returns at once */
+  readonly expectAnother: (project: ProjectPreparation) => void;
+  /** Makes the next start from disk quick; returns at once */
+  readonly expectRestart: (workspace: { readonly record: WorkspaceRecord; readonly files: WorkspaceFiles }) => void;
+}
+
+export interface HeldGuest {
+  readonly guest: Guest;
+  /** True when this call started it from its disk */
+  readonly restarted: boolean;
+}

@@ -1,0 +1,15 @@
+// Guests that nobody has a session with: ended by what a record says of them, without a machine that could start another.
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AdoptedProcess } from './adopted-process.ts';
+import type { RunningGuest } from './machine.ts';
+
+/** Ends it and waits for the end. */
+export async function endLeftGuest({ process }: Pick<RunningGuest, 'process'>): Promise<void> {
+  await new AdoptedProcess(process).kill();
+}
+
+/** Removes the sockets of one that has ended. */
+export async function removeSockets(runtimeFolder: string, { folder }: Pick<RunningGuest, 'folder'>): Promise<void> {
+  await rm(join(runtimeFolder, folder), { recursive: true, force: true });
+}

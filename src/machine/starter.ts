@@ -1,0 +1,209 @@
+// The one starter of guests: from a saved one, else booted, up to three times; a guest that fails on the way leaves nothing.
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { CallContext } from '../shared/call-context.ts';
+import { isPyroError } from '../shared/errors.ts';
+import { mebibyte } from '../shared/units.ts';
+import { haveSameContent } from '../system/files.ts';
+import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from './disks.ts';
+import type { GuestDisks, GuestPlan, RunningGuest, StartedGuest } from './machine.ts';
+import { takePrepared } from './project-templates.ts';
+import { newMagic, QemuGuest, type QemuStartRequest } from './qemu-guest.ts';
+import { type SavedGuest, type Template, touchTemplate } from './template.ts';
+import { dropTemplate, ensureTemplate, findReady, type QemuSetup } from './templates.ts';
+
+/** Memory of a guest while it boots, beside its disk; QEMU holds it open after that, without a name */
+export const ramFile = 'ram';
+
+const bootTries = 3;
+const startFailures = ['guest_boot_failed', 'guest_unreachable', 'template_invalid', 'qemu_failed'] as const;
+/** Longest time for the mounts of a guest, `ms` */
+const mountMs = 60_000;
+
+interface Start {
+  readonly setup: QemuSetup;
+  readonly plan: GuestPlan;
+  readonly context: CallContext;
+  /** Makes the disk that a boot begins with */
+  readonly makeDisk: () => Promise<void>;
+}
+
+type Source = Pick<QemuStartRequest, 'memory' | 'magic' | 'stateFile'>;
+type Mount = (guest: QemuGuest) => Promise<void>;
+
+/** Puts what a guest needs of the caches into the folder of its disk. */
+export async function furnish(
+  setup: QemuSetup,
+  plan: GuestPlan,
+  imagePath: string,
+  context: CallContext,
+): Promise<void> {
+  const { template } = await ensureTemplate(setup, { ...plan.environment, imagePath }, plan.size, context);
+  await linkOrCopy(imagePath, plan.disks.rootImage);
+  if (plan.disks.base !== undefined) await linkOrCopy(template.disk, plan.disks.base);
+}
+
+/** A guest with a fresh disk, restored from the template of its project, else from the `ready` one. */
+export async function startFresh(
+  setup: QemuSetup,
+  plan: GuestPlan,
+  context: CallContext,
+  isCold = false,
+): Promise<StartedGuest> {
+  const { disks, environment, size } = plan;
+  const start = { setup, plan, context, makeDisk: () => makeFreshDisk(setup, disks, context) };
+  if (isCold) return await boot(start);
+  const { template: ready } = await ensureTemplate(
+    setup,
+    { ...environment, imagePath: disks.rootImage },
+    size,
+    context,
+  );
+  // A saved guest has its disk's blocks in memory: one that was made anew since does not fit the disk of this workspace.
+  if (disks.base !== undefined && !(await haveSameContent(ready.disk, disks.base))) return await boot(start);
+  const prepared = await placeSavedDisk(start, ready);
+  return await restoreOrBoot(start, prepared ?? ready, async (guest) => {
+    const { signal } = context;
+    if (disks.project !== undefined && prepared === undefined) await guest.client.mountProject({ signal });
+    await growTo(guest, disks.sizeMib, signal);
+  });
+}
+
+/** The disk of a saved guest: that of its project's template, which is given then, else the empty one of `ready`. */
+async function placeSavedDisk(
+  { setup, plan: { disks }, makeDisk }: Start,
+  ready: Template,
+): Promise<SavedGuest | undefined> {
+  await rm(disks.top, { force: true });
+  const prepared = disks.project === undefined ? undefined : await takePrepared(setup, ready, disks.project, disks.top);
+  if (prepared !== undefined) {
+    if (disks.base === undefined) await linkOrCopy(ready.disk, join(dirname(disks.top), 'base.qcow2'));
+    return prepared;
+  }
+  if (disks.base === undefined) await copyDisk(ready.overlay, disks.top);
+  else await makeDisk();
+  return undefined;
+}
+
+async function makeFreshDisk(setup: QemuSetup, disks: GuestDisks, { signal }: CallContext): Promise<void> {
+  await rm(disks.top, { force: true });
+  const empty = disks.base === undefined ? setup.emptyDisk : await ensureRelativeOverlay(setup.cacheFolder, signal);
+  await copyDisk(empty, disks.top);
+}
+
+/** A guest that goes on with its disk: from the `bare` template where there is one, else booted. */
+export async function startOnDisk(setup: QemuSetup, plan: GuestPlan, context: CallContext): Promise<StartedGuest> {
+  const start = { setup, plan, context, makeDisk: async () => undefined };
+  const { disks, environment, size } = plan;
+  // The template's kernel knows the size of its own disk only.
+  const isGrown = disks.sizeMib > templateDiskMib;
+  const wanted = { ...environment, imagePath: disks.rootImage };
+  const bare = isGrown ? undefined : await findReady(setup, wanted, size, 'bare');
+  if (bare === undefined) return await boot(start);
+  await touchTemplate(setup.cacheFolder, bare.key);
+  return await restoreOrBoot(start, bare, (guest) => activate(guest, start));
+}
+
+async function restoreOrBoot(start: Start, saved: SavedGuest, mount: Mount): Promise<StartedGuest> {
+  const { setup, context } = start;
+  const memory = { path: saved.ram, isShared: false, isReadOnly: setup.host.qemu.hasReadOnlyMemory };
+  try {
+    const source = { memory, magic: saved.magic, stateFile: saved.state };
+    return { ...(await launch(start, source, mount)), source: 'template' };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!isPyroError(error, ...startFailures)) throw error;
+    // The template may be what is wrong: drop it, so that the next start makes a new one, and boot this guest.
+    context.onProgress({ phase: 'boot', message: 'the template did not come up; booting without it' });
+    await dropTemplate(setup, saved);
+    return await boot(start);
+  }
+}
+
+async function boot(start: Start): Promise<StartedGuest> {
+  const { plan, context, makeDisk } = start;
+  const ram = join(dirname(plan.disks.top), ramFile);
+  for (let attempt = 1; ; attempt++) {
+    context.onProgress({ phase: 'boot', message: attempt === 1 ? 'booting' : `booting, attempt ${attempt}` });
+    await makeDisk();
+    await rm(ram, { force: true });
+    await makeSparse(ram, plan.size.memoryMib * mebibyte);
+    try {
+      const memory = { path: ram, isShared: false, isReadOnly: false };
+      const booted = await launch(start, { memory, magic: newMagic() }, async (guest) => {
+        await activate(guest, start);
+        await growTo(guest, plan.disks.sizeMib, context.signal);
+      });
+      return { ...booted, source: 'cold' };
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (attempt >= bootTries || !isPyroError(error, ...startFailures)) throw error;
+    } finally {
+      // QEMU holds the file open; a private mapping of it needs no name.
+      await rm(ram, { force: true });
+    }
+  }
+}
+
+async function activate(guest: QemuGuest, { plan, context: { signal } }: Start): Promise<void> {
+  await guest.client.activate(plan.disks.project !== undefined, { signal, timeoutMs: mountMs });
+}
+
+async function growTo(guest: QemuGuest, sizeMib: number, signal: AbortSignal): Promise<void> {
+  if (sizeMib > templateDiskMib) await guest.grow(sizeMib, signal);
+}
+
+/** Starts QEMU, introduces the guest to itself and mounts. */
+async function launch(
+  { setup, plan, context: { signal } }: Start,
+  source: Source,
+  mount: Mount,
+): Promise<Omit<StartedGuest, 'source'>> {
+  const started = performance.now();
+  const { id, size, disks, messageFile, onRunning } = plan;
+  const storage = {
+    rootImage: disks.rootImage,
+    disk: disks.top,
+    projectImage: disks.project?.image ?? setup.projectPlaceholder,
+  };
+  await using undo = new AsyncDisposableStack();
+  const request = { id, size, storage, folderName: plan.socketFolder, messageFile, onRunning, ...source };
+  const guest = undo.use(await QemuGuest.start(setup.host, request, signal));
+  const identity = { hostname: hostName(id), machineId: randomBytes(16).toString('hex') };
+  const magic = newMagic();
+  await guest.client.resume(identity, magic, { signal });
+  await mount(guest);
+  await plan.arrive?.(guest);
+  const record: RunningGuest = {
+    process: guest.identity(),
+    folder: plan.socketFolder,
+    magic: magic.toString('hex'),
+    machine_id: identity.machineId,
+    accelerator: setup.host.choice.accelerator,
+  };
+  undo.move();
+  return { guest, record, bootMs: performance.now() - started };
+}
+
+/** Takes over a guest that runs already. Throws `guest_unreachable`. */
+export async function takeOver(
+  { host }: QemuSetup,
+  id: string,
+  diskFolder: string,
+  running: RunningGuest,
+  signal: AbortSignal,
+): Promise<QemuGuest> {
+  const guest = await QemuGuest.adopt(host, running, diskFolder, signal);
+  try {
+    await guest.client.resume({ hostname: hostName(id), machineId: running.machine_id }, undefined, { signal });
+    return guest;
+  } catch (error) {
+    await guest.release();
+    throw error;
+  }
+}
+
+function hostName(id: string): string {
+  return `pyro-${id.slice(0, 6)}`;
+}
