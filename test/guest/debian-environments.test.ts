@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 
 /** Hundreds of megabytes and minutes, so only the target for them makes them: make test-packages */
 const isWanted = process.env['PYRO_PACKAGES'] === '1';
@@ -20,12 +20,12 @@ describe.skipIf(!isWanted).each([
   ['debian:12-build', building],
   ['debian:12-dev', forAgents],
 ])(`%s${why}`, (environment, programs) => {
-  let house: TestHouse;
+  let house: TestEngine;
   let id = '';
   const project = mkdtempSync(join(tmpdir(), 'pyro-empty-'));
 
   beforeAll(async () => {
-    house = await openHouse({ hasOwnCache: true });
+    house = await openTestEngine({ hasOwnCache: true });
     const request = { ...createRequest, environment, package_sources: 'host' as const, seed_path: project };
     id = (await house.workspaces().create({ ...request, wait_seconds: 1200 }, call())).workspace_id;
   }, 1_800_000);

@@ -2,16 +2,16 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { killNow } from '../support/kill.ts';
 
-let house: TestHouse;
+let house: TestEngine;
 let server: Server;
 let port = 0;
 let id = '';
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openTestEngine();
   server = createServer((request, response) => response.end(`hello from the host ${request.url}\n`));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

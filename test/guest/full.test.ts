@@ -5,13 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ServiceLogsOutput, ServiceStartInput, ServiceView } from '../../src/contract/services.ts';
 import type { ShellReadInput, ShellReadOutput } from '../../src/contract/shells.ts';
 import type { NetworkCeiling } from '../../src/shared/policy-types.ts';
-import { call, createRequest, exec, fileWriteRequest, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, fileWriteRequest, openTestEngine, type TestEngine } from '../support/engine.ts';
 
-let house: TestHouse;
+let house: TestEngine;
 let id: string;
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openTestEngine();
   id = (await house.workspaces().create({ ...createRequest, name: 'full' }, call())).workspace_id;
   await bringTools();
 });

@@ -3,16 +3,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { git } from '../support/host-tree.ts';
 
-let house: TestHouse;
+let house: TestEngine;
 let checkout = '';
 const prune = { all: false, force: false, dry_run: false } as const;
 const apply = { include_ignored: false, check: false, '3way': false };
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openTestEngine();
   checkout = mkdtempSync(join(tmpdir(), 'pyro-home-'));
   git(checkout, 'init', '-q');
   writeFileSync(join(checkout, 'a.txt'), 'one\ntwo\n');

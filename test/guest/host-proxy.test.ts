@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { type ForwardProxy, openForwardProxy } from '../support/forward-proxy.ts';
 import { openService, type Service } from '../support/network.ts';
 import { openSecureServer, type SecureServer } from '../support/secure-server.ts';
@@ -11,7 +11,7 @@ import { openSecureServer, type SecureServer } from '../support/secure-server.ts
 /** A name of the documentation's own, which no resolver knows */
 const far = 'packages.example';
 const password = 'proxy-secret-word';
-let house: TestHouse;
+let house: TestEngine;
 let proxy: ForwardProxy;
 let web: Service;
 let secure: SecureServer | undefined;
@@ -31,7 +31,7 @@ beforeAll(async () => {
   const index = `[registries.a]\nindex = "sparse+https://${far}/"\n[registries.b]\nindex = "sparse+http://${far}/"\n`;
   writeFileSync(join(cargoHome, 'config.toml'), index);
   vi.stubEnv('CARGO_HOME', cargoHome);
-  house = await openHouse();
+  house = await openTestEngine();
 });
 beforeEach(() => setProxy(password));
 afterAll(async () => {

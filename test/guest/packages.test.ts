@@ -7,9 +7,9 @@ import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { hostSettings } from '../../src/network/package-settings.ts';
 import { findProgram } from '../../src/system/command.ts';
 import { takeCargo } from '../support/cargo-tools.ts';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 
-let house: TestHouse;
+let house: TestEngine;
 let id = '';
 /** Tools of this machine that go in with the project: to build an environment of them would take many times longer */
 const tools = mkdtempSync(join(tmpdir(), 'pyro-tools-'));
@@ -27,7 +27,7 @@ beforeAll(async () => {
     await takeUsedCargo();
   }
   writeFileSync(join(tools, 'package.json'), '{ "name": "p", "version": "1.0.0" }\n');
-  house = await openHouse();
+  house = await openTestEngine();
   const request = { ...createRequest, seed_path: tools, package_sources: 'host' as const };
   id = (await house.workspaces().create(request, call())).workspace_id;
 }, 300_000);

@@ -15,14 +15,14 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Progress } from '../../src/shared/progress.ts';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { killNow } from '../support/kill.ts';
 
-let house: TestHouse;
+let house: TestEngine;
 let project = '';
 
 beforeAll(async () => {
-  house = await openHouse({ hasOwnCache: true });
+  house = await openTestEngine({ hasOwnCache: true });
   for (const name of prepared()) rmSync(join(templates(), name), { recursive: true });
   project = mkdtempSync(join(tmpdir(), 'pp-'));
   for (let number = 0; number < 40; number++) {

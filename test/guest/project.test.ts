@@ -16,12 +16,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DiffInput } from '../../src/contract/changes.ts';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { dirty, gitIn, makeHairyRepository } from '../support/hairy-repository.ts';
 import { killNow } from '../support/kill.ts';
 import { describeTree } from '../support/random-tree.ts';
 
-let house: TestHouse;
+let house: TestEngine;
 let folder = '';
 let repository = '';
 let id = '';
@@ -37,7 +37,7 @@ const diffRequest: Omit<DiffInput, 'workspace_id'> = {
 };
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openTestEngine();
   folder = mkdtempSync(join(tmpdir(), 'pyro-seed-'));
   repository = join(folder, 'repo');
   makeHairyRepository(repository);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DiffInput } from '../../src/contract/changes.ts';
 import { editScript } from '../support/edit-script.ts';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { gitIn } from '../support/hairy-repository.ts';
 import { describeFolder } from '../support/host-tree.ts';
 import { makeTree, Random } from '../support/random-tree.ts';
@@ -25,7 +25,7 @@ const diffRequest: Omit<DiffInput, 'workspace_id'> = {
   entry_limit: 100_000,
 };
 
-let house: TestHouse;
+let house: TestEngine;
 let folder = '';
 let repository = '';
 let id = '';
@@ -42,7 +42,7 @@ function makeRepository(root: string, random: Random): void {
 const filesOf = (root: string): string[] => describeFolder(root).filter((line) => !line.startsWith('".git/'));
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openTestEngine();
   folder = mkdtempSync(join(tmpdir(), 'pyro-property-'));
   repository = join(folder, 'repository');
   makeRepository(repository, new Random(firstSeed));

@@ -3,15 +3,15 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 
 /** The machine keeps 1024 of them, and a guest takes as many */
 const oneGuestMib = 2600;
-let house: TestHouse;
+let house: TestEngine;
 let id = '';
 
 beforeAll(async () => {
-  house = await openHouse({ memoryMib: oneGuestMib });
+  house = await openTestEngine({ memoryMib: oneGuestMib });
   id = (await house.workspaces().create(createRequest, call())).workspace_id;
 });
 

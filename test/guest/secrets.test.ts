@@ -4,17 +4,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { killNow } from '../support/kill.ts';
 
 const value = 's3cr3t/"value"+\u00fc';
 const fromFile = 'file-secret-000111';
-let house: TestHouse;
+let house: TestEngine;
 let folder = '';
 let id = '';
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openTestEngine();
   folder = mkdtempSync(join(tmpdir(), 'pyro-secret-'));
   writeFileSync(join(folder, 'token'), `${fromFile}\n`);
   const secrets = [

@@ -1,13 +1,13 @@
 // The disk of a workspace that is stopped, and one that is larger than usual, with real guests.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { call, createRequest, exec, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 
-let house: TestHouse;
+let house: TestEngine;
 let id = '';
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openTestEngine();
   id = (await house.workspaces().create(createRequest, call())).workspace_id;
 });
 

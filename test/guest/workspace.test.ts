@@ -7,13 +7,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LogsInput, LogsOutput } from '../../src/contract/commands.ts';
 import type { WorkspaceView } from '../../src/contract/workspaces.ts';
 import { PyroError } from '../../src/shared/errors.ts';
-import { call, createRequest, exec, fileWriteRequest, openHouse, type TestHouse } from '../support/engine.ts';
+import { call, createRequest, exec, fileWriteRequest, openTestEngine, type TestEngine } from '../support/engine.ts';
 
-let house: TestHouse;
+let house: TestEngine;
 let id = '';
 
 beforeAll(async () => {
-  house = await openHouse();
+  house = await openTestEngine();
   const created = await house.workspaces().create({ ...createRequest, name: 'first', labels: { task: '1' } }, call());
   id = created.workspace_id;
 });

@@ -10,10 +10,11 @@ import { type CreateInput, createInput } from '../../src/contract/workspaces.ts'
 import { createDaemonEngine, type DaemonEngine } from '../../src/engine/daemon-engine.ts';
 import type { Workspaces } from '../../src/engine/engine.ts';
 import { GuestMemory } from '../../src/engine/guests/memory-limit.ts';
+import type { OpenMachine } from '../../src/machine/machine.ts';
 import { noProgress } from '../../src/shared/progress.ts';
 import { locatePaths, type Paths } from '../../src/system/paths.ts';
 
-export interface TestHouse extends AsyncDisposable {
+export interface TestEngine extends AsyncDisposable {
   readonly paths: Paths;
   readonly workspaces: () => Workspaces;
   readonly engine: () => DaemonEngine;
@@ -21,24 +22,29 @@ export interface TestHouse extends AsyncDisposable {
   readonly reopen: () => Promise<void>;
 }
 
-interface HouseOptions {
+interface EngineOptions {
   /** For tests that change what is cached; the environments and templates of the machine are in it, too */
   readonly hasOwnCache?: boolean;
   /** Memory that the machine is taken to have, `MiB` */
   readonly memoryMib?: number;
 }
 
-export async function openHouse({ hasOwnCache = false, memoryMib }: HouseOptions = {}): Promise<TestHouse> {
+export async function openTestEngine({ hasOwnCache = false, memoryMib }: EngineOptions = {}): Promise<TestEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'pt-'));
   const cache = hasOwnCache ? join(folder, 'cache') : locatePaths().cache;
   if (hasOwnCache) execFileSync('cp', ['--archive', '--link', locatePaths().cache, cache]);
-  const paths: Paths = {
-    cache,
-    state: join(folder, 's'),
-    config: join(folder, 'c'),
-    runtime: join(folder, 'r'),
-  };
-  const create = () => createDaemonEngine(paths, new GuestMemory(memoryMib));
+  return await openEngineIn(folder, cache, memoryMib);
+}
+
+/** An engine whose state lies in a folder that goes with it. */
+export async function openEngineIn(
+  folder: string,
+  cache: string,
+  memoryMib?: number,
+  openMachine?: OpenMachine,
+): Promise<TestEngine> {
+  const paths: Paths = { cache, state: join(folder, 's'), config: join(folder, 'c'), runtime: join(folder, 'r') };
+  const create = () => createDaemonEngine(paths, new GuestMemory(memoryMib), openMachine);
   let engine = await create();
   const workspaces = (): Workspaces => {
     if (engine.workspaces === undefined) throw new Error('an engine without workspaces');
@@ -88,11 +94,11 @@ export const execRequest = execInput.omit({ workspace_id: true }).parse({
 });
 
 export async function exec(
-  house: TestHouse,
+  engine: TestEngine,
   id: string,
   command: string,
   request: Partial<ExecInput> = {},
   changes: Partial<WorkspaceCall> = {},
 ): Promise<ExecOutput> {
-  return await house.workspaces().exec({ ...execRequest, workspace_id: id, command, ...request }, call(changes));
+  return await engine.workspaces().exec({ ...execRequest, workspace_id: id, command, ...request }, call(changes));
 }

@@ -29,6 +29,7 @@ func main() {
 	flag.StringVar(&layers.workspace, "workspace", "", "folder that stands for /workspace")
 	flag.StringVar(&layers.upper, "upper", "", "folder that stands for the workspace's changes")
 	flag.StringVar(&layers.lower, "lower", "", "folder that stands for the project")
+	flag.BoolVar(&layers.isOverlay, "overlay", false, "the folders are those of an overlay that was mounted without privileges")
 	flag.Parse()
 	if err := runOnSocket(*socket, *magic, *networkSocket, layers); err != nil {
 		fmt.Fprintln(os.Stderr, "pyro agent:", err)
@@ -79,8 +80,12 @@ func serveSocket(path string, mux *channel.Mux) error {
 	return nil
 }
 
-// layerPaths are the folders of an overlay that tests make by hand.
-type layerPaths struct{ workspace, upper, lower string }
+// layerPaths are the folders of an overlay that tests make.
+type layerPaths struct {
+	workspace, upper, lower string
+	// isOverlay is set where they are not only made to look like one.
+	isOverlay bool
+}
 
 // room has an overlay only when all three are given.
 func (p layerPaths) room() (*files.Room, error) {
@@ -96,7 +101,7 @@ func (p layerPaths) room() (*files.Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	room.Use(&files.Layers{Merged: p.workspace, Upper: upper, Lower: lower}, nil)
+	room.Use(&files.Layers{Merged: p.workspace, Upper: upper, Lower: lower, IsUnprivileged: p.isOverlay}, nil)
 	room.Sweep()
 	return room, nil
 }

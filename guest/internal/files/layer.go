@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	opaqueName   = "trusted.overlay.opaque"
-	redirectName = "trusted.overlay.redirect"
+	opaqueName   = "overlay.opaque"
+	redirectName = "overlay.redirect"
 	// folderFlags open a folder and nothing that only leads to one.
 	folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 )

@@ -24,6 +24,16 @@ type Layers struct {
 	Hidden map[string]bool
 	// Made are folders that the agent makes where the image has none.
 	Made map[string]bool
+	// IsUnprivileged says that the overlay was mounted without privileges, and so keeps its marks among those of users.
+	IsUnprivileged bool
+}
+
+// marks gives the whole name of an attribute that the overlay writes.
+func (l *Layers) marks(name string) string {
+	if l.IsUnprivileged {
+		return "user." + name
+	}
+	return "trusted." + name
 }
 
 // Room answers for the files of one guest. Its zero value has no overlays: all but changes works.

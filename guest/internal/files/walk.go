@@ -254,10 +254,10 @@ func (w *walker) shining(p *place, upper *folder, below *node) (*folder, error) 
 	if upper == nil {
 		return below.openFolder()
 	}
-	if upper.mark(opaqueName) == "y" {
+	if upper.mark(w.layers.marks(opaqueName)) == "y" {
 		return nil, nil
 	}
-	redirect := upper.mark(redirectName)
+	redirect := upper.mark(w.layers.marks(redirectName))
 	if redirect == "" {
 		return below.openFolder()
 	}

@@ -1,0 +1,194 @@
+// A machine without QEMU: its guests are the real agent in namespaces of this host, with a real overlay below /workspace.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { GuestClient } from '../../src/agent/guest-client.ts';
+import { linkOrCopy } from '../../src/machine/disks.ts';
+import type { Guest, GuestPlan, Machine, RunningGuest, StartedGuest } from '../../src/machine/machine.ts';
+import type { CallContext } from '../../src/shared/call-context.ts';
+import { PyroError } from '../../src/shared/errors.ts';
+import { runCommand } from '../../src/system/command.ts';
+import type { Paths } from '../../src/system/paths.ts';
+import { identifyProcess } from '../../src/system/processes.ts';
+import { ownContent, pushOver, standInLayers, writeLayer } from './stand-in-layers.ts';
+import { until } from './until.ts';
+
+const script = new URL('stand-in-guest.sh', import.meta.url).pathname;
+const guestSource = new URL('../../guest', import.meta.url).pathname;
+
+interface Running {
+  readonly process: ChildProcess;
+  readonly ended: Promise<void>;
+  readonly sockets: string;
+  /** Path of the layer that it writes */
+  top: string;
+}
+
+export interface StandIn extends Disposable {
+  /** The machine as an engine opens it; guests outlive the engine, as they do in QEMU */
+  readonly open: (paths: Paths, context: CallContext) => Promise<Machine>;
+  /** Calls that a test may have fail, by their name */
+  readonly failures: Map<'startFresh' | 'startOnDisk' | 'takeOver' | 'open', Error>;
+  /** What was prepared for later calls, in order */
+  readonly prepared: string[];
+}
+
+/** Where this host has no namespaces for users, the reason; tests that need a stand-in are skipped with it. */
+export function standInObstacle(): string | undefined {
+  try {
+    execFileSync('unshare', ['--user', '--map-root-user', '--mount', 'true'], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return 'this host lets nobody make namespaces of users, which stand-in guests live in';
+  }
+}
+
+export function createStandIn(): StandIn {
+  const folder = mkdtempSync(join(tmpdir(), 'ps-'));
+  const agent = join(folder, 'agent');
+  execFileSync('go', ['build', '-o', agent, './cmd/agent'], { cwd: guestSource });
+  const contents = join(folder, 'contents');
+  mkdirSync(contents);
+  const running = new Map<string, Running>();
+  const failures: StandIn['failures'] = new Map();
+  const prepared: string[] = [];
+  const projects = new Map<string, Promise<string>>();
+
+  /** The project's files, unpacked once for each image. */
+  const lowerOf = (project: GuestPlan['disks']['project']): Promise<string> => {
+    const key = project === undefined ? '' : (project.imageId ?? project.image);
+    const known = projects.get(key);
+    if (known !== undefined) return known;
+    const lower = join(folder, `lower-${projects.size}`);
+    const work = (async () => {
+      if (project === undefined) mkdirSync(lower);
+      else await runCommand('unsquashfs', ['-quiet', '-no-progress', '-dest', lower, project.image]);
+      return lower;
+    })();
+    projects.set(key, work);
+    return work;
+  };
+
+  const guestOf = (client: GuestClient, entry: Running): Guest => ({
+    client,
+    ended: entry.ended,
+    networkSocket: join(entry.sockets, 'n'),
+    use: (work) => work(),
+    addLayer: async (path, _sizeMib, note) => {
+      await pushOver(contents, entry.top, path);
+      entry.top = path;
+      await note();
+      return true;
+    },
+    topLayer: async () => basename(entry.top),
+    release: () => client[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await client[Symbol.asyncDispose]();
+      entry.process.kill('SIGKILL');
+      await entry.ended;
+      await rm(entry.sockets, { recursive: true, force: true });
+    },
+  });
+
+  const launch = async (paths: Paths, plan: GuestPlan, signal: AbortSignal): Promise<Omit<StartedGuest, 'source'>> => {
+    const startedAt = performance.now();
+    const content = await ownContent(contents, plan.disks.top);
+    const sockets = join(paths.runtime, plan.socketFolder);
+    const root = join(content, 'root');
+    mkdirSync(sockets, { recursive: true });
+    mkdirSync(root, { recursive: true });
+    const magic = randomBytes(16);
+    const separate = ['--user', '--map-root-user', '--mount', '--pid', '--uts', '--fork', '--kill-child', '--'];
+    const folders = [root, join(content, 'upper'), join(content, 'work'), await lowerOf(plan.disks.project), sockets];
+    const args = [...separate, 'sh', script, ...folders, agent, magic.toString('hex')];
+    const process = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    process.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-4096);
+    });
+    const ended = new Promise<void>((resolve) => process.once('close', () => resolve()));
+    const entry: Running = { process, ended, sockets, top: plan.disks.top };
+    await using undo = new AsyncDisposableStack();
+    undo.defer(async () => {
+      process.kill('SIGKILL');
+      await ended;
+      await rm(sockets, { recursive: true, force: true });
+    });
+    await until(() => existsSync(join(sockets, 'a')) || process.exitCode !== null);
+    if (process.exitCode !== null) throw new PyroError('guest_boot_failed', `the stand-in did not start: ${said}`);
+    plan.onRunning?.();
+    const client = undo.use(await GuestClient.connect(join(sockets, 'a'), magic, { timeoutMs: 10_000, signal }));
+    const machineId = randomBytes(16).toString('hex');
+    await client.resume({ hostname: `pyro-${plan.id.slice(0, 6)}`, machineId }, undefined, { signal });
+    const guest = guestOf(client, entry);
+    await plan.arrive?.(guest);
+    const identity = identifyProcess(process.pid ?? 0);
+    if (identity === undefined) throw new PyroError('guest_boot_failed', `the stand-in ended: ${said}`);
+    running.set(plan.socketFolder, entry);
+    const record: RunningGuest = {
+      process: identity,
+      folder: plan.socketFolder,
+      magic: magic.toString('hex'),
+      machine_id: machineId,
+      accelerator: 'tcg',
+    };
+    undo.move();
+    return { guest, record, bootMs: performance.now() - startedAt };
+  };
+
+  const failWhereAsked = (name: Parameters<StandIn['failures']['get']>[0]): void => {
+    const error = failures.get(name);
+    if (error !== undefined) throw error;
+  };
+
+  return {
+    failures,
+    prepared,
+    open: async (paths, { signal: opening }) => {
+      opening.throwIfAborted();
+      failWhereAsked('open');
+      mkdirSync(paths.runtime, { recursive: true, mode: 0o700 });
+      return {
+        choice: { accelerator: 'tcg', reason: 'a stand-in' },
+        layers: standInLayers,
+        ensureTemplate: async ({ name }, _size, _context, kind = 'ready') => {
+          prepared.push(`${kind} ${name}`);
+          return { buildMs: 0 };
+        },
+        dropTemplates: async () => undefined,
+        prepareProject: async ({ folder: place }) => void prepared.push(`project in ${place}`),
+        furnish: async ({ disks }, imagePath) => {
+          await linkOrCopy(imagePath, disks.rootImage);
+          if (disks.base !== undefined) await writeLayer(disks.base, { below: null, content: null });
+        },
+        startFresh: async (plan, { signal }, isCold = false) => {
+          failWhereAsked('startFresh');
+          await writeLayer(plan.disks.top, { below: null, content: null });
+          return { ...(await launch(paths, plan, signal)), source: isCold ? 'cold' : 'template' };
+        },
+        startOnDisk: async (plan, { signal }) => {
+          failWhereAsked('startOnDisk');
+          return { ...(await launch(paths, plan, signal)), source: 'template' };
+        },
+        takeOver: async (id, _diskFolder, record, signal) => {
+          failWhereAsked('takeOver');
+          const entry = running.get(record.folder);
+          if (entry === undefined || entry.process.exitCode !== null || entry.process.signalCode !== null)
+            throw new PyroError('guest_unreachable', 'the guest is no longer running');
+          const magic = Buffer.from(record.magic, 'hex');
+          const client = await GuestClient.connect(join(entry.sockets, 'a'), magic, { timeoutMs: 10_000, signal });
+          const identity = { hostname: `pyro-${id.slice(0, 6)}`, machineId: record.machine_id };
+          await client.resume(identity, undefined, { signal });
+          return guestOf(client, entry);
+        },
+      };
+    },
+    [Symbol.dispose]: () => {
+      for (const { process } of running.values()) process.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
