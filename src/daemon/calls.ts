@@ -2,7 +2,7 @@
 import type { ServerResponse } from 'node:http';
 import type { RunIo } from '../contract/call.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { AnyOperation, OperationContext } from '../operations/define.ts';
+import type { OperationContext } from '../operations/define.ts';
 import { type ErrorReport, PyroError, reportError } from '../shared/errors.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
 import type { Log } from '../system/log.ts';
@@ -11,23 +11,30 @@ import type { CallBody, Frame } from './protocol.ts';
 /** A caller that reads slowly misses progress, never its result. */
 const mostUnreadBytes = 1024 * 1024;
 
+/** An operation with its input, as whoever has read the request puts them together. */
+export interface Work {
+  readonly operation: string;
+  readonly caller: CallBody['context'];
+  readonly run: (context: OperationContext) => Promise<Result>;
+}
+
+export type Result = Extract<Frame, { output: unknown }> | { readonly followed: string };
+
 /** Who is answered: streams where it has them, and where frames go. */
 export interface Caller {
   readonly signal: AbortSignal;
   readonly io: RunIo | undefined;
-  /** True for what the operation does with `--follow` */
-  readonly follows: boolean;
   /** True while much waits to be read: progress is left out then */
   readonly isBehind: () => boolean;
-  readonly send: (frame: Frame | { readonly followed: string }) => Promise<void>;
+  readonly send: (frame: Frame | Result) => Promise<void>;
 }
 
 export interface Calls {
   readonly count: () => number;
-  /** Runs an operation and answers in frames, the last of which is sent when it comes back; never throws */
-  readonly perform: (operation: AnyOperation, body: CallBody, caller: Caller) => Promise<void>;
+  /** Does the work and answers in frames, the last of which is sent when it comes back; never throws */
+  readonly perform: (work: Work, caller: Caller) => Promise<void>;
   /** The same for a plain request; `id` names it for {@link cancel} */
-  readonly answer: (operation: AnyOperation, body: CallBody, response: ServerResponse, id: string) => Promise<void>;
+  readonly answer: (work: Work, response: ServerResponse, id: string) => Promise<void>;
   /** Counts a connection until what it gives back is called; `cut` ends it without aborting its work */
   readonly enter: (cut: () => void) => () => void;
   /** Ends a call because somebody means it; false when there is none */
@@ -51,10 +58,9 @@ export function openCalls(engine: Engine, log: Log): Calls {
     };
   };
 
-  const perform: Calls['perform'] = async (operation, body, { signal, io, follows, isBehind, send }) => {
+  const perform: Calls['perform'] = async ({ operation, caller, run }, { signal, io, isBehind, send }) => {
     try {
-      const { host_paths: hostPaths, project, network } = body.context;
-      const { input } = body;
+      const { host_paths: hostPaths, project, network } = caller;
       const context: OperationContext = {
         engine,
         io,
@@ -67,15 +73,14 @@ export function openCalls(engine: Engine, log: Log): Calls {
         network: network ?? undefined,
         daemon: undefined,
       };
-      if (follows && operation.follow !== undefined) await send({ followed: await operation.follow(context, input) });
-      else await send({ output: (await operation.invoke(context, input)).output });
+      await send(await run(context));
     } catch (error) {
       // A caller that has gone is told nothing.
       await send({ error: copy(reportFor(error, operation, log)) }).catch(() => undefined);
     }
   };
 
-  const answer: Calls['answer'] = async (operation, body, response, id) => {
+  const answer: Calls['answer'] = async (work, response, id) => {
     const controller = new AbortController();
     let isCut = false;
     const leave = enter(() => {
@@ -90,10 +95,9 @@ export function openCalls(engine: Engine, log: Log): Calls {
     response.writeHead(200, { 'content-type': 'application/x-ndjson' });
     response.flushHeaders();
     try {
-      await perform(operation, body, {
+      await perform(work, {
         signal: controller.signal,
         io: undefined,
-        follows: false,
         isBehind: () => response.writableLength >= mostUnreadBytes,
         send: async (frame) => {
           if (response.writable) response.write(`${JSON.stringify(frame)}\n`);
@@ -129,10 +133,10 @@ export function openCalls(engine: Engine, log: Log): Calls {
 }
 
 /** A fault of ours is told with the place where its stack stands. */
-function reportFor(error: unknown, operation: AnyOperation, log: Log): ErrorReport {
+function reportFor(error: unknown, operation: string, log: Log): ErrorReport {
   const report = reportError(error);
   if (report.code !== 'internal') return report;
-  log.fault('operation_failed', error, { operation: operation.definition.name });
+  log.fault('operation_failed', error, { operation });
   return { ...report, hint: `this is a fault in pyro; ${log.path} says where it happened` };
 }
 

@@ -1,10 +1,12 @@
 // The way from a front to an operation: in this process, or in the daemon that owns the guests.
 import type { RunIo } from '../contract/call.ts';
 import type { AnyOperation, CallOperation, OperationContext, Outcome } from '../operations/define.ts';
+import { PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
 import type { callDaemonLive, LiveCall } from './live-client.ts';
 import type { DaemonProgram } from './program.ts';
-import type { CallerContext } from './protocol.ts';
+import { type CallBody, type CallerContext, longestBody } from './protocol.ts';
 
 export interface FrontContext extends CallerContext {
   readonly io: RunIo | undefined;
@@ -22,12 +24,13 @@ export async function invokeOperation(
   const { name, place, isLive } = operation.definition;
   if (place === 'daemon' && isLive === true && context.io !== undefined) {
     const { callDaemonLive } = await import('./live-client.ts');
-    const result = await callDaemonLive(program, { operation: name, input, io: context.io, follows: false }, context);
+    const call = { body: callBody(program, name, input, context), io: context.io, follows: false };
+    const result = await callDaemonLive(program, call, context);
     return operation.receive('output' in result ? result.output : {});
   }
   if (place === 'daemon') {
     const { callDaemon } = await import('./remote.ts');
-    return operation.receive(await callDaemon(program, name, input, context));
+    return operation.receive(await callDaemon(program, callBody(program, name, input, context), context));
   }
   return await operation.invoke(await ownContext(program, context), input);
 }
@@ -43,7 +46,9 @@ export async function followOperation(
   if (operation.follow === undefined) throw new Error(`${name} cannot be followed`);
   if (place === 'daemon' && followsInDaemon === true && context.io !== undefined) {
     const { callDaemonLive } = await import('./live-client.ts');
-    return await followLive(callDaemonLive, defaultProgram(), { operation: name, input, io: context.io }, context);
+    const program = defaultProgram();
+    const call = { body: callBody(program, name, input, context), io: context.io };
+    return await followLive(callDaemonLive, program, call, context);
   }
   return await operation.follow(await ownContext(defaultProgram(), context), input);
 }
@@ -77,7 +82,35 @@ async function ownContext(program: DaemonProgram, context: FrontContext): Promis
   const { createLocalEngine } = await import('../engine/local-engine.ts');
   const call: CallOperation = async (name, more, signal) => {
     const { callDaemon } = await import('./remote.ts');
-    return await callDaemon(program, name, more, { ...context, signal });
+    return await callDaemon(program, callBody(program, name, more, context), { ...context, signal });
   };
   return { ...context, engine: createLocalEngine(), daemon: createControl(program), call };
+}
+
+/** A call as the daemon takes it. Throws `usage` for one that is too long. */
+export function callBody(
+  program: DaemonProgram,
+  operation: string,
+  input: Readonly<Record<string, unknown>>,
+  { hostPaths, project, network }: CallerContext,
+): CallBody {
+  const call: CallBody = {
+    operation,
+    input: { ...input },
+    context: {
+      host_paths: hostPaths === 'any' ? 'any' : { folders: [...hostPaths.folders] },
+      project: project === undefined ? null : { ...project, includes: [...project.includes] },
+      network:
+        network === undefined
+          ? null
+          : { policy: network.policy, allow: [...network.allow], packageSources: network.packageSources },
+      front: { version: program.version, pid: process.pid },
+    },
+  };
+  if (Buffer.byteLength(JSON.stringify(call)) > longestBody) {
+    throw new PyroError('usage', `the input has more than ${longestBody} bytes`, {
+      hint: `send large content in pieces, or as a file with: ${hintCall('workspace.sync.push')}`,
+    });
+  }
+  return call;
 }

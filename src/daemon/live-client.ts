@@ -1,6 +1,7 @@
 // A call with streams, at the caller: its standard input and signals go to the daemon, output comes as it is written.
 import type { Writable } from 'node:stream';
 import type { RunIo } from '../contract/call.ts';
+import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf } from '../shared/errors.ts';
 import { isNoLongerWaiting } from '../shared/leaving.ts';
 import { writeTo } from '../shared/write-to.ts';
@@ -19,8 +20,8 @@ import {
 } from './live-frames.ts';
 import { InputPump } from './live-input.ts';
 import type { DaemonProgram } from './program.ts';
-import { type CallerContext, errorFromReport, livePath, versionHeader } from './protocol.ts';
-import { encode, untilTaken } from './remote.ts';
+import { type CallBody, errorFromReport, livePath, versionHeader } from './protocol.ts';
+import { untilTaken } from './remote.ts';
 
 /** Longest frame that the daemon sends: a whole result */
 const longestFrame = 512 * 1024 * 1024;
@@ -30,8 +31,7 @@ const pipeGraceMs = 2000;
 const leaveMs = 1000;
 
 export interface LiveCall {
-  readonly operation: string;
-  readonly input: Readonly<Record<string, unknown>>;
+  readonly body: CallBody;
   readonly io: RunIo;
   /** True for what the operation does with `--follow` */
   readonly follows: boolean;
@@ -42,12 +42,10 @@ export type LiveResult = { readonly output: Readonly<Record<string, unknown>> } 
 /** What the operation gave. Throws what it threw, `output_closed`, `cancelled`, or `daemon_lost`. */
 export async function callDaemonLive(
   program: DaemonProgram,
-  call: LiveCall,
-  context: CallerContext,
+  { body, io, follows }: LiveCall,
+  context: CallContext,
 ): Promise<LiveResult> {
-  const { io, follows } = call;
   const { signal, onProgress } = context;
-  const body = encode(program, call.operation, call.input, context);
   const headers = { connection: 'upgrade', upgrade: liveProtocol, [versionHeader]: program.version };
   const [answer] = await untilTaken(program, context, (path) =>
     sendUpgrade({ socket: path, method: 'GET', path: livePath, headers, signal }),

@@ -2,8 +2,10 @@
 import type { IncomingMessage } from 'node:http';
 import { type Duplex, Writable } from 'node:stream';
 import type { RunControl, RunIo } from '../contract/call.ts';
+import type { AnyOperation } from '../operations/define.ts';
 import { PyroError, reportError } from '../shared/errors.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
+import type { Work } from './calls.ts';
 import {
   controlSchema,
   frameKind,
@@ -88,10 +90,9 @@ async function talk(context: RouteContext, socket: Duplex, head: Buffer): Promis
       if (!isCut) controller.abort(noLongerWaiting('the caller went away'));
     });
   try {
-    await context.calls.perform(operation, opening.call, {
+    await context.calls.perform(workOf(operation, opening), {
       signal: controller.signal,
       io: caller.io,
-      follows: opening.follows,
       isBehind: () => socket.writableLength >= mostUnreadBytes,
       send: (message) => writeMessage(socket, message),
     });
@@ -101,6 +102,17 @@ async function talk(context: RouteContext, socket: Duplex, head: Buffer): Promis
     // The caller closes its side when it has read the last frame.
     await reading;
   }
+}
+
+function workOf({ follow, invoke }: AnyOperation, { call, follows }: Opening): Work {
+  return {
+    operation: call.operation,
+    caller: call.context,
+    run: async (context) => {
+      if (follows && follow !== undefined) return { followed: await follow(context, call.input) };
+      return { output: (await invoke(context, call.input)).output };
+    },
+  };
 }
 
 function openingOf(frame: LiveFrame): Opening | undefined {

@@ -1,8 +1,8 @@
 // A call to the daemon: started when none runs, replaced when it is older than this pyro, tried again only when it took nothing.
 import { randomUUID } from 'node:crypto';
 import { IncomingMessage } from 'node:http';
+import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
-import { hintCall } from '../shared/hint-words.ts';
 import { startDaemon } from './autostart.ts';
 import { stopDaemon } from './control.ts';
 import { readFrames } from './frames.ts';
@@ -11,12 +11,10 @@ import { locateDaemon } from './places.ts';
 import type { DaemonProgram } from './program.ts';
 import {
   type CallBody,
-  type CallerContext,
   callHeader,
   callPath,
   cancelPath,
   errorFromReport,
-  longestBody,
   refusalSchema,
   versionHeader,
 } from './protocol.ts';
@@ -30,11 +28,10 @@ const cancelMs = 2000;
 /** The raw output of an operation that ran in the daemon. */
 export async function callDaemon(
   program: DaemonProgram,
-  operation: string,
-  input: Readonly<Record<string, unknown>>,
-  context: CallerContext,
+  call: CallBody,
+  context: CallContext,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const body = JSON.stringify(encode(program, operation, input, context));
+  const body = JSON.stringify(call);
   const id = randomUUID();
   const { signal } = context;
   const headers = { [callHeader]: id };
@@ -59,7 +56,7 @@ export async function callDaemon(
  */
 export async function untilTaken<A extends IncomingMessage | Upgraded>(
   program: DaemonProgram,
-  { signal, onProgress }: CallerContext,
+  { signal, onProgress }: CallContext,
   ask: (socket: string) => Promise<A | typeof notTaken>,
 ): Promise<readonly [A, string]> {
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
@@ -90,32 +87,4 @@ export async function untilTaken<A extends IncomingMessage | Upgraded>(
   throw new PyroError('daemon_unresponsive', 'the daemon took no call in several attempts', {
     hint: 'pyro daemon status shows what runs',
   });
-}
-
-/** The body of a call. Throws `usage` for one that no daemon takes. */
-export function encode(
-  program: DaemonProgram,
-  operation: string,
-  input: Readonly<Record<string, unknown>>,
-  { hostPaths, project, network }: CallerContext,
-): CallBody {
-  const call: CallBody = {
-    operation,
-    input: { ...input },
-    context: {
-      host_paths: hostPaths === 'any' ? 'any' : { folders: [...hostPaths.folders] },
-      project: project === undefined ? null : { ...project, includes: [...project.includes] },
-      network:
-        network === undefined
-          ? null
-          : { policy: network.policy, allow: [...network.allow], packageSources: network.packageSources },
-      front: { version: program.version, pid: process.pid },
-    },
-  };
-  if (Buffer.byteLength(JSON.stringify(call)) > longestBody) {
-    throw new PyroError('usage', `the input has more than ${longestBody} bytes`, {
-      hint: `send large content in pieces, or as a file with: ${hintCall('workspace.sync.push')}`,
-    });
-  }
-  return call;
 }

@@ -4,7 +4,7 @@ import type { DaemonStatus } from '../contract/machine.ts';
 import type { AnyOperation } from '../operations/define.ts';
 import { PyroError, reportError } from '../shared/errors.ts';
 import { readBody } from './body.ts';
-import type { Calls } from './calls.ts';
+import type { Calls, Work } from './calls.ts';
 import {
   callHeader,
   callPath,
@@ -72,7 +72,12 @@ async function takeCall(context: RouteContext, request: IncomingMessage, respons
     refuse(response, 400, operationMissing(context, body.operation));
     return;
   }
-  await context.calls.answer(operation, body, response, String(request.headers[callHeader] ?? ''));
+  const work: Work = {
+    operation: body.operation,
+    caller: body.context,
+    run: async (own) => ({ output: (await operation.invoke(own, body.input)).output }),
+  };
+  await context.calls.answer(work, response, String(request.headers[callHeader] ?? ''));
 }
 
 /** Why no call is taken now, or none of this caller. */

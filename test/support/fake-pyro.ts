@@ -4,6 +4,7 @@ import { installInterrupts } from '../../src/cli/interrupts.ts';
 import { createLiveIo } from '../../src/cli/live-io.ts';
 import { executeServer, type Servers } from '../../src/cli/servers.ts';
 import { openStandardStreams } from '../../src/cli/standard-streams.ts';
+import { callBody } from '../../src/daemon/client.ts';
 import { createControl } from '../../src/daemon/control.ts';
 import { callDaemonLive } from '../../src/daemon/live-client.ts';
 import type { DaemonProgram } from '../../src/daemon/program.ts';
@@ -35,7 +36,9 @@ const servers: Servers = {
       operations: fakeOperations,
       guardMs,
       invoke: async (operation, input, context) =>
-        operation.receive(await callDaemon(program, operation.definition.name, input, context)),
+        operation.receive(
+          await callDaemon(program, callBody(program, operation.definition.name, input, context), context),
+        ),
     });
   },
   daemon: async ({ readyFd }, signal) => {
@@ -47,13 +50,14 @@ const servers: Servers = {
 async function call(name: string, input: string): Promise<unknown> {
   const signal = new AbortController();
   process.on('SIGINT', () => signal.abort(new Error('interrupted')));
-  return await callDaemon(program, name, JSON.parse(input), {
+  const context = {
     signal: signal.signal,
-    onProgress: ({ message }) => process.stderr.write(`${message}\n`),
-    hostPaths: 'any',
+    onProgress: ({ message }: { message: string }) => void process.stderr.write(`${message}\n`),
+    hostPaths: 'any' as const,
     project: undefined,
     network: undefined,
-  });
+  };
+  return await callDaemon(program, callBody(program, name, JSON.parse(input), context), context);
 }
 
 /** `live OPERATION JSON`: the streams of this process as those of the call; signals as at the command line. */
@@ -71,7 +75,7 @@ async function live(name: string, input: string): Promise<number> {
       project: undefined,
       network: undefined,
     };
-    const call = { operation: name, input: JSON.parse(input), io, follows: false };
+    const call = { body: callBody(program, name, JSON.parse(input), context), io, follows: false };
     process.stderr.write(`${JSON.stringify(await callDaemonLive(program, call, context))}\n`);
   } catch (error) {
     process.stderr.write(`${JSON.stringify({ error: reportError(error), left: interrupts.leftRunning() ?? null })}\n`);

@@ -21,7 +21,7 @@ import { newLayer, nowSeconds, type WorkspaceRecord } from '../workspace/workspa
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { readSecrets } from '../workspace/workspace-secrets.ts';
 import { emptySeed } from './list.ts';
-import { prepareSeed, type SeedMemory } from './seed.ts';
+import type { SeedMemory } from './seed.ts';
 import { checkLabels, viewOf } from './view.ts';
 
 export async function createWorkspace(
@@ -47,13 +47,13 @@ export async function createWorkspace(
   const grant = grantFor(input.network_policy, input.allow, call.network);
   const packageSources = permitPackageSources(input.package_sources, call.network);
   // To look through a large checkout takes as long as to start a guest: the start goes ahead where the image can be guessed.
-  const guess = await seeds.expect(input.seed_path, call);
+  const seeding = await seeds.begin(paths, input.seed_path, call);
   const [environment, known, machine] = await Promise.all([
     preparations.environment(name, input.wait_seconds * 1000, call),
-    guess === undefined ? prepareSeed(paths, input.seed_path, call) : undefined,
+    seeding.guess === undefined ? seeding.prepare() : undefined,
     resources.machine(call),
   ]);
-  const expected = guess ?? known?.image;
+  const expected = seeding.guess ?? known?.image;
   const files = registry.filesOf(id);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rm(files.folder, { recursive: true, force: true }));
@@ -106,14 +106,13 @@ export async function createWorkspace(
   starting.then(() => running.resolve(), running.reject);
   running.promise.catch(() => undefined);
   // Not before there is only to wait for the guest: the work of both on one thread would make the start late.
-  const seeding = known ?? running.promise.then(() => prepareSeed(paths, input.seed_path, call));
-  const [start, look] = await Promise.allSettled([starting, seeding]);
+  const looking = known ?? running.promise.then(() => seeding.prepare());
+  const [start, look] = await Promise.allSettled([starting, looking]);
   if (start.status === 'rejected') throw start.reason;
   let started = start.value;
   undo.defer(() => started.guest[Symbol.asyncDispose]());
   if (look.status === 'rejected') throw look.reason;
   const seed = look.value;
-  seeds.note(input.seed_path, call, seed);
   if (seed.image !== undefined && seed.image !== expected) {
     await workspace.network.closeAll();
     await started.guest[Symbol.asyncDispose]();

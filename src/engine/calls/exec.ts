@@ -17,6 +17,7 @@ import { showOutput } from '../commands/command-output.ts';
 import type { CommandRun, LiveEnds, StartedCommand } from '../commands/command-run.ts';
 import { noteOnProgram } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
+import { startLine } from '../commands/shell-line.ts';
 import { deniedConnections } from '../guests/guest-network.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { HeldGuest } from '../workspace/shared-resources.ts';
@@ -141,7 +142,8 @@ async function start(
     left,
   };
   const wanted = startRequest(workspace, request, live.stdin !== undefined, io?.terminal);
-  return await workspace.runs.start(client, record, request.command, wanted, live, signal, async (run) => {
+  const startProcess = () => startLine(client, request.command, wanted);
+  return await workspace.runs.start(record, startProcess, live, signal, async (run) => {
     await note(workspace, record, null, 0);
     void run.done.then(async (ended) => {
       const seconds = (ended.ended_at ?? record.started_at) - record.started_at;

@@ -28,19 +28,32 @@ export async function prepareRunSeed(
   return (await prepareProjectImage(openProjectStore(paths.cache), { path, includes: [] }, context)).path;
 }
 
+export interface Seeding {
+  /** The image that this call will most likely get, to be checked against the real one */
+  readonly guess: string | undefined;
+  /** The image as the project stands now */
+  readonly prepare: () => Promise<PreparedSeed>;
+}
+
 /** Images by what was asked for: the next call for the same most often gets the same one. */
 export class SeedMemory {
   readonly #images = new Map<string, string>();
 
-  /** The image that this call will most likely get: a guess, to be checked against the real one. */
-  async expect(path: string | undefined, call: WorkspaceCall): Promise<string | undefined> {
-    const image = this.#images.get(memoryKey(path, call));
-    return image !== undefined && (await exists(image)) ? image : undefined;
+  /** The project of one create: guessed first, looked through when there is time for it. */
+  async begin(paths: Paths, path: string | undefined, call: WorkspaceCall): Promise<Seeding> {
+    const key = memoryKey(path, call);
+    const guess = this.#images.get(key);
+    return {
+      guess: guess !== undefined && (await exists(guess)) ? guess : undefined,
+      prepare: async () => {
+        const seed = await prepareSeed(paths, path, call);
+        if (seed.image !== undefined) this.#note(key, seed.image);
+        return seed;
+      },
+    };
   }
 
-  note(path: string | undefined, call: WorkspaceCall, { image }: PreparedSeed): void {
-    if (image === undefined) return;
-    const key = memoryKey(path, call);
+  #note(key: string, image: string): void {
     this.#images.delete(key);
     this.#images.set(key, image);
     const [oldest] = this.#images.keys();
@@ -52,7 +65,7 @@ function memoryKey(path: string | undefined, { project }: WorkspaceCall): string
   return JSON.stringify(path === undefined ? [project?.path, project?.includes] : [path]);
 }
 
-export async function prepareSeed(paths: Paths, path: string | undefined, call: WorkspaceCall): Promise<PreparedSeed> {
+async function prepareSeed(paths: Paths, path: string | undefined, call: WorkspaceCall): Promise<PreparedSeed> {
   if (path === undefined && call.project === undefined) return { view: emptySeed, image: undefined };
   const from = path ?? call.project?.path ?? '';
   // A project of the server was chosen by the person who runs it.

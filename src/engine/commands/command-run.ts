@@ -3,11 +3,11 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
-import type { StartRequest, TerminalSize } from '../../agent/messages.ts';
+import type { TerminalSize } from '../../agent/messages.ts';
 import { isPyroError, type PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
 import type { CommandLog, CommandRecord, StreamName } from './command-log.ts';
-import { type LineShell, startLine } from './shell-line.ts';
+import type { LineShell, StartedLine } from './shell-line.ts';
 
 /** Most output of one stream that is kept; what comes after is counted as cut, the command runs on */
 const keptBytes = 256 * mebibyte;
@@ -39,16 +39,14 @@ export interface LiveEnds {
   readonly left: AbortSignal;
 }
 
-/** Starts a command; the record has its process before the first output is waited for. A failure leaves none. */
+/** A command that starts; the record has its process before the first output is waited for. A failure leaves none. */
 export async function startCommand(
-  client: GuestClient,
+  starting: Promise<StartedLine>,
   log: CommandLog,
   record: CommandRecord,
-  line: string,
-  request: Omit<StartRequest, 'argv'>,
   live: LiveEnds,
 ): Promise<StartedCommand> {
-  const { process, shell } = await startLine(client, line, request);
+  const { process, shell } = await starting;
   const started = { ...record, process: process.id };
   try {
     await log.save(started);

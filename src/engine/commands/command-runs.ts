@@ -1,11 +1,11 @@
 // The commands of a workspace that run now.
 import type { GuestClient } from '../../agent/guest-client.ts';
-import type { StartRequest } from '../../agent/messages.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { isNoLongerWaiting } from '../../shared/leaving.ts';
 import { startedUnless } from '../../shared/waiting.ts';
 import type { CommandLog, CommandRecord } from './command-log.ts';
 import { type CommandRun, followAgain, type LiveEnds, type StartedCommand, startCommand } from './command-run.ts';
+import type { StartedLine } from './shell-line.ts';
 
 export class CommandRuns {
   readonly #log: CommandLog;
@@ -40,15 +40,13 @@ export class CommandRuns {
    * @param onStarted also called for a command whose caller has left meanwhile
    */
   async start(
-    client: GuestClient,
     record: CommandRecord,
-    line: string,
-    request: Omit<StartRequest, 'argv'>,
+    startProcess: () => Promise<StartedLine>,
     live: LiveEnds,
     signal: AbortSignal,
     onStarted: (run: CommandRun) => Promise<void> = async () => undefined,
   ): Promise<StartedCommand> {
-    const starting = this.#start(client, record, line, request, live).then(async (started) => {
+    const starting = this.#start(record, startProcess, live).then(async (started) => {
       await onStarted(started.run);
       return started;
     });
@@ -58,13 +56,11 @@ export class CommandRuns {
   }
 
   async #start(
-    client: GuestClient,
     record: CommandRecord,
-    line: string,
-    request: Omit<StartRequest, 'argv'>,
+    startProcess: () => Promise<StartedLine>,
     live: LiveEnds,
   ): Promise<StartedCommand> {
-    const starting = startCommand(client, this.#log, record, line, request, live);
+    const starting = startCommand(startProcess(), this.#log, record, live);
     this.#starting.add(starting);
     try {
       const started = await starting;

@@ -7,13 +7,18 @@ import { isPyroError, PyroError } from '../../shared/errors.ts';
 const shells = ['bash', 'sh'] as const;
 export type LineShell = (typeof shells)[number];
 
+export interface StartedLine {
+  readonly process: GuestProcess;
+  readonly shell: LineShell;
+}
+
 /** Starts the line. Throws `command_not_found` where there is no shell, and what else the guest refuses. */
 export async function startLine(
   client: GuestClient,
   line: string,
   request: Omit<StartRequest, 'argv'>,
   signal?: AbortSignal,
-): Promise<{ readonly process: GuestProcess; readonly shell: LineShell }> {
+): Promise<StartedLine> {
   // The signal ends the start alone: what runs may outlive whoever has started it.
   const starting = new AbortController();
   const onAbort = (): void => starting.abort(signal?.reason);
@@ -31,7 +36,7 @@ async function startByFirst(
   line: string,
   request: Omit<StartRequest, 'argv'>,
   signal: AbortSignal,
-): Promise<{ readonly process: GuestProcess; readonly shell: LineShell }> {
+): Promise<StartedLine> {
   for (const shell of shells) {
     try {
       const argv = [`/bin/${shell}`, '-c', line];

@@ -8,6 +8,7 @@ import type { GuestClient } from '../../../../src/agent/guest-client.ts';
 import { processListSchema } from '../../../../src/agent/messages.ts';
 import { CommandLog, type CommandRecord } from '../../../../src/engine/commands/command-log.ts';
 import { CommandRuns } from '../../../../src/engine/commands/command-runs.ts';
+import { startLine } from '../../../../src/engine/commands/shell-line.ts';
 import { GuestTenants } from '../../../../src/engine/workspace/guest-tenants.ts';
 import { SecretSet } from '../../../../src/secrets/secret-set.ts';
 import { noLongerWaiting } from '../../../../src/shared/leaving.ts';
@@ -35,7 +36,7 @@ afterAll(async () => {
 async function start(line: string, signal: AbortSignal, client: GuestClient = agent.client) {
   const record = await log.begin(line, '/', undefined);
   const live = { stdin: undefined, show: undefined, left: new AbortController().signal };
-  return { record, started: runs.start(client, record, line, request, live, signal) };
+  return { record, started: runs.start(record, () => startLine(client, line, request), live, signal) };
 }
 
 /** Argument lists of what the guest knows. */
@@ -115,7 +116,8 @@ describe('another session', () => {
     await using session = await agent.reconnect();
     const record = await tenants.log.begin('exec sleep 1002', '/', undefined);
     const live = { stdin: undefined, show: undefined, left: signal };
-    const { run } = await tenants.runs.start(session.client, record, 'exec sleep 1002', request, live, signal);
+    const startProcess = () => startLine(session.client, 'exec sleep 1002', request);
+    const { run } = await tenants.runs.start(record, startProcess, live, signal);
     const shell = await tenants.shells.start(session.client, { cwd: '/', cols: 80, rows: 24, env: {} }, signal);
     await session.client.start({ ...request, argv: ['/bin/sleep', '1003'] });
     expect(await known(session.client)).toHaveLength(3);
