@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createRequest, execRequest } from '../test/support/engine.ts';
 import { machineFacts } from './facts.ts';
-import { openBenchHouse, ratioIn, Watch, writeResults } from './house.ts';
+import { openBenchEngine, ratioIn, Watch, writeResults } from './test-engine.ts';
 
 const rounds = 5;
 /** Making the files takes a minute each time where the guest is emulated */
@@ -13,8 +13,8 @@ const newFiles = 30_000;
 const longestSeconds = 3600;
 const factsBefore = machineFacts();
 
-await using house = await openBenchHouse();
-const { folder, registry, workspaces, call } = house;
+await using engine = await openBenchEngine();
+const { folder, registry, workspaces, call } = engine;
 const watch = new Watch();
 const { timed } = watch;
 

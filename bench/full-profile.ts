@@ -7,15 +7,15 @@ import type { ServiceStartInput } from '../src/contract/services.ts';
 import { mebibyte } from '../src/shared/units.ts';
 import { createRequest, execRequest } from '../test/support/engine.ts';
 import { machineFacts } from './facts.ts';
-import { openBenchHouse, ratioIn, Watch, writeResults } from './house.ts';
+import { openBenchEngine, ratioIn, Watch, writeResults } from './test-engine.ts';
 
 const rounds = 20;
 const fewRounds = 5;
 const bulkBytes = 32 * mebibyte;
 const factsBefore = machineFacts();
 
-const house = await openBenchHouse();
-const { workspaces, call } = house;
+const engine = await openBenchEngine();
+const { workspaces, call } = engine;
 const watch = new Watch();
 const { timed } = watch;
 
@@ -181,7 +181,7 @@ let accelerator = 'none';
 try {
   accelerator = await measure();
 } finally {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
 }
 
 const medians = watch.medians(2);

@@ -10,14 +10,14 @@ import { fileWriteInput } from '../src/contract/files.ts';
 import { locatePaths } from '../src/system/paths.ts';
 import { createRequest, execRequest } from '../test/support/engine.ts';
 import { machineFacts } from './facts.ts';
-import { openBenchHouse, ratioIn, Watch, writeResults } from './house.ts';
+import { openBenchEngine, ratioIn, Watch, writeResults } from './test-engine.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 const rounds = 5;
 const factsBefore = machineFacts();
 
-const house = await openBenchHouse();
-const { folder, registry, workspaces, call } = house;
+const engine = await openBenchEngine();
+const { folder, registry, workspaces, call } = engine;
 const watch = new Watch();
 const { timed } = watch;
 let accelerator = 'none';
@@ -205,7 +205,7 @@ async function operations(id: string): Promise<void> {
 try {
   await measure();
 } finally {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
 }
 
 watch.times.delete('warm_up_ms');

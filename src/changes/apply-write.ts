@@ -15,7 +15,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isNoRoom, isPyroError, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isDiskFull, isPyroError, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { readJson, temporaryName, writeJson } from '../system/files.ts';
 import { identifySelf, isRunning, processIdentitySchema } from '../system/processes.ts';
 import type { ApplyStep } from './apply-plan.ts';
@@ -68,7 +68,7 @@ export async function writeSteps(
     // What could not be put back is for the next one to try.
     if (isPyroError(error, 'state_damaged')) await rm(join(stage, ownerName), { force: true });
     else await clear(root, stage);
-    throw isNoRoom(error) ? full(root, error) : error;
+    throw isDiskFull(error) ? full(root, error) : error;
   }
   await clear(root, stage);
 }

@@ -162,7 +162,7 @@ export async function importChanges(
   const imported = await importTrees(lab, withMeter(changes, read, context), {
     sides: 'both',
     maxContentBytes,
-    ...(request.maxContentBytes === undefined ? { tooMuch: (why) => lab.noRoom(undefined, `: ${why}`) } : {}),
+    ...(request.maxContentBytes === undefined ? { tooMuch: (why) => lab.diskFull(undefined, `: ${why}`) } : {}),
     isWanted,
   });
   const leaves = [...imported.paths].filter(([, { before, after }]) => isLeaf(before) || isLeaf(after));

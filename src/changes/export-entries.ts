@@ -58,7 +58,7 @@ export async function* checkedEntries(
     // A hard link is as good as the file it names.
     kinds.set(keyOf(parts), entry.type === 'link' ? 'file' : entry.type);
     bytes += entry.size + bytesPerEntry;
-    if (bytes > rules.room.bytes || kinds.size > rules.room.files) throw noRoom(rules, bytes);
+    if (bytes > rules.room.bytes || kinds.size > rules.room.files) throw diskFull(rules, bytes);
     const { type, size, linkTarget, content } = entry;
     yield { parts, type, mode: entry.mode & 0o777, size, linkTarget, linkParts, content };
   }
@@ -119,7 +119,7 @@ function refused(shown: string, why: string): PyroError {
   });
 }
 
-function noRoom(rules: ExportRules, bytes: number): PyroError {
+function diskFull(rules: ExportRules, bytes: number): PyroError {
   return new PyroError(
     'disk_full',
     `the export needs at least ${formatBytes(bytes)}, and ${formatBytes(rules.room.bytes)} are free there`,

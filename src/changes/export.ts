@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { copyFile, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { GuestFiles } from '../agent/file-types.ts';
-import { isNoRoom, PyroError } from '../shared/errors.ts';
+import { isDiskFull, PyroError } from '../shared/errors.ts';
 import { createMeter, noProgress } from '../shared/progress.ts';
 import { formatBytes } from '../shared/units.ts';
 import { collectDiff } from './diff.ts';
@@ -84,7 +84,7 @@ export async function exportTree(
     };
   } catch (error) {
     await discard(place);
-    if (!isNoRoom(error)) throw error;
+    if (!isDiskFull(error)) throw error;
     throw new PyroError('disk_full', `no room left while exporting to ${request.outputPath}`, {
       hint: 'nothing was left behind; free some space or export a smaller path',
       cause: error,

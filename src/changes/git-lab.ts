@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { isNoRoom, PyroError } from '../shared/errors.ts';
+import { isDiskFull, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { type CommandResult, failureOf, tryCommand } from '../system/command.ts';
@@ -54,9 +54,9 @@ const settings = [
 ];
 
 /** How programs that do not translate their messages tell of it */
-const noRoomPattern = /No space left on device|Disk quota exceeded/;
+const diskFullPattern = /No space left on device|Disk quota exceeded/;
 
-function noRoomIn(workFolder: string, cause: unknown, why = ''): PyroError {
+function diskFullIn(workFolder: string, cause: unknown, why = ''): PyroError {
   return new PyroError('disk_full', `no room left in ${workFolder}, where changes are compared${why}`, {
     hint: `nothing was changed; free some space on the disk of that folder, for example with: ${hintCall('env.prune')}`,
     cause,
@@ -79,7 +79,7 @@ export class GitLab implements AsyncDisposable {
   static async create(workFolder: string, context: WorkContext): Promise<GitLab> {
     await mkdir(workFolder, { recursive: true, mode: 0o700 });
     const folder = await mkdtemp(join(workFolder, 'git-lab-')).catch((error: unknown) => {
-      throw isNoRoom(error) ? noRoomIn(workFolder, error) : error;
+      throw isDiskFull(error) ? diskFullIn(workFolder, error) : error;
     });
     const lab = new GitLab(folder, context);
     try {
@@ -93,7 +93,7 @@ export class GitLab implements AsyncDisposable {
       return lab;
     } catch (error) {
       await lab[Symbol.asyncDispose]();
-      throw isNoRoom(error) ? noRoomIn(workFolder, error) : error;
+      throw isDiskFull(error) ? diskFullIn(workFolder, error) : error;
     }
   }
 
@@ -111,7 +111,7 @@ export class GitLab implements AsyncDisposable {
   /** As {@link run}, but a failure is a result, unless it is a full disk. */
   async tryRun(args: readonly string[], call: GitCall = {}): Promise<CommandResult> {
     const result = await this.#runOnce(args, call);
-    if (result.exitCode !== 0 && noRoomPattern.test(result.stderr)) throw this.noRoom(result.stderr);
+    if (result.exitCode !== 0 && diskFullPattern.test(result.stderr)) throw this.diskFull(result.stderr);
     return result;
   }
 
@@ -120,12 +120,12 @@ export class GitLab implements AsyncDisposable {
     try {
       return await write();
     } catch (error) {
-      throw isNoRoom(error) ? this.noRoom(error) : error;
+      throw isDiskFull(error) ? this.diskFull(error) : error;
     }
   }
 
-  noRoom(cause: unknown, why = ''): PyroError {
-    return noRoomIn(dirname(this.folder), cause, why);
+  diskFull(cause: unknown, why = ''): PyroError {
+    return diskFullIn(dirname(this.folder), cause, why);
   }
 
   async #runOnce(args: readonly string[], call: GitCall): Promise<CommandResult> {

@@ -28,7 +28,7 @@ const mostRemembered = 640 * mebibyte;
 const entryBytes = 250;
 
 /** What is left of the memory that the entries of all layers may take, `bytes` */
-export interface EntryRoom {
+export interface EntryBudget {
   left: number;
 }
 
@@ -36,7 +36,7 @@ export interface EntryRoom {
 export async function gatherEntries(
   items: AsyncIterable<Pick<LayerItem, 'entry'>>,
   number: number,
-  room: EntryRoom,
+  room: EntryBudget,
 ): Promise<TarEntry[]> {
   const entries: TarEntry[] = [];
   for await (const { entry } of items) {

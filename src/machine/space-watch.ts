@@ -7,7 +7,7 @@ import { mebibyte } from '../shared/units.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
 
 /** Room with which a paused guest is let go on, and how often it is looked for */
-const enoughRoom = 32 * mebibyte;
+const enoughSpace = 32 * mebibyte;
 const lookMs = 500;
 /** How long a call waits for room before it is told; somebody may be clearing up just now */
 const patienceMs = 3000;
@@ -63,21 +63,21 @@ export class SpaceWatch implements Disposable {
   }
 
   #begin(): void {
-    this.#pause ??= this.#untilRoom().finally(() => {
+    this.#pause ??= this.#untilSpace().finally(() => {
       this.#pause = undefined;
     });
   }
 
-  async #untilRoom(): Promise<void> {
+  async #untilSpace(): Promise<void> {
     const since = Date.now();
     while (!this.#isOver) {
-      if ((await this.#room()) >= enoughRoom && (await this.#goOn())) return;
+      if ((await this.#freeSpace()) >= enoughSpace && (await this.#goOn())) return;
       if (Date.now() - since > patienceMs) for (const tell of this.#waiting) tell(this.#error());
       await sleep(lookMs, undefined, { ref: false });
     }
   }
 
-  async #room(): Promise<number> {
+  async #freeSpace(): Promise<number> {
     const { bavail, bsize } = await statfs(this.#folder).catch(() => ({ bavail: 0, bsize: 0 }));
     return bavail * bsize;
   }

@@ -12,10 +12,10 @@ import type { HostPathPolicy } from '../shared/policy-types.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { readSettings, settingsPath } from '../system/settings-file.ts';
 import type { Audience } from './audience.ts';
-import type { House } from './house.ts';
 import type { Project } from './project.ts';
 import { errorResult, successResult } from './result.ts';
 import { invokeTwice } from './second-try.ts';
+import type { ServerState } from './server-state.ts';
 import { defaultWayOut, type ToolEntry } from './tools.ts';
 import { capWait, waitingSignal } from './waits.ts';
 
@@ -32,38 +32,38 @@ export interface CallRequest {
 }
 
 /** True when a call cannot be made without knowing where the project lies. */
-export function needsProject({ facts, inputSchema }: ToolEntry, house: House): boolean {
+export function needsProject({ facts, inputSchema }: ToolEntry, state: ServerState): boolean {
   if (facts.hostPathFields.length > 0) return true;
-  return house.options.environment === 'auto' && inputSchema.properties['environment'] !== undefined;
+  return state.options.environment === 'auto' && inputSchema.properties['environment'] !== undefined;
 }
 
 /** Never throws: an error is a result, since that is all that a model sees. */
-export async function callTool(house: House, request: CallRequest): Promise<CallToolResult> {
+export async function callTool(state: ServerState, request: CallRequest): Promise<CallToolResult> {
   try {
-    return await withinGuard(house, run(house, request));
+    return await withinGuard(state, run(state, request));
   } catch (error) {
-    const report = reportError(error, house.words);
+    const report = reportError(error, state.words);
     if (report.code !== 'internal' || isPyroError(error)) return errorResult(report);
-    house.log.fault('tool_failed', error, { tool: request.entry.name });
-    return errorResult({ ...report, hint: `this is a fault in pyro; ${house.log.path} says where it happened` });
+    state.log.fault('tool_failed', error, { tool: request.entry.name });
+    return errorResult({ ...report, hint: `this is a fault in pyro; ${state.log.path} says where it happened` });
   }
 }
 
-async function run(house: House, request: CallRequest): Promise<CallToolResult> {
+async function run(state: ServerState, request: CallRequest): Promise<CallToolResult> {
   const { entry, args, signal, onProgress, roots } = request;
-  const { options } = house;
-  const project = needsProject(entry, house) ? await house.project(roots, onProgress) : undefined;
-  const operation = await house.operation(entry.facts.operation);
+  const { options } = state;
+  const project = needsProject(entry, state) ? await state.project(roots, onProgress) : undefined;
+  const operation = await state.operation(entry.facts.operation);
   // First of all: what the server refuses or decides is known by its right name and value only.
   const forgiven = forgiveInput(operation, args);
-  const capped = capWait(operation, forgiven.input, house.guardMs);
+  const capped = capWait(operation, forgiven.input, state.guardMs);
   const defaults = await sizesOf(operation, entry);
-  const { input, notes } = complete(house, entry, { ...defaults, ...capped.input }, project);
+  const { input, notes } = complete(state, entry, { ...defaults, ...capped.input }, project);
   const context: FrontContext = {
     io: undefined,
     signal: waitingSignal(signal),
     onProgress,
-    hostPaths: hostPathsOf(house, project),
+    hostPaths: hostPathsOf(state, project),
     project: project?.source,
     network: {
       policy: options.network_policy,
@@ -73,7 +73,7 @@ async function run(house: House, request: CallRequest): Promise<CallToolResult> 
   };
   const isChosen = options.environment === 'auto' && forgiven.input['environment'] === undefined;
   const checked = parse(entry, operation, input);
-  const { outcome, notes: later } = await invokeTwice(house, { operation, input: checked, context, isChosen });
+  const { outcome, notes: later } = await invokeTwice(state, { operation, input: checked, context, isChosen });
   const all = [...forgiven.notes, ...capped.notes, ...notes, ...later];
   return successResult(outcome, all, entry.facts, request.audience);
 }
@@ -96,7 +96,7 @@ async function sizesOf(
 
 /** The arguments with what the server gives: fixed ones, its defaults, absolute paths. */
 function complete(
-  house: House,
+  state: ServerState,
   entry: ToolEntry,
   args: Readonly<Record<string, unknown>>,
   project: Project | undefined,
@@ -113,14 +113,14 @@ function complete(
     properties[name] !== undefined && !required.includes(name) && args[name] === undefined;
   const network = properties['network_policy'];
   const takesEnvironment = isOpen('environment');
-  const environment = project?.environment ?? house.options.environment;
-  const base = project?.source?.path ?? exportsFolder(house);
+  const environment = project?.environment ?? state.options.environment;
+  const base = project?.source?.path ?? exportsFolder(state);
   return {
     input: {
       ...(takesEnvironment ? { environment } : {}),
-      ...(isOpen('package_sources') ? { package_sources: house.options.package_sources } : {}),
+      ...(isOpen('package_sources') ? { package_sources: state.options.package_sources } : {}),
       ...(network !== undefined && isOpen('network_policy')
-        ? { network_policy: defaultWayOut(network, house.options) }
+        ? { network_policy: defaultWayOut(network, state.options) }
         : {}),
       ...args,
       ...absolutePaths(args, entry.facts.hostPathFields, base),
@@ -155,18 +155,21 @@ function parse(
   return whole;
 }
 
-function exportsFolder({ paths }: House): string {
+function exportsFolder({ paths }: ServerState): string {
   return join(paths.state, 'exports');
 }
 
-function hostPathsOf(house: House, project: Project | undefined): HostPathPolicy {
-  const allowed = house.options.allow_path.map((path) => absolutePath(path, house.cwd));
+function hostPathsOf(state: ServerState, project: Project | undefined): HostPathPolicy {
+  const allowed = state.options.allow_path.map((path) => absolutePath(path, state.cwd));
   const source = project?.source?.path;
-  return { folders: [...(source === undefined ? [] : [source]), ...allowed, exportsFolder(house)] };
+  return { folders: [...(source === undefined ? [] : [source]), ...allowed, exportsFolder(state)] };
 }
 
 /** Work that takes longer than hosts wait goes on; the caller is told how to follow it. */
-async function withinGuard({ guardMs: ms, words }: House, work: Promise<CallToolResult>): Promise<CallToolResult> {
+async function withinGuard(
+  { guardMs: ms, words }: ServerState,
+  work: Promise<CallToolResult>,
+): Promise<CallToolResult> {
   const late = Promise.withResolvers<CallToolResult>();
   const timer = setTimeout(() => {
     late.resolve(

@@ -3,7 +3,7 @@ import type { FrontContext } from '../daemon/client.ts';
 import type { AnyOperation, Outcome } from '../operations/define.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { cachedEnvironments, standIn } from './cached-environments.ts';
-import type { House } from './house.ts';
+import type { ServerState } from './server-state.ts';
 
 const startOperation = 'workspace.start';
 const unobtainable = [
@@ -24,23 +24,23 @@ interface Call {
 
 /** The outcome, with what the caller should know of how it came about. */
 export async function invokeTwice(
-  house: House,
+  state: ServerState,
   { operation, input, context, isChosen }: Call,
 ): Promise<{ readonly outcome: Outcome; readonly notes: readonly string[] }> {
   try {
-    return { outcome: await house.invoke(operation, input, context), notes: [] };
+    return { outcome: await state.invoke(operation, input, context), notes: [] };
   } catch (error) {
     const { workspace_id: id, environment: wanted } = input;
-    if (isPyroError(error, 'workspace_stopped') && id !== undefined && !hasTool(house, startOperation)) {
-      await house.invoke(await house.operation(startOperation), { workspace_id: id }, context);
-      const outcome = await house.invoke(operation, input, context);
+    if (isPyroError(error, 'workspace_stopped') && id !== undefined && !hasTool(state, startOperation)) {
+      await state.invoke(await state.operation(startOperation), { workspace_id: id }, context);
+      const outcome = await state.invoke(operation, input, context);
       return { outcome, notes: ['the workspace was stopped, and has been started for this call'] };
     }
     if (isChosen && typeof wanted === 'string' && isPyroError(error, ...unobtainable)) {
-      const environment = standIn(cachedEnvironments(house.paths.cache), wanted);
+      const environment = standIn(cachedEnvironments(state.paths.cache), wanted);
       if (environment === undefined) throw error;
       const project = context.project === undefined ? undefined : { ...context.project, environment };
-      const outcome = await house.invoke(operation, { ...input, environment }, { ...context, project });
+      const outcome = await state.invoke(operation, { ...input, environment }, { ...context, project });
       return {
         outcome,
         notes: [`${wanted} cannot be had now (${error.code}): this is ${environment}, which is cached`],
@@ -50,6 +50,6 @@ export async function invokeTwice(
   }
 }
 
-function hasTool({ tools }: House, operation: string): boolean {
+function hasTool({ tools }: ServerState, operation: string): boolean {
   return tools.some(({ facts }) => facts.operation === operation);
 }

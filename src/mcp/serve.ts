@@ -5,8 +5,8 @@ import type { AnyOperation } from '../operations/define.ts';
 import { systemCodeOf } from '../shared/errors.ts';
 import type { ServerOptions } from '../shared/server-options.ts';
 import { builtCatalogue } from './built-catalogue.ts';
-import { type Invoke, openHouse } from './house.ts';
 import { createServer } from './server.ts';
+import { type Invoke, openServerState } from './server-state.ts';
 import { openWire } from './stdio.ts';
 
 export interface McpParts {
@@ -30,7 +30,7 @@ export async function serveMcp(
   const operations = async (): Promise<readonly AnyOperation[]> =>
     given ?? (await import('../operations/index.ts')).operations;
   const catalogue = given === undefined ? builtCatalogue : undefined;
-  const house = openHouse({
+  const state = openServerState({
     options,
     version,
     catalogue: catalogue ?? (await import('./catalogue.ts')).factsOf(await operations()),
@@ -40,12 +40,12 @@ export async function serveMcp(
     ...parts,
   });
   const wire = openWire(process.stdin, process.stdout);
-  const handle = serveStdio(() => createServer(house), { transport: wire.transport });
+  const handle = serveStdio(() => createServer(state), { transport: wire.transport });
   const fault = await Promise.race([signalled.promise, wire.whenAnswered, wire.whenBroken]);
   life.abort();
   await handle.close();
   // Whoever reads the answers has gone with its input, as a rule: that is no failure.
   if (fault === undefined || process.stdout.writableEnded || systemCodeOf(fault) !== undefined) return 0;
-  house.log.fault('wire_broken', fault);
+  state.log.fault('wire_broken', fault);
   return 1;
 }

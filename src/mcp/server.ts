@@ -16,23 +16,23 @@ import { PyroError, reportError } from '../shared/errors.ts';
 import { type Audience, audienceOf } from './audience.ts';
 import { cachedEnvironments } from './cached-environments.ts';
 import { callTool, needsProject } from './call.ts';
-import type { House } from './house.ts';
 import { instructionsFor } from './instructions.ts';
 import { startProgress } from './progress.ts';
 import { getPrompt, listPrompts } from './recipes.ts';
 import { resourceCall, resourceTemplates } from './resources.ts';
 import { errorResult } from './result.ts';
 import { createRoots, type Roots } from './roots.ts';
+import type { ServerState } from './server-state.ts';
 import { shownTool } from './tools.ts';
 
 /** Builds the server of one connection, without touching anything. */
-export function createServer(house: House): Server {
-  const { tools, options, version } = house;
+export function createServer(state: ServerState): Server {
+  const { tools, options, version } = state;
   const server = new Server(
     { name: 'pyro', title: 'pyro: disposable Linux computers', version },
     {
       capabilities: { tools: {}, prompts: {}, resources: {} },
-      instructions: instructionsFor(options, tools, cachedEnvironments(house.paths.cache)),
+      instructions: instructionsFor(options, tools, cachedEnvironments(state.paths.cache)),
       // Only for elicitation, which this server does not use: the default would build a compiler of schemas at each start.
       jsonSchemaValidator: {
         getValidator: () => () => ({ valid: false, data: undefined, errorMessage: 'no elicitation here' }),
@@ -47,7 +47,7 @@ export function createServer(house: House): Server {
     return { tools: tools.map((entry) => shownTool(entry, reader)) };
   });
   server.setRequestHandler('tools/call', ({ params }, context) =>
-    handleCall(house, roots, params.name, params.arguments ?? {}, audience(context), context),
+    handleCall(state, roots, params.name, params.arguments ?? {}, audience(context), context),
   );
   server.setRequestHandler('prompts/list', () => ({ prompts: listPrompts() }));
   server.setRequestHandler('prompts/get', ({ params }) => {
@@ -61,26 +61,26 @@ export function createServer(house: House): Server {
   });
   server.setRequestHandler('resources/list', () => ({ resources: [] }));
   server.setRequestHandler('resources/templates/list', () => ({ resourceTemplates: resourceTemplates(tools) }));
-  server.setRequestHandler('resources/read', ({ params }, context) => readResource(house, params.uri, context));
+  server.setRequestHandler('resources/read', ({ params }, context) => readResource(state, params.uri, context));
   return server;
 }
 
 async function handleCall(
-  house: House,
+  state: ServerState,
   roots: Roots,
   name: string,
   args: Readonly<Record<string, unknown>>,
   audience: Audience,
   context: ServerContext,
 ): Promise<CallToolResult | InputRequiredResult> {
-  const entry = house.tools.find((each) => each.name === name);
+  const entry = state.tools.find((each) => each.name === name);
   if (entry === undefined) {
     const error = new PyroError('tool_unknown', `there is no tool ${name}`, {
-      hint: `tools of this server: ${house.tools.map((each) => each.name).join(', ')}`,
+      hint: `tools of this server: ${state.tools.map((each) => each.name).join(', ')}`,
     });
-    return errorResult(reportError(error, house.words));
+    return errorResult(reportError(error, state.words));
   }
-  const asked = needsProject(entry, house) && asksForRoots(house) ? await roots.ask(context) : [];
+  const asked = needsProject(entry, state) && asksForRoots(state) ? await roots.ask(context) : [];
   if (isInputRequiredResult(asked)) return asked;
   const { signal, _meta: meta, notify } = context.mcpReq;
   const token = meta?.progressToken;
@@ -90,7 +90,7 @@ async function handleCall(
       : (progress, message) =>
           notify({ method: 'notifications/progress', params: { progressToken: token, progress, message } }),
   );
-  return await callTool(house, { entry, args, audience, signal, onProgress: ticker.onProgress, roots: asked });
+  return await callTool(state, { entry, args, audience, signal, onProgress: ticker.onProgress, roots: asked });
 }
 
 const envelopeSchema = z.looseObject({ [CLIENT_INFO_META_KEY]: z.looseObject({ name: z.string() }) });
@@ -102,15 +102,15 @@ function clientName(server: Server, { mcpReq }: ServerContext): string | undefin
 }
 
 /** What a flag decides is not asked of the host. */
-function asksForRoots({ options }: House): boolean {
+function asksForRoots({ options }: ServerState): boolean {
   return options.project_path === undefined && options.repo_url === undefined && !options.no_project_source;
 }
 
-async function readResource(house: House, uri: string, context: ServerContext): Promise<ReadResourceResult> {
-  const call = resourceCall(uri, house.tools);
+async function readResource(state: ServerState, uri: string, context: ServerContext): Promise<ReadResourceResult> {
+  const call = resourceCall(uri, state.tools);
   if (call === undefined) throw new ResourceNotFoundError(uri);
   try {
-    const outcome = await house.invoke(await house.operation(call.entry.facts.operation), call.input, {
+    const outcome = await state.invoke(await state.operation(call.entry.facts.operation), call.input, {
       io: undefined,
       signal: context.mcpReq.signal,
       onProgress: () => undefined,
@@ -120,8 +120,8 @@ async function readResource(house: House, uri: string, context: ServerContext): 
     });
     return call.result(outcome);
   } catch (error) {
-    const { code, message, hint } = reportError(error, house.words);
-    if (code === 'internal') house.log.fault('resource_failed', error, { uri });
+    const { code, message, hint } = reportError(error, state.words);
+    if (code === 'internal') state.log.fault('resource_failed', error, { uri });
     const kind = code === 'internal' ? ProtocolErrorCode.InternalError : ProtocolErrorCode.InvalidParams;
     throw new ProtocolError(kind, `${code}: ${message}${hint === null ? '' : `\nhint: ${hint}`}`);
   }

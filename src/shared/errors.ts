@@ -116,6 +116,6 @@ function wantedPath(path: string): string {
 }
 
 /** True for a write that failed since the disk, or the user's share of it, is full. */
-export function isNoRoom(error: unknown): boolean {
+export function isDiskFull(error: unknown): boolean {
   return ['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error) ?? '');
 }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isNoRoom, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isDiskFull, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { makeFolder } from './folders.ts';
 import { identifySelf, isRunning, type ProcessIdentity, processIdentitySchema } from './processes.ts';
 
@@ -49,7 +49,7 @@ function own(path: string, fd: number): AsyncDisposable {
     ftruncateSync(fd);
     writeSync(fd, JSON.stringify(identifySelf()));
   } catch (error) {
-    if (!isNoRoom(error)) throw error;
+    if (!isDiskFull(error)) throw error;
   }
   let isHeld = true;
   return {

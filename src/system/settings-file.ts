@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isNoRoom, isPyroError, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isDiskFull, isPyroError, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { whereLinksLead, writeJson } from './files.ts';
 import { locatePaths } from './paths.ts';
 
@@ -46,7 +46,7 @@ export async function writeSettings(settings: Settings): Promise<void> {
     await writeJson(place, settings);
   } catch (error) {
     const code = systemCodeOf(error);
-    if (code === undefined || isPyroError(error) || isNoRoom(error)) throw error;
+    if (code === undefined || isPyroError(error) || isDiskFull(error)) throw error;
     throw notWritable(path, code, error);
   }
 }

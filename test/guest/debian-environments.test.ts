@@ -20,22 +20,22 @@ describe.skipIf(!isWanted).each([
   ['debian:12-build', building],
   ['debian:12-dev', forAgents],
 ])(`%s${why}`, (environment, programs) => {
-  let house: TestEngine;
+  let engine: TestEngine;
   let id = '';
   const project = mkdtempSync(join(tmpdir(), 'pyro-empty-'));
 
   beforeAll(async () => {
-    house = await openTestEngine({ hasOwnCache: true });
+    engine = await openTestEngine({ hasOwnCache: true });
     const request = { ...createRequest, environment, package_sources: 'host' as const, seed_path: project };
-    id = (await house.workspaces().create({ ...request, wait_seconds: 1200 }, call())).workspace_id;
+    id = (await engine.workspaces().create({ ...request, wait_seconds: 1200 }, call())).workspace_id;
   }, 1_800_000);
   afterAll(async () => {
-    await house?.[Symbol.asyncDispose]();
+    await engine?.[Symbol.asyncDispose]();
     rmSync(project, { recursive: true, force: true });
   });
 
   const run = async (command: string): Promise<string> => {
-    const result = await exec(house, id, command, { timeout_seconds: 400, wait_seconds: 400 });
+    const result = await exec(engine, id, command, { timeout_seconds: 400, wait_seconds: 400 });
     expect(result, JSON.stringify([result.denied_connections, result.stderr])).toMatchObject({ exit_code: 0 });
     return result.stdout;
   };

@@ -5,13 +5,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { killNow } from '../support/kill.ts';
 
-let house: TestEngine;
+let engine: TestEngine;
 let server: Server;
 let port = 0;
 let id = '';
 
 beforeAll(async () => {
-  house = await openTestEngine();
+  engine = await openTestEngine();
   server = createServer((request, response) => response.end(`hello from the host ${request.url}\n`));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
@@ -19,35 +19,35 @@ beforeAll(async () => {
   port = (address satisfies AddressInfo).port;
   const allow = [`host.pyro.internal:${port}`];
   const request = { ...createRequest, network_policy: 'egress+published-ports', allow } as const;
-  id = (await house.workspaces().create(request, call())).workspace_id;
+  id = (await engine.workspaces().create(request, call())).workspace_id;
 });
 
 afterAll(async () => {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   server.close();
 });
 
 const url = (): string => `http://host.pyro.internal:${port}/x`;
 
 async function reaches(): Promise<void> {
-  const byProxy = await exec(house, id, `curl -sS -m 20 ${url()}`);
+  const byProxy = await exec(engine, id, `curl -sS -m 20 ${url()}`);
   expect(byProxy).toMatchObject({ stdout: 'hello from the host /x\n', denied_connections: [] });
-  const caught = await exec(house, id, `curl -sS -m 20 --noproxy '*' ${url()}`);
+  const caught = await exec(engine, id, `curl -sS -m 20 --noproxy '*' ${url()}`);
   expect(caught.stdout).toBe('hello from the host /x\n');
 }
 
 it('reaches what it was granted, by the proxy and around it, and nothing else', async () => {
   await reaches();
   const refused = await exec(
-    house,
+    engine,
     id,
     `curl -sS -m 20 http://127.0.0.1.nip.invalid:${port}/; curl -sS -m 20 --noproxy '*' http://10.0.0.1/`,
   );
   expect(refused.stdout).not.toContain('hello');
   expect(refused.denied_connections.map(({ target }) => target)).toContain('10.0.0.1:80');
-  const log = await house.workspaces().network({ workspace_id: id, denied: true, limit: 10 }, call());
+  const log = await engine.workspaces().network({ workspace_id: id, denied: true, limit: 10 }, call());
   expect(log.attempts.some(({ address, verdict }) => verdict === 'denied' && address === null)).toBe(true);
-  const summary = await house.workspaces().summary({ workspace_id: id, format: 'json' }, call());
+  const summary = await engine.workspaces().summary({ workspace_id: id, format: 'json' }, call());
   expect(summary.denied_connections.find(({ target }) => target === '10.0.0.1:80')).toMatchObject({ count: 1 });
   expect(summary.markdown).toMatch(/### Network: \d+ connections? refused\n\n[\s\S]*- `10\.0\.0\.1:80`: /);
 });
@@ -63,7 +63,7 @@ it('publishes a port beside its way out, and has both again after a stop', async
       $b = join "", <$o>; $b =~ s/.*\r\n\r\n//s;
       print $c "HTTP/1.0 200 OK\r\n\r\nservice: $b"; close $c
     }'`;
-  const started = await house.workspaces().services.start(
+  const started = await engine.workspaces().services.start(
     {
       workspace_id: id,
       service_name: 'web',
@@ -83,40 +83,40 @@ it('publishes a port beside its way out, and has both again after a stop', async
   const ask = async (published: number): Promise<string> =>
     await (await fetch(`http://127.0.0.1:${published}/`)).text();
   expect(await ask(before)).toBe('service: hello from the host /from-service\n');
-  await house.workspaces().stop({ workspace_id: id }, call());
+  await engine.workspaces().stop({ workspace_id: id }, call());
   await expect(ask(before)).rejects.toThrow();
-  await house.workspaces().start({ workspace_id: id }, call());
+  await engine.workspaces().start({ workspace_id: id }, call());
   // None was named, so another start may get another one.
-  const again = await house.workspaces().services.status({ workspace_id: id, service_name: 'web' }, call());
+  const again = await engine.workspaces().services.status({ workspace_id: id, service_name: 'web' }, call());
   const answer = await until(() => ask(again.published_ports[0]?.host_port ?? 0));
   expect(answer).toBe('service: hello from the host /from-service\n');
   await reaches();
-  const refused = await exec(house, id, "curl -sS -m 20 --noproxy '*' http://10.0.0.1/");
+  const refused = await exec(engine, id, "curl -sS -m 20 --noproxy '*' http://10.0.0.1/");
   expect(refused.denied_connections.map(({ target }) => target)).toEqual(['10.0.0.1:80']);
 });
 
 it('keeps its policy over a reset, another daemon and a crash of the guest', async () => {
-  await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
+  await engine.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
   await reaches();
-  await house.reopen();
+  await engine.reopen();
   await reaches();
-  killNow(house.engine().activity().guests[0]?.pid);
+  killNow(engine.engine().activity().guests[0]?.pid);
   await new Promise((resolve) => setTimeout(resolve, 500));
   await reaches();
 });
 
 it('has none at all without a grant', async () => {
-  const { workspace_id: other } = await house.workspaces().create(createRequest, call());
+  const { workspace_id: other } = await engine.workspaces().create(createRequest, call());
   const result = await exec(
-    house,
+    engine,
     other,
     `curl -sS -m 20 ${url()}; curl -sS -m 20 http://127.0.0.1:3128/; getent hosts example.org`,
   );
   expect(result.stdout).toBe('');
   expect(result.exit_code).not.toBe(0);
   expect(result.network_note).toContain('this guest has no network (network_policy off)');
-  expect((await exec(house, other, 'exit 3')).network_note).toBeNull();
-  await house.workspaces().delete({ workspace_id: other, force: true, dry_run: false }, call());
+  expect((await exec(engine, other, 'exit 3')).network_note).toBeNull();
+  await engine.workspaces().delete({ workspace_id: other, force: true, dry_run: false }, call());
 });
 
 /** What the work gives once it succeeds; its last failure after a while. */
@@ -134,7 +134,7 @@ async function until(work: () => Promise<string>): Promise<string> {
 it('is never more than the server permits', async () => {
   const network = { policy: 'off', allow: [], packageSources: 'none' } as const;
   const request = { ...createRequest, network_policy: 'egress' } as const;
-  await expect(house.workspaces().create(request, call({ network }))).rejects.toMatchObject({
+  await expect(engine.workspaces().create(request, call({ network }))).rejects.toMatchObject({
     code: 'network_refused',
   });
 });

@@ -7,21 +7,21 @@ import type { ShellReadInput, ShellReadOutput } from '../../src/contract/shells.
 import type { NetworkCeiling } from '../../src/shared/policy-types.ts';
 import { call, createRequest, exec, fileWriteRequest, openTestEngine, type TestEngine } from '../support/engine.ts';
 
-let house: TestEngine;
+let engine: TestEngine;
 let id: string;
 
 beforeAll(async () => {
-  house = await openTestEngine();
-  id = (await house.workspaces().create({ ...createRequest, name: 'full' }, call())).workspace_id;
+  engine = await openTestEngine();
+  id = (await engine.workspaces().create({ ...createRequest, name: 'full' }, call())).workspace_id;
   await bringTools();
 });
 afterAll(async () => {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
 });
 
 async function open(): Promise<string> {
   const request = { cols: 80, rows: 24, env: { PS1: 'pyro$ ' }, secret_env: {} };
-  const shell = await house.workspaces().shells.open({ ...request, workspace_id: id }, call());
+  const shell = await engine.workspaces().shells.open({ ...request, workspace_id: id }, call());
   await read(shell.shell_id, { wait_for: '/[$#] $/', wait_seconds: 60 });
   return shell.shell_id;
 }
@@ -35,11 +35,11 @@ async function read(shell: string, request: Partial<ShellReadInput>): Promise<Sh
     redraw: false,
     wait_seconds: 60,
   };
-  return await house.workspaces().shells.read({ ...usual, ...request, workspace_id: id, shell_id: shell }, call());
+  return await engine.workspaces().shells.read({ ...usual, ...request, workspace_id: id, shell_id: shell }, call());
 }
 
 async function type(shell: string, input: string, append_newline = true): Promise<number> {
-  return (await house.workspaces().shells.write({ workspace_id: id, shell_id: shell, input, append_newline }, call()))
+  return (await engine.workspaces().shells.write({ workspace_id: id, shell_id: shell, input, append_newline }, call()))
     .output_bytes;
 }
 
@@ -58,17 +58,17 @@ async function screenWith(shell: string, expected: RegExp): Promise<ShellReadOut
 async function bringTools(): Promise<void> {
   const sourcePath = new URL('../../.tools/debs', import.meta.url).pathname;
   if (!existsSync(sourcePath)) return;
-  await house
+  await engine
     .workspaces()
     .syncPush({ workspace_id: id, source_path: sourcePath, dest: '/opt/debs', delete: false, dry_run: false }, call());
   const line = `cd /opt && for deb in debs/*.deb; do dpkg-deb -x "$deb" tools; done
 for name in less vim.tiny python3.11; do ln -s "$(find /opt/tools -type f -path "*/bin/$name")" "/usr/local/bin/$name"; done
 cd /usr/local/bin && mv vim.tiny vim && mv python3.11 python3`;
-  expect(await exec(house, id, line)).toMatchObject({ stderr: '', exit_code: 0 });
+  expect(await exec(engine, id, line)).toMatchObject({ stderr: '', exit_code: 0 });
 }
 
 const has = async (program: string): Promise<boolean> =>
-  (await exec(house, id, `command -v ${program}`)).exit_code === 0;
+  (await exec(engine, id, `command -v ${program}`)).exit_code === 0;
 
 describe('a shell in a guest', () => {
   it('runs commands with the variables of the image, and is interrupted in its foreground job', async () => {
@@ -78,16 +78,16 @@ describe('a shell in a guest', () => {
     expect(first.output).toContain('/tmp 42 xterm-256color');
     cursor = await type(shell, 'sleep 1000; echo not re"ach"ed');
     await read(shell, { cursor, wait_for_idle_ms: 500 });
-    await house.workspaces().shells.signal({ workspace_id: id, shell_id: shell, signal_name: 'INT' }, call());
+    await engine.workspaces().shells.signal({ workspace_id: id, shell_id: shell, signal_name: 'INT' }, call());
     await read(shell, { cursor, wait_for: '/[$#] $/' });
     cursor = await type(shell, 'echo "code:$?"');
     expect((await read(shell, { cursor, wait_for: '/code:\\d+/' })).output).toContain('code:130');
-    await house.workspaces().shells.resize({ workspace_id: id, shell_id: shell, cols: 100, rows: 40 }, call());
+    await engine.workspaces().shells.resize({ workspace_id: id, shell_id: shell, cols: 100, rows: 40 }, call());
     cursor = await type(shell, 'stty size');
     expect((await read(shell, { cursor, wait_for: '40 100' })).matched).toBe(true);
-    const closed = await house.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
+    const closed = await engine.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
     expect(closed.state).toBe('stopped');
-    expect((await house.workspaces().shells.list({ workspace_id: id }, call())).shells).toEqual([]);
+    expect((await engine.workspaces().shells.list({ workspace_id: id }, call())).shells).toEqual([]);
   });
 
   it('loses no byte of 10 MB', async () => {
@@ -107,7 +107,7 @@ describe('a shell in a guest', () => {
     for (let at = 0; at < 1_250_000; at++) {
       if (Number(numbers.slice(at * 8, at * 8 + 8)) !== at + 1) throw new Error(`wrong at number ${at}`);
     }
-    await house.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
+    await engine.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
   });
 
   it.for([
@@ -138,8 +138,8 @@ describe('a shell in a guest', () => {
     }
     const cursor = await type(shell, 'echo ba""ck');
     expect((await read(shell, { cursor, wait_for: 'back' })).matched).toBe(true);
-    if (proof !== undefined) expect((await exec(house, id, 'cat /tmp/edited')).stdout).toContain(proof);
-    await house.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
+    if (proof !== undefined) expect((await exec(engine, id, 'cat /tmp/edited')).stdout).toContain(proof);
+    await engine.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
   });
 
   it('drives a full-screen program made of escape sequences alone', async () => {
@@ -154,7 +154,7 @@ describe('a shell in a guest', () => {
     const cursor = await type(shell, 'q', false);
     await read(shell, { cursor, wait_for: 'key:q' });
     expect((await read(shell, { screen: true })).screen?.is_alternate).toBe(false);
-    await house.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
+    await engine.workspaces().shells.close({ workspace_id: id, shell_id: shell }, call());
   });
 });
 
@@ -188,17 +188,17 @@ async function start(request: Partial<ServiceStartInput>, network?: NetworkCeili
     published_ports: [],
     wait_seconds: 120,
   };
-  return await house.workspaces().services.start({ ...usual, ...request, workspace_id: id }, call({ network }));
+  return await engine.workspaces().services.start({ ...usual, ...request, workspace_id: id }, call({ network }));
 }
 
 async function logs(cursor: number | undefined, wait_seconds = 0): Promise<ServiceLogsOutput> {
   const request = { service_name: 'web', stream: 'stdout' as const, tail_lines: 200, all: false, limit: 65_536 };
-  return await house.workspaces().services.logs({ ...request, workspace_id: id, cursor, wait_seconds }, call());
+  return await engine.workspaces().services.logs({ ...request, workspace_id: id, cursor, wait_seconds }, call());
 }
 
 async function until(check: (view: ServiceView) => boolean): Promise<ServiceView> {
   for (let turn = 0; ; turn++) {
-    const view = await house.workspaces().services.status({ workspace_id: id, service_name: 'web' }, call());
+    const view = await engine.workspaces().services.status({ workspace_id: id, service_name: 'web' }, call());
     if (check(view) || turn === 600) return view;
     await sleep(100);
   }
@@ -207,7 +207,7 @@ async function until(check: (view: ServiceView) => boolean): Promise<ServiceView
 /** Asks the application from inside the guest; perl is in every Debian. */
 async function ask(): Promise<string> {
   const line = `perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new("127.0.0.1:8080") or die; print $s "GET /health HTTP/1.0\\r\\n\\r\\n"; print <$s>'`;
-  return (await exec(house, id, line)).stdout;
+  return (await exec(engine, id, line)).stdout;
 }
 
 // The life of one service.
@@ -218,12 +218,12 @@ describe('a web application as a service', { shuffle: false }, () => {
       ['app.sh', app],
     ] as const) {
       const write = { ...fileWriteRequest, path, text };
-      await house.workspaces().fileWrite({ ...write, workspace_id: id }, call());
+      await engine.workspaces().fileWrite({ ...write, workspace_id: id }, call());
     }
     const view = await start({});
     expect(view).toMatchObject({ state: 'running', restart_count: 0, readiness: [{ type: 'tcp' }, { type: 'http' }] });
     expect(await ask()).toMatch(/200 OK[\s\S]*count \d+/);
-    const status = await house.workspaces().status({ workspace_id: id }, call());
+    const status = await engine.workspaces().status({ workspace_id: id }, call());
     expect(status).toMatchObject({ service_count: 1, running_service_count: 1 });
   });
 
@@ -237,7 +237,7 @@ describe('a web application as a service', { shuffle: false }, () => {
 
   it('comes back when it is killed', async () => {
     const { pid } = await until(({ state }) => state === 'running');
-    await exec(house, id, `kill -9 ${pid}`);
+    await exec(engine, id, `kill -9 ${pid}`);
     const view = await until(({ state, restart_count: count }) => state === 'running' && count === 1);
     expect(view).toMatchObject({ state: 'running', restart_count: 1 });
     expect(view.pid).not.toBe(pid);
@@ -248,30 +248,30 @@ describe('a web application as a service', { shuffle: false }, () => {
     const shell = await open();
     const cursor = await type(shell, 'for i in 1 2 3 4 5 6 7 8; do echo tick $i; sleep 1; done');
     const { pid, stdout_bytes: bytes } = await until(({ state }) => state === 'running');
-    await house.reopen();
+    await engine.reopen();
     const again = await until(({ state }) => state === 'running');
     expect(again).toMatchObject({ pid, restart_count: 1 });
     await ask();
     expect((await logs(bytes, 60_000)).stdout).toContain('served /health');
     const ticks = await read(shell, { cursor, wait_for: 'tick 8' });
     expect(ticks.output).toContain(Array.from({ length: 8 }, (_, index) => `tick ${index + 1}`).join('\n'));
-    await exec(house, id, `kill -9 ${pid}`);
+    await exec(engine, id, `kill -9 ${pid}`);
     expect(await until(({ state, restart_count: count }) => state === 'running' && count === 2)).toMatchObject({
       state: 'running',
     });
   });
 
   it('comes back with its guest, and stays away once it is stopped', async () => {
-    await house.workspaces().stop({ workspace_id: id }, call());
-    const off = await house.workspaces().services.status({ workspace_id: id, service_name: 'web' }, call());
+    await engine.workspaces().stop({ workspace_id: id }, call());
+    const off = await engine.workspaces().services.status({ workspace_id: id, service_name: 'web' }, call());
     expect(off).toMatchObject({ state: 'stopped', stop_reason: 'workspace_stopped' });
-    expect((await house.workspaces().shells.list({ workspace_id: id }, call())).shells.every(({ lost }) => lost)).toBe(
+    expect((await engine.workspaces().shells.list({ workspace_id: id }, call())).shells.every(({ lost }) => lost)).toBe(
       true,
     );
-    await house.workspaces().start({ workspace_id: id }, call());
+    await engine.workspaces().start({ workspace_id: id }, call());
     expect(await until(({ state }) => state === 'running')).toMatchObject({ state: 'running', restart_count: 3 });
     expect(await ask()).toContain('200 OK');
-    const stopped = await house.workspaces().services.stop({ workspace_id: id, service_name: 'web' }, call());
+    const stopped = await engine.workspaces().services.stop({ workspace_id: id, service_name: 'web' }, call());
     expect(stopped).toMatchObject({ state: 'stopped', stop_reason: 'sigterm' });
     expect(await ask()).toBe('');
   });

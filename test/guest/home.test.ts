@@ -6,13 +6,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { git } from '../support/host-tree.ts';
 
-let house: TestEngine;
+let engine: TestEngine;
 let checkout = '';
 const prune = { all: false, force: false, dry_run: false } as const;
 const apply = { include_ignored: false, check: false, '3way': false };
 
 beforeAll(async () => {
-  house = await openTestEngine();
+  engine = await openTestEngine();
   checkout = mkdtempSync(join(tmpdir(), 'pyro-home-'));
   git(checkout, 'init', '-q');
   writeFileSync(join(checkout, 'a.txt'), 'one\ntwo\n');
@@ -21,14 +21,14 @@ beforeAll(async () => {
   git(checkout, '-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-qm', 'seed');
 });
 afterAll(async () => {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   rmSync(checkout, { recursive: true, force: true });
 });
 
 it('stays until it was brought home, and goes then', async () => {
-  const workspaces = house.workspaces();
+  const workspaces = engine.workspaces();
   const { workspace_id: id } = await workspaces.create({ ...createRequest, seed_path: checkout }, call());
-  await exec(house, id, 'sed -i s/two/TWO/ a.txt; echo new > b.txt; echo noise > c.log');
+  await exec(engine, id, 'sed -i s/two/TWO/ a.txt; echo new > b.txt; echo noise > c.log');
   await workspaces.stop({ workspace_id: id }, call());
   const kept = [{ workspace_id: id, name: null, is_known: true, files: 2, additions: 2, deletions: 1 }];
   expect(await workspaces.prune({ ...prune, dry_run: true }, call())).toMatchObject({ deleted: [], kept });
@@ -43,7 +43,7 @@ it('stays until it was brought home, and goes then', async () => {
     already_count: 2,
   });
   // What is done afterwards is not home.
-  await exec(house, id, 'echo more >> b.txt');
+  await exec(engine, id, 'echo more >> b.txt');
   await workspaces.stop({ workspace_id: id }, call());
   expect((await workspaces.prune(prune, call())).kept).toHaveLength(1);
   await workspaces.start({ workspace_id: id }, call());
@@ -52,7 +52,7 @@ it('stays until it was brought home, and goes then', async () => {
   expect((await workspaces.prune({ ...prune, dry_run: true }, call())).kept).toEqual([]);
   // Nor is what is taken back, until that is brought home too.
   await workspaces.start({ workspace_id: id }, call());
-  await exec(house, id, 'git checkout -q a.txt; rm b.txt');
+  await exec(engine, id, 'git checkout -q a.txt; rm b.txt');
   await workspaces.stop({ workspace_id: id }, call());
   expect((await workspaces.prune(prune, call())).kept).toMatchObject([{ files: 2 }]);
   await workspaces.start({ workspace_id: id }, call());
@@ -67,9 +67,9 @@ it('stays until it was brought home, and goes then', async () => {
 });
 
 it('is told when it goes with the workspace', async () => {
-  const workspaces = house.workspaces();
+  const workspaces = engine.workspaces();
   const { workspace_id: id } = await workspaces.create({ ...createRequest, seed_path: checkout }, call());
-  await exec(house, id, 'echo kept > kept.txt; echo noise > kept.log');
+  await exec(engine, id, 'echo kept > kept.txt; echo noise > kept.log');
   expect(await workspaces.apply({ ...apply, workspace_id: id, include_ignored: true }, call())).toMatchObject({
     changed_count: 2,
   });
@@ -80,7 +80,7 @@ it('is told when it goes with the workspace', async () => {
     left_out: [],
   });
   expect(readFileSync(join(checkout, 'kept.txt'), 'utf8')).toBe('kept\n');
-  await exec(house, id, 'git init -q sub; echo lost > sub/lost.txt');
+  await exec(engine, id, 'git init -q sub; echo lost > sub/lost.txt');
   const repository = { path: 'sub/.git', reason: expect.stringContaining('plain files') };
   const { left_out: leftOut, markdown } = await workspaces.summary({ workspace_id: id, format: 'json' }, call());
   expect(leftOut).toEqual([repository]);

@@ -11,7 +11,7 @@ import { openSecureServer, type SecureServer } from '../support/secure-server.ts
 /** A name of the documentation's own, which no resolver knows */
 const far = 'packages.example';
 const password = 'proxy-secret-word';
-let house: TestEngine;
+let engine: TestEngine;
 let proxy: ForwardProxy;
 let web: Service;
 let secure: SecureServer | undefined;
@@ -31,12 +31,12 @@ beforeAll(async () => {
   const index = `[registries.a]\nindex = "sparse+https://${far}/"\n[registries.b]\nindex = "sparse+http://${far}/"\n`;
   writeFileSync(join(cargoHome, 'config.toml'), index);
   vi.stubEnv('CARGO_HOME', cargoHome);
-  house = await openTestEngine();
+  engine = await openTestEngine();
 });
 beforeEach(() => setProxy(password));
 afterAll(async () => {
   vi.unstubAllEnvs();
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   await proxy[Symbol.asyncDispose]();
   await web[Symbol.asyncDispose]();
   await secure?.[Symbol.asyncDispose]();
@@ -53,18 +53,18 @@ function setProxy(word: string): void {
 
 async function createGuest(): Promise<string> {
   const request = { ...createRequest, package_sources: 'host' as const };
-  return (await house.workspaces().create(request, call())).workspace_id;
+  return (await engine.workspaces().create(request, call())).workspace_id;
 }
 
 it('goes through it by name, judged before it is asked, and shows the guest nothing of it', async ({ skip }) => {
   if (secure === undefined) return skip('this machine has no openssl to make a certificate');
   const id = await createGuest();
   // TLS is the guest's own with the far end: the proxy carries it.
-  expect(await exec(house, id, `curl -sS -m 60 -k https://${far}/`)).toMatchObject({ stdout: 'over TLS\n' });
-  expect(await exec(house, id, `curl -sS -m 60 -k --noproxy '*' https://${far}/`)).toMatchObject({
+  expect(await exec(engine, id, `curl -sS -m 60 -k https://${far}/`)).toMatchObject({ stdout: 'over TLS\n' });
+  expect(await exec(engine, id, `curl -sS -m 60 -k --noproxy '*' https://${far}/`)).toMatchObject({
     stdout: 'over TLS\n',
   });
-  expect(await exec(house, id, `curl -sS -m 60 http://${far}/`)).toMatchObject({ stdout: 'over plain HTTP\n' });
+  expect(await exec(engine, id, `curl -sS -m 60 http://${far}/`)).toMatchObject({ stdout: 'over plain HTTP\n' });
   expect(new Set(proxy.asked)).toContain(`CONNECT ${far}:443 HTTP/1.1`);
   expect(new Set(proxy.asked)).toContain(`CONNECT ${far}:80 HTTP/1.1`);
 
@@ -79,13 +79,13 @@ it('goes through it by name, judged before it is asked, and shows the guest noth
     'https://10.0.0.1/',
   ];
   for (const url of others) {
-    const result = await exec(house, id, `curl -sSf -m 60 -k --noproxy '' ${url}`);
+    const result = await exec(engine, id, `curl -sSf -m 60 -k --noproxy '' ${url}`);
     expect(result).toMatchObject({ stdout: expect.not.stringContaining('over'), denied_connections: [{}] });
     expect(result.exit_code).not.toBe(0);
   }
   // A tunnel in the tunnel: what the proxy would open for the host, it does not open for the guest.
   const nested = await exec(
-    house,
+    engine,
     id,
     `curl -sS -m 60 -k --preproxy socks5h://127.0.0.1:3128 -x http://host.pyro.internal:${proxy.port} https://not-granted.example/ 2>&1`,
   );
@@ -96,31 +96,31 @@ it('goes through it by name, judged before it is asked, and shows the guest noth
 
   const basic = Buffer.from(`me:${password}`).toString('base64');
   const dump = `{ env; cat /proc/[0-9]*/environ; cat /run/pyro-packages/* /.cargo/* /etc/resolv.conf; curl -sv -k https://${far}/ 2>&1; } | tr '\\0' '\\n'`;
-  const shown = await exec(house, id, `${dump} > /tmp/dump; grep -c :3128 /tmp/dump`);
+  const shown = await exec(engine, id, `${dump} > /tmp/dump; grep -c :3128 /tmp/dump`);
   expect(Number(shown.stdout)).toBeGreaterThan(5);
-  const told = await exec(house, id, `grep -ciE '${password}|${basic}|:${proxy.port}' /tmp/dump`);
+  const told = await exec(engine, id, `grep -ciE '${password}|${basic}|:${proxy.port}' /tmp/dump`);
   expect(told.stdout).toBe('0\n');
-  const log = await house.workspaces().network({ workspace_id: id, denied: false, limit: 1000 }, call());
+  const log = await engine.workspaces().network({ workspace_id: id, denied: false, limit: 1000 }, call());
   expect(log.attempts.find(({ name, verdict }) => name === far && verdict === 'allowed')).toMatchObject({
     port: 443,
     rule: `${far}:443, by proxy`,
   });
   expect(JSON.stringify(log)).not.toContain(password);
-  await house.workspaces().delete({ workspace_id: id, force: true, dry_run: false }, call());
+  await engine.workspaces().delete({ workspace_id: id, force: true, dry_run: false }, call());
 });
 
 it('tells when the proxy refuses the login, without it, and opens nothing past the proxy', async () => {
   setProxy('wrong-secret-word');
   const id = await createGuest();
   const before = proxy.asked.length;
-  const result = await exec(house, id, `curl -sS -m 60 -k https://${far}/ 2>&1`);
+  const result = await exec(engine, id, `curl -sS -m 60 -k https://${far}/ 2>&1`);
   expect(result.exit_code).not.toBe(0);
   expect(result.denied_connections).toMatchObject([
     { target: `${far}:443`, reason: expect.stringContaining('407 Proxy Authentication Required') },
   ]);
   expect(JSON.stringify(result)).not.toContain('wrong-secret-word');
   expect(proxy.asked).toHaveLength(before);
-  await house.workspaces().delete({ workspace_id: id, force: true, dry_run: false }, call());
+  await engine.workspaces().delete({ workspace_id: id, force: true, dry_run: false }, call());
 });
 
 it('is not asked for what a list alone grants: such a connection goes straight', async () => {
@@ -130,11 +130,11 @@ it('is not asked for what a list alone grants: such a connection goes straight',
     network_policy: 'egress' as const,
     allow: [`${far}:443`, `host.pyro.internal:${web.port}`],
   };
-  const id = (await house.workspaces().create(request, call())).workspace_id;
-  expect(await exec(house, id, `curl -sS -m 60 http://host.pyro.internal:${web.port}/`)).toMatchObject({
+  const id = (await engine.workspaces().create(request, call())).workspace_id;
+  expect(await exec(engine, id, `curl -sS -m 60 http://host.pyro.internal:${web.port}/`)).toMatchObject({
     stdout: 'over plain HTTP\n',
   });
-  expect((await exec(house, id, `curl -sS -m 60 -k https://${far}/`)).denied_connections).toMatchObject([
+  expect((await exec(engine, id, `curl -sS -m 60 -k https://${far}/`)).denied_connections).toMatchObject([
     { target: `${far}:443`, rule: 'resolver' },
   ]);
   expect(proxy.asked.length + proxy.refused.length).toBe(before);

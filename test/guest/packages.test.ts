@@ -9,7 +9,7 @@ import { findProgram } from '../../src/system/command.ts';
 import { takeCargo } from '../support/cargo-tools.ts';
 import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 
-let house: TestEngine;
+let engine: TestEngine;
 let id = '';
 /** Tools of this machine that go in with the project: to build an environment of them would take many times longer */
 const tools = mkdtempSync(join(tmpdir(), 'pyro-tools-'));
@@ -27,13 +27,13 @@ beforeAll(async () => {
     await takeUsedCargo();
   }
   writeFileSync(join(tools, 'package.json'), '{ "name": "p", "version": "1.0.0" }\n');
-  house = await openTestEngine();
+  engine = await openTestEngine();
   const request = { ...createRequest, seed_path: tools, package_sources: 'host' as const };
-  id = (await house.workspaces().create(request, call())).workspace_id;
+  id = (await engine.workspaces().create(request, call())).workspace_id;
 }, 300_000);
 
 afterAll(async () => {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   for (const folder of [tools, cargoHome]) rmSync(folder, { recursive: true, force: true });
 });
 
@@ -85,14 +85,15 @@ async function takeUsedCargo(): Promise<void> {
 async function needs(name: string, variable: string, skip: TestContext['skip']): Promise<void> {
   const why = isWanted ? missing.get(name) : 'it loads packages; make test-packages does so';
   if (why !== undefined) skip(why);
-  if ((await exec(house, id, `test -n "$${variable}"`)).exit_code !== 0) skip(`this machine has no source for ${name}`);
+  if ((await exec(engine, id, `test -n "$${variable}"`)).exit_code !== 0)
+    skip(`this machine has no source for ${name}`);
 }
 
 /** The output of a command that must succeed within its deadline. */
 async function installs(command: string, seconds: number): Promise<string> {
   const started = performance.now();
   const wait = { timeout_seconds: seconds, wait_seconds: seconds };
-  const result = await exec(house, id, command, wait);
+  const result = await exec(engine, id, command, wait);
   expect(result, JSON.stringify([result.denied_connections, result.stderr])).toMatchObject({ exit_code: 0 });
   process.stdout.write(`${command.slice(0, 60)}: ${Math.round((performance.now() - started) / 1000)} s\n`);
   return result.stdout;
@@ -100,7 +101,7 @@ async function installs(command: string, seconds: number): Promise<string> {
 
 /** By apt, unless a test before has done so. */
 async function bringPython(): Promise<void> {
-  if ((await exec(house, id, 'command -v python3')).exit_code === 0) return;
+  if ((await exec(engine, id, 'command -v python3')).exit_code === 0) return;
   await installs('apt-get update', 420);
   await installs('apt-get install -y --no-install-recommends python3', 420);
 }
@@ -126,7 +127,7 @@ it('apt-get installs a package', async ({ skip }) => {
 
 it('pip installs a package, with the Python of apt', async ({ skip }) => {
   await needs('pip', 'PIP_CONFIG_FILE', skip);
-  if ((await exec(house, id, 'test -n "$APT_CONFIG"')).exit_code !== 0) skip('this machine has no source for apt');
+  if ((await exec(engine, id, 'test -n "$APT_CONFIG"')).exit_code !== 0) skip('this machine has no source for apt');
   await bringPython();
   await installs('python3 pip.whl/pip install --no-compile --target /tmp/six six==1.16.0', 300);
   expect(await installs('PYTHONPATH=/tmp/six python3 -c "import six; print(six.__version__)"', 60)).toBe('1.16.0\n');
@@ -145,7 +146,7 @@ it('reaches nothing else, of this machine or of the world', async () => {
   const address = other.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const line = `for url in http://1.1.1.1/ http://host.pyro.internal:${port}/ http://example.org/; do curl -sS -m 20 $url; done`;
-  const result = await exec(house, id, line);
+  const result = await exec(engine, id, line);
   other.close();
   expect(result.stdout).not.toContain('not for guests');
   expect(result.denied_connections.map(({ target }) => target)).toEqual([
@@ -157,16 +158,16 @@ it('reaches nothing else, of this machine or of the world', async () => {
 
 it('leaves the settings in memory, and brings them to the guest of a reset', async () => {
   const look = 'findmnt -n -o FSTYPE -T /run/pyro-packages; ls /run/pyro-packages';
-  expect((await exec(house, id, look)).stdout).toMatch(/^tmpfs\n/);
-  await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
-  const again = await exec(house, id, `${look}; env | grep -c pyro-packages`);
+  expect((await exec(engine, id, look)).stdout).toMatch(/^tmpfs\n/);
+  await engine.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
+  const again = await exec(engine, id, `${look}; env | grep -c pyro-packages`);
   expect(again.stdout).toMatch(/^tmpfs\n[\s\S]*\n[1-9]\d*\n$/);
 });
 
 it('is refused where the server does not permit it', async () => {
   const network = { policy: 'egress', allow: [], packageSources: 'none' } as const;
   const request = { ...createRequest, package_sources: 'host' as const };
-  await expect(house.workspaces().create(request, call({ network }))).rejects.toMatchObject({
+  await expect(engine.workspaces().create(request, call({ network }))).rejects.toMatchObject({
     code: 'network_refused',
   });
 });

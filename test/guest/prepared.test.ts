@@ -18,11 +18,11 @@ import type { Progress } from '../../src/shared/progress.ts';
 import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 import { killNow } from '../support/kill.ts';
 
-let house: TestEngine;
+let engine: TestEngine;
 let project = '';
 
 beforeAll(async () => {
-  house = await openTestEngine({ hasOwnCache: true });
+  engine = await openTestEngine({ hasOwnCache: true });
   for (const name of prepared()) rmSync(join(templates(), name), { recursive: true });
   project = mkdtempSync(join(tmpdir(), 'pp-'));
   for (let number = 0; number < 40; number++) {
@@ -40,7 +40,7 @@ beforeEach(async () => {
 });
 
 afterAll(async () => {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   rmSync(project, { recursive: true, force: true });
 });
 
@@ -48,7 +48,7 @@ function git(...args: string[]): void {
   execFileSync('git', ['-c', 'user.name=T', '-c', 'user.email=t@localhost', ...args], { cwd: project });
 }
 
-const templates = (): string => join(house.paths.cache, 'templates');
+const templates = (): string => join(engine.paths.cache, 'templates');
 const prepared = (): string[] => readdirSync(templates()).filter((name) => /^p[0-9a-f]+$/.test(name));
 
 /** Does it until a saved guest was used for it. */
@@ -61,12 +61,12 @@ async function untilSaved(work: () => Promise<unknown>): Promise<void> {
 }
 
 async function create(onProgress: (progress: Progress) => void = () => undefined, seedPath = project): Promise<string> {
-  const made = await house.workspaces().create({ ...createRequest, seed_path: seedPath }, call({ onProgress }));
+  const made = await engine.workspaces().create({ ...createRequest, seed_path: seedPath }, call({ onProgress }));
   return made.workspace_id;
 }
 
 const deleteNow = (id: string): Promise<unknown> =>
-  house.workspaces().delete({ workspace_id: id, force: true, dry_run: false }, call());
+  engine.workspaces().delete({ workspace_id: id, force: true, dry_run: false }, call());
 
 /** Makes each look old, tells afterwards which were used. */
 async function used(work: () => Promise<unknown>): Promise<string[]> {
@@ -81,7 +81,7 @@ const usual = { include_ignored: false, max_file_bytes: 0 };
 
 async function changes(id: string): Promise<string[]> {
   const request = { stat_only: true, base: 'baseline', system: false, ...usual };
-  const diff = await house
+  const diff = await engine
     .workspaces()
     .diff({ ...request, workspace_id: id, max_bytes: 10_000, entry_limit: 100 }, call());
   return diff.entries.map(({ path }) => path);
@@ -96,11 +96,13 @@ describe('a workspace of a project that was seen before', () => {
     expect(names).toHaveLength(1);
     const identities = new Set<string>();
     for (const id of ids) {
-      const { stdout } = await exec(house, id, 'git status --porcelain | wc -l; cat d*/f* | sort | md5sum; ls -A');
+      const { stdout } = await exec(engine, id, 'git status --porcelain | wc -l; cat d*/f* | sort | md5sum; ls -A');
       const expected = execFileSync('sh', ['-c', 'cat d*/f* | sort | md5sum; ls -A'], { cwd: project });
       expect(stdout).toBe(`0\n${expected.toString()}`);
       expect(await changes(id)).toEqual([]);
-      identities.add((await exec(house, id, 'cat /etc/machine-id; hostname; head -c 16 /dev/urandom | md5sum')).stdout);
+      identities.add(
+        (await exec(engine, id, 'cat /etc/machine-id; hostname; head -c 16 /dev/urandom | md5sum')).stdout,
+      );
     }
     expect(identities.size).toBe(2);
     for (const id of ids) await deleteNow(id);
@@ -108,8 +110,8 @@ describe('a workspace of a project that was seen before', () => {
 
   it('keeps its changes to itself, over a crash too, and loses them with a reset', async () => {
     const id = await create();
-    const [guest] = house.engine().activity().guests;
-    await exec(house, id, 'echo more >> d1/f1; rm d2/f2; mkdir new; echo x > new/file; sync');
+    const [guest] = engine.engine().activity().guests;
+    await exec(engine, id, 'echo more >> d1/f1; rm d2/f2; mkdir new; echo x > new/file; sync');
     const mine = ['d1/f1', 'd2/f2', 'new/file'];
     expect(await changes(id)).toEqual(mine);
     killNow(guest?.pid);
@@ -119,22 +121,24 @@ describe('a workspace of a project that was seen before', () => {
     expect(await changes(other)).toEqual([]);
     await deleteNow(other);
     const names = await used(
-      async () => void (await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call())),
+      async () => void (await engine.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call())),
     );
     expect(names).toHaveLength(1);
     expect(await changes(id)).toEqual([]);
-    expect((await exec(house, id, 'cat d1/f1 d2/f2')).stdout).toBe('content 1\ncontent 2\n');
+    expect((await exec(engine, id, 'cat d1/f1 d2/f2')).stdout).toBe('content 1\ncontent 2\n');
     await deleteNow(id);
   });
 
   it('has the files as they are now, not as they were saved', async () => {
     writeFileSync(join(project, 'd1', 'f1'), 'changed on the host\n');
     const id = await create();
-    expect((await exec(house, id, 'cat d1/f1; git status --porcelain')).stdout).toBe('changed on the host\n M d1/f1\n');
+    expect((await exec(engine, id, 'cat d1/f1; git status --porcelain')).stdout).toBe(
+      'changed on the host\n M d1/f1\n',
+    );
     await deleteNow(id);
     await untilSaved(async () => {
       const again = await create();
-      expect((await exec(house, again, 'cat d1/f1')).stdout).toBe('changed on the host\n');
+      expect((await exec(engine, again, 'cat d1/f1')).stdout).toBe('changed on the host\n');
       await deleteNow(again);
     });
     git('checkout', '-q', 'd1/f1');
@@ -152,7 +156,7 @@ describe('a workspace of a project that was seen before', () => {
     }
     const id = await create(({ message }) => messages.push(message));
     expect(messages.join('\n')).toContain('booting without it');
-    expect((await exec(house, id, 'cat d1/f1')).stdout).toBe('content 1\n');
+    expect((await exec(engine, id, 'cat d1/f1')).stdout).toBe('content 1\n');
     expect(await changes(id)).toEqual([]);
     await deleteNow(id);
   });
@@ -170,24 +174,24 @@ it('nothing of an archive runs before somebody runs it', async () => {
     id = await create(undefined, archive);
   });
   rmSync(archive);
-  expect((await exec(house, id, 'ls ran; pgrep -fx "sleep 4323"')).stdout).toBe('');
+  expect((await exec(engine, id, 'ls ran; pgrep -fx "sleep 4323"')).stdout).toBe('');
   expect(await changes(id)).toEqual([]);
   // The trap was one: git in the guest steps into it.
-  expect((await exec(house, id, 'git status >/dev/null; ls ran')).stdout).toBe('ran\n');
+  expect((await exec(engine, id, 'git status >/dev/null; ls ran')).stdout).toBe('ran\n');
   await deleteNow(id);
 });
 
 it('a workspace goes back to its seed also when the template of its environment was made anew since', async () => {
   const id = await create();
-  await exec(house, id, 'echo more >> d3/f3; echo outside > /root/file; sync');
+  await exec(engine, id, 'echo more >> d3/f3; echo outside > /root/file; sync');
   for (const name of readdirSync(templates())) rmSync(join(templates(), name), { recursive: true });
   const messages: string[] = [];
-  await house
+  await engine
     .workspaces()
     .reset({ workspace_id: id, snapshot: 'baseline' }, call({ onProgress: ({ message }) => messages.push(message) }));
   expect(messages).toContain('booting');
   expect(await changes(id)).toEqual([]);
-  const look = await exec(house, id, 'cat d3/f3; ls /root; touch /root/new && sync && echo fine');
+  const look = await exec(engine, id, 'cat d3/f3; ls /root; touch /root/new && sync && echo fine');
   expect(look.stdout).toBe('content 3\nfine\n');
   await deleteNow(id);
 });

@@ -21,7 +21,7 @@ import { dirty, gitIn, makeHairyRepository } from '../support/hairy-repository.t
 import { killNow } from '../support/kill.ts';
 import { describeTree } from '../support/random-tree.ts';
 
-let house: TestEngine;
+let engine: TestEngine;
 let folder = '';
 let repository = '';
 let id = '';
@@ -37,18 +37,18 @@ const diffRequest: Omit<DiffInput, 'workspace_id'> = {
 };
 
 beforeAll(async () => {
-  house = await openTestEngine();
+  engine = await openTestEngine();
   folder = mkdtempSync(join(tmpdir(), 'pyro-seed-'));
   repository = join(folder, 'repo');
   makeHairyRepository(repository);
   dirty(repository);
-  const created = await house.workspaces().create({ ...createRequest, seed_path: repository }, call());
+  const created = await engine.workspaces().create({ ...createRequest, seed_path: repository }, call());
   id = created.workspace_id;
   expect(created.workspace_seed).toMatchObject({ mode: 'git', branch: 'main', dirty: true, origin_kind: 'explicit' });
 });
 
 afterAll(async () => {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -62,7 +62,7 @@ const exportTo = async (name: string, path = '/workspace'): Promise<string> => {
     include_git: false,
     include_ignored: false,
   } as const;
-  await house.workspaces().export({ ...request, workspace_id: id }, call());
+  await engine.workspaces().export({ ...request, workspace_id: id }, call());
   return outputPath;
 };
 
@@ -78,24 +78,24 @@ function seedCopy(name: string): string {
 describe('a seeded workspace', { shuffle: false }, () => {
   it('says of its files what the host says', async () => {
     const status = ['status', '--porcelain=v2', '--branch'];
-    expect((await exec(house, id, `git ${status.join(' ')}`)).stdout).toBe(gitIn(repository, ...status));
-    expect((await exec(house, id, 'git log --format=%H')).stdout).toBe(gitIn(repository, 'log', '--format=%H'));
-    expect((await exec(house, id, 'git diff')).stdout).toBe(gitIn(repository, 'diff'));
-    expect((await exec(house, id, 'git diff --cached')).stdout).toBe(gitIn(repository, 'diff', '--cached'));
+    expect((await exec(engine, id, `git ${status.join(' ')}`)).stdout).toBe(gitIn(repository, ...status));
+    expect((await exec(engine, id, 'git log --format=%H')).stdout).toBe(gitIn(repository, 'log', '--format=%H'));
+    expect((await exec(engine, id, 'git diff')).stdout).toBe(gitIn(repository, 'diff'));
+    expect((await exec(engine, id, 'git diff --cached')).stdout).toBe(gitIn(repository, 'diff', '--cached'));
     expect(describeTree(await exportTo('fresh'))).toEqual(describeTree(seedCopy('seed-0')));
   });
 
   it('may be committed to at once, and so may a repository that is made there', async () => {
     const made = 'git init -q /tmp/made && cd /tmp/made && git commit -q --allow-empty -m x && git log -1 --format=%ce';
-    expect(await exec(house, id, `${made}; rm -rf /tmp/made`)).toMatchObject({
+    expect(await exec(engine, id, `${made}; rm -rf /tmp/made`)).toMatchObject({
       stdout: 'pyro@localhost\n',
       stderr: '',
     });
-    expect((await exec(house, id, 'git var GIT_AUTHOR_IDENT && git var GIT_COMMITTER_IDENT')).exit_code).toBe(0);
+    expect((await exec(engine, id, 'git var GIT_AUTHOR_IDENT && git var GIT_COMMITTER_IDENT')).exit_code).toBe(0);
   });
 
   it('has no changes at first', async () => {
-    expect(await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call())).toMatchObject({
+    expect(await engine.workspaces().diff({ ...diffRequest, workspace_id: id }, call())).toMatchObject({
       changed: false,
       patch: '',
     });
@@ -103,7 +103,7 @@ describe('a seeded workspace', { shuffle: false }, () => {
 
   it('gives a diff that makes its tree of the seed', async () => {
     await exec(
-      house,
+      engine,
       id,
       [
         'echo 4 >> src/deep/er/file.txt; rm no-newline; chmod +x crlf.txt; mv names moved; ln -sf x link',
@@ -112,7 +112,7 @@ describe('a seeded workspace', { shuffle: false }, () => {
         'echo ignored too > debug.log; git add -A; git -c user.name=a -c user.email=b commit -qm work',
       ].join('\n'),
     );
-    const { patch, entries } = await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call());
+    const { patch, entries } = await engine.workspaces().diff({ ...diffRequest, workspace_id: id }, call());
     const copy = seedCopy('seed-1');
     const applied = spawnSync('git', ['apply', '--binary', '--whitespace=nowarn'], {
       cwd: copy,
@@ -125,8 +125,8 @@ describe('a seeded workspace', { shuffle: false }, () => {
   });
 
   it('pages a patch exactly, and lists changes outside of /workspace', async () => {
-    await exec(house, id, 'echo x > /etc/new-file; rm /etc/issue');
-    const whole = await house.workspaces().diff({ ...diffRequest, workspace_id: id, system: true }, call());
+    await exec(engine, id, 'echo x > /etc/new-file; rm /etc/issue');
+    const whole = await engine.workspaces().diff({ ...diffRequest, workspace_id: id, system: true }, call());
     expect(whole.system_changes).toEqual(
       expect.arrayContaining([
         { path: '/etc/new-file', status: 'added' },
@@ -136,7 +136,7 @@ describe('a seeded workspace', { shuffle: false }, () => {
     let pages = '';
     let cursor: string | null | undefined;
     while (cursor !== null) {
-      const page: { patch: string; next_cursor: string | null } = await house
+      const page: { patch: string; next_cursor: string | null } = await engine
         .workspaces()
         .diff({ ...diffRequest, workspace_id: id, cursor, max_bytes: 2000 }, call());
       pages += page.patch;
@@ -146,11 +146,11 @@ describe('a seeded workspace', { shuffle: false }, () => {
   });
 
   it('compares with a snapshot', async () => {
-    await house.workspaces().snapshotCreate({ workspace_id: id, snapshot_name: 'point' }, call());
+    await engine.workspaces().snapshotCreate({ workspace_id: id, snapshot_name: 'point' }, call());
     const base = { ...diffRequest, base: 'point' };
-    expect((await house.workspaces().diff({ ...base, workspace_id: id }, call())).changed).toBe(false);
-    await exec(house, id, 'echo later > later; rm latin; git checkout -q -- . 2>/dev/null; echo more >> src');
-    const { entries } = await house.workspaces().diff({ ...base, workspace_id: id }, call());
+    expect((await engine.workspaces().diff({ ...base, workspace_id: id }, call())).changed).toBe(false);
+    await exec(engine, id, 'echo later > later; rm latin; git checkout -q -- . 2>/dev/null; echo more >> src');
+    const { entries } = await engine.workspaces().diff({ ...base, workspace_id: id }, call());
     expect(Object.fromEntries(entries.map(({ path, status }) => [path, status]))).toMatchObject({
       later: 'added',
       src: 'modified',
@@ -158,18 +158,18 @@ describe('a seeded workspace', { shuffle: false }, () => {
   });
 
   it('takes a patch that was made on the host, or nothing of it', async () => {
-    await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
+    await engine.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
     const copy = seedCopy('seed-2');
     gitIn(copy, 'add', '-A');
     writeFileSync(join(copy, 'crlf.txt'), 'a\r\nB\r\n');
     writeFileSync(join(copy, 'added'), 'no end');
     gitIn(copy, 'add', '-N', 'added');
     const patch = gitIn(copy, 'diff', '--binary', 'crlf.txt', 'added');
-    expect(await house.workspaces().patchApply({ workspace_id: id, patch }, call())).toMatchObject({
+    expect(await engine.workspaces().patchApply({ workspace_id: id, patch }, call())).toMatchObject({
       summary: { total: 2 },
     });
-    expect((await exec(house, id, 'cat added; od -c crlf.txt | head -1')).stdout).toContain('no end');
-    await expect(house.workspaces().patchApply({ workspace_id: id, patch }, call())).rejects.toMatchObject({
+    expect((await exec(engine, id, 'cat added; od -c crlf.txt | head -1')).stdout).toContain('no end');
+    await expect(engine.workspaces().patchApply({ workspace_id: id, patch }, call())).rejects.toMatchObject({
       code: 'patch_failed',
     });
   });
@@ -177,50 +177,50 @@ describe('a seeded workspace', { shuffle: false }, () => {
   it('takes newer files of the host, only those that differ', async () => {
     writeFileSync(join(repository, 'no-newline'), 'newer on the host');
     const request = { source_path: repository, dest: '/workspace', delete: false, dry_run: false };
-    const dry = await house.workspaces().syncPush({ ...request, workspace_id: id, dry_run: true }, call());
+    const dry = await engine.workspaces().syncPush({ ...request, workspace_id: id, dry_run: true }, call());
     expect(dry.workspace_sync.changes.map(({ path }) => path)).toContain('no-newline');
-    expect((await exec(house, id, 'cat no-newline')).stdout).toBe('no end');
-    const pushed = await house.workspaces().syncPush({ ...request, workspace_id: id }, call());
+    expect((await exec(engine, id, 'cat no-newline')).stdout).toBe('no end');
+    const pushed = await engine.workspaces().syncPush({ ...request, workspace_id: id }, call());
     expect(pushed.workspace_sync.written_count).toBeLessThan(5);
-    expect((await exec(house, id, 'cat no-newline')).stdout).toBe('newer on the host');
+    expect((await exec(engine, id, 'cat no-newline')).stdout).toBe('newer on the host');
     expect(
-      (await house.workspaces().syncPush({ ...request, workspace_id: id }, call())).workspace_sync.written_count,
+      (await engine.workspaces().syncPush({ ...request, workspace_id: id }, call())).workspace_sync.written_count,
     ).toBe(0);
-    await exec(house, id, 'echo extra > extra');
-    await house.workspaces().syncPush({ ...request, workspace_id: id, delete: true }, call());
-    expect((await exec(house, id, 'ls extra .git/HEAD')).stdout).toBe('.git/HEAD\n');
+    await exec(engine, id, 'echo extra > extra');
+    await engine.workspaces().syncPush({ ...request, workspace_id: id, delete: true }, call());
+    expect((await exec(engine, id, 'ls extra .git/HEAD')).stdout).toBe('.git/HEAD\n');
   });
 
   it('sums up what happened', async () => {
-    await exec(house, id, 'exit 3');
-    const summary = await house.workspaces().summary({ workspace_id: id, format: 'json' }, call());
+    await exec(engine, id, 'exit 3');
+    const summary = await engine.workspaces().summary({ workspace_id: id, format: 'json' }, call());
     expect(summary.failed_count).toBeGreaterThan(0);
     expect(summary.markdown).toContain('| 3 |');
     expect(summary.file_count).toBeGreaterThan(0);
   });
 
   it('resets to an empty diff', async () => {
-    await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
-    expect((await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call())).changed).toBe(false);
+    await engine.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
+    expect((await engine.workspaces().diff({ ...diffRequest, workspace_id: id }, call())).changed).toBe(false);
     const status = ['status', '--porcelain=v2', '--branch'];
-    expect((await exec(house, id, `git ${status.join(' ')}`)).stdout).not.toBe('');
+    expect((await exec(engine, id, `git ${status.join(' ')}`)).stdout).not.toBe('');
   });
 });
 
 describe('a reset whose guest is killed meanwhile', () => {
   it('comes to its end, and leaves nothing of the old guest', async () => {
-    const before = house.engine().activity().guests[0];
-    const resetting = house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
+    const before = engine.engine().activity().guests[0];
+    const resetting = engine.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
     killNow(before?.pid);
     await resetting;
-    expect((await exec(house, id, 'echo here')).stdout).toBe('here\n');
-    expect(readdirSync(house.paths.runtime).filter((name) => name.startsWith(`w${id}-`))).toHaveLength(1);
+    expect((await exec(engine, id, 'echo here')).stdout).toBe('here\n');
+    expect(readdirSync(engine.paths.runtime).filter((name) => name.startsWith(`w${id}-`))).toHaveLength(1);
   });
 });
 
 describe('workspaces of one project in a row', () => {
   it('each have it as it was when they were made', async () => {
-    const workspaces = house.workspaces();
+    const workspaces = engine.workspaces();
     const project = join(folder, 'turns');
     mkdirSync(project);
     gitIn(project, 'init', '-q', '-b', 'main');
@@ -228,7 +228,7 @@ describe('workspaces of one project in a row', () => {
     for (const turn of ['first', 'first', 'second', 'first']) {
       writeFileSync(join(project, 'turn'), `${turn}\n`);
       const made = await workspaces.create({ ...createRequest, seed_path: project }, call());
-      seen.push((await exec(house, made.workspace_id, 'cat turn')).stdout);
+      seen.push((await exec(engine, made.workspace_id, 'cat turn')).stdout);
       expect(made.workspace_seed).toMatchObject({ entry_count: 1, seed_path: project });
       await workspaces.delete({ workspace_id: made.workspace_id, force: true, dry_run: false }, call());
     }
@@ -255,17 +255,19 @@ describe('paths of the host', () => {
     } as const;
     for (const outputPath of [join(folder, 'elsewhere'), join(repository, 'way-out/evil'), join(repository, '../x')]) {
       await expect(
-        house.workspaces().export({ ...exportRequest, workspace_id: id, output_path: outputPath }, call({ hostPaths })),
+        engine
+          .workspaces()
+          .export({ ...exportRequest, workspace_id: id, output_path: outputPath }, call({ hostPaths })),
       ).rejects.toMatchObject({ code: 'path_refused' });
       expect(existsSync(outputPath)).toBe(false);
     }
     for (const seedPath of ['/etc', join(repository, 'way-out')]) {
       await expect(
-        house.workspaces().create({ ...createRequest, seed_path: seedPath }, call({ hostPaths })),
+        engine.workspaces().create({ ...createRequest, seed_path: seedPath }, call({ hostPaths })),
       ).rejects.toMatchObject({ code: 'path_refused' });
     }
     const inside = join(repository, 'out.txt');
-    await house.workspaces().export({ ...exportRequest, workspace_id: id, output_path: inside }, call({ hostPaths }));
+    await engine.workspaces().export({ ...exportRequest, workspace_id: id, output_path: inside }, call({ hostPaths }));
     expect(readFileSync(inside, 'utf8')).toBe('a\r\nb\r\n');
   });
 });

@@ -25,7 +25,7 @@ const diffRequest: Omit<DiffInput, 'workspace_id'> = {
   entry_limit: 100_000,
 };
 
-let house: TestEngine;
+let engine: TestEngine;
 let folder = '';
 let repository = '';
 let id = '';
@@ -42,25 +42,25 @@ function makeRepository(root: string, random: Random): void {
 const filesOf = (root: string): string[] => describeFolder(root).filter((line) => !line.startsWith('".git/'));
 
 beforeAll(async () => {
-  house = await openTestEngine();
+  engine = await openTestEngine();
   folder = mkdtempSync(join(tmpdir(), 'pyro-property-'));
   repository = join(folder, 'repository');
   makeRepository(repository, new Random(firstSeed));
-  id = (await house.workspaces().create({ ...createRequest, seed_path: repository }, call())).workspace_id;
+  id = (await engine.workspaces().create({ ...createRequest, seed_path: repository }, call())).workspace_id;
 });
 
 afterAll(async () => {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
 
 describe('random edits in a guest', () => {
   it.each(seeds)('PYRO_SEED=%i: the patch gives the tree, and a reset takes it away', async (seed) => {
     const script = editScript(repository, new Random(seed));
-    const edited = await exec(house, id, 'cat > /tmp/edits; sh /tmp/edits', { stdin: script });
+    const edited = await exec(engine, id, 'cat > /tmp/edits; sh /tmp/edits', { stdin: script });
     expect(edited).toMatchObject({ exit_code: 0, stderr: '' });
 
-    const { patch, changed } = await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call());
+    const { patch, changed } = await engine.workspaces().diff({ ...diffRequest, workspace_id: id }, call());
     const exported = join(folder, `exported-${seed}`);
     const request = {
       path: '/workspace',
@@ -70,7 +70,7 @@ describe('random edits in a guest', () => {
       include_git: false,
       include_ignored: false,
     };
-    await house.workspaces().export({ ...request, workspace_id: id, format: 'files' }, call());
+    await engine.workspaces().export({ ...request, workspace_id: id, format: 'files' }, call());
     const copy = join(folder, `copy-${seed}`);
     cpSync(repository, copy, { recursive: true, verbatimSymlinks: true });
     const before = filesOf(copy);
@@ -87,8 +87,8 @@ describe('random edits in a guest', () => {
     // The script has done something, or the seed would prove nothing.
     expect(filesOf(copy)).not.toEqual(before);
 
-    await house.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
-    expect(await house.workspaces().diff({ ...diffRequest, workspace_id: id }, call())).toMatchObject({
+    await engine.workspaces().reset({ workspace_id: id, snapshot: 'baseline' }, call());
+    expect(await engine.workspaces().diff({ ...diffRequest, workspace_id: id }, call())).toMatchObject({
       changed: false,
       patch: '',
     });

@@ -7,21 +7,21 @@ import { call, createRequest, exec, openTestEngine, type TestEngine } from '../s
 
 /** The machine keeps 1024 of them, and a guest takes as many */
 const oneGuestMib = 2600;
-let house: TestEngine;
+let engine: TestEngine;
 let id = '';
 
 beforeAll(async () => {
-  house = await openTestEngine({ memoryMib: oneGuestMib });
-  id = (await house.workspaces().create(createRequest, call())).workspace_id;
+  engine = await openTestEngine({ memoryMib: oneGuestMib });
+  id = (await engine.workspaces().create(createRequest, call())).workspace_id;
 });
 
 afterAll(async () => {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
 });
 
 /** What all layers of the workspace's disk take, `MiB`. */
 function roomTaken(): number {
-  const folder = join(house.paths.state, 'workspaces', id);
+  const folder = join(engine.paths.state, 'workspaces', id);
   const layers = readdirSync(folder).filter((name) => name.endsWith('.qcow2'));
   return layers.reduce((sum, name) => sum + statSync(join(folder, name)).blocks / 2048, 0);
 }
@@ -36,7 +36,7 @@ async function roomOnceBelow(most: number): Promise<number> {
 const slack = 24;
 const fileMib = 300;
 const write = async (name: string): Promise<void> => {
-  const { exit_code } = await exec(house, id, `dd if=/dev/zero of=${name} bs=1M count=${fileMib} 2>&1 && sync`);
+  const { exit_code } = await exec(engine, id, `dd if=/dev/zero of=${name} bs=1M count=${fileMib} 2>&1 && sync`);
   expect(exit_code).toBe(0);
 };
 
@@ -46,52 +46,52 @@ describe('the room of a deleted file', () => {
     await write('/workspace/big');
     await write('/var/tmp/big');
     expect(roomTaken()).toBeGreaterThan(before + 2 * fileMib - 1);
-    await exec(house, id, 'rm /workspace/big /var/tmp/big');
+    await exec(engine, id, 'rm /workspace/big /var/tmp/big');
     expect(await roomOnceBelow(before + slack)).toBeLessThanOrEqual(before + slack);
   });
 
   it('comes back once the snapshot that holds the file is gone', async () => {
     const before = roomTaken();
     await write('big');
-    await house.workspaces().snapshotCreate({ workspace_id: id, snapshot_name: 'holds' }, call());
-    await exec(house, id, 'rm big; sync');
+    await engine.workspaces().snapshotCreate({ workspace_id: id, snapshot_name: 'holds' }, call());
+    await exec(engine, id, 'rm big; sync');
     expect(roomTaken()).toBeLessThan(before + fileMib + slack);
-    await house.workspaces().snapshotDelete({ workspace_id: id, snapshot_name: 'holds' }, call());
-    await house.workspaces().stop({ workspace_id: id }, call());
-    await house.workspaces().start({ workspace_id: id }, call());
+    await engine.workspaces().snapshotDelete({ workspace_id: id, snapshot_name: 'holds' }, call());
+    await engine.workspaces().stop({ workspace_id: id }, call());
+    await engine.workspaces().start({ workspace_id: id }, call());
     expect(await roomOnceBelow(before + slack)).toBeLessThanOrEqual(before + slack);
   });
 
   it('comes back in a guest that was started from its disk', async () => {
     const before = roomTaken();
     await write('big');
-    await house.workspaces().stop({ workspace_id: id }, call());
-    await house.workspaces().start({ workspace_id: id }, call());
+    await engine.workspaces().stop({ workspace_id: id }, call());
+    await engine.workspaces().start({ workspace_id: id }, call());
     expect(roomTaken()).toBeGreaterThan(before + fileMib - 1);
-    await exec(house, id, 'rm big');
+    await exec(engine, id, 'rm big');
     expect(await roomOnceBelow(before + slack)).toBeLessThanOrEqual(before + slack);
   });
 });
 
 describe('memory that holds one guest', () => {
   it('is given to one, whoever asks meanwhile, and passes to the one that a reset makes', async () => {
-    await exec(house, id, 'echo mine > kept; sync');
-    await expect(house.workspaces().create(createRequest, call())).rejects.toMatchObject({
+    await exec(engine, id, 'echo mine > kept; sync');
+    await expect(engine.workspaces().create(createRequest, call())).rejects.toMatchObject({
       code: 'memory_exhausted',
       message: expect.stringContaining('552 of 1576 MiB are free'),
       hint: expect.stringContaining(id),
     });
     const said: string[] = [];
-    await house
+    await engine
       .workspaces()
       .reset(
         { workspace_id: id, snapshot: 'baseline' },
         call({ onProgress: ({ message }) => void said.push(message) }),
       );
     expect(said).toContain('stopping the guest: memory does not hold two of its size');
-    const { stdout, restarted } = await exec(house, id, 'ls kept 2>&1');
+    const { stdout, restarted } = await exec(engine, id, 'ls kept 2>&1');
     expect({ stdout, restarted }).toMatchObject({ stdout: expect.stringContaining('No such file'), restarted: false });
-    await expect(house.workspaces().create(createRequest, call())).rejects.toMatchObject({ code: 'memory_exhausted' });
-    expect(house.engine().activity().guests).toHaveLength(1);
+    await expect(engine.workspaces().create(createRequest, call())).rejects.toMatchObject({ code: 'memory_exhausted' });
+    expect(engine.engine().activity().guests).toHaveLength(1);
   });
 });

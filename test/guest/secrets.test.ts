@@ -9,19 +9,19 @@ import { killNow } from '../support/kill.ts';
 
 const value = 's3cr3t/"value"+\u00fc';
 const fromFile = 'file-secret-000111';
-let house: TestEngine;
+let engine: TestEngine;
 let folder = '';
 let id = '';
 
 beforeAll(async () => {
-  house = await openTestEngine();
+  engine = await openTestEngine();
   folder = mkdtempSync(join(tmpdir(), 'pyro-secret-'));
   writeFileSync(join(folder, 'token'), `${fromFile}\n`);
   const secrets = [
     { name: 'TOKEN', value },
     { name: 'FROM_FILE', file_path: join(folder, 'token') },
   ];
-  const created = await house.workspaces().create({ ...createRequest, secrets }, call());
+  const created = await engine.workspaces().create({ ...createRequest, secrets }, call());
   expect(created.secrets).toEqual([
     { name: 'TOKEN', source_kind: 'literal' },
     { name: 'FROM_FILE', source_kind: 'file' },
@@ -30,13 +30,13 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await house[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
 
 /** Writes it into the project, and something harmless beside it. */
 async function leak(): Promise<void> {
-  await exec(house, id, 'printf %s "$T" > leak; mkdir -p d; echo clean > d/f', { secret_env: { TOKEN: 'T' } });
+  await exec(engine, id, 'printf %s "$T" > leak; mkdir -p d; echo clean > d/f', { secret_env: { TOKEN: 'T' } });
 }
 
 const encodings = [
@@ -48,37 +48,37 @@ const encodings = [
 
 it('is given by its name or another, and as a file in memory', async () => {
   const check = await exec(
-    house,
+    engine,
     id,
     '[ "$T" = "$EXPECTED" ] && [ "$(cat /run/pyro-secrets/TOKEN)" = "$T" ] && echo same',
     { secret_env: { TOKEN: 'T' }, env: { EXPECTED: value } },
   );
   expect(check.stdout).toBe('same\n');
   expect(
-    (await exec(house, id, 'printf %s "$FROM_FILE" | wc -c; echo "$T."', { secret_env: { FROM_FILE: 'FROM_FILE' } }))
+    (await exec(engine, id, 'printf %s "$FROM_FILE" | wc -c; echo "$T."', { secret_env: { FROM_FILE: 'FROM_FILE' } }))
       .stdout,
   ).toBe(`${fromFile.length}\n.\n`);
-  expect((await exec(house, id, 'stat -c %a /run/pyro-secrets/TOKEN; findmnt -no FSTYPE -T /run')).stdout).toBe(
+  expect((await exec(engine, id, 'stat -c %a /run/pyro-secrets/TOKEN; findmnt -no FSTYPE -T /run')).stdout).toBe(
     '600\ntmpfs\n',
   );
-  await expect(exec(house, id, 'true', { secret_env: { NONE: 'NONE' } })).rejects.toMatchObject({
+  await expect(exec(engine, id, 'true', { secret_env: { NONE: 'NONE' } })).rejects.toMatchObject({
     code: 'secret_unknown',
   });
 });
 
 it('is not in any result, in none of its encodings, wherever the output is cut', async () => {
   for (const command of encodings) {
-    const { stdout } = await exec(house, id, command, { secret_env: { TOKEN: 'T' } });
+    const { stdout } = await exec(engine, id, command, { secret_env: { TOKEN: 'T' } });
     expect(stdout).toMatch(/\*{6}/);
   }
   const slow = 'printf "%s" "$T" | while IFS= read -r -n1 c; do printf "%s" "$c"; sleep 0.02; done';
-  expect((await exec(house, id, `bash -c '${slow}'`, { secret_env: { TOKEN: 'T' } })).stdout).toMatch(/^\*+$/);
-  const echoed = await exec(house, id, `echo '${fromFile}' >&2`);
+  expect((await exec(engine, id, `bash -c '${slow}'`, { secret_env: { TOKEN: 'T' } })).stdout).toMatch(/^\*+$/);
+  const echoed = await exec(engine, id, `echo '${fromFile}' >&2`);
   expect(echoed.stderr).toMatch(/^\*+\n$/);
   expect(echoed.command).not.toContain(fromFile);
   await leak();
   const read = { path: 'leak', max_bytes: 1000 };
-  expect((await house.workspaces().fileRead({ ...read, workspace_id: id }, call())).content).toMatch(/^\*+$/);
+  expect((await engine.workspaces().fileRead({ ...read, workspace_id: id }, call())).content).toMatch(/^\*+$/);
 });
 
 it('keeps a diff and an export that would hold it from being given', async () => {
@@ -92,11 +92,11 @@ it('keeps a diff and an export that would hold it from being given', async () =>
     max_bytes: 9000,
     entry_limit: 9,
   };
-  await expect(house.workspaces().diff({ ...diff, workspace_id: id }, call())).rejects.toMatchObject({
+  await expect(engine.workspaces().diff({ ...diff, workspace_id: id }, call())).rejects.toMatchObject({
     code: 'secret_in_output',
     details: { paths: ['leak'] },
   });
-  expect((await house.workspaces().diff({ ...diff, workspace_id: id, path: 'd' }, call())).patch).toContain('+clean');
+  expect((await engine.workspaces().diff({ ...diff, workspace_id: id, path: 'd' }, call())).patch).toContain('+clean');
   const outputPath = join(folder, 'out');
   const request = {
     path: '/workspace',
@@ -106,23 +106,23 @@ it('keeps a diff and an export that would hold it from being given', async () =>
     include_git: false,
     include_ignored: false,
   } as const;
-  await expect(house.workspaces().export({ ...request, workspace_id: id }, call())).rejects.toMatchObject({
+  await expect(engine.workspaces().export({ ...request, workspace_id: id }, call())).rejects.toMatchObject({
     code: 'secret_in_output',
   });
-  await house.workspaces().export({ ...request, workspace_id: id, path: 'd' }, call());
+  await engine.workspaces().export({ ...request, workspace_id: id, path: 'd' }, call());
 });
 
 it('outlives the daemon and a restart of the guest, and stands in no file of the host', async () => {
-  await house.reopen();
-  const guestPid = (): number | undefined => house.engine().activity().guests[0]?.pid;
+  await engine.reopen();
+  const guestPid = (): number | undefined => engine.engine().activity().guests[0]?.pid;
   // On a busy machine it is taken over after the daemon is up.
   await expect.poll(guestPid, { timeout: 60_000 }).toBeDefined();
   killNow(guestPid());
-  const check = await exec(house, id, 'sleep 0.3; cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', {
+  const check = await exec(engine, id, 'sleep 0.3; cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', {
     secret_env: { TOKEN: 'T' },
   }).catch(
     async () =>
-      await exec(house, id, 'cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', { secret_env: { TOKEN: 'T' } }),
+      await exec(engine, id, 'cat /run/pyro-secrets/FROM_FILE | wc -c; echo "$T"', { secret_env: { TOKEN: 'T' } }),
   );
   expect(check.stdout).toMatch(new RegExp(`^${fromFile.length}\\n\\*+\\n$`));
   const forms = [
@@ -135,7 +135,7 @@ it('outlives the daemon and a restart of the guest, and stands in no file of the
   for (const form of forms) {
     const found = spawnSync(
       'grep',
-      ['-rlaF', '--exclude=*.qcow2', '--', form, house.paths.state, house.paths.runtime],
+      ['-rlaF', '--exclude=*.qcow2', '--', form, engine.paths.state, engine.paths.runtime],
       { encoding: 'utf8' },
     );
     expect(found.stdout).toBe('');

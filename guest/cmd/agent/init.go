@@ -28,7 +28,7 @@ type guest struct {
 	failure error
 	mounts  *boot.Mounts
 	freezer boot.Freezer
-	files   *files.Room
+	files   *files.Store
 	network *network.Network
 }
 
@@ -56,7 +56,7 @@ func (g *guest) Activate(hasProject bool) error {
 	return g.UseFiles(mounts.Names)
 }
 
-// useLayers tells the files' room where the overlays have their layers now.
+// useLayers tells the files' store where the overlays have their layers now.
 func (g *guest) useLayers() error {
 	root, err := g.mounts.Upper("root")
 	if err != nil {
@@ -136,7 +136,7 @@ func runAsInit() error {
 		return err
 	}
 	mux := channel.NewMux(magic)
-	machine := &guest{Resumer: resumer, manager: process.NewManager(true), ready: make(chan struct{}), files: &files.Room{},
+	machine := &guest{Resumer: resumer, manager: process.NewManager(true), ready: make(chan struct{}), files: &files.Store{},
 		network: &network.Network{ServePort: serveNetworkPort, Catches: true}}
 	agent := &server.Agent{Machine: machine, Version: version, Mux: mux, Manager: machine.manager, Files: machine.files, Network: machine.network}
 	// Opening the port tells the host that the guest is up, so everything else stands by now.

@@ -43,7 +43,7 @@ func runOnSocket(path, magicText, networkPath string, layers layerPaths) error {
 	if err != nil {
 		return err
 	}
-	room, err := layers.room()
+	store, err := layers.store()
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func runOnSocket(path, magicText, networkPath string, layers layerPaths) error {
 	if networkPath != "" {
 		guestNetwork.ServePort = func(mux *channel.Mux) error { return serveSocket(networkPath, mux) }
 	}
-	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager(false), Files: room, Network: guestNetwork}
+	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager(false), Files: store, Network: guestNetwork}
 	if err := agent.Serve(); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
@@ -87,11 +87,11 @@ type layerPaths struct {
 	isOverlay bool
 }
 
-// room has an overlay only when all three are given.
-func (p layerPaths) room() (*files.Room, error) {
-	room := &files.Room{}
+// store has an overlay only when all three are given.
+func (p layerPaths) store() (*files.Store, error) {
+	store := &files.Store{}
 	if p.workspace == "" || p.upper == "" || p.lower == "" {
-		return room, nil
+		return store, nil
 	}
 	upper, err := os.Open(p.upper)
 	if err != nil {
@@ -101,9 +101,9 @@ func (p layerPaths) room() (*files.Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	room.Use(&files.Layers{Merged: p.workspace, Upper: upper, Lower: lower, IsUnprivileged: p.isOverlay}, nil)
-	room.Sweep()
-	return room, nil
+	store.Use(&files.Layers{Merged: p.workspace, Upper: upper, Lower: lower, IsUnprivileged: p.isOverlay}, nil)
+	store.Sweep()
+	return store, nil
 }
 
 func serveConn(mux *channel.Mux, conn *net.UnixConn) {

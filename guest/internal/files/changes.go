@@ -89,13 +89,13 @@ type ChangesFailure struct {
 
 // Changes is a stream that has been prepared.
 type Changes struct {
-	room    *Room
+	store   *Store
 	layers  *Layers
 	request ChangesRequest
 }
 
 // Changes checks a request; the stream has a place for later failures.
-func (r *Room) Changes(request ChangesRequest) (*Changes, error) {
+func (r *Store) Changes(request ChangesRequest) (*Changes, error) {
 	if request.Scope != "workspace" && request.Scope != "system" {
 		return nil, refuse("invalid_request", "scope is workspace or system")
 	}
@@ -171,7 +171,7 @@ func (c *Changes) records(ctx context.Context, out *recorder) error {
 		return nil
 	}
 	w := &walker{
-		ctx: ctx, room: c.room, layers: c.layers, below: string(c.request.Below),
+		ctx: ctx, store: c.store, layers: c.layers, below: string(c.request.Below),
 		excluded: setOf(c.request.ExcludedNames), leftOut: setOf(c.request.LeftOut), skipped: skipped, emit: out.record,
 		folded: setOf(c.request.Folded), emitFolded: out.folded, leafNames: setOf(c.request.LeafNames),
 	}

@@ -46,7 +46,7 @@ type Comparison struct {
 }
 
 // Compare reads items, one JSON value after the other.
-func (r *Room) Compare(destination string, body io.Reader) (*Comparison, error) {
+func (r *Store) Compare(destination string, body io.Reader) (*Comparison, error) {
 	destination, err := checkPath(destination)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (r *Room) Compare(destination string, body io.Reader) (*Comparison, error) 
 }
 
 // Stream writes the answer as lines of JSON.
-func (c *Comparison) Stream(ctx context.Context, r *Room, to io.Writer) error {
+func (c *Comparison) Stream(ctx context.Context, r *Store, to io.Writer) error {
 	out := &lines{encoder: json.NewEncoder(to)}
 	root, err := os.Open(c.destination)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
@@ -159,7 +159,7 @@ func (i *Item) equals(n *node) (bool, error) {
 }
 
 // extra reports what is in a folder, which it closes, and not among the items.
-func (c *Comparison) extra(ctx context.Context, r *Room, out *lines, here *folder, path string) error {
+func (c *Comparison) extra(ctx context.Context, r *Store, out *lines, here *folder, path string) error {
 	defer here.close()
 	names, err := here.names()
 	if err != nil {

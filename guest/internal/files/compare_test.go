@@ -41,10 +41,10 @@ func TestComparing(t *testing.T) {
 		{base, []int{1, 2, 3, 5, 7}, []string{"extra", "more", "more/deep", "sub", "sub/.git", "sub/.git/y"}},
 		{base + "/none", []int{0, 1, 2, 3, 4, 5, 6, 7, 8}, nil},
 	} {
-		comparison, err := (&Room{}).Compare(c.destination, bytes.NewReader(body.Bytes()))
+		comparison, err := (&Store{}).Compare(c.destination, bytes.NewReader(body.Bytes()))
 		must(t, err)
 		var out bytes.Buffer
-		must(t, comparison.Stream(t.Context(), &Room{}, &out))
+		must(t, comparison.Stream(t.Context(), &Store{}, &out))
 		var different []int
 		var extra []string
 		var last Differences
@@ -61,7 +61,7 @@ func TestComparing(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"{", `{"path":"Li4="}`, `{"path":"YQ==","color":1}`} {
-		if _, err := (&Room{}).Compare(base, strings.NewReader(text)); code(err) != "invalid_request" && code(err) != "invalid_path" {
+		if _, err := (&Store{}).Compare(base, strings.NewReader(text)); code(err) != "invalid_request" && code(err) != "invalid_path" {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -11,13 +11,13 @@ import (
 )
 
 func TestNewFoldersAreCountedWithoutNames(t *testing.T) {
-	room, merged := overlay(t, "seeded/x=one", "moved/y=four")
+	store, merged := overlay(t, "seeded/x=one", "moved/y=four")
 	plant(t, merged, "new/a=12345", "new/deep/b=67", "new/deep/.git/c=8", "seeded/z=new", "other=o")
 	must(t, os.Symlink("abc", filepath.Join(merged, "new/link")))
 	must(t, os.Mkdir(filepath.Join(merged, "empty"), 0o755))
 	request := ChangesRequest{Scope: "workspace", ExcludedNames: []string{".git"}, Folded: [][]byte{
 		[]byte("new"), []byte("seeded"), []byte("empty"), []byte("other"), []byte("gone")}}
-	records, failure := changesOf(t, room, request)
+	records, failure := changesOf(t, store, request)
 	got := []string{}
 	for _, each := range records {
 		line := string(each.head.Path)
@@ -33,20 +33,20 @@ func TestNewFoldersAreCountedWithoutNames(t *testing.T) {
 }
 
 func TestFoldersThatLeadToTheWantedPathAreNotFolded(t *testing.T) {
-	room, merged := overlay(t, "a=one")
+	store, merged := overlay(t, "a=one")
 	plant(t, merged, "new/in/b=67", "new/c=1")
 	request := ChangesRequest{Scope: "workspace", Below: []byte("new/in"), Folded: [][]byte{[]byte("new")}}
-	records, failure := changesOf(t, room, request)
+	records, failure := changesOf(t, store, request)
 	if got := short(records); failure != nil || !slices.Equal(got, []string{"new/in none d:", "new/in/b none f:"}) {
 		t.Fatalf("%q %v", got, failure)
 	}
 }
 
 func TestOnlyLeavesOfGivenNamesAreListed(t *testing.T) {
-	room, merged := overlay(t, "d/rules=one", "d/x=two", "gone/x=three")
+	store, merged := overlay(t, "d/rules=one", "d/x=two", "gone/x=three")
 	plant(t, merged, "d/rules=two", "d/x=new", "n/rules=r", "n/m/x=y")
 	must(t, os.RemoveAll(filepath.Join(merged, "gone")))
-	records, failure := changesOf(t, room, ChangesRequest{Scope: "workspace", LeafNames: []string{"rules"}})
+	records, failure := changesOf(t, store, ChangesRequest{Scope: "workspace", LeafNames: []string{"rules"}})
 	want := []string{"d/rules", "gone", "n", "n/m", "n/rules"}
 	got := []string{}
 	for _, each := range records {

@@ -1,4 +1,4 @@
-// Holes: what is only zeroes takes no room, so that a sparse file of the host is one in the guest.
+// Holes: what is only zeroes takes no space, so that a sparse file of the host is one in the guest.
 
 package files
 

@@ -57,7 +57,7 @@ func TestWhatKeepsItsKind(t *testing.T) {
 			plant(t, base, "a=A", "d/f=F", "d/in/deep=1", "l -> d")
 			must(t, unix.Mkfifo(base+"/d/p", 0o600))
 			before := standing(t, base)
-			_, err := (&Room{}).Unpack(t.Context(), treeWith(t, Manifest{Destination: []byte(base), KeepsKinds: true}, file("a", "new", 0o644), c.entry))
+			_, err := (&Store{}).Unpack(t.Context(), treeWith(t, Manifest{Destination: []byte(base), KeepsKinds: true}, file("a", "new", 0o644), c.entry))
 			if code(err) != c.want {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestTheOneFileGoesWhereALinkLeads(t *testing.T) {
 	plant(t, base, "d/f=F", "l -> d/f", "far -> "+base+"/new/x", "chain -> l")
 	for name, want := range map[string]string{"l": "d/f", "chain": "d/f", "far": "new/x", "plain": "plain"} {
 		manifest := Manifest{Destination: []byte(base), File: []byte(name), KeepsKinds: true}
-		_, err := (&Room{}).Unpack(t.Context(), treeWith(t, manifest, file(name, "of "+name, 0o644)))
+		_, err := (&Store{}).Unpack(t.Context(), treeWith(t, manifest, file(name, "of "+name, 0o644)))
 		must(t, err)
 		if text, err := os.ReadFile(base + "/" + want); err != nil || string(text) != "of "+name {
 			t.Errorf("%s: %q %v", name, text, err)
@@ -83,7 +83,7 @@ func TestTheOneFileGoesWhereALinkLeads(t *testing.T) {
 		t.Fatal(target, err)
 	}
 	for _, name := range []string{"a/b", "..", "/x"} {
-		_, err := (&Room{}).Unpack(t.Context(), treeWith(t, Manifest{Destination: []byte(base), File: []byte(name)}))
+		_, err := (&Store{}).Unpack(t.Context(), treeWith(t, Manifest{Destination: []byte(base), File: []byte(name)}))
 		if code(err) != "invalid_path" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -94,7 +94,7 @@ func TestPackingNamesWhatStaysBehind(t *testing.T) {
 	base := t.TempDir()
 	plant(t, base, "a=A", ".git/x=1", "d/.git=gitdir: x")
 	must(t, unix.Mkfifo(base+"/d/p", 0o600))
-	pack, err := (&Room{}).Pack(PackRequest{Path: []byte(base), ExcludedNames: []string{".git"}, NamesKept: true})
+	pack, err := (&Store{}).Pack(PackRequest{Path: []byte(base), ExcludedNames: []string{".git"}, NamesKept: true})
 	must(t, err)
 	defer pack.Close()
 	var out bytes.Buffer

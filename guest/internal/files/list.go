@@ -46,7 +46,7 @@ type ListRequest struct {
 }
 
 // List gives one page. A path that is no folder gives itself.
-func (r *Room) List(ctx context.Context, request ListRequest) (*Listing, error) {
+func (r *Store) List(ctx context.Context, request ListRequest) (*Listing, error) {
 	path, err := checkPath(request.Path)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (r *Room) List(ctx context.Context, request ListRequest) (*Listing, error) 
 	if err != nil {
 		return nil, explain(err, path)
 	}
-	l := &lister{room: r, ctx: ctx, request: request, pattern: pattern, page: &Listing{Entries: []Entry{}}}
+	l := &lister{store: r, ctx: ctx, request: request, pattern: pattern, page: &Listing{Entries: []Entry{}}}
 	if !info.IsDir() {
 		if path > request.Cursor {
 			l.add(path)
@@ -74,7 +74,7 @@ func (r *Room) List(ctx context.Context, request ListRequest) (*Listing, error) 
 }
 
 type lister struct {
-	room    *Room
+	store   *Store
 	ctx     context.Context
 	request ListRequest
 	pattern glob
@@ -95,7 +95,7 @@ func (l *lister) walk(path, relative string, depth int) error {
 	// In the order of paths, what is in a folder comes behind "folder/", and "folder-x" before that.
 	var keys []string
 	for _, entry := range entries {
-		if l.room.isHidden(entry.Name()) {
+		if l.store.isHidden(entry.Name()) {
 			continue
 		}
 		keys = append(keys, entry.Name())

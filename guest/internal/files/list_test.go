@@ -22,7 +22,7 @@ func TestListing(t *testing.T) {
 		}
 		var all []string
 		for {
-			page, err := (&Room{}).List(t.Context(), request)
+			page, err := (&Store{}).List(t.Context(), request)
 			must(t, err)
 			if len(page.Entries) > request.Limit {
 				t.Fatalf("%d entries", len(page.Entries))
@@ -64,7 +64,7 @@ func TestListing(t *testing.T) {
 			t.Errorf("%d %q: %q", c.depth, c.glob, got)
 		}
 	}
-	if _, err := (&Room{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: 1, Glob: "["}); code(err) != "invalid_request" {
+	if _, err := (&Store{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: 1, Glob: "["}); code(err) != "invalid_request" {
 		t.Error(err)
 	}
 }
@@ -73,7 +73,7 @@ func TestListingTellsEachEntry(t *testing.T) {
 	folder := t.TempDir()
 	plant(t, folder, "f=1234", "l -> f", "d/")
 	must(t, unix.Chmod(folder+"/f", 0o4755))
-	page, err := (&Room{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: 9})
+	page, err := (&Store{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: 9})
 	must(t, err)
 	got := ""
 	for _, e := range page.Entries {
@@ -86,7 +86,7 @@ func TestListingTellsEachEntry(t *testing.T) {
 		t.Fatal(got)
 	}
 	for path, want := range map[string]string{folder + "/l": folder + "/l", folder + "/f": folder + "/f"} {
-		page, err := (&Room{}).List(t.Context(), ListRequest{Path: path, Depth: 1, Limit: 9})
+		page, err := (&Store{}).List(t.Context(), ListRequest{Path: path, Depth: 1, Limit: 9})
 		if err != nil || len(page.Entries) != 1 || string(page.Entries[0].Path) != want {
 			t.Errorf("%s: %+v %v", path, page, err)
 		}
@@ -98,7 +98,7 @@ func TestALongListingComesInPages(t *testing.T) {
 	for at := range 5000 {
 		plant(t, folder, fmt.Sprintf("%s%05d=", strings.Repeat("n", 200), at))
 	}
-	page, err := (&Room{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: mostEntries})
+	page, err := (&Store{}).List(t.Context(), ListRequest{Path: folder, Depth: 1, Limit: mostEntries})
 	if err != nil || page.NextCursor == nil || len(page.Entries) < 1000 {
 		t.Fatalf("%d entries, %v", len(page.Entries), err)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 func TestChangesAreNarrowedInTheGuest(t *testing.T) {
-	room, merged := overlay(t, "a=one", "ab=one", "d/x=dx", "d/deep/y=dy")
+	store, merged := overlay(t, "a=one", "ab=one", "d/x=dx", "d/deep/y=dy")
 	plant(t, merged, "a=two", "ab=two", "d/x=DX", "d/deep/y=DY", "d/deep/z=new", "dd/q=new", "m/n/o=new", "m/p=new")
 	for name, c := range map[string]struct {
 		request ChangesRequest
@@ -31,7 +31,7 @@ func TestChangesAreNarrowedInTheGuest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.request.Scope, c.request.Content = "workspace", true
-			records, failure := changesOf(t, room, c.request)
+			records, failure := changesOf(t, store, c.request)
 			if got := short(records); failure != nil || !slices.Equal(got, c.want) {
 				t.Fatalf("%q %v\nwant %q", got, failure, c.want)
 			}
@@ -40,9 +40,9 @@ func TestChangesAreNarrowedInTheGuest(t *testing.T) {
 }
 
 func TestLargeContentsAreWithheld(t *testing.T) {
-	room, merged := overlay(t, "grows=small", "stays=four")
+	store, merged := overlay(t, "grows=small", "stays=four")
 	plant(t, merged, "grows="+strings.Repeat("x", 11), "stays=FOUR", "new="+strings.Repeat("y", 2<<20))
-	records, failure := changesOf(t, room, ChangesRequest{Scope: "workspace", Content: true, LargestContent: 10})
+	records, failure := changesOf(t, store, ChangesRequest{Scope: "workspace", Content: true, LargestContent: 10})
 	want := []string{"grows f:small f:", "new none f:", "stays f:four f:FOUR"}
 	if got := short(records); failure != nil || !slices.Equal(got, want) {
 		t.Fatalf("%q %v", got, failure)
@@ -66,9 +66,9 @@ func (s *stopping) Write(p []byte) (int, error) {
 }
 
 func TestChangesThatAreGivenUpAreReadNoFurther(t *testing.T) {
-	room, merged := overlay(t, "a=one")
+	store, merged := overlay(t, "a=one")
 	must(t, os.WriteFile(filepath.Join(merged, "big"), make([]byte, 64<<20), 0o644))
-	changes, err := room.Changes(ChangesRequest{Scope: "workspace", Content: true})
+	changes, err := store.Changes(ChangesRequest{Scope: "workspace", Content: true})
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	to := &stopping{cancel: cancel}
@@ -81,10 +81,10 @@ func TestChangesThatAreGivenUpAreReadNoFurther(t *testing.T) {
 }
 
 func TestFilesAreComparedNoFurtherOnceGivenUp(t *testing.T) {
-	room, merged := overlay(t, "same=one")
+	store, merged := overlay(t, "same=one")
 	must(t, os.Chmod(filepath.Join(merged, "same"), 0o644))
 	plant(t, merged, "same=one")
-	changes, err := room.Changes(ChangesRequest{Scope: "workspace"})
+	changes, err := store.Changes(ChangesRequest{Scope: "workspace"})
 	must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -98,7 +98,7 @@ func TestFilesAreComparedNoFurtherOnceGivenUp(t *testing.T) {
 func TestPackLeavesOutPaths(t *testing.T) {
 	from := t.TempDir()
 	plant(t, from, "keep=1", "build/out=2", "src/a.go=3", "src/a.o=4", "src/build/deep=5")
-	pack, err := (&Room{}).Pack(PackRequest{Path: []byte(from), LeftOut: [][]byte{[]byte("build"), []byte("src/a.o")}})
+	pack, err := (&Store{}).Pack(PackRequest{Path: []byte(from), LeftOut: [][]byte{[]byte("build"), []byte("src/a.o")}})
 	must(t, err)
 	defer pack.Close()
 	var out bytes.Buffer

@@ -16,7 +16,7 @@ import (
 
 // Pack is a tree that is about to be packed.
 type Pack struct {
-	room     *Room
+	store    *Store
 	in       *folder
 	top      *node
 	excluded map[string]bool
@@ -38,7 +38,7 @@ type PackRequest struct {
 }
 
 // Pack finds what is to be packed, so that a refusal comes before the stream. Close it.
-func (r *Room) Pack(request PackRequest) (*Pack, error) {
+func (r *Store) Pack(request PackRequest) (*Pack, error) {
 	path, err := checkPath(string(request.Path))
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (r *Room) Pack(request PackRequest) (*Pack, error) {
 	if err != nil {
 		return nil, explain(err, path)
 	}
-	p := &Pack{room: r, in: &folder{File: file}, excluded: setOf(request.ExcludedNames), leftOut: setOf(request.LeftOut), names: request.NamesKept}
+	p := &Pack{store: r, in: &folder{File: file}, excluded: setOf(request.ExcludedNames), leftOut: setOf(request.LeftOut), names: request.NamesKept}
 	name := filepath.Base(real)
 	if real == "/" {
 		name = "."
@@ -166,7 +166,7 @@ func (t *packer) addFolder(n *node, header *tar.Header) error {
 		if err := t.ctx.Err(); err != nil {
 			return err
 		}
-		if t.room.isHidden(name) {
+		if t.store.isHidden(name) {
 			continue
 		}
 		path := name

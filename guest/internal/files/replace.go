@@ -40,7 +40,7 @@ type Replaced struct {
 }
 
 // Replace changes nothing unless every old text is there as often as expected.
-func (r *Room) Replace(request ReplaceRequest) (*Replaced, error) {
+func (r *Store) Replace(request ReplaceRequest) (*Replaced, error) {
 	path, err := checkPath(string(request.Path))
 	if err != nil {
 		return nil, err

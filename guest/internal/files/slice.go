@@ -39,7 +39,7 @@ type Slice struct {
 }
 
 // Read gives a slice of a regular file.
-func (r *Room) Read(request SliceRequest) (*Slice, error) {
+func (r *Store) Read(request SliceRequest) (*Slice, error) {
 	path, err := checkPath(request.Path)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func TestSlices(t *testing.T) {
 		{SliceRequest{Length: 6, StartLine: 2, EndLine: 3}, "two\nth", 4, true},
 	} {
 		c.request.Path = path
-		slice, err := (&Room{}).Read(c.request)
+		slice, err := (&Store{}).Read(c.request)
 		if err != nil || string(slice.Bytes) != c.want || slice.Offset != c.offset || slice.IsCut != c.isCut || slice.Size != 17 || slice.Mode != 0o640 {
 			t.Errorf("%+v: %+v %q %v", c.request, slice, slice.Bytes, err)
 		}
@@ -51,7 +51,7 @@ func TestLinesFarIntoALongFile(t *testing.T) {
 		fmt.Fprintf(&text, "line %d\n", line+1)
 	}
 	must(t, os.WriteFile(path, text.Bytes(), 0o644))
-	slice, err := (&Room{}).Read(SliceRequest{Path: path, Length: 1000, StartLine: 150_000, EndLine: 150_001})
+	slice, err := (&Store{}).Read(SliceRequest{Path: path, Length: 1000, StartLine: 150_000, EndLine: 150_001})
 	must(t, err)
 	if string(slice.Bytes) != "line 150000\nline 150001\n" || !bytes.HasPrefix(text.Bytes()[slice.Offset:], slice.Bytes) {
 		t.Fatalf("%q at %d", slice.Bytes, slice.Offset)
@@ -59,7 +59,7 @@ func TestLinesFarIntoALongFile(t *testing.T) {
 }
 
 func TestFilesOfTheKernelHaveNoSizeAndStillContent(t *testing.T) {
-	slice, err := (&Room{}).Read(SliceRequest{Path: "/proc/self/status", Length: 10})
+	slice, err := (&Store{}).Read(SliceRequest{Path: "/proc/self/status", Length: 10})
 	if err != nil || len(slice.Bytes) != 10 || !slice.IsCut || slice.Size < 10 {
 		t.Fatalf("%+v %v", slice, err)
 	}
@@ -73,13 +73,13 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 		folder: "is_a_directory", folder + "/fifo": "not_a_file", "/dev/null": "not_a_file", folder + "/none": "file_missing",
 		folder + "/file/x": "not_a_directory", folder + "/loop": "too_many_links", "relative": "invalid_path", folder + "/a\x00b": "invalid_path",
 	} {
-		if _, err := (&Room{}).Read(SliceRequest{Path: path, Length: 1}); code(err) != want {
+		if _, err := (&Store{}).Read(SliceRequest{Path: path, Length: 1}); code(err) != want {
 			t.Errorf("read %q: %v", path, err)
 		}
 		if want == "file_missing" {
 			continue
 		}
-		if _, err := (&Room{}).Write(WriteRequest{Path: path}, strings.NewReader("")); code(err) != want {
+		if _, err := (&Store{}).Write(WriteRequest{Path: path}, strings.NewReader("")); code(err) != want {
 			t.Errorf("write %q: %v", path, err)
 		}
 	}
@@ -87,7 +87,7 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 		{Length: mostSlice + 1}, {Length: -1}, {Length: 1, EndLine: 2}, {Length: 1, StartLine: 3, EndLine: 2}, {Length: 1, StartLine: 1, Offset: 1},
 	} {
 		request.Path = folder + "/file"
-		if _, err := (&Room{}).Read(request); code(err) != "invalid_request" {
+		if _, err := (&Store{}).Read(request); code(err) != "invalid_request" {
 			t.Errorf("%+v: %v", request, err)
 		}
 	}
@@ -98,7 +98,7 @@ func TestWriting(t *testing.T) {
 	plant(t, folder, "old=before", "link -> old", "dangling -> deep/er", "in/up -> ../old")
 	must(t, os.Chmod(folder+"/old", 0o751))
 	mode := uint32(0o600)
-	room := &Room{}
+	store := &Store{}
 	for _, c := range []struct {
 		request WriteRequest
 		text    string
@@ -117,7 +117,7 @@ func TestWriting(t *testing.T) {
 		{WriteRequest{Path: "\xff\xfe"}, "raw", "\xff\xfe", "raw", Written{3, 0o644, true}},
 	} {
 		c.request.Path = folder + "/" + c.request.Path
-		written, err := room.Write(c.request, strings.NewReader(c.text))
+		written, err := store.Write(c.request, strings.NewReader(c.text))
 		if err != nil || *written != c.written {
 			t.Fatalf("%+v: %+v %v", c.request, written, err)
 		}
@@ -139,7 +139,7 @@ func TestWriting(t *testing.T) {
 func TestAWriteThatFailsChangesNothing(t *testing.T) {
 	folder := t.TempDir()
 	plant(t, folder, "f=before")
-	if _, err := (&Room{}).Write(WriteRequest{Path: folder + "/f"}, failing{}); err == nil {
+	if _, err := (&Store{}).Write(WriteRequest{Path: folder + "/f"}, failing{}); err == nil {
 		t.Fatal("no error")
 	}
 	entries, _ := os.ReadDir(folder)
@@ -156,9 +156,9 @@ func (failing) Read(p []byte) (int, error) { return 0, unix.ECONNRESET }
 func TestReplacing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	must(t, os.WriteFile(path, []byte("a b a \xff"), 0o755))
-	room := &Room{}
+	store := &Store{}
 	replace := func(old, text string, count int) (*Replaced, error) {
-		return room.Replace(ReplaceRequest{Path: []byte(path), Edits: []Edit{{OldText: old, NewText: text, ExpectedCount: count}}})
+		return store.Replace(ReplaceRequest{Path: []byte(path), Edits: []Edit{{OldText: old, NewText: text, ExpectedCount: count}}})
 	}
 	for _, count := range []int{1, 3} {
 		if _, err := replace("a", "x", count); code(err) != "replacement_mismatch" {
@@ -198,7 +198,7 @@ func TestAReplacementThatDoesNotFitSaysWhy(t *testing.T) {
 	}
 	for _, c := range cases {
 		must(t, os.WriteFile(path, []byte(c.content), 0o644))
-		_, err := (&Room{}).Replace(ReplaceRequest{Path: []byte(path), Edits: []Edit{{OldText: c.old, NewText: "n", ExpectedCount: c.count}}})
+		_, err := (&Store{}).Replace(ReplaceRequest{Path: []byte(path), Edits: []Edit{{OldText: c.old, NewText: "n", ExpectedCount: c.count}}})
 		if code(err) != "replacement_mismatch" || !strings.HasSuffix(err.Error(), c.want) {
 			t.Fatalf("%q in %q: %v", c.old, c.content, err)
 		}
@@ -211,7 +211,7 @@ func TestAReplacementThatDoesNotFitSaysWhy(t *testing.T) {
 func TestSeveralEditsAreAllOrNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	replace := func(edits ...Edit) error {
-		_, err := (&Room{}).Replace(ReplaceRequest{Path: []byte(path), Edits: edits})
+		_, err := (&Store{}).Replace(ReplaceRequest{Path: []byte(path), Edits: edits})
 		return err
 	}
 	content := func() string {

@@ -55,8 +55,8 @@ func plant(t *testing.T, root string, entries ...string) {
 	}
 }
 
-// overlay mounts one over the given lower tree and gives its room and the merged folder.
-func overlay(t *testing.T, lower ...string) (*Room, string) {
+// overlay mounts one over the given lower tree and gives its store and the merged folder.
+func overlay(t *testing.T, lower ...string) (*Store, string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("mounting an overlay needs root")
@@ -73,7 +73,7 @@ func overlay(t *testing.T, lower ...string) (*Room, string) {
 	return roomOf(t, base), merged
 }
 
-func roomOf(t *testing.T, base string) *Room {
+func roomOf(t *testing.T, base string) *Store {
 	t.Helper()
 	open := func(name string) *os.File {
 		file, err := os.Open(filepath.Join(base, name))
@@ -81,9 +81,9 @@ func roomOf(t *testing.T, base string) *Room {
 		t.Cleanup(func() { _ = file.Close() })
 		return file
 	}
-	room := &Room{}
-	room.Use(&Layers{Merged: filepath.Join(base, "merged"), Upper: open("upper"), Lower: open("lower")}, nil)
-	return room
+	store := &Store{}
+	store.Use(&Layers{Merged: filepath.Join(base, "merged"), Upper: open("upper"), Lower: open("lower")}, nil)
+	return store
 }
 
 // seen is a record as a test reads it.
@@ -105,9 +105,9 @@ func (s seen) String() string {
 }
 
 // changesOf asks for changes and decodes the stream.
-func changesOf(t *testing.T, room *Room, request ChangesRequest) (records []seen, failure *ChangesFailure) {
+func changesOf(t *testing.T, store *Store, request ChangesRequest) (records []seen, failure *ChangesFailure) {
 	t.Helper()
-	changes, err := room.Changes(request)
+	changes, err := store.Changes(request)
 	must(t, err)
 	var stream bytes.Buffer
 	must(t, changes.Stream(t.Context(), &stream))

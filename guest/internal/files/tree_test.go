@@ -84,7 +84,7 @@ func TestUnpacking(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			base := t.TempDir()
 			plant(t, base, before...)
-			got, err := (&Room{}).Unpack(t.Context(), tree(t, base, c.deleted, c.entries...))
+			got, err := (&Store{}).Unpack(t.Context(), tree(t, base, c.deleted, c.entries...))
 			if err != nil || *got != c.counts {
 				t.Fatalf("%+v %v", got, err)
 			}
@@ -121,7 +121,7 @@ func TestUnpackingOverWhatWasChangedMeanwhile(t *testing.T) {
 			plant(t, base, "d/x=1", "l -> d")
 			before := standing(t, base)
 			manifest := Manifest{Destination: []byte(base), Deleted: [][]byte{[]byte("l")}, Expected: []Item{c.expected}}
-			_, err := (&Room{}).Unpack(t.Context(), treeOf(t, manifest, file("d/x", "new", 0o644)))
+			_, err := (&Store{}).Unpack(t.Context(), treeOf(t, manifest, file("d/x", "new", 0o644)))
 			var refusal *Refusal
 			if c.isSame != (err == nil) || !c.isSame && (!errors.As(err, &refusal) || refusal.Code != "changed_meanwhile") {
 				t.Fatal(err)
@@ -140,7 +140,7 @@ func TestUnpackingIntoAFolderThatHandsItsGroupOn(t *testing.T) {
 	base := t.TempDir()
 	must(t, os.Chown(base, 0, 1234))
 	must(t, unix.Chmod(base, 0o2755))
-	_, err := (&Room{}).Unpack(t.Context(), tree(t, base, nil, file("d/f", "f", 0o644), file("g", "g", 0o644), &tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: "g"}))
+	_, err := (&Store{}).Unpack(t.Context(), tree(t, base, nil, file("d/f", "f", 0o644), file("g", "g", 0o644), &tar.Header{Typeflag: tar.TypeSymlink, Name: "l", Linkname: "g"}))
 	must(t, err)
 	for name, mode := range map[string]uint32{"d": unix.S_IFDIR | 0o755, "d/f": unix.S_IFREG | 0o644, "g": unix.S_IFREG | 0o644, "l": unix.S_IFLNK | 0o777} {
 		var status unix.Stat_t
@@ -188,7 +188,7 @@ func TestUnpackingWhatItMustNot(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			base := t.TempDir()
 			plant(t, base, "keep=k", "in/old=o")
-			_, err := (&Room{}).Unpack(t.Context(), tree(t, base+"/in", c.deleted, c.entries...))
+			_, err := (&Store{}).Unpack(t.Context(), tree(t, base+"/in", c.deleted, c.entries...))
 			if code(err) != c.want {
 				t.Fatal(err)
 			}
@@ -205,7 +205,7 @@ func TestATreeThatBreaksOffChangesNothing(t *testing.T) {
 	whole, err := io.ReadAll(tree(t, base, []string{"b"}, file("a", strings.Repeat("new", 1000), 0o644), file("c", "c", 0o644)))
 	must(t, err)
 	for _, length := range []int{0, 100, 512, 2000, 3000, 5500} {
-		if _, err := (&Room{}).Unpack(t.Context(), bytes.NewReader(whole[:length])); code(err) != "invalid_request" && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := (&Store{}).Unpack(t.Context(), bytes.NewReader(whole[:length])); code(err) != "invalid_request" && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%d bytes: %v", length, err)
 		}
 		if got := standing(t, base); !slices.Equal(got, []string{"a=old 644", "b=old 644"}) {
@@ -215,16 +215,16 @@ func TestATreeThatBreaksOffChangesNothing(t *testing.T) {
 }
 
 func TestUnpackingOnAnOverlayLeavesNoTrace(t *testing.T) {
-	room, merged := overlay(t, "d/x=1", "d/y=2", "f=file", "gone/z=3")
-	_, err := room.Unpack(t.Context(), tree(t, merged, []string{"gone"}, file("d/x", "X", 0o644), file("f/in", "i", 0o644), file("n/deep/m", "m", 0o644)))
+	store, merged := overlay(t, "d/x=1", "d/y=2", "f=file", "gone/z=3")
+	_, err := store.Unpack(t.Context(), tree(t, merged, []string{"gone"}, file("d/x", "X", 0o644), file("f/in", "i", 0o644), file("n/deep/m", "m", 0o644)))
 	must(t, err)
-	records, failure := changesOf(t, room, ChangesRequest{Scope: "workspace", Content: true})
+	records, failure := changesOf(t, store, ChangesRequest{Scope: "workspace", Content: true})
 	want := []string{"d/x f:1 f:X", "f f:file d:", "f/in none f:i", "gone d: none", "gone/z f:3 none", "n none d:", "n/deep none d:", "n/deep/m none f:m"}
 	if got := short(records); failure != nil || !slices.Equal(got, want) {
 		t.Fatalf("%q %v", got, failure)
 	}
 	plant(t, merged, stagingPrefix+"left/over=1")
-	room.Sweep()
+	store.Sweep()
 	if got, _ := filepath.Glob(merged + "/" + stagingPrefix + "*"); len(got) != 0 {
 		t.Fatalf("%v", got)
 	}
@@ -238,7 +238,7 @@ func TestPackingGivesWhatUnpackingTakes(t *testing.T) {
 	must(t, unix.Mkfifo(from+"/fifo", 0o600))
 	when := time.Unix(1_600_000_000, 0)
 	must(t, os.Chtimes(from+"/d/b", when, when))
-	pack, err := (&Room{}).Pack(PackRequest{Path: []byte(from), ExcludedNames: []string{".git"}})
+	pack, err := (&Store{}).Pack(PackRequest{Path: []byte(from), ExcludedNames: []string{".git"}})
 	must(t, err)
 	defer pack.Close()
 	var out bytes.Buffer
@@ -264,7 +264,7 @@ func TestPackingGivesWhatUnpackingTakes(t *testing.T) {
 	must(t, err)
 	// Without the end marks another tar may follow.
 	body := io.MultiReader(bytes.NewReader(manifest[:len(manifest)-1024]), &out)
-	_, err = (&Room{}).Unpack(t.Context(), body)
+	_, err = (&Store{}).Unpack(t.Context(), body)
 	must(t, err)
 	must(t, os.RemoveAll(from+"/.git"))
 	must(t, os.RemoveAll(from+"/d/.git"))
@@ -282,7 +282,7 @@ func TestPackingOneFileAndRefusals(t *testing.T) {
 	base := t.TempDir()
 	plant(t, base, "f=text", "l -> f")
 	for _, name := range []string{"f", "l"} {
-		pack, err := (&Room{}).Pack(PackRequest{Path: []byte(base + "/" + name)})
+		pack, err := (&Store{}).Pack(PackRequest{Path: []byte(base + "/" + name)})
 		must(t, err)
 		var out bytes.Buffer
 		must(t, pack.Stream(t.Context(), &out))
@@ -295,7 +295,7 @@ func TestPackingOneFileAndRefusals(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{base + "/none": "file_missing", "/dev/null": "not_a_file", "x": "invalid_path"} {
-		if _, err := (&Room{}).Pack(PackRequest{Path: []byte(path)}); code(err) != want {
+		if _, err := (&Store{}).Pack(PackRequest{Path: []byte(path)}); code(err) != want {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -28,7 +28,7 @@ type Unpacked struct {
 }
 
 // Unpack puts a tree in place. A failure before its last step changes nothing at the destination.
-func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
+func (r *Store) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 	marked := &endMarks{Reader: body}
 	in := tar.NewReader(marked)
 	manifest, err := readManifest(in)
@@ -90,7 +90,7 @@ func (r *Room) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 
 // stagingPlace is a folder of the same mount as the destination, since only there a rename is one step: the root of
 // the overlay where that is it, so that what a crash leaves is found at the next start.
-func (r *Room) stagingPlace(destination string) string {
+func (r *Store) stagingPlace(destination string) string {
 	mount, err := mountOf(destination)
 	if err != nil {
 		return destination

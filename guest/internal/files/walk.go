@@ -23,7 +23,7 @@ type pair struct {
 // walker compares an overlay with its lower layer.
 type walker struct {
 	ctx      context.Context
-	room     *Room
+	store    *Store
 	layers   *Layers
 	excluded map[string]bool
 	// below is the path to look at, with all below it; everything when it is empty.
@@ -91,7 +91,7 @@ func (w *walker) visit(p *place) error {
 			return err
 		}
 		path := p.path + name
-		if w.excluded[name] || w.room.isHidden(name) || w.layers.Hidden[path] || w.leftOut[path] || !w.leadsTo(path) {
+		if w.excluded[name] || w.store.isHidden(name) || w.layers.Hidden[path] || w.leftOut[path] || !w.leadsTo(path) {
 			continue
 		}
 		if err := w.look(p, name); err != nil {

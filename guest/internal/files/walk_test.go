@@ -101,9 +101,9 @@ func TestChangesOfAnOverlay(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			room, merged := overlay(t, lower...)
+			store, merged := overlay(t, lower...)
 			c.do(t, func(path string) string { return filepath.Join(merged, path) })
-			records, failure := changesOf(t, room, ChangesRequest{Scope: "workspace", Content: true})
+			records, failure := changesOf(t, store, ChangesRequest{Scope: "workspace", Content: true})
 			if got := short(records); failure != nil || !slices.Equal(got, c.want) {
 				t.Fatalf("%q %v\nwant %q", got, failure, c.want)
 			}
@@ -138,67 +138,67 @@ func agrees(t *testing.T, merged string, records []seen) {
 func isUnder(err error) bool { return strings.Contains(err.Error(), syscall.ENOTDIR.Error()) }
 
 func TestChangesLeaveOutNamesAndDrafts(t *testing.T) {
-	room, merged := overlay(t, ".git/config=c", "a=1")
+	store, merged := overlay(t, ".git/config=c", "a=1")
 	plant(t, merged, ".git/HEAD=h", "sub/.git/x=1", "sub/y=2")
-	name, release := room.hide()
+	name, release := store.hide()
 	plant(t, merged, name+"/z=3")
 	request := ChangesRequest{Scope: "workspace", ExcludedNames: []string{".git"}}
-	records, _ := changesOf(t, room, request)
+	records, _ := changesOf(t, store, request)
 	if got := short(records); !slices.Equal(got, []string{"sub none d:", "sub/y none f:"}) {
 		t.Fatalf("%q", got)
 	}
 	// The guest cannot hide anything by the name alone.
 	release()
-	if records, _ = changesOf(t, room, request); len(records) != 4 {
+	if records, _ = changesOf(t, store, request); len(records) != 4 {
 		t.Fatalf("%q", short(records))
 	}
 }
 
 func TestExplicitPathsAreToldUnchangedToo(t *testing.T) {
-	room, merged := overlay(t, "a=1", "b=2", "d/c=3", "l -> d")
+	store, merged := overlay(t, "a=1", "b=2", "d/c=3", "l -> d")
 	plant(t, merged, "a=ONE", "n=new")
 	paths := [][]byte{[]byte("b"), []byte("d/c"), []byte("none/at/all"), []byte("l/c"), []byte("a")}
-	records, _ := changesOf(t, room, ChangesRequest{Scope: "workspace", Content: true, Paths: paths, Exact: true})
+	records, _ := changesOf(t, store, ChangesRequest{Scope: "workspace", Content: true, Paths: paths, Exact: true})
 	want := []string{"b f:2 f:2", "d/c f:3 f:3", "none/at/all none none", "l/c none none", "a f:1 f:ONE"}
 	if got := short(records); !slices.Equal(got, want) {
 		t.Fatalf("%q", got)
 	}
-	records, _ = changesOf(t, room, ChangesRequest{Scope: "workspace", Content: true, Paths: paths})
+	records, _ = changesOf(t, store, ChangesRequest{Scope: "workspace", Content: true, Paths: paths})
 	if got := short(records); !slices.Equal(got, append(want, "n none f:new")) {
 		t.Fatalf("%q", got)
 	}
 }
 
 func TestChangesWithoutContentTellSizes(t *testing.T) {
-	room, merged := overlay(t, "a=one")
+	store, merged := overlay(t, "a=one")
 	plant(t, merged, "a=three")
-	records, _ := changesOf(t, room, ChangesRequest{Scope: "workspace"})
+	records, _ := changesOf(t, store, ChangesRequest{Scope: "workspace"})
 	if len(records) != 1 || records[0].head.Before.Size != 3 || records[0].head.After.Size != 5 || records[0].after != "" {
 		t.Fatalf("%+v", records)
 	}
 }
 
 func TestSystemLeavesOutWhatTheAgentMade(t *testing.T) {
-	room, merged := overlay(t, "bin/sh=1", "etc/passwd=p")
+	store, merged := overlay(t, "bin/sh=1", "etc/passwd=p")
 	plant(t, merged, "workspace/x=1", "proc/", "tmp/junk=j", "etc/hosts=h", "etc/new=n", "opt/tool=t")
-	room.mu.Lock()
-	system := *room.workspace
-	room.mu.Unlock()
+	store.mu.Lock()
+	system := *store.workspace
+	store.mu.Unlock()
 	system.Hidden = map[string]bool{"workspace": true, "proc": true, "etc/hosts": true}
 	system.Made = map[string]bool{"tmp": true, "etc": true}
-	room.Use(nil, &system)
-	records, _ := changesOf(t, room, ChangesRequest{Scope: "system"})
+	store.Use(nil, &system)
+	records, _ := changesOf(t, store, ChangesRequest{Scope: "system"})
 	want := []string{"etc/new none f:", "opt none d:", "opt/tool none f:", "tmp/junk none f:"}
 	if got := short(records); !slices.Equal(got, want) {
 		t.Fatalf("%q", got)
 	}
-	if _, err := room.Changes(ChangesRequest{Scope: "workspace"}); code(err) != "no_layers" {
+	if _, err := store.Changes(ChangesRequest{Scope: "workspace"}); code(err) != "no_layers" {
 		t.Fatal(err)
 	}
 }
 
 func TestCostGrowsWithTheChangesNotTheTree(t *testing.T) {
-	room, merged := overlay(t, "far/deep/x=1", "near/y=1", "read/z=1")
+	store, merged := overlay(t, "far/deep/x=1", "near/y=1", "read/z=1")
 	plant(t, merged, "near/y=2")
 	lower := filepath.Join(filepath.Dir(merged), "lower")
 	for _, name := range []string{"far", "far/deep", "read"} {
@@ -209,7 +209,7 @@ func TestCostGrowsWithTheChangesNotTheTree(t *testing.T) {
 	if !wasRead(t, filepath.Join(lower, "read")) {
 		t.Skip("this file system does not note that a folder was read")
 	}
-	if records, failure := changesOf(t, room, ChangesRequest{Scope: "workspace"}); failure != nil || len(records) != 1 {
+	if records, failure := changesOf(t, store, ChangesRequest{Scope: "workspace"}); failure != nil || len(records) != 1 {
 		t.Fatalf("%q %v", short(records), failure)
 	}
 	for _, name := range []string{"far", "far/deep"} {
@@ -229,13 +229,13 @@ func wasRead(t *testing.T, path string) bool {
 func TestWrongChangesAreRefused(t *testing.T) {
 	base := t.TempDir()
 	plant(t, base, "upper/", "lower/", "merged/")
-	room := roomOf(t, base)
+	store := roomOf(t, base)
 	for want, request := range map[string]ChangesRequest{
 		"invalid_request": {Scope: "all"},
 		"invalid_path":    {Scope: "workspace", Paths: [][]byte{[]byte("../x")}},
 		"no_layers":       {Scope: "system"},
 	} {
-		if _, err := room.Changes(request); code(err) != want {
+		if _, err := store.Changes(request); code(err) != want {
 			t.Errorf("%+v: %v", request, err)
 		}
 	}

@@ -35,7 +35,7 @@ type Written struct {
 }
 
 // Write puts content in the place of a file, or behind what it has.
-func (r *Room) Write(request WriteRequest, content io.Reader) (*Written, error) {
+func (r *Store) Write(request WriteRequest, content io.Reader) (*Written, error) {
 	path, err := checkPath(request.Path)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (r *Room) Write(request WriteRequest, content io.Reader) (*Written, error) 
 	return written, explain(err, path)
 }
 
-func (r *Room) replaceContent(path string, request WriteRequest, content io.Reader) (*Written, error) {
+func (r *Store) replaceContent(path string, request WriteRequest, content io.Reader) (*Written, error) {
 	target, err := followLinks(path)
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ type Agent struct {
 	Version string
 	Mux     *channel.Mux
 	Manager *process.Manager
-	Files   *files.Room
+	Files   *files.Store
 	Network *network.Network
 
 	activating sync.Mutex

@@ -61,7 +61,7 @@ func startAgent(t *testing.T, machine Machine) *host {
 		ends[at] = conn.(*net.UnixConn)
 	}
 	mux := channel.NewMux(testMagic)
-	agent := &Agent{Machine: machine, Version: "test", Mux: mux, Manager: onlyManager(), Files: &files.Room{}}
+	agent := &Agent{Machine: machine, Version: "test", Mux: mux, Manager: onlyManager(), Files: &files.Store{}}
 	port, err := channel.FromConn(ends[1])
 	if err != nil {
 		t.Fatal(err)

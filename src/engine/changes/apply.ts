@@ -6,7 +6,7 @@ import { type ApplyResult as Applied, applyHome } from '../../changes/apply-home
 import type { AppliedStates } from '../../changes/apply-plan.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { ApplyInput, ApplyOutput } from '../../contract/changes.ts';
-import { isNoRoom, PyroError, systemCodeOf } from '../../shared/errors.ts';
+import { isDiskFull, PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { belowWorkspace } from '../files/files.ts';
 import { SecretWatch } from '../files/secret-watch.ts';
@@ -66,7 +66,7 @@ async function apply(
     if (!isCheck) {
       await noteApplied(workspace, target, result, call, below === '' ? guest.client : undefined).catch((error) => {
         // What is done is done, whether there is room to write it down or not.
-        if (!isNoRoom(error)) throw error;
+        if (!isDiskFull(error)) throw error;
       });
     }
     return resultOf(workspace, target, isCheck, result);

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Change, ChangeSide } from '../../agent/file-types.ts';
 import { mostPathBytes, mostPaths, tooManyPaths } from '../../changes/listed-changes.ts';
-import { isNoRoom, PyroError } from '../../shared/errors.ts';
+import { isDiskFull, PyroError } from '../../shared/errors.ts';
 
 /** A side with its content in a file of ours. */
 interface StoredSide {
@@ -36,7 +36,7 @@ export class ChangeFile {
     try {
       await pipeline(this.#contentOf(changes), sink);
     } catch (error) {
-      throw isNoRoom(error) ? noRoomIn(dirname(this.#path), error) : error;
+      throw isDiskFull(error) ? diskFullIn(dirname(this.#path), error) : error;
     }
   }
 
@@ -80,7 +80,7 @@ export class ChangeFile {
   }
 }
 
-function noRoomIn(folder: string, cause: unknown): PyroError {
+function diskFullIn(folder: string, cause: unknown): PyroError {
   return new PyroError('disk_full', `no room left in ${folder}, where states are compared`, {
     hint: 'nothing was changed; free some space on the disk of that folder, or give a path to compare less',
     cause,

@@ -8,7 +8,7 @@ import { createGuestFiles } from '../../agent/guest-files.ts';
 import { readTar } from '../../changes/tar-read.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { CopyOutput } from '../../contract/files.ts';
-import { isNoRoom, PyroError } from '../../shared/errors.ts';
+import { isDiskFull, PyroError } from '../../shared/errors.ts';
 import { createMeter } from '../../shared/progress.ts';
 import { writeTo } from '../../shared/write-to.ts';
 import { guestPath } from '../workspace/guest-places.ts';
@@ -96,7 +96,7 @@ export async function copyFromInput(
     const words = { source: '-', target: to.path, isFolder: false };
     return await pushCopy(workspace, { source_path: file, ...place }, words, call);
   } catch (error) {
-    if (!isNoRoom(error)) throw error;
+    if (!isDiskFull(error)) throw error;
     throw new PyroError('disk_full', 'no room left on this machine for what comes by standard input', {
       hint: 'nothing was copied; free some space, or copy from a file',
       cause: error,

@@ -1,7 +1,7 @@
 // The history of a workspace: one JSON line for each thing that happened, for the summary.
 import { appendFile, readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { isNoRoom, systemCodeOf } from '../../shared/errors.ts';
+import { isDiskFull, systemCodeOf } from '../../shared/errors.ts';
 
 const eventSchema = z.object({
   /** `s` since 1970 */
@@ -29,7 +29,7 @@ export async function recordEvent(path: string, kind: WorkspaceEvent['kind'], de
   try {
     await appendFile(path, `${JSON.stringify({ at: Date.now() / 1000, kind, detail })}\n`, { mode: 0o600 });
   } catch (error) {
-    if (!isNoRoom(error)) throw error;
+    if (!isDiskFull(error)) throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 // Output that may grow for ever, on disk: addressed by byte offset, the newest bytes kept, offsets never shifted.
 import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isNoRoom, systemCodeOf } from '../../shared/errors.ts';
+import { isDiskFull, systemCodeOf } from '../../shared/errors.ts';
 import { makeFolder } from '../../system/folders.ts';
 
 /** A log is cut into so many files, so that the oldest go one by one. */
@@ -65,7 +65,7 @@ export class StreamLog implements AsyncDisposable {
         at += part.length;
       }
     } catch (error) {
-      if (!isNoRoom(error)) throw error;
+      if (!isDiskFull(error)) throw error;
       await this.skip(end);
     }
     this.notify();

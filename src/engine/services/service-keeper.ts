@@ -7,18 +7,18 @@ import { writeJson } from '../../system/files.ts';
 import type { ServiceRecord } from './service-record.ts';
 
 /** Where a service stands, and what it is lent. */
-export interface ServicePlace {
+export interface ServiceOwner {
   readonly folder: string;
   readonly secrets: SecretSet;
   readonly onEvent: (detail: string) => void;
 }
 
 export class ServiceKeeper {
-  readonly #place: ServicePlace;
+  readonly #place: ServiceOwner;
   readonly #writing = new Mutex();
   #record: ServiceRecord;
 
-  constructor(place: ServicePlace, record: ServiceRecord) {
+  constructor(place: ServiceOwner, record: ServiceRecord) {
     this.#place = place;
     this.#record = record;
   }

@@ -11,7 +11,7 @@ import { startLine } from '../commands/shell-line.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
 import { StreamLog } from '../output/stream-log.ts';
 import { decideFate, type Stopping } from './service-fate.ts';
-import { ServiceKeeper, type ServicePlace } from './service-keeper.ts';
+import { ServiceKeeper, type ServiceOwner } from './service-keeper.ts';
 import { ServicePorts } from './service-ports.ts';
 import { waitUntilReady } from './service-probe.ts';
 import { isAlive, type ServiceRecord, viewOfService } from './service-record.ts';
@@ -45,7 +45,7 @@ export class Service {
     this.logs = logs;
   }
 
-  static async open(place: ServicePlace, record: ServiceRecord): Promise<Service> {
+  static async open(place: ServiceOwner, record: ServiceRecord): Promise<Service> {
     const stdout = await StreamLog.open(join(place.folder, 'stdout'), keptBytes);
     const stderr = await StreamLog.open(join(place.folder, 'stderr'), keptBytes);
     return new Service(new ServiceKeeper(place, record), { stdout, stderr });

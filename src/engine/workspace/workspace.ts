@@ -3,7 +3,7 @@ import { endLeftGuest } from '../../machine/left-guests.ts';
 import type { Guest, RunningGuest, StartedGuest } from '../../machine/machine.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import { isNoRoom, messageOf, PyroError } from '../../shared/errors.ts';
+import { isDiskFull, messageOf, PyroError } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { isRunning } from '../../system/processes.ts';
 import type { CommandLog } from '../commands/command-log.ts';
@@ -258,7 +258,7 @@ export class Workspace {
       if (guest !== undefined) await this.network.close(guest.client);
       await guest?.release();
       context.signal.throwIfAborted();
-      if (isNoRoom(error)) throw error;
+      if (isDiskFull(error)) throw error;
       const why = isRunning(noted.process) ? `given up: ${messageOf(error)}` : 'its QEMU ended';
       // One that does not answer must not go on writing to the disk that the next one starts from.
       await endLeftGuest(noted);

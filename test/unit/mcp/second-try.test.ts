@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cachedEnvironments, standIn } from '../../../src/mcp/cached-environments.ts';
 import { callTool } from '../../../src/mcp/call.ts';
 import { factsOf } from '../../../src/mcp/catalogue.ts';
-import { openHouse } from '../../../src/mcp/house.ts';
+import { openServerState } from '../../../src/mcp/server-state.ts';
 import type { Outcome } from '../../../src/operations/define.ts';
 import { operations } from '../../../src/operations/index.ts';
 import { PyroError } from '../../../src/shared/errors.ts';
@@ -21,7 +21,7 @@ function outcomeOf(text: string): Outcome {
 /** What was invoked by a read of a file, in a workspace that is stopped, and the text of the answer. */
 async function readIn(profile: string): Promise<{ invoked: string[]; text: string }> {
   const invoked: string[] = [];
-  const house = openHouse({
+  const state = openServerState({
     options: serverOptionsSchema.parse({ profile, no_project_source: true }),
     version: '0',
     catalogue: factsOf(operations),
@@ -34,9 +34,9 @@ async function readIn(profile: string): Promise<{ invoked: string[]; text: strin
       return outcomeOf('the content\n');
     },
   });
-  const entry = house.tools.find(({ name }) => name === 'workspace_file_read');
+  const entry = state.tools.find(({ name }) => name === 'workspace_file_read');
   if (entry === undefined) throw new Error('the profile reads no files');
-  const { content } = await callTool(house, {
+  const { content } = await callTool(state, {
     entry,
     args: { workspace_id: id, path: 'a' },
     audience: 'model',
@@ -80,7 +80,7 @@ describe('an environment that the server has chosen and cannot get', () => {
 
   async function createIn(environment: string, args: object): Promise<{ tried: unknown[]; text: string }> {
     const tried: unknown[] = [];
-    const house = openHouse({
+    const state = openServerState({
       options: serverOptionsSchema.parse({ environment, no_project_source: true }),
       version: '0',
       catalogue: factsOf(operations),
@@ -92,9 +92,9 @@ describe('an environment that the server has chosen and cannot get', () => {
         return outcomeOf('made\n');
       },
     });
-    const entry = house.tools.find(({ name }) => name === 'workspace_create');
+    const entry = state.tools.find(({ name }) => name === 'workspace_create');
     if (entry === undefined) throw new Error('no tool makes workspaces');
-    const { content } = await callTool(house, {
+    const { content } = await callTool(state, {
       entry,
       args: { ...args },
       audience: 'program',

@@ -17,7 +17,7 @@ export type Invoke = (
   context: FrontContext,
 ) => Promise<Outcome>;
 
-export interface House {
+export interface ServerState {
   readonly version: string;
   readonly options: ServerOptions;
   readonly tools: readonly ToolEntry[];
@@ -34,7 +34,7 @@ export interface House {
   readonly project: (roots: readonly string[], onProgress: OnProgress) => Promise<Project>;
 }
 
-export interface HouseParts {
+export interface ServerStateParts {
   readonly options: ServerOptions;
   readonly version: string;
   readonly catalogue: readonly ToolFacts[];
@@ -49,11 +49,19 @@ const defaultGuardMs = 45_000;
 const repositoryFreshMs = 60_000;
 
 /** Touches nothing: what a mere list needs must be there at once. */
-export function openHouse({ options, version, catalogue, operations, invoke, signal, guardMs }: HouseParts): House {
+export function openServerState({
+  options,
+  version,
+  catalogue,
+  operations,
+  invoke,
+  signal,
+  guardMs,
+}: ServerStateParts): ServerState {
   const paths = locatePaths();
   const cwd = process.cwd();
   let repository: { readonly at: number; readonly project: Promise<Project> } | undefined;
-  const project: House['project'] = async (roots, onProgress) => {
+  const project: ServerState['project'] = async (roots, onProgress) => {
     const { resolveProject } = await import('./project.ts');
     const resolved = (): Promise<Project> =>
       resolveProject(options, { cache: paths.cache, cwd, roots, signal, onProgress });

@@ -12,15 +12,15 @@ import { locatePaths } from '../src/system/paths.ts';
 import { call as callOf } from '../test/support/engine.ts';
 import { median } from './facts.ts';
 
-export interface BenchHouse extends AsyncDisposable {
-  /** For what a measurement makes; gone with the house */
+export interface BenchEngine extends AsyncDisposable {
+  /** For what a measurement makes; gone with the engine */
   readonly folder: string;
   readonly registry: WorkspaceRegistry;
   readonly workspaces: Workspaces;
   readonly call: WorkspaceCall;
 }
 
-export async function openBenchHouse(): Promise<BenchHouse> {
+export async function openBenchEngine(): Promise<BenchEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'pb-'));
   const paths = {
     cache: locatePaths().cache,

@@ -1,4 +1,4 @@
-// The room of files: where the guest's overlays have their layers, and what the agent hides of its own.
+// The store of files: where the guest's overlays have their layers, and what the agent hides of its own.
 
 // Package files lets the host list, read, write, compare, pack and unpack the files of a guest.
 package files
@@ -36,8 +36,8 @@ func (l *Layers) marks(name string) string {
 	return "trusted." + name
 }
 
-// Room answers for the files of one guest. Its zero value has no overlays: all but changes works.
-type Room struct {
+// Store answers for the files of one guest. Its zero value has no overlays: all but changes works.
+type Store struct {
 	mu        sync.Mutex
 	workspace *Layers
 	system    *Layers
@@ -48,14 +48,14 @@ type Room struct {
 }
 
 // Use tells the overlays.
-func (r *Room) Use(workspace, system *Layers) {
+func (r *Store) Use(workspace, system *Layers) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.workspace, r.system = workspace, system
 }
 
 // Sweep removes what an unpacking that did not end has left.
-func (r *Room) Sweep() {
+func (r *Store) Sweep() {
 	for _, root := range r.roots() {
 		paths, _ := filepath.Glob(filepath.Join(root, stagingPrefix+"*"))
 		for _, path := range paths {
@@ -66,7 +66,7 @@ func (r *Room) Sweep() {
 }
 
 // layers gives the overlay of a scope; nil when there is none.
-func (r *Room) layers(scope string) *Layers {
+func (r *Store) layers(scope string) *Layers {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if scope == "system" {
@@ -76,7 +76,7 @@ func (r *Room) layers(scope string) *Layers {
 }
 
 // roots are the places where overlays are mounted, the innermost first.
-func (r *Room) roots() []string {
+func (r *Store) roots() []string {
 	var roots []string
 	for _, scope := range []string{"workspace", "system"} {
 		if layers := r.layers(scope); layers != nil {
@@ -87,7 +87,7 @@ func (r *Room) roots() []string {
 }
 
 // hide gives a name for a draft that no listing shows until it is released.
-func (r *Room) hide() (name string, release func()) {
+func (r *Store) hide() (name string, release func()) {
 	name = stagingPrefix + rand.Text()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,7 +102,7 @@ func (r *Room) hide() (name string, release func()) {
 	}
 }
 
-func (r *Room) isHidden(name string) bool {
+func (r *Store) isHidden(name string) bool {
 	if !strings.HasPrefix(name, stagingPrefix) {
 		return false
 	}
