@@ -33,12 +33,20 @@ export function jsonOption(): Option {
   return new Option('--json', 'print the result as JSON');
 }
 
-/** Adds the command by a name of one word. `rest` are the words after `--`. */
+/** The call with the words after `--`, as the line or the list that the operation takes. */
+export function withRest(call: CommandCall, rest: readonly string[]): CommandCall {
+  const { rest: field, input } = call.operation.definition;
+  if (field === undefined) return call;
+  const isLine = shapeOf(input).properties[field]?.type === 'string';
+  return { ...call, input: { ...call.input, [field]: isLine ? commandLine(rest) : [...rest] } };
+}
+
+/** Adds the command by a name of one word. */
 export function addCommand(
   parent: Command,
   name: string,
   operation: AnyOperation,
-  rest: readonly string[],
+  hasRest: boolean,
   onCall: OnCall,
 ): Command {
   const { definition } = operation;
@@ -75,7 +83,6 @@ export function addCommand(
   const shown = (line: string): string => (name === definition.short ? line.replaceAll(long, `pyro ${name} `) : line);
   const lines = definition.examples.map(({ why, command: line }) => `  ${shown(line)}\n      ${why}`);
   command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
-  const takesLine = definition.rest !== undefined && shape.properties[definition.rest]?.type === 'string';
   command.action(async () => {
     const options = command.opts();
     const { input: positional, several, isWorkspaceOpen } = readPositionals(operation, shape, command.args);
@@ -84,8 +91,7 @@ export function addCommand(
       const value = valueIn(options);
       if (value !== undefined) input[field] = value;
     }
-    if (definition.rest !== undefined) input[definition.rest] = takesLine ? commandLine(rest) : [...rest];
-    else if (rest.length > 0) command.error('error: this command takes nothing after --');
+    if (definition.rest === undefined && hasRest) command.error('error: this command takes nothing after --');
     const isOn = (flag: string): boolean => options[flag] === true;
     await onCall({
       operation,

@@ -1,14 +1,14 @@
 // One command from arguments to exit code.
 
 import { type FrontContext, followOperation, invokeOperation } from '../daemon/client.ts';
-import { withHostPaths } from '../operations/copy-place.ts';
 import type { Outcome } from '../operations/define.ts';
+import { withHostPaths } from '../operations/host-path-input.ts';
 import { describeFault } from '../operations/input-fault.ts';
 import { workspaceFieldOf } from '../operations/workspace-reference.ts';
 import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
 import { commandCall } from '../shared/hint-words.ts';
 import { mayGoOn } from './ask.ts';
-import type { CommandCall } from './command.ts';
+import { type CommandCall, withRest } from './command.ts';
 import { projectOf, userDefaults, withWorkspaceHere } from './front.ts';
 import { readInputField } from './input-field.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
@@ -34,8 +34,8 @@ export async function execute(argv: readonly string[], version: string, servers:
   const rest = at < 0 ? [] : argv.slice(at + 1);
   const interrupts = installInterrupts();
   let exitCode = 0;
-  const program = createProgram(version, rest, async (call) => {
-    exitCode = await callOperation(call, interrupts);
+  const program = createProgram(version, rest.length > 0, async (call) => {
+    exitCode = await callOperation(withRest(call, rest), interrupts);
   });
   addServers(program, servers, interrupts.signal, (code) => {
     exitCode = code;

@@ -4,8 +4,8 @@ import { dailyCommands, groups, helpGroups, operations, restOfCommands } from '.
 import { addCommand, jsonOption, type OnCall } from './command.ts';
 import { addCompletion } from './completion.ts';
 
-/** The program; `onCall` gets each parsed command. `rest` are the words after `--`. */
-export function createProgram(version: string, rest: readonly string[], onCall: OnCall): Command {
+/** The program; `onCall` gets each parsed command, without what stands after `--`: `hasRest` says that something does. */
+export function createProgram(version: string, hasRest: boolean, onCall: OnCall): Command {
   const program = new Command('pyro')
     .description('A disposable Linux computer for coding agents: each command runs in a microVM made from an OCI image')
     .version(version, '-V, --version')
@@ -22,7 +22,7 @@ export function createProgram(version: string, rest: readonly string[], onCall: 
   const commands = operations.filter(({ definition }) => definition.isToolOnly !== true);
   for (const operation of commands) {
     const { short } = operation.definition;
-    if (short !== undefined) addCommand(program, short, operation, rest, onCall).helpGroup(dailyCommands);
+    if (short !== undefined) addCommand(program, short, operation, hasRest, onCall).helpGroup(dailyCommands);
   }
   const parents = new Map<string, Command>();
   for (const operation of commands) {
@@ -35,7 +35,7 @@ export function createProgram(version: string, rest: readonly string[], onCall: 
       parents.set(path, known);
       parent = known;
     });
-    addCommand(parent, last, operation, rest, onCall);
+    addCommand(parent, last, operation, hasRest, onCall);
   }
   addCompletion(program);
   return program;

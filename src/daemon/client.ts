@@ -30,7 +30,9 @@ export async function invokeOperation(
   }
   if (place === 'daemon') {
     const { callDaemon } = await import('./remote.ts');
-    return operation.receive(await callDaemon(program, callBody(program, name, input, context), context));
+    return operation.receive(
+      await callDaemon(program, JSON.stringify(callBody(program, name, input, context)), context),
+    );
   }
   return await operation.invoke(await ownContext(program, context), input);
 }
@@ -82,7 +84,7 @@ async function ownContext(program: DaemonProgram, context: FrontContext): Promis
   const { createLocalEngine } = await import('../engine/local-engine.ts');
   const call: CallOperation = async (name, more, signal) => {
     const { callDaemon } = await import('./remote.ts');
-    return await callDaemon(program, callBody(program, name, more, context), { ...context, signal });
+    return await callDaemon(program, JSON.stringify(callBody(program, name, more, context)), { ...context, signal });
   };
   return { ...context, engine: createLocalEngine(), daemon: createControl(program), call };
 }

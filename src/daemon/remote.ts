@@ -9,15 +9,7 @@ import { readFrames } from './frames.ts';
 import { notTaken, readText, sendRequest, type Upgraded } from './http.ts';
 import { locateDaemon } from './places.ts';
 import type { DaemonProgram } from './program.ts';
-import {
-  type CallBody,
-  callHeader,
-  callPath,
-  cancelPath,
-  errorFromReport,
-  refusalSchema,
-  versionHeader,
-} from './protocol.ts';
+import { callHeader, callPath, cancelPath, errorFromReport, refusalSchema, versionHeader } from './protocol.ts';
 import { isNewer } from './versions.ts';
 
 /** A start and a replacement may both be needed; more than that means that something is wrong. */
@@ -25,13 +17,12 @@ const mostAttempts = 4;
 /** Longest wait for a cancel to be taken; the connection is closed after it in any case */
 const cancelMs = 2000;
 
-/** The raw output of an operation that ran in the daemon. */
+/** The raw output of an operation that ran in the daemon; `body` is its call, as JSON. */
 export async function callDaemon(
   program: DaemonProgram,
-  call: CallBody,
+  body: string,
   context: CallContext,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const body = JSON.stringify(call);
   const id = randomUUID();
   const { signal } = context;
   const headers = { [callHeader]: id };

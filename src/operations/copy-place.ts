@@ -1,8 +1,5 @@
 // The two places of a copy as a person writes them: `ID:path` in a workspace, a path of the host, or `-` for a stream.
-import { guestPlace, streamPlace } from '../contract/files.ts';
 import { PyroError } from '../shared/errors.ts';
-import type { AnyOperation } from './define.ts';
-import { absolutePath, absolutePaths } from './host-path-input.ts';
 
 export interface CopyWords {
   readonly source: string;
@@ -53,25 +50,4 @@ function splitPlace(word: string): { workspace: string; path: string } | undefin
 function splitSlashed(word: string): { workspace: string; path: string } | undefined {
   const [, workspace, path] = /^(?!\.{0,2}\/|~)([^:]*\/[^:]*):(.*)$/s.exec(word) ?? [];
   return workspace === undefined || path === undefined ? undefined : { workspace, path };
-}
-
-/** A place of the host made absolute; what its end says (`/` and `/.`) is kept. */
-export function absolutePlace(place: string, base: string): string {
-  if (place === streamPlace || guestPlace(place) !== undefined) return place;
-  const path = absolutePath(place, base);
-  if (place === '.' || place.endsWith('/.')) return `${path}/.`;
-  return place.endsWith('/') && !path.endsWith('/') ? `${path}/` : path;
-}
-
-/** The input with absolute paths of the host, in its fields for these and in its places. */
-export function withHostPaths(
-  { hostPathFields = [], placeFields }: Pick<AnyOperation['definition'], 'hostPathFields' | 'placeFields'>,
-  input: Readonly<Record<string, unknown>>,
-  base: string,
-): Record<string, unknown> {
-  const places = (placeFields ?? []).flatMap((field): [string, unknown][] => {
-    const place = input[field];
-    return typeof place === 'string' ? [[field, absolutePlace(place, base)]] : [];
-  });
-  return { ...input, ...absolutePaths(input, hostPathFields, base), ...Object.fromEntries(places) };
 }

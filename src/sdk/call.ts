@@ -1,9 +1,9 @@
 // One call of the library: input completed and checked, the operation run where it belongs, every failure a PyroError.
 import { type FrontContext, invokeOperation } from '../daemon/client.ts';
 import { parseInput } from '../operations/check-input.ts';
-import { withHostPaths } from '../operations/copy-place.ts';
 import type { AnyOperation } from '../operations/define.ts';
 import { forgiveInput } from '../operations/forgive-input.ts';
+import { withHostPaths } from '../operations/host-path-input.ts';
 import { operations } from '../operations/index.ts';
 import { asPyroError, inWords, PyroError } from '../shared/errors.ts';
 import { methodCall } from '../shared/hint-words.ts';

@@ -27,7 +27,7 @@ function plant(id: string, name: string | null, seedPath: string | null): void {
 /** What `pyro completion SHELL` prints. */
 async function scriptFor(shell: string): Promise<string> {
   let printed = '';
-  const program = createProgram('0', [], async () => undefined);
+  const program = createProgram('0', false, async () => undefined);
   addServers(program, { mcp: async () => 0, daemon: async () => 0 }, AbortSignal.abort(), () => undefined);
   program.configureOutput({
     writeOut: (text) => {

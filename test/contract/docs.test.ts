@@ -68,7 +68,7 @@ async function faultOf(words: readonly string[]): Promise<string | undefined> {
   const at = words.indexOf('--');
   const own = at < 0 ? words : words.slice(0, at);
   if (own.length === 1 && own[0] === '--version') return undefined;
-  const program = createProgram('0', at < 0 ? [] : words.slice(at + 1), async () => undefined);
+  const program = createProgram('0', at >= 0 && at < words.length - 1, async () => undefined);
   const servers = { mcp: async () => 0, daemon: async () => 0 };
   addServers(program, servers, AbortSignal.abort(), () => undefined);
   silence(program);

@@ -37,7 +37,11 @@ const servers: Servers = {
       guardMs,
       invoke: async (operation, input, context) =>
         operation.receive(
-          await callDaemon(program, callBody(program, operation.definition.name, input, context), context),
+          await callDaemon(
+            program,
+            JSON.stringify(callBody(program, operation.definition.name, input, context)),
+            context,
+          ),
         ),
     });
   },
@@ -57,7 +61,7 @@ async function call(name: string, input: string): Promise<unknown> {
     project: undefined,
     network: undefined,
   };
-  return await callDaemon(program, callBody(program, name, JSON.parse(input), context), context);
+  return await callDaemon(program, JSON.stringify(callBody(program, name, JSON.parse(input), context)), context);
 }
 
 /** `live OPERATION JSON`: the streams of this process as those of the call; signals as at the command line. */

@@ -1,6 +1,6 @@
 // The command tree as a user types it.
 import { describe, expect, it } from 'vitest';
-import type { CommandCall } from '../../../src/cli/command.ts';
+import { type CommandCall, withRest } from '../../../src/cli/command.ts';
 import { parseArguments } from '../../../src/cli/parse.ts';
 import { createProgram } from '../../../src/cli/program.ts';
 
@@ -8,8 +8,8 @@ async function parse(...line: string[]): Promise<CommandCall[]> {
   const at = line.indexOf('--');
   const [argv, rest] = at < 0 ? [line, []] : [line.slice(0, at), line.slice(at + 1)];
   const calls: CommandCall[] = [];
-  const program = createProgram('1.0.0', rest, async (call) => {
-    calls.push(call);
+  const program = createProgram('1.0.0', rest.length > 0, async (call) => {
+    calls.push(withRest(call, rest));
   });
   await parseArguments(program, argv);
   return calls;

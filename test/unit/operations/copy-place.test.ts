@@ -1,7 +1,8 @@
 // The places of a copy: what is a workspace's and what is this machine's.
 import { homedir } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { absolutePlace, readCopyWords } from '../../../src/operations/copy-place.ts';
+import { readCopyWords } from '../../../src/operations/copy-place.ts';
+import { absolutePlace } from '../../../src/operations/host-path-input.ts';
 
 describe('a word is of a workspace when a colon stands before any slash', () => {
   it.each([

@@ -8,7 +8,7 @@ import { operations } from '../../../src/operations/index.ts';
 /** The input that a command line makes, after the words for the command. */
 async function inputOf(words: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
   const inputs: Readonly<Record<string, unknown>>[] = [];
-  const program = createProgram('0', ['true'], async ({ input }) => void inputs.push(input));
+  const program = createProgram('0', true, async ({ input }) => void inputs.push(input));
   await program.parseAsync([...words], { from: 'user' });
   return inputs[0] ?? {};
 }
@@ -28,7 +28,7 @@ describe('a field with words', () => {
   });
 
   it('may have two options, whose items are gathered', async () => {
-    const program = createProgram('0', [], async ({ input }) => {
+    const program = createProgram('0', false, async ({ input }) => {
       expect(input['secrets']).toEqual([
         { name: 'A', value: '-' },
         { name: 'B', file_path: 'b=c' },
