@@ -20,6 +20,8 @@ export interface ExportEntry {
 
 export interface ExportRules {
   readonly hasGit: boolean;
+  /** True when folders named .git are told as left out, too: the guest was asked for no more than their names */
+  readonly tellsGit: boolean;
   /** Room on the host's disk, `bytes` and files */
   readonly room: { readonly bytes: number; readonly files: number };
   readonly onSkipped: (path: string, reason: string) => void;
@@ -43,7 +45,8 @@ export async function* checkedEntries(
     const shown = JSON.stringify(entry.path.toString('utf8').slice(0, 300));
     const parts = split(entry.path, shown);
     if (!rules.hasGit && parts.some(isGitName)) {
-      rules.onSkipped(entry.path.toString('utf8'), "Git's own folder is not asked for");
+      if (rules.tellsGit || parts.at(-1)?.toString('latin1') !== '.git')
+        rules.onSkipped(entry.path.toString('utf8'), "Git's own folder is not asked for");
       continue;
     }
     if (entry.type === 'other') {

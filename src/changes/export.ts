@@ -107,14 +107,15 @@ async function writeTree(
       path: request.guestPath,
       leftOut,
       ...(request.hasGit ? {} : { excludedNames: ['.git'] }),
-      // Whoever copies a folder expects it whole, and is told what stays behind.
-      ...(request.isMerge === true ? { hasNames: true } : {}),
+      hasNames: true,
     },
     { signal: context.signal },
   );
   try {
     const entries = checkedEntries(tar, {
       hasGit: request.hasGit,
+      // Whoever copies a folder expects it whole, and is told what stays behind.
+      tellsGit: request.isMerge === true,
       room,
       onSkipped,
       signal: context.signal,

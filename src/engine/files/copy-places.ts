@@ -1,6 +1,7 @@
 // The two places of a copy: what stands there, and where what comes will stand.
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import type { GuestFiles } from '../../agent/file-types.ts';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import { isPyroError, PyroError, systemCodeOf } from '../../shared/errors.ts';
@@ -85,15 +86,27 @@ export async function standingAt(
 ): Promise<Standing | undefined> {
   return await workspace.use(call, async ({ guest }) => {
     try {
-      const { entries } = await createGuestFiles(guest.client).list({ path, depth: 1, limit: 1 }, call);
+      const files = createGuestFiles(guest.client);
+      const { entries } = await files.list({ path, depth: 1, limit: 1 }, call);
       const [first] = entries;
-      const isFolder = first?.path !== path;
-      return { isFolder, mode: !isFolder && first.type === 'file' ? first.mode & 0o777 : undefined };
+      if (first?.path !== path) return { isFolder: true, mode: undefined };
+      if (first.type === 'file') return { isFolder: false, mode: first.mode & 0o777 };
+      return { isFolder: false, mode: first.type === 'symlink' ? await modeBehind(files, path, call) : undefined };
     } catch (error) {
       if (isPyroError(error, 'file_missing')) return undefined;
       throw error;
     }
   });
+}
+
+/** Mode of the file that a link leads to; undefined where it leads to what is none. */
+async function modeBehind(files: GuestFiles, path: string, call: WorkspaceCall): Promise<number | undefined> {
+  try {
+    return (await files.read({ path, length: 1 }, call)).mode & 0o777;
+  } catch (error) {
+    if (isPyroError(error, 'not_a_file')) return undefined;
+    throw error;
+  }
 }
 
 export async function refuseFolder(workspace: Workspace, target: string, call: WorkspaceCall): Promise<void> {
