@@ -2,7 +2,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { CallContext } from '../shared/call-context.ts';
 import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
-import type { DaemonStatus } from './machine.ts';
+import type { DaemonStatus, DaemonStopInput } from './machine.ts';
 
 /** Live streams of a front: output is shown as it comes, or belongs into the result where there is no stream for it. */
 export interface RunIo {
@@ -42,5 +42,5 @@ export interface DaemonControl {
   /** Undefined when none runs. Throws `daemon_unresponsive`. */
   readonly status: (signal: AbortSignal) => Promise<DaemonStatus | undefined>;
   /** Ends the daemon and waits for that, by force also one that does not answer; guests run on. False when none ran. */
-  readonly stop: (request: { readonly isForced: boolean; readonly signal: AbortSignal }) => Promise<boolean>;
+  readonly stop: (input: DaemonStopInput, signal: AbortSignal) => Promise<boolean>;
 }

@@ -1,7 +1,7 @@
 // The life of a workspace: what goes in and what comes out.
 
 import { z } from 'zod';
-import { packageSourceKinds } from '../shared/policy-types.ts';
+import { networkPolicies, packageSourceKinds } from '../shared/policy-types.ts';
 import { environmentField, memMibField, packageSourcesField, vcpuCountField } from './fields.ts';
 import { mapField, secretsField } from './word-forms.ts';
 
@@ -77,7 +77,7 @@ export const workspaceSchema = z.object({
   expires_at: z.number().nullable().describe('When idleness stops it; null for never'),
   state: z.enum(['started', 'stopped', 'damaged']),
   stop_reason: z.string().nullable(),
-  network_policy: z.enum(['off', 'egress', 'egress+published-ports']),
+  network_policy: z.enum(networkPolicies),
   package_sources: z.enum(packageSourceKinds),
   secrets: z.array(z.object({ name: z.string(), source_kind: z.enum(['literal', 'file']) })),
   execution_mode: z.literal('guest'),
@@ -127,7 +127,7 @@ export const createInput = z.strictObject({
   labels: labelsField,
   ...createdFields,
   network_policy: z
-    .enum(['off', 'egress', 'egress+published-ports'])
+    .enum(networkPolicies)
     .default('off')
     .describe('Way out of the guest, which ports of services do not need; more than the server allows is refused'),
   secrets: secretsField,

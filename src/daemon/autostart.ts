@@ -4,6 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { refusalSchema } from '../contract/frames.ts';
 import { PyroError } from '../shared/errors.ts';
 import { childEnvironment } from '../system/environment-variables.ts';
 import { acquireLock } from '../system/lock.ts';
@@ -11,7 +12,7 @@ import { rotateLog } from '../system/log.ts';
 import { ensurePrivateFolder } from '../system/paths.ts';
 import type { DaemonPlaces } from './places.ts';
 import type { DaemonProgram } from './program.ts';
-import { errorFromReport, refusalSchema } from './protocol.ts';
+import { errorFromReport } from './protocol.ts';
 import { isListening } from './socket.ts';
 
 /** Longer than a daemon may wait for its predecessor's end */

@@ -1,12 +1,12 @@
 // The calls that run now: each is an operation, its frames, and an abort when the caller goes away.
 import type { ServerResponse } from 'node:http';
 import type { RunIo } from '../contract/call.ts';
+import type { CallBody, Frame } from '../contract/frames.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { OperationContext } from '../operations/define.ts';
 import { type ErrorReport, PyroError, reportError } from '../shared/errors.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
 import type { Log } from '../system/log.ts';
-import type { CallBody, Frame } from './protocol.ts';
 
 /** A caller that reads slowly misses progress, never its result. */
 const mostUnreadBytes = 1024 * 1024;

@@ -1,12 +1,13 @@
 // The way from a front to an operation: in this process, or in the daemon that owns the guests.
 import type { RunIo } from '../contract/call.ts';
+import type { CallBody } from '../contract/frames.ts';
 import type { AnyOperation, CallOperation, OperationContext, Outcome } from '../operations/define.ts';
 import { PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
 import type { callDaemonLive, LiveCall } from './live-client.ts';
 import type { DaemonProgram } from './program.ts';
-import { type CallBody, type CallerContext, longestBody } from './protocol.ts';
+import { type CallerContext, longestBody } from './protocol.ts';
 
 export interface FrontContext extends CallerContext {
   readonly io: RunIo | undefined;

@@ -1,6 +1,6 @@
 // Asking the daemon for its status and for its end.
 import type { DaemonControl } from '../contract/call.ts';
-import type { DaemonStatus } from '../contract/machine.ts';
+import type { DaemonStatus, DaemonStopInput } from '../contract/machine.ts';
 import { statusSchema } from '../contract/machine.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { findHolder } from '../system/lock.ts';
@@ -18,12 +18,12 @@ const forcedHeadMs = 3000;
 export function createControl(program: DaemonProgram): DaemonControl {
   return {
     status: async (signal) => await askStatus(await locateDaemon(program.paths), signal),
-    stop: async (request) => {
+    stop: async (input, signal) => {
       const places = await locateDaemon(program.paths);
       try {
-        return await stopDaemon(places, request);
+        return await stopDaemon(places, input, signal);
       } catch (error) {
-        if (!request.isForced || !isPyroError(error, 'daemon_unresponsive')) throw error;
+        if (!input.force || !isPyroError(error, 'daemon_unresponsive')) throw error;
         return await killDaemon(places);
       }
     },
@@ -47,16 +47,17 @@ async function killDaemon({ lifetimeLock }: DaemonPlaces): Promise<boolean> {
 /** Asks a daemon to end, and waits until it has. False when none listened. */
 export async function stopDaemon(
   { socket }: DaemonPlaces,
-  { isForced, signal }: { readonly isForced: boolean; readonly signal: AbortSignal },
+  { force }: DaemonStopInput,
+  signal: AbortSignal,
 ): Promise<boolean> {
-  const body = JSON.stringify({ drain: !isForced });
+  const body = JSON.stringify({ drain: !force });
   const answer = await sendRequest({
     socket,
     method: 'POST',
     path: stopPath,
     body,
     signal,
-    ...(isForced ? { headMs: forcedHeadMs } : {}),
+    ...(force ? { headMs: forcedHeadMs } : {}),
   });
   if (answer === notTaken) return false;
   await new Promise<void>((resolve, reject) => {

@@ -1,26 +1,17 @@
 // A call with streams, at the caller: its standard input and signals go to the daemon, output comes as it is written.
 import type { Writable } from 'node:stream';
 import type { RunIo } from '../contract/call.ts';
+import { type CallBody, type Control, type LiveMessage, liveMessageSchema } from '../contract/frames.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, messageOf } from '../shared/errors.ts';
 import { isNoLongerWaiting } from '../shared/leaving.ts';
 import { writeTo } from '../shared/write-to.ts';
 import { lost } from './frames.ts';
 import { sendUpgrade } from './http.ts';
-import {
-  type Control,
-  frameKind,
-  type LiveMessage,
-  liveMessageSchema,
-  liveProtocol,
-  parseMessage,
-  readLiveFrames,
-  writeFrame,
-  writeMessage,
-} from './live-frames.ts';
+import { frameKind, liveProtocol, parseMessage, readLiveFrames, writeFrame, writeMessage } from './live-frames.ts';
 import { InputPump } from './live-input.ts';
 import type { DaemonProgram } from './program.ts';
-import { type CallBody, errorFromReport, livePath, versionHeader } from './protocol.ts';
+import { errorFromReport, livePath, versionHeader } from './protocol.ts';
 import { untilTaken } from './remote.ts';
 
 /** Longest frame that the daemon sends: a whole result */

@@ -1,8 +1,8 @@
 // What goes over the socket of a live call: bytes of the three streams, and messages, each in a frame.
 import type { Duplex } from 'node:stream';
-import { z } from 'zod';
+import type { z } from 'zod';
+import type { Control, LiveMessage, Opening } from '../contract/frames.ts';
 import { PyroError } from '../shared/errors.ts';
-import { callSchema, frameSchema } from './protocol.ts';
 
 export const liveProtocol = 'pyro-live';
 
@@ -14,39 +14,6 @@ const headerBytes = 5;
 export const pieceBytes = 65_536;
 /** Standard input that may be on its way, unread, `bytes` */
 export const inputWindow = 262_144;
-
-const sizeSchema = z.strictObject({ cols: z.number().int().min(1).max(1000), rows: z.number().int().min(1).max(1000) });
-
-/** The first message of the caller */
-export const openingSchema = z.strictObject({
-  call: callSchema,
-  /** True for what the operation does with `--follow` */
-  follows: z.boolean(),
-  /** Streams that the caller has; output without one goes into the result */
-  stdin: z.boolean(),
-  output: z.boolean(),
-  terminal: sizeSchema.nullable(),
-});
-export type Opening = z.infer<typeof openingSchema>;
-
-/** What the caller says later */
-export const controlSchema = z.union([
-  z.strictObject({ signal: z.string().max(16) }),
-  z.strictObject({ resize: sizeSchema }),
-  z.strictObject({ end_of_input: z.literal(true) }),
-  z.strictObject({ input_failed: z.string().max(1000) }),
-  z.strictObject({ cancel: z.literal(true) }),
-]);
-export type Control = z.infer<typeof controlSchema>;
-
-/** What the daemon says: as in any call, and when it runs, how much input it takes, and the last line of a follow */
-export const liveMessageSchema = z.union([
-  z.object({ started: z.object({ followed_by: z.string().nullable() }) }),
-  z.object({ credit: z.number().int().positive() }),
-  z.object({ followed: z.string() }),
-  frameSchema,
-]);
-export type LiveMessage = z.infer<typeof liveMessageSchema>;
 
 export interface LiveFrame {
   readonly kind: LiveKind;

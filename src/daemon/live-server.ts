@@ -2,18 +2,16 @@
 import type { IncomingMessage } from 'node:http';
 import { type Duplex, Writable } from 'node:stream';
 import type { RunControl, RunIo } from '../contract/call.ts';
+import { controlSchema, type Opening, openingSchema } from '../contract/frames.ts';
 import type { AnyOperation } from '../operations/define.ts';
 import { PyroError, reportError } from '../shared/errors.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
 import type { Work } from './calls.ts';
 import {
-  controlSchema,
   frameKind,
   type LiveFrame,
   type LiveKind,
   liveProtocol,
-  type Opening,
-  openingSchema,
   parseMessage,
   pieceBytes,
   readLiveFrames,

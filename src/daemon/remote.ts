@@ -1,6 +1,7 @@
 // A call to the daemon: started when none runs, replaced when it is older than this pyro, tried again only when it took nothing.
 import { randomUUID } from 'node:crypto';
 import { IncomingMessage } from 'node:http';
+import { refusalSchema } from '../contract/frames.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
 import { startDaemon } from './autostart.ts';
@@ -9,7 +10,7 @@ import { readFrames } from './frames.ts';
 import { notTaken, readText, sendRequest, type Upgraded } from './http.ts';
 import { locateDaemon } from './places.ts';
 import type { DaemonProgram } from './program.ts';
-import { callHeader, callPath, cancelPath, errorFromReport, refusalSchema, versionHeader } from './protocol.ts';
+import { callHeader, callPath, cancelPath, errorFromReport, versionHeader } from './protocol.ts';
 import { isNewer } from './versions.ts';
 
 /** A start and a replacement may both be needed; more than that means that something is wrong. */
@@ -73,7 +74,7 @@ export async function untilTaken<A extends IncomingMessage | Upgraded>(
       );
     }
     onProgress({ phase: 'daemon', message: `waiting for the daemon (pyro ${theirs}) to finish its calls` });
-    await stopDaemon(places, { isForced: false, signal });
+    await stopDaemon(places, { force: false }, signal);
   }
   throw new PyroError('daemon_unresponsive', 'the daemon took no call in several attempts', {
     hint: 'pyro daemon status shows what runs',

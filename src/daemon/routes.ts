@@ -1,21 +1,12 @@
 // What the daemon answers to which request.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { callSchema, cancelSchema, stopSchema } from '../contract/frames.ts';
 import type { DaemonStatus } from '../contract/machine.ts';
 import type { AnyOperation } from '../operations/define.ts';
 import { PyroError, reportError } from '../shared/errors.ts';
 import { readBody } from './body.ts';
 import type { Calls, Work } from './calls.ts';
-import {
-  callHeader,
-  callPath,
-  callSchema,
-  cancelPath,
-  cancelSchema,
-  statusPath,
-  stopPath,
-  stopSchema,
-  versionHeader,
-} from './protocol.ts';
+import { callHeader, callPath, cancelPath, statusPath, stopPath, versionHeader } from './protocol.ts';
 import { isNewer } from './versions.ts';
 
 export interface RouteContext {

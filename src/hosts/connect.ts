@@ -1,9 +1,9 @@
 // Connecting a host: the entry is edited into its file, since the hosts' own programs write all of it anew, and then the host is asked.
 
-import type { ConnectResult, HostChange } from '../contract/machine.ts';
+import type { ConnectResult, HostChange, HostConnectInput } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
-import type { ConnectRequest, HostScope } from '../shared/host-types.ts';
+import type { HostScope } from '../shared/host-types.ts';
 import { findProgram } from '../system/command.ts';
 import { type ConfigPlace, type EntryWish, type HostAdapter, serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';
@@ -13,13 +13,18 @@ import { requireHost, verify } from './host-program.ts';
 import { chooseLauncher } from './launcher.ts';
 import { serverCommand } from './server-command.ts';
 
-export async function connect(request: ConnectRequest, folder: string, context: CallContext): Promise<ConnectResult> {
-  const adapter = await adapterOf(request.host);
-  const place = await placeIn(adapter, request.scope ?? adapter.defaultScope, folder);
-  const command = serverCommand(await chooseLauncher(request.isNpx), request.server, folder);
-  const wish: EntryWish = { command, isNpx: command[0] === 'npx', isApproved: request.isApproved };
+export async function connect(
+  input: HostConnectInput,
+  folder: string,
+  context: CallContext,
+  needsHost: boolean,
+): Promise<ConnectResult> {
+  const adapter = await adapterOf(input.host);
+  const place = await placeIn(adapter, input.scope ?? adapter.defaultScope, folder);
+  const command = serverCommand(await chooseLauncher(input.npx), input, folder);
+  const wish: EntryWish = { command, isNpx: command[0] === 'npx', isApproved: input.approve };
   const program = await findProgram(adapter.program);
-  if (request.needsHost) await requireHost(adapter, place, program);
+  if (needsHost) await requireHost(adapter, place, program);
 
   const replan = async (): Promise<Plan> => await planEdit(adapter, place, editTo(adapter, place, wish));
   const plan = await replan();
@@ -35,7 +40,7 @@ export async function connect(request: ConnectRequest, folder: string, context: 
     diff: plan.diff,
     backup: null,
   };
-  if (request.isDryRun)
+  if (input.dry_run)
     return {
       host: adapter.name,
       dry_run: true,

@@ -1,19 +1,18 @@
 // Takes the entries of a host out of its files; what else stands there stays to the byte.
-import type { ConnectResult, HostChange } from '../contract/machine.ts';
-import type { DisconnectRequest } from '../shared/host-types.ts';
+import type { ConnectResult, HostChange, HostDisconnectInput } from '../contract/machine.ts';
 import { serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';
 import { carryOut, type Plan, planEdit } from './change.ts';
 import { placeIn, valueIn } from './connect.ts';
 import { placesByFile } from './repair.ts';
 
-export async function disconnect(request: DisconnectRequest, folder: string): Promise<ConnectResult> {
-  const adapter = await adapterOf(request.host);
-  if (request.scope !== undefined) await placeIn(adapter, request.scope, folder);
+export async function disconnect(input: HostDisconnectInput, folder: string): Promise<ConnectResult> {
+  const adapter = await adapterOf(input.host);
+  if (input.scope !== undefined) await placeIn(adapter, input.scope, folder);
   const changes: HostChange[] = [];
   for (const places of placesByFile(await adapter.places(folder))) {
     const [first] = places;
-    const own = places.filter(({ scope }) => request.scope === undefined || scope === request.scope);
+    const own = places.filter(({ scope }) => input.scope === undefined || scope === input.scope);
     const planner = async (): Promise<Plan> =>
       await planEdit(adapter, first, (text, editor) =>
         own.reduce((next, place) => {
@@ -31,16 +30,16 @@ export async function disconnect(request: DisconnectRequest, folder: string): Pr
       config_file: place.path,
       server_command: [...command],
       action: 'removed',
-      written: !request.isDryRun,
-      method: request.isDryRun ? 'none' : 'file',
+      written: !input.dry_run,
+      method: input.dry_run ? 'none' : 'file',
       diff: plan.diff,
-      backup: request.isDryRun ? null : await carryOut(plan, planner),
+      backup: input.dry_run ? null : await carryOut(plan, planner),
     });
   }
-  const where = request.scope === undefined ? '' : ` in scope ${request.scope}`;
+  const where = input.scope === undefined ? '' : ` in scope ${input.scope}`;
   return {
     host: adapter.name,
-    dry_run: request.isDryRun,
+    dry_run: input.dry_run,
     changes,
     verification: null,
     notes: changes.length === 0 ? [`${adapter.title} has no entry for pyro${where}; nothing was changed`] : [],

@@ -1,6 +1,5 @@
 // What belongs into the configuration of a host, to read or to paste.
-import type { ConfigSnippet } from '../contract/machine.ts';
-import type { ConnectRequest } from '../shared/host-types.ts';
+import type { ConfigSnippet, HostConnectInput } from '../contract/machine.ts';
 import { serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';
 import { placeIn } from './connect.ts';
@@ -8,12 +7,12 @@ import { editorFor } from './editors.ts';
 import { chooseLauncher } from './launcher.ts';
 import { serverCommand } from './server-command.ts';
 
-export async function printConfig(request: ConnectRequest, folder: string): Promise<ConfigSnippet> {
-  const adapter = await adapterOf(request.host);
-  const scope = request.scope ?? adapter.defaultScope;
+export async function printConfig(input: HostConnectInput, folder: string): Promise<ConfigSnippet> {
+  const adapter = await adapterOf(input.host);
+  const scope = input.scope ?? adapter.defaultScope;
   const place = await placeIn(adapter, scope, folder);
-  const command = serverCommand(await chooseLauncher(request.isNpx), request.server, folder);
-  const wish = { command, isNpx: command[0] === 'npx', isApproved: request.isApproved };
+  const command = serverCommand(await chooseLauncher(input.npx), input, folder);
+  const wish = { command, isNpx: command[0] === 'npx', isApproved: input.approve };
   // Nothing of the user's file is in a snippet, nor the names above it that depend on the project.
   const path = [...place.table.slice(-1), serverName];
   const words = adapter.addArguments?.(command, scope);

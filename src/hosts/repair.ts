@@ -1,9 +1,8 @@
 // Makes the entries of a host canonical again; what else stands in its files stays, and a text that does not parse is mended on demand.
 import { chmod, stat } from 'node:fs/promises';
-import type { ConnectResult, HostChange } from '../contract/machine.ts';
+import type { ConnectResult, HostChange, HostRepairInput } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
-import type { RepairRequest } from '../shared/host-types.ts';
 import { findProgram } from '../system/command.ts';
 import { type ConfigPlace, type HostAdapter, serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';
@@ -15,24 +14,24 @@ import { mendedMode } from './find-entries.ts';
 import { chooseLauncher } from './launcher.ts';
 import { npxLauncher, readServerCommand, serverCommand } from './server-command.ts';
 
-export async function repair(request: RepairRequest, folder: string, context: CallContext): Promise<ConnectResult> {
-  const adapter = await adapterOf(request.host);
-  if (request.scope !== undefined) await placeIn(adapter, request.scope, folder);
+export async function repair(input: HostRepairInput, folder: string, context: CallContext): Promise<ConnectResult> {
+  const adapter = await adapterOf(input.host);
+  if (input.scope !== undefined) await placeIn(adapter, input.scope, folder);
   const installed = await chooseLauncher(false);
   const notes: string[] = [];
   const changes: HostChange[] = [];
   let kept: ConfigPlace | undefined;
   for (const places of placesByFile(await adapter.places(folder))) {
     const [first] = places;
-    const modeNote = request.isDryRun ? undefined : await mendMode(first.path);
+    const modeNote = input.dry_run ? undefined : await mendMode(first.path);
     if (modeNote !== undefined) notes.push(modeNote);
-    const isKept = ({ scope }: ConfigPlace): boolean => request.scope === undefined || scope === request.scope;
+    const isKept = ({ scope }: ConfigPlace): boolean => input.scope === undefined || scope === input.scope;
     const edits = places.map((place) =>
       isKept(place) ? canonical(adapter, place, installed, folder) : withoutEntry(place),
     );
     const planner = async (): Promise<Plan> =>
       await planEdit(adapter, first, (text, editor) => edits.reduce((next, edit) => edit(next, editor), text), {
-        mayBeBroken: request.isForced,
+        mayBeBroken: input.force,
       });
     const plan = await planner();
     requireSound(adapter, first, { ...plan.file, text: plan.after });
@@ -42,15 +41,15 @@ export async function repair(request: RepairRequest, folder: string, context: Ca
     if (!isChanged && keptHere === undefined) continue;
     const wasBroken = editorFor(first.format).faultOf(plan.file.text) !== undefined;
     const place = keptHere ?? first;
-    const backup = request.isDryRun ? null : await carryOut(plan, planner);
+    const backup = input.dry_run ? null : await carryOut(plan, planner);
     changes.push({
       host: adapter.name,
       scope: place.scope,
       config_file: place.path,
       server_command: [...(adapter.readEntry(valueIn(place, plan.after))?.command ?? [])],
       action: !isChanged ? 'unchanged' : wasBroken ? 'mended' : keptHere === undefined ? 'removed' : 'updated',
-      written: isChanged && !request.isDryRun,
-      method: isChanged && !request.isDryRun ? 'file' : 'none',
+      written: isChanged && !input.dry_run,
+      method: isChanged && !input.dry_run ? 'file' : 'none',
       diff: plan.diff,
       backup,
     });
@@ -58,7 +57,7 @@ export async function repair(request: RepairRequest, folder: string, context: Ca
   if (kept === undefined && !changes.some(({ action }) => action === 'mended')) {
     throw new PyroError(
       'host_not_configured',
-      `${adapter.title} has no entry for pyro${request.scope === undefined ? '' : ` in scope ${request.scope}`}`,
+      `${adapter.title} has no entry for pyro${input.scope === undefined ? '' : ` in scope ${input.scope}`}`,
       {
         hint: `connect it with: ${adapter.connectCommand}`,
         details: { host: adapter.name },
@@ -66,8 +65,8 @@ export async function repair(request: RepairRequest, folder: string, context: Ca
     );
   }
   if (kept === undefined) notes.push(`there is no entry for pyro; connect it with: ${adapter.connectCommand}`);
-  const base = { host: adapter.name, dry_run: request.isDryRun, changes };
-  if (request.isDryRun || kept === undefined) return { ...base, verification: null, notes };
+  const base = { host: adapter.name, dry_run: input.dry_run, changes };
+  if (input.dry_run || kept === undefined) return { ...base, verification: null, notes };
   const answer = await ask(adapter, kept, await findProgram(adapter.program), folder, context);
   return { ...base, verification: answer.verification, notes: [...notes, ...answer.notes] };
 }

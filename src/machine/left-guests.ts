@@ -1,8 +1,8 @@
 // Guests that nobody has a session with: ended by what a record says of them, without a machine that could start another.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { RunningGuest } from '../contract/records.ts';
 import { AdoptedProcess } from './adopted-process.ts';
-import type { RunningGuest } from './machine.ts';
 
 /** Ends it and waits for the end. */
 export async function endLeftGuest({ process }: Pick<RunningGuest, 'process'>): Promise<void> {

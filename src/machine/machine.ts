@@ -1,9 +1,9 @@
 // The seam between the engine and whatever runs its guests: what a machine can do, and what can be done with a guest of it.
-import { z } from 'zod';
+
 import type { GuestClient } from '../agent/guest-client.ts';
+import type { RunningGuest } from '../contract/records.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import type { Paths } from '../system/paths.ts';
-import { processIdentitySchema } from '../system/processes.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
 import type { DiskLayers } from './layers.ts';
 
@@ -19,18 +19,6 @@ export interface GuestEnvironment {
   /** Squashfs image on the host */
   readonly imagePath: string;
 }
-
-/** A guest that runs, as a record keeps it for the process that takes it over. */
-export const runningGuestSchema = z.object({
-  process: processIdentitySchema,
-  /** Name of its folder of sockets below the runtime folder */
-  folder: z.string().regex(/^[tw]?[0-9a-f-]{1,40}$/),
-  /** Secret of the hello, hexadecimal */
-  magic: z.string().regex(/^[0-9a-f]{32}$/),
-  machine_id: z.string().regex(/^[0-9a-f]{32}$/),
-  accelerator: z.enum(['kvm', 'tcg']),
-});
-export type RunningGuest = z.infer<typeof runningGuestSchema>;
 
 /** Files that a guest runs on. */
 export interface GuestDisks {

@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { RunningGuest } from '../contract/records.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { haveSameContent } from '../system/files.ts';
 import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from './disks.ts';
-import type { GuestDisks, GuestPlan, RunningGuest, StartedGuest } from './machine.ts';
+import type { GuestDisks, GuestPlan, StartedGuest } from './machine.ts';
 import { takePrepared } from './project-templates.ts';
 import { newMagic, QemuGuest, type QemuStartRequest } from './qemu-guest.ts';
 import { type SavedGuest, type Template, touchTemplate } from './template.ts';

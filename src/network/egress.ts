@@ -7,21 +7,14 @@ import {
 } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openChannel } from '../agent/hello.ts';
+import type { NetworkGrant } from '../contract/records.ts';
 import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { parseAddress } from './address.ts';
 import type { Attempt, ConnectionLog } from './connection-log.ts';
 import { addressesOf, dial, type Resolver, systemResolver } from './dial.ts';
 import { ConnectionGate, type ConnectionLimits, defaultLimits } from './limits.ts';
 import { ownAddresses } from './own-addresses.ts';
-import {
-  type Decision,
-  decide,
-  decideByName,
-  isHopeless,
-  type NetworkGrant,
-  type PolicyRules,
-  parseGrant,
-} from './policy.ts';
+import { type Decision, decide, decideByName, isHopeless, type PolicyRules, parseGrant } from './policy.ts';
 import { RefusalReports, refusalsPath } from './refusal-reports.ts';
 import { parseTarget, type Target } from './target.ts';
 import { joinStreams } from './tunnel.ts';

@@ -1,5 +1,6 @@
 // Network policy, pure: from what a guest asks for and what its name stands for to a verdict, a rule and a reason.
-import { z } from 'zod';
+import type { NetworkGrant } from '../contract/records.ts';
+import { type NetworkPolicy, networkPolicies } from '../shared/policy-types.ts';
 import { type Address, type AddressKind, kindOf } from './address.ts';
 import {
   type AllowRule,
@@ -11,17 +12,6 @@ import {
   parseAllowRule,
 } from './allow-rule.ts';
 import type { Target } from './target.ts';
-
-export const networkPolicies = ['off', 'egress', 'egress+published-ports'] as const;
-export type NetworkPolicy = (typeof networkPolicies)[number];
-
-/** What a workspace is granted, as its record keeps it. */
-export const networkGrantSchema = z.strictObject({
-  policy: z.enum(networkPolicies),
-  /** Allow-lists that must all agree; null stands for public addresses only */
-  limits: z.array(z.array(z.string().min(1).max(300)).max(1000).nullable()).max(8),
-});
-export type NetworkGrant = z.infer<typeof networkGrantSchema>;
 
 export const grantOff: NetworkGrant = { policy: 'off', limits: [] };
 

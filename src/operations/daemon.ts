@@ -55,8 +55,8 @@ export const daemonStop = defineOperation({
   input: daemonStopInput,
   output: daemonStopOutput,
   examples: [{ why: 'Before pyro is removed', command: 'pyro daemon stop' }],
-  run: async (context, { force }) => ({
-    stopped: await controlOf(context).stop({ isForced: force, signal: context.signal }),
+  run: async (context, input) => ({
+    stopped: await controlOf(context).stop(input, context.signal),
   }),
   render: ({ stopped }) => (stopped ? 'the daemon has ended\n' : 'no daemon runs\n'),
 });

@@ -13,7 +13,6 @@ import {
 } from '../contract/machine.ts';
 import { PyroError } from '../shared/errors.ts';
 import { hostNames } from '../shared/host-types.ts';
-import type { ServerOptions } from '../shared/server-options.ts';
 import { defineOperation } from './define.ts';
 
 export const hostConnect = defineOperation({
@@ -33,20 +32,12 @@ export const hostConnect = defineOperation({
     { why: 'See first what would change', command: 'pyro host connect codex --mode repro-fix --dry-run' },
     { why: 'Codex in unattended runs', command: 'pyro host connect codex --approve' },
   ],
-  run: async ({ engine, signal, onProgress }, { host, scope, npx, approve, dry_run: isDryRun, ...server }) => {
+  run: async ({ engine, signal, onProgress }, input) => {
+    const { host, approve } = input;
     if (approve && host !== 'codex') {
       throw new PyroError('usage', '--approve is for codex', { hint: `${host} has its own way to allow tools` });
     }
-    const request = {
-      host,
-      scope,
-      server: server satisfies ServerOptions,
-      isNpx: npx,
-      isApproved: approve,
-      needsHost: true,
-      isDryRun,
-    };
-    return await engine.hosts.connect(request, { signal, onProgress });
+    return await engine.hosts.connect(input, { signal, onProgress });
   },
   render: renderResult,
 });
@@ -66,8 +57,7 @@ export const hostDisconnect = defineOperation({
     { why: 'See first what would go', command: 'pyro host disconnect codex --dry-run' },
     { why: 'Before pyro is uninstalled', command: 'pyro host disconnect claude-code' },
   ],
-  run: async ({ engine }, { host, scope, dry_run: isDryRun }) =>
-    await engine.hosts.disconnect({ host, scope, isDryRun }),
+  run: async ({ engine }, input) => await engine.hosts.disconnect(input),
   render: renderResult,
 });
 
@@ -86,21 +76,14 @@ export const hostPrintConfig = defineOperation({
     { why: 'What OpenCode needs, to paste', command: 'pyro host print-config opencode' },
     { why: 'Merged into its file', command: 'pyro host print-config opencode --write' },
   ],
-  run: async ({ engine, signal, onProgress }, { host, scope, npx, approve, write, dry_run: isDryRun, ...server }) => {
+  run: async ({ engine, signal, onProgress }, input) => {
+    const { host, write } = input;
     if (write && host !== 'opencode') {
       throw new PyroError('usage', '--write is for opencode', { hint: `pyro host connect ${host}` });
     }
-    const request = {
-      host,
-      scope,
-      server: server satisfies ServerOptions,
-      isNpx: npx,
-      isApproved: approve,
-      needsHost: false,
-      isDryRun,
-    };
-    const snippet = await engine.hosts.printConfig(request);
-    return { ...snippet, result: write ? await engine.hosts.connect(request, { signal, onProgress }) : null };
+    const snippet = await engine.hosts.printConfig(input);
+    const result = write ? await engine.hosts.connect(input, { signal, onProgress }, false) : null;
+    return { ...snippet, result };
   },
   render: ({ config_file: path, snippet, host_command: command, result }) =>
     result === null
@@ -160,8 +143,7 @@ export const hostRepair = defineOperation({
     { why: 'pyro has moved, or an update has renamed options', command: 'pyro host repair claude-code' },
     { why: 'The file does not parse any more', command: 'pyro host repair codex --force' },
   ],
-  run: async ({ engine, signal, onProgress }, { host, scope, force, dry_run: isDryRun }) =>
-    await engine.hosts.repair({ host, scope, isForced: force, isDryRun }, { signal, onProgress }),
+  run: async ({ engine, signal, onProgress }, input) => await engine.hosts.repair(input, { signal, onProgress }),
   render: renderResult,
 });
 

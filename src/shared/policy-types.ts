@@ -27,6 +27,10 @@ export interface ProjectSource {
 export const packageSourceKinds = ['none', 'host', 'host+credentials'] as const;
 export type PackageSourceKind = (typeof packageSourceKinds)[number];
 
+/** The way out of a guest, and, with it or not, ports of its services on this machine. Each has all of the one before. */
+export const networkPolicies = ['off', 'egress', 'egress+published-ports'] as const;
+export type NetworkPolicy = (typeof networkPolicies)[number];
+
 /** What a server permits: a way out of its guests, ports of their services on 127.0.0.1 of this machine, both, or neither. */
 export const networkCeilings = ['off', 'published-ports', 'egress', 'egress+published-ports'] as const;
 export type NetworkCeilingPolicy = (typeof networkCeilings)[number];

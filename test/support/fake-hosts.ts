@@ -3,9 +3,10 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { vi } from 'vitest';
+import type { HostConnectInput } from '../../src/contract/machine.ts';
 import { createHosts } from '../../src/hosts/hosts.ts';
 import type { CallContext } from '../../src/shared/call-context.ts';
-import type { ConnectRequest, HostName } from '../../src/shared/host-types.ts';
+import type { HostName } from '../../src/shared/host-types.ts';
 import { serverOptionsSchema } from '../../src/shared/server-options.ts';
 import { environmentVariables } from '../../src/system/environment-variables.ts';
 
@@ -74,17 +75,16 @@ export function makeHome(): FakeHome {
 
 export function requestFor(
   host: HostName,
-  more: Partial<ConnectRequest> & { readonly flags?: object } = {},
-): ConnectRequest {
+  more: Partial<HostConnectInput> & { readonly flags?: object } = {},
+): HostConnectInput {
   const { flags = {}, ...rest } = more;
   return {
     host,
     scope: undefined,
-    server: serverOptionsSchema.parse(flags),
-    isNpx: false,
-    isApproved: false,
-    needsHost: true,
-    isDryRun: false,
+    ...serverOptionsSchema.parse(flags),
+    npx: false,
+    approve: false,
+    dry_run: false,
     ...rest,
   };
 }

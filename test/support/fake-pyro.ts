@@ -99,11 +99,14 @@ async function main(argv: readonly string[]): Promise<number> {
         ? await call(second, third)
         : first === 'status'
           ? ((await control.status(new AbortController().signal)) ?? null)
-          : await control.stop({
-              isForced:
-                parseArgs({ args: [...argv.slice(1)], options: { force: { type: 'boolean' } } }).values.force === true,
-              signal: new AbortController().signal,
-            });
+          : await control.stop(
+              {
+                force:
+                  parseArgs({ args: [...argv.slice(1)], options: { force: { type: 'boolean' } } }).values.force ===
+                  true,
+              },
+              new AbortController().signal,
+            );
     process.stdout.write(`${JSON.stringify(result)}\n`);
     return 0;
   } catch (error) {

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { GuestClient } from '../../src/agent/guest-client.ts';
 import { enableGuestNetwork } from '../../src/agent/guest-network.ts';
+import type { NetworkGrant } from '../../src/contract/records.ts';
 import { ensureEnvironment } from '../../src/engine/guests/ensure-environment.ts';
 import { startThrowAway } from '../../src/engine/guests/throw-away.ts';
 import { openQemuMachine } from '../../src/machine/qemu-machine.ts';
 import { ConnectionLog } from '../../src/network/connection-log.ts';
 import { Egress } from '../../src/network/egress.ts';
 import { guestVariables } from '../../src/network/guest-variables.ts';
-import type { NetworkGrant } from '../../src/network/policy.ts';
 import { locatePaths } from '../../src/system/paths.ts';
 
 export interface CommandEnd {

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GuestClient } from '../../src/agent/guest-client.ts';
 import { enableGuestNetwork } from '../../src/agent/guest-network.ts';
+import type { NetworkGrant } from '../../src/contract/records.ts';
 import { ConnectionLog } from '../../src/network/connection-log.ts';
 import type { Resolver } from '../../src/network/dial.ts';
 import { Egress } from '../../src/network/egress.ts';
 import type { ConnectionLimits } from '../../src/network/limits.ts';
-import { makeGrant, type NetworkGrant } from '../../src/network/policy.ts';
+import { makeGrant } from '../../src/network/policy.ts';
 
 export interface NetworkBench extends AsyncDisposable {
   readonly client: GuestClient;

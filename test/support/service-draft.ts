@@ -1,5 +1,5 @@
 // The record of a service as it is before its first start.
-import type { ServiceRecord } from '../../src/engine/services/service-record.ts';
+import type { ServiceRecord } from '../../src/contract/records.ts';
 
 export function serviceDraft(
   given: Pick<ServiceRecord, 'name' | 'command' | 'cwd'> & Partial<ServiceRecord>,

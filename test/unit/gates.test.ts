@@ -19,7 +19,7 @@ const forbidden: Readonly<Record<string, string>> = {
   changes: '../machine/kit.ts',
   machine: '../environment/store.ts',
   network: '../agent/guest-client.ts',
-  contract: '../system/files.ts',
+  contract: '../agent/hello.ts',
   engine: '../operations/index.ts',
   'engine/output': '../guests/preparations.ts',
   'engine/guests': '../workspace/workspace.ts',

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import type { WorkspaceCall } from '../../contract/call.ts';
+import type { WorkspaceRecord } from '../../contract/records.ts';
 import type { WorkspaceView } from '../../contract/workspaces.ts';
 import { type CreateInput, keptOf } from '../../contract/workspaces.ts';
 import { readImageId } from '../../project/image-id.ts';
@@ -17,7 +18,7 @@ import { recordEvent } from '../output/events.ts';
 import { baseEnvironment } from '../workspace/guest-places.ts';
 import { placeProject, planOf } from '../workspace/guest-plan.ts';
 import { Workspace } from '../workspace/workspace.ts';
-import { newLayer, nowSeconds, type WorkspaceRecord } from '../workspace/workspace-record.ts';
+import { newLayer, nowSeconds } from '../workspace/workspace-record.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { readSecrets } from '../workspace/workspace-secrets.ts';
 import { emptySeed } from './list.ts';

@@ -2,12 +2,13 @@
 import type { Writable } from 'node:stream';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { LogsInput } from '../../contract/commands.ts';
+import type { CommandRecord } from '../../contract/records.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { visible } from '../../shared/visible.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import { writeTo } from '../../shared/write-to.ts';
-import type { CommandLog, CommandRecord, StreamName } from '../commands/command-log.ts';
+import type { CommandLog, StreamName } from '../commands/command-log.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 const pieceBytes = 262_144;

@@ -2,9 +2,10 @@
 
 import type { WorkspaceCall } from '../../contract/call.ts';
 import { type LogEntry, type LogsInput, type LogsOutput, resultBytes } from '../../contract/commands.ts';
+import type { CommandRecord } from '../../contract/records.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { waitForAny } from '../../shared/waiting.ts';
-import type { CommandRecord, StreamName } from '../commands/command-log.ts';
+import type { StreamName } from '../commands/command-log.ts';
 import { showOutput } from '../commands/command-output.ts';
 import { beyondPage, decodeSlice, wholePage } from '../output/text.ts';
 import type { Workspace } from '../workspace/workspace.ts';

@@ -1,6 +1,7 @@
 // Services of a workspace as operations call them.
 
 import type { WorkspaceCall } from '../../contract/call.ts';
+import type { ServiceRecord } from '../../contract/records.ts';
 import type {
   ServiceListInput,
   ServiceListOutput,
@@ -18,7 +19,7 @@ import { type NetworkCeiling, permitsPorts } from '../../shared/policy-types.ts'
 import { waitForAny } from '../../shared/waiting.ts';
 import type { Service } from '../services/service.ts';
 import { readServiceLogs } from '../services/service-logs.ts';
-import { isAlive, type ServiceRecord } from '../services/service-record.ts';
+import { isAlive } from '../services/service-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';

@@ -1,32 +1,14 @@
 // The commands of a workspace on disk: a record and two output files each, by sequence and byte offset, the oldest not for ever.
+
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import { type CommandRecord, commandRecordSchema } from '../../contract/records.ts';
 import { PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { formatBytes, gibibyte } from '../../shared/units.ts';
 import { readJson, writeJson } from '../../system/files.ts';
 import { makeFolder } from '../../system/folders.ts';
 
-const commandSchema = z.object({
-  sequence: z.number().int().positive(),
-  command: z.string(),
-  cwd: z.string(),
-  user: z.string().nullable(),
-  /** `s` since 1970 */
-  started_at: z.number(),
-  ended_at: z.number().nullable(),
-  /** Process id on the guest's channel; null until it has started */
-  process: z.string().nullable(),
-  /** Null while it runs and when its end was never seen */
-  exit_code: z.number().nullable(),
-  timed_out: z.boolean(),
-  /** True when its guest ended before it did */
-  lost: z.boolean(),
-  /** True when output beyond the limit was not kept */
-  cut: z.boolean(),
-});
-export type CommandRecord = z.infer<typeof commandSchema>;
 export type StreamName = 'stdout' | 'stderr';
 
 /** What of a workspace's commands is kept once they have ended; the oldest go first. */
@@ -201,7 +183,7 @@ export class CommandLog {
   }
 
   async #readRecord(sequence: number): Promise<CommandRecord | undefined> {
-    return await readJson(this.#path(sequence, 'json'), commandSchema).catch(() => undefined);
+    return await readJson(this.#path(sequence, 'json'), commandRecordSchema).catch(() => undefined);
   }
 
   async #write(record: CommandRecord): Promise<void> {

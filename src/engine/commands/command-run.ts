@@ -4,9 +4,10 @@ import type { Readable } from 'node:stream';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
 import type { TerminalSize } from '../../agent/messages.ts';
+import type { CommandRecord } from '../../contract/records.ts';
 import { isPyroError, type PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
-import type { CommandLog, CommandRecord, StreamName } from './command-log.ts';
+import type { CommandLog, StreamName } from './command-log.ts';
 import type { LineShell, StartedLine } from './shell-line.ts';
 
 /** Most output of one stream that is kept; what comes after is counted as cut, the command runs on */

@@ -1,9 +1,10 @@
 // The commands of a workspace that run now.
 import type { GuestClient } from '../../agent/guest-client.ts';
+import type { CommandRecord } from '../../contract/records.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { isNoLongerWaiting } from '../../shared/leaving.ts';
 import { startedUnless } from '../../shared/waiting.ts';
-import type { CommandLog, CommandRecord } from './command-log.ts';
+import type { CommandLog } from './command-log.ts';
 import { type CommandRun, followAgain, type LiveEnds, type StartedCommand, startCommand } from './command-run.ts';
 import type { StartedLine } from './shell-line.ts';
 

@@ -2,12 +2,13 @@
 import type { GuestClient } from '../../agent/guest-client.ts';
 import { enableGuestNetwork } from '../../agent/guest-network.ts';
 import type { DeniedConnection } from '../../contract/commands.ts';
+import type { NetworkGrant } from '../../contract/records.ts';
 import type { WorkspaceView } from '../../contract/workspaces.ts';
 import { type Attempt, ConnectionLog } from '../../network/connection-log.ts';
 import { Egress } from '../../network/egress.ts';
 import { guestVariables } from '../../network/guest-variables.ts';
 import type { PackageSources } from '../../network/package-sources.ts';
-import { grantOff, intersectGrants, makeGrant, type NetworkGrant, widenGrant } from '../../network/policy.ts';
+import { grantOff, intersectGrants, makeGrant, widenGrant } from '../../network/policy.ts';
 import { PyroError } from '../../shared/errors.ts';
 import {
   type NetworkCeiling,

@@ -1,28 +1,8 @@
 // The history of a workspace: one JSON line for each thing that happened, for the summary.
-import { appendFile, readFile } from 'node:fs/promises';
-import { z } from 'zod';
-import { isDiskFull, systemCodeOf } from '../../shared/errors.ts';
 
-const eventSchema = z.object({
-  /** `s` since 1970 */
-  at: z.number(),
-  kind: z.enum([
-    'created',
-    'reset',
-    'export',
-    'apply',
-    'sync',
-    'patch',
-    'started',
-    'stopped',
-    'restarted',
-    'snapshot',
-    'service',
-    'shell',
-  ]),
-  detail: z.string(),
-});
-export type WorkspaceEvent = z.infer<typeof eventSchema>;
+import { appendFile, readFile } from 'node:fs/promises';
+import { eventSchema, type WorkspaceEvent } from '../../contract/records.ts';
+import { isDiskFull, systemCodeOf } from '../../shared/errors.ts';
 
 /** A full disk costs the line: what it tells of has been done all the same, and is not to be called failed. */
 export async function recordEvent(path: string, kind: WorkspaceEvent['kind'], detail: string): Promise<void> {

@@ -1,5 +1,7 @@
 // What becomes of a service whose process has ended: pure rules.
-import { readinessOf, type ServiceRecord } from './service-record.ts';
+
+import type { ServiceRecord } from '../../contract/records.ts';
+import { readinessOf } from './service-record.ts';
 
 const firstDelayMs = 500;
 const longestDelayMs = 30_000;

@@ -1,10 +1,10 @@
 // The record of one service: it holds in memory at once, is written as it changes, and has no secret in it.
 import { join } from 'node:path';
+import type { ServiceRecord } from '../../contract/records.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { writeJson } from '../../system/files.ts';
-import type { ServiceRecord } from './service-record.ts';
 
 /** Where a service stands, and what it is lent. */
 export interface ServiceOwner {

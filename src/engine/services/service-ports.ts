@@ -1,10 +1,10 @@
 // The published ports of one service: opened together, closed together.
 import type { GuestClient } from '../../agent/guest-client.ts';
+import type { ServiceRecord } from '../../contract/records.ts';
 import type { PublishedPortView } from '../../contract/services.ts';
 import type { PublishedPort } from '../../network/publish.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { publishPort } from '../guests/publish.ts';
-import type { ServiceRecord } from './service-record.ts';
 
 type Ports = ServiceRecord['ports'];
 

@@ -1,10 +1,11 @@
 // Whether a service is ready: each of its probes is asked inside the guest, and all must hold in the same round.
 import type { GuestClient } from '../../agent/guest-client.ts';
+import type { ServiceRecord } from '../../contract/records.ts';
 import type { ReadinessView } from '../../contract/services.ts';
 import { isPyroError, messageOf } from '../../shared/errors.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import { startLine } from '../commands/shell-line.ts';
-import { readinessOf, type ServiceRecord } from './service-record.ts';
+import { readinessOf } from './service-record.ts';
 
 const commandMs = 10_000;
 /** Time between the first two looks, then twice as long each time up to the interval, `ms` */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
 import type { ExitEvent } from '../../agent/messages.ts';
+import type { ServiceRecord } from '../../contract/records.ts';
 import type { ServiceView } from '../../contract/services.ts';
 import { isPyroError, messageOf, PyroError } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
@@ -14,7 +15,7 @@ import { decideFate, type Stopping } from './service-fate.ts';
 import { ServiceKeeper, type ServiceOwner } from './service-keeper.ts';
 import { ServicePorts } from './service-ports.ts';
 import { waitUntilReady } from './service-probe.ts';
-import { isAlive, type ServiceRecord, viewOfService } from './service-record.ts';
+import { isAlive, viewOfService } from './service-record.ts';
 
 /** Most output of one stream that is kept; the oldest goes first */
 const keptBytes = 16 * mebibyte;

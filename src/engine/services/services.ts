@@ -2,6 +2,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestClient } from '../../agent/guest-client.ts';
+import { type ServiceRecord, serviceNamePattern, serviceRecordSchema } from '../../contract/records.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { ExclusiveNames } from '../../shared/exclusive-names.ts';
@@ -11,7 +12,7 @@ import { makeFolder } from '../../system/folders.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
 import { recordEvent } from '../output/events.ts';
 import { Service } from './service.ts';
-import { isAlive, type ServiceRecord, serviceNamePattern, serviceRecordSchema } from './service-record.ts';
+import { isAlive } from './service-record.ts';
 
 const mostServices = 64;
 

@@ -1,25 +1,6 @@
 // The record of a shell on disk, and the shell as users see it.
-import { z } from 'zod';
+import type { ShellRecord } from '../../contract/records.ts';
 import type { ShellView } from '../../contract/shells.ts';
-
-export const shellIdSchema = z.string().regex(/^[0-9a-f]{12}$/);
-
-export const shellRecordSchema = z.object({
-  version: z.literal(1),
-  id: shellIdSchema,
-  /** Process id on the guest's channel */
-  process: z.string(),
-  program: z.string(),
-  cwd: z.string(),
-  /** Sizes of the terminal, each with the offset of the stream from which it holds; the last holds now */
-  sizes: z.array(z.object({ at: z.number(), cols: z.number(), rows: z.number() })).min(1),
-  /** Times are `s` since 1970 */
-  started_at: z.number(),
-  ended_at: z.number().nullable(),
-  exit_code: z.number().nullable(),
-  lost: z.boolean(),
-});
-export type ShellRecord = z.infer<typeof shellRecordSchema>;
 
 export function viewOfShell(workspaceId: string, record: ShellRecord, outputBytes: number): ShellView {
   const size = record.sizes.at(-1);

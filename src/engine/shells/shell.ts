@@ -3,13 +3,13 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
+import { type ShellRecord, shellRecordSchema } from '../../contract/records.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { mebibyte } from '../../shared/units.ts';
 import { waitForAny } from '../../shared/waiting.ts';
 import { readJson, writeJson } from '../../system/files.ts';
 import { StreamLog } from '../output/stream-log.ts';
-import { type ShellRecord, shellRecordSchema } from './shell-record.ts';
 
 /** Most raw output of one shell that is kept; the oldest goes first */
 const keptBytes = 64 * mebibyte;

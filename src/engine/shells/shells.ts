@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestClient } from '../../agent/guest-client.ts';
+import { type ShellRecord, shellIdSchema } from '../../contract/records.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { ExclusiveNames } from '../../shared/exclusive-names.ts';
 import { hintCall } from '../../shared/hint-words.ts';
@@ -10,7 +11,6 @@ import { mebibyte } from '../../shared/units.ts';
 import { makeFolder } from '../../system/folders.ts';
 import { startLoginShell } from './login-shell.ts';
 import { Shell } from './shell.ts';
-import { type ShellRecord, shellIdSchema } from './shell-record.ts';
 
 const mostShells = 32;
 /** Output that the guest holds while nobody follows; the terminal waits when it is full */

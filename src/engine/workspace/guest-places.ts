@@ -1,7 +1,7 @@
 // Where things are in the guest of a workspace, and the variables that its processes begin with.
 import { posix } from 'node:path';
+import type { WorkspaceRecord } from '../../contract/records.ts';
 import { PyroError } from '../../shared/errors.ts';
-import type { WorkspaceRecord } from './workspace-record.ts';
 
 export const workspacePath = '/workspace';
 const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { WorkspaceRecord } from '../../contract/records.ts';
 import { linkOrCopy } from '../../machine/disks.ts';
 import type { Guest, GuestPlan, Machine, StartedGuest } from '../../machine/machine.ts';
 import { readImageId } from '../../project/image-id.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import type { Workspace } from './workspace.ts';
-import type { WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
+import type { WorkspaceFiles } from './workspace-record.ts';
 import { bringSecrets } from './workspace-secrets.ts';
 
 /** Puts a project in the place of the one that may be there; the guest that is planned next mounts it. */

@@ -1,7 +1,7 @@
 // Keeps the record of one workspace: changes hold at once and are written one after the other, activity now and then.
-import type { RunningGuest } from '../../machine/machine.ts';
+import type { RunningGuest, WorkspaceRecord } from '../../contract/records.ts';
 import { Mutex } from '../../shared/mutex.ts';
-import { nowSeconds, resettable, type WorkspaceFiles, type WorkspaceRecord, writeRecord } from './workspace-record.ts';
+import { nowSeconds, resettable, type WorkspaceFiles, writeRecord } from './workspace-record.ts';
 
 /** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
 const activitySeconds = 10;

@@ -1,9 +1,11 @@
 // What all workspaces of a daemon share: the machine, its memory, the store of secrets, and work done ahead for later calls.
-import type { Guest, Machine, ProjectPreparation, RunningGuest } from '../../machine/machine.ts';
+
+import type { RunningGuest, WorkspaceRecord } from '../../contract/records.ts';
+import type { Guest, Machine, ProjectPreparation } from '../../machine/machine.ts';
 import type { SecretStore } from '../../secrets/secret-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import type { GuestMemory } from '../guests/memory-limit.ts';
-import type { WorkspaceFiles, WorkspaceRecord } from './workspace-record.ts';
+import type { WorkspaceFiles } from './workspace-record.ts';
 
 export interface SharedResources {
   /** Throws `tool_missing`, `host_unsupported` or `guest_kit_missing` where this host cannot run guests */

@@ -1,6 +1,7 @@
 // Snapshots of a workspace's disk: taken at once, gone back to, deleted, their layers merged while the guest is off.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { layerNamePattern, type WorkspaceRecord } from '../../contract/records.ts';
 import type { DiskLayers } from '../../machine/layers.ts';
 import type { Guest } from '../../machine/machine.ts';
 import { ramFile } from '../../machine/starter.ts';
@@ -8,14 +9,7 @@ import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { findMerge, merged, withoutUnneeded } from '../guests/layers.ts';
 import type { SharedResources } from './shared-resources.ts';
-import {
-  layerNamePattern,
-  layerUse,
-  newLayer,
-  nowSeconds,
-  type WorkspaceFiles,
-  type WorkspaceRecord,
-} from './workspace-record.ts';
+import { layerUse, newLayer, nowSeconds, type WorkspaceFiles } from './workspace-record.ts';
 
 const mostSnapshots = 64;
 

@@ -4,11 +4,11 @@ import { createGuestFiles } from '../../agent/guest-files.ts';
 import { countTakenBack } from '../../changes/apply-base.ts';
 import { collectDiff } from '../../changes/diff.ts';
 import { countLines } from '../../changes/diff-types.ts';
+import type { ChangeCounts, WorkspaceRecord } from '../../contract/records.ts';
 import type { UnsavedWork } from '../../contract/workspaces.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { appliedKeys } from './applied-record.ts';
 import type { Workspace } from './workspace.ts';
-import type { ChangeCounts, WorkspaceRecord } from './workspace-record.ts';
 
 /** A guest that takes longer than this to tell what changed is stopped all the same */
 const longestCountMs = 20_000;

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type WorkspaceRecord, workspaceIdSchema } from '../../contract/records.ts';
 import { templateDiskMib } from '../../machine/disks.ts';
 import { removeSockets } from '../../machine/left-guests.ts';
 import type { Machine, OpenMachine } from '../../machine/machine.ts';
@@ -21,13 +22,7 @@ import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
 import { GuestMemory } from '../guests/memory-limit.ts';
 import type { SharedResources } from './shared-resources.ts';
 import { Workspace } from './workspace.ts';
-import {
-  readRecord,
-  type WorkspaceFiles,
-  type WorkspaceRecord,
-  workspaceFiles,
-  workspaceIdSchema,
-} from './workspace-record.ts';
+import { readRecord, type WorkspaceFiles, workspaceFiles } from './workspace-record.ts';
 
 const reapMs = 5000;
 /** A guest that answers is taken over within this time; for one that hangs nobody else waits, `ms` */

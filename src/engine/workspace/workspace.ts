@@ -1,6 +1,8 @@
 // One workspace: its record, its guest and its commands, with each change of its life one after the other.
+
+import type { RunningGuest, WorkspaceRecord } from '../../contract/records.ts';
 import { endLeftGuest } from '../../machine/left-guests.ts';
-import type { Guest, RunningGuest, StartedGuest } from '../../machine/machine.ts';
+import type { Guest, StartedGuest } from '../../machine/machine.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isDiskFull, messageOf, PyroError } from '../../shared/errors.ts';
@@ -19,7 +21,7 @@ import type { HeldGuest, SharedResources } from './shared-resources.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import { settleForStop } from './unsaved-work.ts';
 import { stoppedError } from './workspace-find.ts';
-import { nowSeconds, type WorkspaceFiles, type WorkspaceRecord } from './workspace-record.ts';
+import { nowSeconds, type WorkspaceFiles } from './workspace-record.ts';
 import { maskError } from './workspace-secrets.ts';
 
 export class Workspace {

@@ -34,7 +34,7 @@ describe('with the program of the host', () => {
   it('writes for codex what its own program would lose, below the comments of the user', async () => {
     fake.install('codex');
     fake.write(codexFile, '# mine\nmodel = "m" # the good one\n');
-    await fake.hosts.connect(requestFor('codex', { isApproved: true, flags: { mode: 'repro-fix' } }), context);
+    await fake.hosts.connect(requestFor('codex', { approve: true, flags: { mode: 'repro-fix' } }), context);
     const text = fake.read(codexFile);
     expect(text.startsWith('# mine\nmodel = "m" # the good one\n')).toBe(true);
     expect(parseToml(text)).toEqual({
@@ -166,7 +166,7 @@ describe('without the program of the host', () => {
   it('only shows the change with dryRun, without values that look secret', async () => {
     const before = '[mcp_servers.other]\ncommand = "o"\nbearer_token = "hunter2"\n';
     fake.write(codexFile, before);
-    const { changes, dry_run: isDryRun } = await fake.hosts.connect(requestFor('codex', { isDryRun: true }), context);
+    const { changes, dry_run: isDryRun } = await fake.hosts.connect(requestFor('codex', { dry_run: true }), context);
     expect(isDryRun).toBe(true);
     expect(changes[0]).toMatchObject({ action: 'added', written: false, backup: null });
     expect(changes[0]?.diff).toContain('+[mcp_servers.pyro]');
@@ -201,7 +201,7 @@ describe('without the program of the host', () => {
 
   it('writes the form that needs no installed package, with time for a download', async () => {
     fake.write(codexFile, '');
-    await fake.hosts.connect(requestFor('codex', { isNpx: true }), context);
+    await fake.hosts.connect(requestFor('codex', { npx: true }), context);
     expect(parseToml(fake.read(codexFile))).toMatchObject({
       mcp_servers: { pyro: { command: 'npx', args: ['-y', 'pyro-mcp', 'mcp', 'serve'], startup_timeout_sec: 120 } },
     });

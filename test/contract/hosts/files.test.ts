@@ -89,9 +89,9 @@ describe('every byte that is not ours', () => {
     expect(connected.replaceAll(/\s/g, '').length).toBeGreaterThan(text.replaceAll(/\s/g, '').length);
     expect((await fake.hosts.connect(requestFor(host), context)).changes).toMatchObject([{ action: 'unchanged' }]);
     fake.write(files[host], connected.replace(launcher, '/gone/pyro'), 0o640);
-    await fake.hosts.repair({ host, scope: undefined, isForced: false, isDryRun: false }, context);
+    await fake.hosts.repair({ host, scope: undefined, force: false, dry_run: false }, context);
     expect(fake.read(files[host])).toBe(connected);
-    const gone = await fake.hosts.disconnect({ host, scope: undefined, isDryRun: false });
+    const gone = await fake.hosts.disconnect({ host, scope: undefined, dry_run: false });
     expect(gone.changes).toMatchObject([{ action: 'removed', written: true, backup: expect.any(String) }]);
     expect(plain(fake.read(files[host]))).toBe(plain(text));
     expect(statSync(file).mode & 0o777).toBe(0o640);
@@ -102,7 +102,7 @@ describe('every byte that is not ours', () => {
     fake.write(files[host], '');
     await fake.hosts.connect(requestFor(host), context);
     expect(fake.read(files[host])).toContain(launcher);
-    await fake.hosts.disconnect({ host, scope: undefined, isDryRun: false });
+    await fake.hosts.disconnect({ host, scope: undefined, dry_run: false });
     expect(fake.read(files[host])).not.toContain('pyro');
   });
 });
@@ -114,24 +114,24 @@ describe('disconnect', () => {
       await fake.hosts.connect(requestFor('claude-code', { scope }), context);
     const before = fake.read('.claude.json');
     const request = { host: 'claude-code', scope: undefined } as const;
-    const shown = await fake.hosts.disconnect({ ...request, isDryRun: true });
+    const shown = await fake.hosts.disconnect({ ...request, dry_run: true });
     expect(shown.changes).toMatchObject([
       { written: false, backup: null },
       { written: false, backup: null },
     ]);
     expect(shown.changes[0]?.diff).toContain(`-      "command": "${launcher}"`);
     expect(fake.read('.claude.json')).toBe(before);
-    const one = await fake.hosts.disconnect({ ...request, scope: 'project', isDryRun: false });
+    const one = await fake.hosts.disconnect({ ...request, scope: 'project', dry_run: false });
     expect(one.changes.map(({ config_file: file }) => file)).toEqual([join(fake.project, '.mcp.json')]);
-    await fake.hosts.disconnect({ ...request, isDryRun: false });
+    await fake.hosts.disconnect({ ...request, dry_run: false });
     expect(fake.read('.claude.json')).not.toContain('pyro"');
-    const again = await fake.hosts.disconnect({ ...request, isDryRun: false });
+    const again = await fake.hosts.disconnect({ ...request, dry_run: false });
     expect(again).toMatchObject({ changes: [], notes: ['Claude Code has no entry for pyro; nothing was changed'] });
     expect(fake.calls().filter((line) => !line.endsWith('mcp get pyro'))).toEqual([]);
   });
 
   it('knows its scopes, and makes no file where there is none', async () => {
-    const request = { host: 'codex', isDryRun: false } as const;
+    const request = { host: 'codex', dry_run: false } as const;
     await expect(fake.hosts.disconnect({ ...request, scope: 'local' })).rejects.toMatchObject({ code: 'usage' });
     expect((await fake.hosts.disconnect({ ...request, scope: undefined })).changes).toEqual([]);
     expect(readdirSync(fake.home)).not.toContain('.codex');
@@ -141,7 +141,7 @@ describe('disconnect', () => {
 describe('a file that is not to be changed', () => {
   const ways = {
     connect: async () => await fake.hosts.connect(requestFor('codex'), context),
-    disconnect: async () => await fake.hosts.disconnect({ host: 'codex', scope: undefined, isDryRun: false }),
+    disconnect: async () => await fake.hosts.disconnect({ host: 'codex', scope: undefined, dry_run: false }),
   };
   const connected = `[mcp_servers.pyro]\ncommand = "pyro"\nargs = ["mcp", "serve"]\n`;
 

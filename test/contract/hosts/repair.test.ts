@@ -66,8 +66,8 @@ function failures({ checks }: HostReport): string[] {
   return checks.filter(({ status }) => status === 'fail').map(({ name }) => name);
 }
 
-async function repair(host: HostName, isForced = false): ReturnType<FakeHome['hosts']['repair']> {
-  return await fake.hosts.repair({ host, scope: undefined, isForced, isDryRun: false }, context);
+async function repair(host: HostName, force = false): ReturnType<FakeHome['hosts']['repair']> {
+  return await fake.hosts.repair({ host, scope: undefined, force, dry_run: false }, context);
 }
 
 function expectOthersKept(host: HostName): void {
@@ -214,7 +214,7 @@ describe.each(hosts)('%s', (host) => {
   it('only shows what repair would do with a dry run', async () => {
     const before = configuration(host, ['/gone/pyro', 'mcp', 'serve']);
     fake.write(files[host], before);
-    const { changes } = await fake.hosts.repair({ host, scope: undefined, isForced: false, isDryRun: true }, context);
+    const { changes } = await fake.hosts.repair({ host, scope: undefined, force: false, dry_run: true }, context);
     expect(changes[0]?.diff).toContain('-');
     expect(changes[0]?.diff).toContain(launcher);
     expect(fake.read(files[host])).toBe(before);
@@ -252,7 +252,7 @@ it('names the entries of claude that shadow each other, and keeps the one that i
   );
   const duplicate = (await examine('claude-code')).checks.find(({ name }) => name === 'duplicate');
   expect(duplicate).toMatchObject({ status: 'warn', fix: 'pyro host repair claude-code --scope user' });
-  await fake.hosts.repair({ host: 'claude-code', scope: 'user', isForced: false, isDryRun: false }, context);
+  await fake.hosts.repair({ host: 'claude-code', scope: 'user', force: false, dry_run: false }, context);
   expect(JSON.parse(fake.read('.claude.json'))).toMatchObject({
     mcpServers: { pyro: entry },
     projects: { [fake.project]: { mcpServers: { mine: { command: 'm' } } } },

@@ -1,7 +1,8 @@
 // Grants widened by settings of the host: exactly what those name, by name and address.
 import { describe, expect, it } from 'vitest';
+import type { NetworkGrant } from '../../../src/contract/records.ts';
 import { parseAddress } from '../../../src/network/address.ts';
-import { decide, grantOff, makeGrant, type NetworkGrant, parseGrant, widenGrant } from '../../../src/network/policy.ts';
+import { decide, grantOff, makeGrant, parseGrant, widenGrant } from '../../../src/network/policy.ts';
 import { parseTarget } from '../../../src/network/target.ts';
 
 function verdictOf(grant: NetworkGrant, authority: string, answers: readonly string[]): string {

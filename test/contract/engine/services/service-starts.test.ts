@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { GuestClient } from '../../../../src/agent/guest-client.ts';
-import type { ServiceRecord } from '../../../../src/engine/services/service-record.ts';
+import type { ServiceRecord } from '../../../../src/contract/records.ts';
 import { Services } from '../../../../src/engine/services/services.ts';
 import { SecretSet } from '../../../../src/secrets/secret-set.ts';
 import { until } from '../../../support/fake.ts';

@@ -1,7 +1,7 @@
 // Which command is followed when none is named, and how that is said.
 import { expect, it } from 'vitest';
+import type { CommandRecord } from '../../../../src/contract/records.ts';
 import { chooseCommand } from '../../../../src/engine/calls/follow.ts';
-import type { CommandRecord } from '../../../../src/engine/commands/command-log.ts';
 
 function record(sequence: number, isRunning: boolean, command = `sleep ${sequence}`): CommandRecord {
   const ended = isRunning ? null : 2;

@@ -3,7 +3,8 @@ import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { CommandLog, type CommandRecord } from '../../../../src/engine/commands/command-log.ts';
+import type { CommandRecord } from '../../../../src/contract/records.ts';
+import { CommandLog } from '../../../../src/engine/commands/command-log.ts';
 import { readJson } from '../../../../src/system/files.ts';
 
 vi.mock(import('../../../../src/system/files.ts'), { spy: true });

@@ -1,7 +1,7 @@
 // Tests of what becomes of a service whose process has ended.
 import { describe, expect, it } from 'vitest';
+import type { ServiceRecord } from '../../../../src/contract/records.ts';
 import { decideFate } from '../../../../src/engine/services/service-fate.ts';
-import type { ServiceRecord } from '../../../../src/engine/services/service-record.ts';
 
 const record: ServiceRecord = {
   version: 1,
