@@ -22,7 +22,7 @@ export async function openChannel(
   const answer = Buffer.from(magic.map((byte) => ~byte & 0xff));
   let expected = answer;
   let again: NodeJS.Timeout | undefined;
-  // A guest whose last host was killed has been seen to leave the first bytes of the next one unread until more came.
+  // An agent of an older kit takes the late news of the last host's end for that of the next one, whose hello it has read.
   // Only the answer to the last hello counts: a guest that hears several begins a session for each.
   const greet = (waitMs: number): void => {
     const nonce = randomBytes(partBytes);

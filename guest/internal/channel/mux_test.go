@@ -247,7 +247,10 @@ func TestPortThatReopensReportsEachDetachOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := &Port{raw: raw, writeDeadline: file.SetWriteDeadline, reopens: true}
+	port := &Port{
+		raw: raw, readDeadline: file.SetReadDeadline, writeDeadline: file.SetWriteDeadline,
+		reopens: true, patience: time.Millisecond,
+	}
 	buffer := make([]byte, 10)
 	if _, err := port.read(buffer); !errors.Is(err, errDetached) {
 		t.Fatalf("before anybody came: %v", err)

@@ -18,6 +18,12 @@ import (
 // longestWrite is what the virtio console driver takes at once, in bytes.
 const longestWrite = 32 << 10
 
+// patience is how long a port has no host before that host counts as gone. Bytes come with the interrupt, but that a host
+// left or came goes through a work queue of the driver, and is seen later: the driver may not know yet of the host whose
+// hello was just read, or may only then tell of the end of the one before. Nothing is lost by waiting: a new host ends
+// the session before it by its hello, however soon it comes.
+const patience = 5 * time.Second
+
 // errDetached tells that the host has closed its end for now.
 var errDetached = errors.New("no host is connected")
 
@@ -25,13 +31,27 @@ var errDetached = errors.New("no host is connected")
 // would spin while no host is connected.
 type Port struct {
 	raw           syscall.RawConn
+	readDeadline  func(time.Time) error
 	writeDeadline func(time.Time) error
 	// reopens tells that an end of file is only the host going away for a while.
-	reopens    bool
-	isDetached bool
+	reopens bool
+	// patience is for a host that is missing.
+	patience time.Duration
+	host     hostState
 	// writing is held during a write, so that a session can wait for the last write of the one before it.
 	writing sync.Mutex
 }
+
+// hostState is what the reader of a port knows of the host.
+type hostState int
+
+const (
+	hostConnected hostState = iota
+	// hostMissing: the port has no host, since less than its patience.
+	hostMissing
+	// hostGone: errDetached was given.
+	hostGone
+)
 
 // OpenVirtio opens a virtio-serial device such as /dev/vport1p1.
 func OpenVirtio(path string) (*Port, error) {
@@ -47,7 +67,10 @@ func OpenVirtio(path string) (*Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Port{raw: raw, writeDeadline: file.SetWriteDeadline, reopens: true}, nil
+	return &Port{
+		raw: raw, readDeadline: file.SetReadDeadline, writeDeadline: file.SetWriteDeadline,
+		reopens: true, patience: patience,
+	}, nil
 }
 
 // FromConn makes a port of a connection on a unix socket.
@@ -60,7 +83,21 @@ func FromConn(conn *net.UnixConn) (*Port, error) {
 }
 
 // read waits for bytes. It gives errDetached once each time the host goes away, and io.EOF when the port is over.
-func (p *Port) read(b []byte) (n int, err error) {
+func (p *Port) read(b []byte) (int, error) {
+	for isLate := false; ; isLate = true {
+		n, err := p.readOnce(b, isLate)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		// The host may have come back without a byte, which wakes no reader: look once more.
+		if err := p.readDeadline(time.Time{}); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// readOnce is read until the deadline; isLate tells that the deadline of a missing host has passed.
+func (p *Port) readOnce(b []byte, isLate bool) (n int, err error) {
 	waitErr := p.raw.Read(func(fd uintptr) bool {
 		for {
 			n, err = unix.Read(int(fd), b)
@@ -68,27 +105,47 @@ func (p *Port) read(b []byte) (n int, err error) {
 			case err == unix.EINTR:
 				continue
 			case err == unix.EAGAIN:
-				p.isDetached = false
-				return false
+				err = p.sawHost()
+				return err != nil
 			case err != nil:
 				return true
 			case n > 0:
-				p.isDetached = false
+				err = p.sawHost()
 				return true
 			case !p.reopens:
 				err = io.EOF
 				return true
-			case p.isDetached:
-				return false
 			}
-			p.isDetached, err = true, errDetached
-			return true
+			err = p.missedHost(isLate)
+			return err != nil
 		}
 	})
 	if waitErr != nil {
 		return 0, waitErr
 	}
 	return max(n, 0), err
+}
+
+func (p *Port) sawHost() error {
+	wasMissing := p.host == hostMissing
+	p.host = hostConnected
+	if wasMissing {
+		return p.readDeadline(time.Time{})
+	}
+	return nil
+}
+
+// missedHost gives errDetached when the host has gone, nil while it may come back.
+func (p *Port) missedHost(isLate bool) error {
+	switch {
+	case p.host == hostConnected:
+		p.host = hostMissing
+		return p.readDeadline(time.Now().Add(p.patience))
+	case p.host == hostMissing && isLate:
+		p.host = hostGone
+		return errDetached
+	}
+	return nil
 }
 
 // write waits until the port takes some of b. It gives os.ErrDeadlineExceeded when interrupt was called.
