@@ -1,10 +1,11 @@
 // A machine without QEMU: its guests are the real agent in namespaces of this host, with a real overlay below /workspace.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { kill } from 'node:process';
 import { GuestClient } from '../../src/agent/guest-client.ts';
 import type { RunningGuest } from '../../src/contract/records.ts';
 import { linkOrCopy } from '../../src/machine/disks.ts';
@@ -33,6 +34,8 @@ export interface StandIn extends Disposable {
   readonly open: (paths: Paths, context: CallContext) => Promise<Machine>;
   /** Calls that a test may have fail, by their name */
   readonly failures: Map<'startFresh' | 'startOnDisk' | 'takeOver' | 'open', Error>;
+  /** While set, guests that start are paused once they are there, as QEMU pauses one for want of room; who waits is told it */
+  pause: PyroError | undefined;
   /** What was prepared for later calls, in order */
   readonly prepared: string[];
 }
@@ -73,11 +76,11 @@ export function createStandIn(): StandIn {
     return work;
   };
 
-  const guestOf = (client: GuestClient, entry: Running): Guest => ({
+  const guestOf = (client: GuestClient, entry: Running, pause?: PyroError): Guest => ({
     client,
     ended: entry.ended,
     networkSocket: join(entry.sockets, 'n'),
-    use: (work) => work(),
+    use: (work) => (pause === undefined ? work() : Promise.race([work(), Promise.reject(pause)])),
     addLayer: async (path, _sizeMib, note) => {
       await pushOver(contents, entry.top, path);
       entry.top = path;
@@ -124,11 +127,13 @@ export function createStandIn(): StandIn {
     const client = undo.use(await GuestClient.connect(join(sockets, 'a'), magic, { timeoutMs: 10_000, signal }));
     const machineId = randomBytes(16).toString('hex');
     await client.resume({ hostname: `pyro-${plan.id.slice(0, 6)}`, machineId }, undefined, { signal });
-    const guest = guestOf(client, entry);
+    const { pause } = standIn;
+    const guest = guestOf(client, entry, pause);
     await plan.arrive?.(guest);
     const identity = identifyProcess(process.pid ?? 0);
     if (identity === undefined) throw new PyroError('guest_boot_failed', `the stand-in ended: ${said}`);
     running.set(plan.socketFolder, entry);
+    if (pause !== undefined) for (const pid of childrenOf(identity.pid).flatMap(childrenOf)) kill(pid, 'SIGSTOP');
     const record: RunningGuest = {
       process: identity,
       folder: plan.socketFolder,
@@ -145,8 +150,9 @@ export function createStandIn(): StandIn {
     if (error !== undefined) throw error;
   };
 
-  return {
+  const standIn: StandIn = {
     failures,
+    pause: undefined,
     prepared,
     open: async (paths, { signal: opening }) => {
       opening.throwIfAborted();
@@ -192,4 +198,14 @@ export function createStandIn(): StandIn {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+  return standIn;
+}
+
+/** The agent is what the first process of the guest has started. */
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text
+    .split(' ')
+    .filter((each) => each !== '')
+    .map(Number);
 }

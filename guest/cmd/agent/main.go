@@ -62,10 +62,13 @@ func runOnSocket(path, magicText, networkPath string, layers layerPaths) error {
 	return nil
 }
 
-// serveSocket makes each connection to a unix socket a port of the mux.
+// serveSocket makes each connection to a unix socket a port of the mux. The socket has its name once it takes connections.
 func serveSocket(path string, mux *channel.Mux) error {
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path + "~", Net: "unix"})
 	if err != nil {
+		return err
+	}
+	if err := os.Rename(path+"~", path); err != nil {
 		return err
 	}
 	go func() {
