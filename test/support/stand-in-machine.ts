@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { kill } from 'node:process';
@@ -38,6 +39,8 @@ export interface StandIn extends Disposable {
   pause: PyroError | undefined;
   /** What was prepared for later calls, in order */
   readonly prepared: string[];
+  /** Processes of guests that were begun and have not ended, also of those that never came up */
+  readonly alive: ReadonlySet<number>;
 }
 
 /** Where this host has no namespaces for users, the reason; tests that need a stand-in are skipped with it. */
@@ -50,6 +53,17 @@ export function standInObstacle(): string | undefined {
   }
 }
 
+/** The file of a socket is there a moment before somebody listens. */
+async function isListening(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  const socket = connect(path);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  const isThere = await promise;
+  socket.destroy();
+  return isThere;
+}
+
 export function createStandIn(): StandIn {
   const folder = mkdtempSync(join(tmpdir(), 'ps-'));
   const agent = join(folder, 'agent');
@@ -59,6 +73,7 @@ export function createStandIn(): StandIn {
   const running = new Map<string, Running>();
   const failures: StandIn['failures'] = new Map();
   const prepared: string[] = [];
+  const alive = new Set<number>();
   const projects = new Map<string, Promise<string>>();
 
   /** The project's files, unpacked once for each image. */
@@ -113,7 +128,14 @@ export function createStandIn(): StandIn {
     process.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-4096);
     });
-    const ended = new Promise<void>((resolve) => process.once('close', () => resolve()));
+    const pid = process.pid ?? 0;
+    alive.add(pid);
+    const ended = new Promise<void>((resolve) =>
+      process.once('close', () => {
+        alive.delete(pid);
+        resolve();
+      }),
+    );
     const entry: Running = { process, ended, sockets, top: plan.disks.top };
     await using undo = new AsyncDisposableStack();
     undo.defer(async () => {
@@ -121,7 +143,8 @@ export function createStandIn(): StandIn {
       await ended;
       await rm(sockets, { recursive: true, force: true });
     });
-    await until(() => existsSync(join(sockets, 'a')) || process.exitCode !== null);
+    await until(async () => signal.aborted || process.exitCode !== null || (await isListening(join(sockets, 'a'))));
+    signal.throwIfAborted();
     if (process.exitCode !== null) throw new PyroError('guest_boot_failed', `the stand-in did not start: ${said}`);
     plan.onRunning?.();
     const client = undo.use(await GuestClient.connect(join(sockets, 'a'), magic, { timeoutMs: 10_000, signal }));
@@ -130,7 +153,7 @@ export function createStandIn(): StandIn {
     const { pause } = standIn;
     const guest = guestOf(client, entry, pause);
     await plan.arrive?.(guest);
-    const identity = identifyProcess(process.pid ?? 0);
+    const identity = identifyProcess(pid);
     if (identity === undefined) throw new PyroError('guest_boot_failed', `the stand-in ended: ${said}`);
     running.set(plan.socketFolder, entry);
     if (pause !== undefined) for (const pid of childrenOf(identity.pid).flatMap(childrenOf)) kill(pid, 'SIGSTOP');
@@ -154,6 +177,7 @@ export function createStandIn(): StandIn {
     failures,
     pause: undefined,
     prepared,
+    alive,
     open: async (paths, { signal: opening }) => {
       opening.throwIfAborted();
       failWhereAsked('open');
