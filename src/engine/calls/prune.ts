@@ -17,6 +17,7 @@ export async function pruneWorkspaces(
   const kept: PruneOutput['kept'] = [];
   let freed = 0;
   for (const { workspace_id: id, name, state } of viewsOf(registry)) {
+    call.signal.throwIfAborted();
     if (state === 'started' && !all) continue;
     const unsaved = force ? nothing : await unsavedOf(registry, id, call);
     if (unsaved === undefined || unsaved.files > 0) {
@@ -61,5 +62,8 @@ async function unsavedOf(
 ): Promise<UnsavedWork | undefined> {
   // One whose record cannot be read has nobody to ask, and its disk may hold anything.
   if (registry.damaged().has(id)) return undefined;
-  return await findUnsaved(registry.get(id), call);
+  const unsaved = await findUnsaved(registry.get(id), call);
+  // Whoever cancels while it is looked at wants nothing deleted.
+  call.signal.throwIfAborted();
+  return unsaved;
 }
