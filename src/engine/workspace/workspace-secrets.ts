@@ -1,5 +1,6 @@
 // The secrets of a workspace: taken from the call, put where the guest finds them, kept out of what is shown.
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { CreateInput } from '../../contract/workspaces.ts';
@@ -21,16 +22,31 @@ export async function readSecrets(requests: CreateInput['secrets'], call: Worksp
       secrets.push({ name, source: 'literal', value: Buffer.from(literal ?? '') });
       continue;
     }
-    const content = await readFile(await permitHostPath(path, call.hostPaths)).catch((error: unknown) => {
+    const content = await readBeginning(await permitHostPath(path, call.hostPaths)).catch((error: unknown) => {
       if (isPyroError(error)) throw error;
       throw new PyroError('secret_invalid', `the file of the secret ${name} cannot be read: ${path}`, { cause: error });
     });
+    if (content === undefined)
+      throw new PyroError('secret_invalid', `${path} of the secret ${name} is no regular file`);
     if (content.length > longestSecret + 1) throw new PyroError('secret_invalid', `the file of ${name} is too long`);
     // Editors end a file with a line break that is no part of the secret.
     const value = content.at(-1) === 0x0a ? content.subarray(0, -1) : content;
     secrets.push({ name, source: 'file', value });
   }
   return new SecretSet(secrets);
+}
+
+/** Of a regular file no more than tells that it is too long. A pipe would be waited for, and a device has no end. */
+async function readBeginning(path: string): Promise<Buffer | undefined> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if (!(await file.stat()).isFile()) return undefined;
+  const bytes = Buffer.alloc(longestSecret + 2);
+  let length = 0;
+  for (;;) {
+    const { bytesRead } = await file.read(bytes, length);
+    length += bytesRead;
+    if (bytesRead === 0 || length === bytes.length) return bytes.subarray(0, length);
+  }
 }
 
 /** Puts the secrets into the guest's memory, for programs that read files. */
