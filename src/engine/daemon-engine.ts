@@ -4,7 +4,7 @@ import type { OpenMachine } from '../machine/machine.ts';
 import { openQemuMachine } from '../machine/qemu-machine.ts';
 import { locatePaths, type Paths } from '../system/paths.ts';
 import type { Engine } from './engine.ts';
-import { GuestMemory } from './guests/memory-limit.ts';
+import { sharedMemory } from './guests/memory-limit.ts';
 import { Preparations } from './guests/preparations.ts';
 import { createLocalEngine } from './local-engine.ts';
 import { WorkspaceRegistry } from './workspace/workspace-registry.ts';
@@ -29,7 +29,7 @@ const environmentWaitMs = 40_000;
 /** Takes over the guests that run. Disposing it lets go of them; they run on. */
 export async function createDaemonEngine(
   paths: Paths = locatePaths(),
-  memory = new GuestMemory(),
+  memory = sharedMemory(paths),
   openMachine: OpenMachine = openQemuMachine,
 ): Promise<DaemonEngine> {
   const closing = new AbortController();

@@ -8,7 +8,7 @@ import type {
   EnvPullInput,
   EnvPullOutput,
 } from '../contract/environments.ts';
-import type { DemoOutput } from '../contract/machine.ts';
+import type { DemoOutput, PrepareOutput } from '../contract/machine.ts';
 import type { RunInput, RunOutput } from '../contract/run.ts';
 import { type CatalogueEntry, catalogue, findEntry, packagesReference } from '../environment/catalogue.ts';
 import { pruneStore } from '../environment/prune.ts';
@@ -25,7 +25,7 @@ import { hintCall } from '../shared/hint-words.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { readSettings, settingsPath, writeSettings } from '../system/settings-file.ts';
 import { ensureEnvironment } from './guests/ensure-environment.ts';
-import { type GuestMemory, passing } from './guests/memory-limit.ts';
+import { passing, sharedMemory } from './guests/memory-limit.ts';
 import { pruneTemplates } from './guests/templates-prune.ts';
 import { sweepRuns } from './guests/throw-away.ts';
 import { runDemo } from './host/demo.ts';
@@ -37,27 +37,32 @@ import { measureStorage } from './host/storage.ts';
 
 /** Images of projects stay so long after their last use, `ms` */
 const projectGraceMs = 7 * 24 * 3600 * 1000;
+/** Of the guests that demo and prepare start, one after the other, and of a run that asks for nothing else, `MiB` */
+const usualMib = 1024;
 
 export type FindEnvironment = (name: string, context: CallContext) => Promise<Environment>;
 
 /**
  * `findEnvironment` waits for one that is not cached; unless given it pulls, however long that takes. `memory` is what
- * guests of this process share; unless given there is one at a time.
+ * guests of this process share with those of others.
  */
 export function createLocalEngine(
   paths = locatePaths(),
   findEnvironment: FindEnvironment = (name, context) => ensureEnvironment(paths, name, context),
-  memory?: GuestMemory,
+  memory = sharedMemory(paths),
   openMachine: OpenMachine = openQemuMachine,
 ) {
   const store = openStore(paths.cache);
+  // A small machine has room for one guest of the usual size, as long as there is no other.
+  const reserve = (memMib: number): Disposable =>
+    memory.reserve(passing(memMib <= usualMib ? Math.min(memMib, memory.limitMib) : memMib));
   return {
     /** Configuration of the chat hosts of this user */
     hosts: createHosts(),
     /** Of each stream of the result `outputBytes` at most */
     run: async (request: RunInput, outputBytes: number, context: RunCall): Promise<RunOutput> => {
-      using _reservation = memory?.reserve(passing(request.mem_mib));
       try {
+        using _reservation = reserve(request.mem_mib);
         const machine = await openMachine(paths, context);
         const environment = await findEnvironment(request.environment, context);
         return await runInGuest(machine, paths, environment, request, outputBytes, context);
@@ -70,10 +75,14 @@ export function createLocalEngine(
         return await runOnHost(request, outputBytes, context);
       }
     },
-    demo: async (environment: string, context: CallContext): Promise<DemoOutput> =>
-      await runDemo(paths, environment, context, openMachine),
-    prepare: (environment: string, isForced: boolean, context: CallContext) =>
-      prepare(paths, environment, isForced, context, openMachine),
+    demo: async (environment: string, context: CallContext): Promise<DemoOutput> => {
+      using _reservation = reserve(usualMib);
+      return await runDemo(paths, environment, context, openMachine);
+    },
+    prepare: async (environment: string, isForced: boolean, context: CallContext): Promise<PrepareOutput> => {
+      using _reservation = reserve(usualMib);
+      return await prepare(paths, environment, isForced, context, openMachine);
+    },
     doctor: async (environment: string, context: CallContext) => await examine(paths, environment, context),
     listEnvironments: async (): Promise<EnvironmentSummary[]> => {
       const cached = new Map((await listEnvironments(store)).map((each) => [each.record.name, each]));

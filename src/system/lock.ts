@@ -1,5 +1,5 @@
 // A lock between processes: the kernel's own, on a file that is held open, so that it ends with whoever holds it.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -70,8 +70,7 @@ function own(path: string, fd: number): AsyncDisposable {
  * which it shares with us: the lock stays when it ends, and goes when we close the file or are no more.
  */
 async function lock(fd: number, waitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
-  const wait = waitMs > 0 ? ['--timeout', (waitMs / 1000).toFixed(3)] : ['--nonblock'];
-  const words = ['--exclusive', '--conflict-exit-code', String(conflictCode), ...wait, String(lockedFd)];
+  const words = lockWords(waitMs);
   // One that waits must not outlive us. What that needs is loaded on first use: a front that only asks should start at once.
   const line = waitMs > 0 ? await (await import('./command.ts')).tie('flock', words) : ['flock', ...words];
   const [program = 'flock', ...args] = line;
@@ -88,18 +87,53 @@ async function lock(fd: number, waitMs: number, signal: AbortSignal | undefined)
       child.once('error', reject).once('close', resolve);
     });
     signal?.throwIfAborted();
-    if (code === 0 || code === conflictCode) return code === 0;
-    throw new PyroError('tool_failed', `flock failed with exit code ${code}: ${stderr.trim()}`);
+    return isLocked(code, stderr);
   } catch (error) {
-    if (systemCodeOf(error) !== 'ENOENT') throw error;
-    throw new PyroError('tool_missing', 'flock is not installed', {
-      hint: 'install util-linux with the package manager of this machine',
-      details: { program: 'flock' },
-      cause: error,
-    });
+    throw programError(error);
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }
+}
+
+/**
+ * Locks a folder, for work that waits for nothing: whoever else wants it is held up meanwhile, and so is this process while it
+ * waits. Throws `locked` after `waitMs`.
+ */
+export function lockFolder(path: string, waitMs: number): Disposable {
+  const fd = openSync(path, 'r');
+  try {
+    const { status, stderr, error } = spawnSync('flock', lockWords(waitMs), {
+      stdio: ['ignore', 'ignore', 'pipe', fd],
+      encoding: 'utf8',
+    });
+    if (error !== undefined) throw programError(error);
+    if (!isLocked(status, stderr.slice(0, mostSaid))) {
+      throw new PyroError('locked', `another process holds ${path}`, { hint: 'try again in a moment' });
+    }
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return { [Symbol.dispose]: () => closeSync(fd) };
+}
+
+function lockWords(waitMs: number): string[] {
+  const wait = waitMs > 0 ? ['--timeout', (waitMs / 1000).toFixed(3)] : ['--nonblock'];
+  return ['--exclusive', '--conflict-exit-code', String(conflictCode), ...wait, String(lockedFd)];
+}
+
+function isLocked(code: number | null, stderr: string): boolean {
+  if (code === 0 || code === conflictCode) return code === 0;
+  throw new PyroError('tool_failed', `flock failed with exit code ${code}: ${stderr.trim()}`);
+}
+
+function programError(error: unknown): unknown {
+  if (systemCodeOf(error) !== 'ENOENT') return error;
+  return new PyroError('tool_missing', 'flock is not installed', {
+    hint: 'install util-linux with the package manager of this machine',
+    details: { program: 'flock' },
+    cause: error,
+  });
 }
 
 /** The descriptor of the file in the program that locks it */

@@ -1,0 +1,95 @@
+// What each process of this user has promised to its guests: a note of every one, read and written under one lock of the kernel.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { isDiskFull } from '../../shared/errors.ts';
+import { temporaryName } from '../../system/files.ts';
+import { lockFolder } from '../../system/lock.ts';
+import { identifySelf, isRunning } from '../../system/processes.ts';
+
+/** Others hold the lock for as long as it takes to read some small files, `ms` */
+const lockWaitMs = 5000;
+/** Of one process; more is nothing that we have written */
+const mostHolders = 10_000;
+
+const noteSchema = z
+  .array(z.object({ id: z.string().max(64).nullable(), mem_mib: z.number().int().nonnegative() }))
+  .max(mostHolders);
+
+/** Process and start time, and a part of its own for each who notes in one process */
+const namePattern = /^(\d{1,10})-(\d{1,20})-[0-9a-f]{8}\.json$/;
+
+export interface NotedHolder {
+  /** The workspace that could be stopped for it */
+  readonly id: string | undefined;
+  readonly memMib: number;
+}
+
+/** What another process holds. */
+export interface Note {
+  readonly pid: number;
+  readonly holders: readonly NotedHolder[];
+}
+
+export class MemoryLedger {
+  readonly #folder: string;
+  readonly #name: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    const { pid, start_ticks: ticks } = identifySelf();
+    this.#name = `${pid}-${ticks}-${randomBytes(4).toString('hex')}.json`;
+  }
+
+  /** Work that is told what all others hold, and that no other is at in the meantime. Throws `locked`. */
+  alone<T>(work: (others: readonly Note[]) => T): T {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    using _lock = lockFolder(this.#folder, lockWaitMs);
+    return work(this.#others());
+  }
+
+  /** Notes what this one holds, in place of what it has noted before. */
+  write(holders: readonly NotedHolder[]): void {
+    const path = join(this.#folder, this.#name);
+    if (holders.length === 0) {
+      rmSync(path, { force: true });
+      return;
+    }
+    const temporary = temporaryName(path);
+    try {
+      mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+      const note = holders.map(({ id, memMib }) => ({ id: id ?? null, mem_mib: memMib }));
+      writeFileSync(temporary, JSON.stringify(note), { mode: 0o600, flag: 'wx' });
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      // Others do not learn of it then, as before there were notes: no reason to have no guest.
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  /** What a process that is gone has left counts for nothing, and goes. */
+  #others(): Note[] {
+    const notes: Note[] = [];
+    for (const name of readdirSync(this.#folder)) {
+      const [, pid = '', ticks = ''] = namePattern.exec(name) ?? [];
+      if (pid === '' || name === this.#name) continue;
+      const path = join(this.#folder, name);
+      if (isRunning({ pid: Number(pid), start_ticks: Number(ticks) })) {
+        notes.push({ pid: Number(pid), holders: readNote(path) });
+      } else rmSync(path, { force: true });
+    }
+    return notes;
+  }
+}
+
+function readNote(path: string): NotedHolder[] {
+  try {
+    const note = noteSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return note.map(({ id, mem_mib }) => ({ id: id ?? undefined, memMib: mem_mib }));
+  } catch {
+    // Given back in between, or written by somebody else: it tells of no memory.
+    return [];
+  }
+}
