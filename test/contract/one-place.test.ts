@@ -105,7 +105,7 @@ it('a field of create that is shown back touches two files, and is an option, in
   expect(
     evaluate(`{
       const { createInput, keptOf, workspaceSchema } = await of('contract/workspaces.ts');
-      const { workspaceRecordSchema } = await of('engine/workspace/workspace-record.ts');
+      const { workspaceRecordSchema } = await of('contract/records.ts');
       const kept = keptOf(createInput.parse({ nice: 7 }));
       return [kept.nice, 'nice' in workspaceRecordSchema.shape, 'nice' in workspaceSchema.shape];
     }`),
