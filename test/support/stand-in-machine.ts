@@ -43,14 +43,27 @@ export interface StandIn extends Disposable {
   readonly alive: ReadonlySet<number>;
 }
 
-/** Where this host has no namespaces for users, the reason; tests that need a stand-in are skipped with it. */
+/** Of users where anybody may have them; root does without. */
+const namespaceKinds = [['--user', '--map-root-user'], []] as const;
+const overlay =
+  'mount -t tmpfs t "$0" && cd "$0" && mkdir l u w m && mount -t overlay o -o lowerdir=l,upperdir=u,workdir=w,userxattr m';
+
+/** Options of unshare with which a guest's mounts work here; undefined when none do. */
+function findNamespaces(): readonly string[] | undefined {
+  return namespaceKinds.find((options) => {
+    try {
+      execFileSync('unshare', [...options, '--mount', 'sh', '-c', overlay, tmpdir()], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Where this host lets us make no namespaces, the reason; tests that need a stand-in are skipped with it. */
 export function standInObstacle(): string | undefined {
-  try {
-    execFileSync('unshare', ['--user', '--map-root-user', '--mount', 'true'], { stdio: 'ignore' });
-    return undefined;
-  } catch {
-    return 'this host lets nobody make namespaces of users, which stand-in guests live in';
-  }
+  if (findNamespaces() !== undefined) return undefined;
+  return 'this host lets us make no namespaces with an overlay in them, which stand-in guests live in';
 }
 
 /** The file of a socket is there a moment before somebody listens. */
@@ -65,6 +78,7 @@ async function isListening(path: string): Promise<boolean> {
 }
 
 export function createStandIn(): StandIn {
+  const namespaces = findNamespaces() ?? [];
   const folder = mkdtempSync(join(tmpdir(), 'ps-'));
   const agent = join(folder, 'agent');
   execFileSync('go', ['build', '-o', agent, './cmd/agent'], { cwd: guestSource });
@@ -120,7 +134,7 @@ export function createStandIn(): StandIn {
     mkdirSync(sockets, { recursive: true });
     mkdirSync(root, { recursive: true });
     const magic = randomBytes(16);
-    const separate = ['--user', '--map-root-user', '--mount', '--pid', '--uts', '--fork', '--kill-child', '--'];
+    const separate = [...namespaces, '--mount', '--pid', '--uts', '--fork', '--kill-child', '--'];
     const folders = [root, join(content, 'upper'), join(content, 'work'), await lowerOf(plan.disks.project), sockets];
     const args = [...separate, 'sh', script, ...folders, agent, magic.toString('hex')];
     const process = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'] });
