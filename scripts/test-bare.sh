@@ -24,7 +24,7 @@ unshare --mount --pid --fork true 2>/dev/null || skip 'this machine does not let
 # shellcheck disable=SC2016 # apt fills these in
 mapfile -t sources < <(apt-get indextargets --format 'deb $(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
   grep -E "^deb \S+ $release(-updates|-security)? main$" | sort -u)
-[ ${#sources[@]} -gt 0 ] || skip "apt on this machine has no source of Debian 12 (apt-get update reads the lists)"
+[ ${#sources[@]} -gt 0 ] || skip "apt on this machine has no source for Debian 12 (apt-get update reads the lists)"
 
 box=
 job=

@@ -25,11 +25,11 @@ export async function* decodeChanges(source: AsyncIterable<Buffer>, hasContent: 
       const frame = await nextFrame(frames);
       if (frame.kind === kinds.failure) throw toRefusal(parse(frame, guestErrorSchema));
       if (frame.kind === kinds.all) {
-        if (parse(frame, changesEndSchema).records !== records) throw brokenProtocol('another number of changes');
-        if ((await frames.next()).done !== true) throw brokenProtocol('something behind the last change');
+        if (parse(frame, changesEndSchema).records !== records) throw brokenProtocol('a wrong number of changes');
+        if ((await frames.next()).done !== true) throw brokenProtocol('something after the last change');
         return;
       }
-      if (frame.kind !== kinds.head) throw brokenProtocol(`a frame of kind ${frame.kind} where a change begins`);
+      if (frame.kind !== kinds.head) throw brokenProtocol(`a frame of kind ${frame.kind} where a change should begin`);
       if (records >= mostRecords) throw brokenProtocol(`more than ${mostRecords} changes`);
       const record = new ChangeRecord(frames, parse(frame, changeHeadSchema), hasContent);
       yield record.change;
@@ -94,13 +94,14 @@ class ChangeRecord {
 
   async #content(kind: number, left: number): Promise<Buffer> {
     const { payload } = await this.#next(kind);
-    if (payload.length === 0 || payload.length > left) throw brokenProtocol('content of another length than announced');
+    if (payload.length === 0 || payload.length > left)
+      throw brokenProtocol('content whose length is not the announced one');
     return payload;
   }
 
   async #next(kind: number): Promise<RawFrame> {
     const frame = await nextFrame(this.#frames);
-    if (frame.kind !== kind) throw brokenProtocol(`a frame of kind ${frame.kind} in place of ${kind}`);
+    if (frame.kind !== kind) throw brokenProtocol(`a frame of kind ${frame.kind} instead of ${kind}`);
     return frame;
   }
 }
@@ -114,7 +115,7 @@ function contentSize(side: ChangeSide | undefined, hasContent: boolean): number 
 
 async function nextFrame(frames: AsyncGenerator<RawFrame>): Promise<RawFrame> {
   const next = await frames.next();
-  if (next.done === true) throw brokenProtocol('changes that break off');
+  if (next.done === true) throw brokenProtocol('changes that are cut off');
   return next.value;
 }
 
@@ -132,7 +133,7 @@ async function* rawFrames(source: AsyncIterable<Buffer>): AsyncGenerator<RawFram
       yield frame;
     }
   }
-  if (rest.length > 0) throw brokenProtocol('changes that break off inside a frame');
+  if (rest.length > 0) throw brokenProtocol('changes that are cut off inside a frame');
 }
 
 function parse<T>({ payload }: RawFrame, schema: z.ZodType<T>): T {

@@ -21,7 +21,7 @@ export async function* chunksOf(stream: ClientHttp2Stream, options: CallOptions)
     }
   } catch (error) {
     options.signal?.throwIfAborted();
-    throw error instanceof PyroError ? error : unreachable('the stream broke off');
+    throw error instanceof PyroError ? error : unreachable('the stream was cut off');
   } finally {
     stream.destroy();
   }
@@ -32,7 +32,7 @@ export function relativePath(encoded: string): Buffer {
   const path = Buffer.from(encoded, 'base64');
   const parts = path.toString('latin1').split('/');
   if (path.length > longestPath || path.includes(0) || parts.some((part) => ['', '.', '..'].includes(part))) {
-    throw brokenProtocol('a path that leads outside');
+    throw brokenProtocol('a path that leads outside its root');
   }
   return path;
 }

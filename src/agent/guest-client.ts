@@ -252,7 +252,7 @@ export async function expectSuccess(stream: ClientHttp2Stream, options: CallOpti
     stream.destroy();
   }, timeoutMs);
   const onClose = (): void =>
-    reject(options.signal?.aborted === true ? options.signal.reason : unreachable('the connection broke'));
+    reject(options.signal?.aborted === true ? options.signal.reason : unreachable('the connection was lost'));
   stream.once('response', (headers) => resolve(headers));
   stream.once('close', onClose).on('drain', () => timer.refresh());
   try {
@@ -280,7 +280,7 @@ export async function readAll(
       size += chunk.length;
       if (size > mostBytes) {
         stream.destroy();
-        throw new PyroError('guest_protocol', 'the guest sent a longer answer than the protocol allows');
+        throw new PyroError('guest_protocol', 'the guest sent an answer longer than the protocol allows');
       }
       chunks.push(chunk);
     }
@@ -288,7 +288,7 @@ export async function readAll(
   } catch (error) {
     options.signal?.throwIfAborted();
     if (error instanceof PyroError) throw error;
-    throw unreachable('the answer broke off');
+    throw unreachable('the answer was cut off');
   } finally {
     clearTimeout(timer);
   }

@@ -48,7 +48,7 @@ async function list(client: GuestClient, request: Request<'list'>, call: CallOpt
   const next = answer.next_cursor;
   // A cursor that stands still would keep a caller asking for good.
   if (next !== undefined && Buffer.compare(Buffer.from(next, 'base64'), cursor) <= 0) {
-    throw brokenProtocol('a listing that does not go on');
+    throw brokenProtocol('a listing that makes no progress');
   }
   return { entries: answer.entries.map(toEntry), nextCursor: next };
 }
@@ -75,7 +75,7 @@ async function read(client: GuestClient, request: Request<'read'>, call: CallOpt
   const head = sliceHeadSchema.safeParse(await expectSuccess(stream, options));
   if (!head.success) {
     stream.destroy();
-    throw brokenProtocol('a slice of a file without its place', head.error);
+    throw brokenProtocol('a slice of a file without its offset', head.error);
   }
   const bytes = await readAll(stream, options, request.length);
   const firstLine = head.data['pyro-first-line'];

@@ -45,7 +45,7 @@ class GuestConnection extends Duplex {
     this.#stream = stream;
     stream.on('data', (chunk: Buffer) => this.#take(chunk));
     stream.once('close', () => {
-      if (!this.#hasEnded) this.destroy(new PyroError('guest_unreachable', 'the connection to the guest broke'));
+      if (!this.#hasEnded) this.destroy(new PyroError('guest_unreachable', 'the connection to the guest was lost'));
     });
   }
 

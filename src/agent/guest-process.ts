@@ -81,7 +81,7 @@ export class GuestProcess {
       if (frame.event.event === 'exit') return frame.event;
       await onGap?.(frame.event);
     }
-    throw new PyroError('guest_unreachable', 'the connection to the guest broke before the process ended');
+    throw new PyroError('guest_unreachable', 'the connection to the guest was lost before the process ended');
   }
 
   /**
@@ -138,9 +138,9 @@ async function* readFrames(stream: ClientHttp2Stream, signal: AbortSignal | unde
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof PyroError) throw error;
-    throw new PyroError('guest_unreachable', 'the connection to the guest broke', { cause: error });
+    throw new PyroError('guest_unreachable', 'the connection to the guest was lost', { cause: error });
   } finally {
     stream.destroy();
   }
-  if (!decoder.isAtBoundary) throw new PyroError('guest_protocol', "the guest's output broke off inside a frame");
+  if (!decoder.isAtBoundary) throw new PyroError('guest_protocol', "the guest's output was cut off inside a frame");
 }

@@ -166,11 +166,12 @@ export async function decodeComparison(source: AsyncIterable<Buffer>, itemCount:
   let extraBytes = 0;
   let hasEnded = false;
   for await (const line of linesOf(source)) {
-    if (hasEnded) throw brokenProtocol('something behind the end of a comparison');
+    if (hasEnded) throw brokenProtocol('something after the end of a comparison');
     const part = parseAnswer(line, differencesSchema, '/v1/tree/compare');
     for (const index of part.different ?? []) {
       // Rising numbers: none twice, and no more than there are items.
-      if (index >= itemCount || index <= (different.at(-1) ?? -1)) throw brokenProtocol('an index of no item');
+      if (index >= itemCount || index <= (different.at(-1) ?? -1))
+        throw brokenProtocol('an index that belongs to no item');
       different.push(index);
     }
     for (const encoded of part.extra ?? []) {
@@ -181,7 +182,7 @@ export async function decodeComparison(source: AsyncIterable<Buffer>, itemCount:
     }
     hasEnded = part.end === true;
   }
-  if (!hasEnded) throw brokenProtocol('a comparison that breaks off');
+  if (!hasEnded) throw brokenProtocol('a comparison that is cut off');
   return { different, extra };
 }
 

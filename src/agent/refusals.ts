@@ -17,7 +17,7 @@ const sharedCodes = [
 ] as const;
 
 const hints: Readonly<Record<string, string>> = {
-  too_many: 'end some commands, shells or services of this workspace, or wait until some have ended',
+  too_many: 'end some commands, shells or services in this workspace, or wait for some to end',
 };
 
 /** The error of an answer that is no success. */

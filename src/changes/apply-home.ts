@@ -55,7 +55,7 @@ export interface ApplyResult {
 
 const mostNamed = 10;
 const mostHopeless = 3;
-const keptReason = 'was applied and taken back in the workspace, and has changed here since: it stays';
+const keptReason = 'was applied, then undone in the workspace, and has changed here since: it stays';
 
 /** Throws `apply_conflict` with the files that stand against it, `disk_full`, and what reading the guest throws. */
 export async function applyHome(files: GuestFiles, request: ApplyRequest, context: WorkContext): Promise<ApplyResult> {
@@ -77,7 +77,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   const changedKeys = new Set(raw.map(({ key }) => key));
   const backKeys = new Set([...unlisted].filter((key) => imported.paths.has(key) && !changedKeys.has(key)));
   const back = await takenBack(lab, backKeys, applied);
-  tellStep(context, `looking at ${target}`);
+  tellStep(context, `checking ${target}`);
   const plan = await planApply(target, [...changes, ...back], applied, context.signal);
   const bases = await sizesOf(
     lab,
@@ -149,8 +149,8 @@ function hintOf(count: number, hopeless: readonly string[]): string {
   if (hopeless.length === 0)
     return 'merge with --3way, leave these files out with --path, or apply elsewhere with --to';
   if (hopeless.length === count)
-    return 'these cannot be merged: put your own versions aside, or apply the rest with --path';
+    return 'these cannot be merged: set your own versions aside, or apply the rest with --path';
   const more = hopeless.length > mostHopeless ? ` and ${hopeless.length - mostHopeless} more` : '';
   const named = `${hopeless.slice(0, mostHopeless).join(', ')}${more}`;
-  return `${named} cannot be merged: put your own versions aside, then merge the others with --3way; or apply a part with --path`;
+  return `${named} cannot be merged: set your own versions aside, then merge the others with --3way; or apply a part with --path`;
 }

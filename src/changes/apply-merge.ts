@@ -48,12 +48,15 @@ export async function mergeContested(
       continue;
     }
     if (++tried > mostTried) {
-      refused.push({ ...each, reason: `${each.reason}; ${mostTried} files are merged at once, so take parts` });
+      refused.push({
+        ...each,
+        reason: `${each.reason}; ${mostTried} files can be merged at once, so apply them in parts`,
+      });
       continue;
     }
     const place = placeOf(root, change.path);
     if (await hasMarks(place)) {
-      refused.push({ ...each, reason: 'has conflict marks of an earlier apply in it: settle them first' });
+      refused.push({ ...each, reason: 'still has conflict markers from an earlier apply: resolve them first' });
       continue;
     }
     const ours = await storeFile(lab, place);

@@ -116,10 +116,10 @@ function isGone(change: RawChange, { kind, blockedBy }: HostState): boolean {
 function reasonOf(change: RawChange, { kind, blockedBy }: HostState): string {
   if (blockedBy !== undefined) {
     const name = JSON.stringify(blockedBy.path.toString('utf8'));
-    return blockedBy.isLink ? `lies behind the link ${name}` : `lies below the file ${name}`;
+    return blockedBy.isLink ? `is below the link ${name}` : `is below the file ${name}`;
   }
   if (kind === 'directory') return 'is a folder here';
   if (kind === 'missing') return 'is gone here';
-  if (change.letter === 'A') return 'stands here too, with other content';
+  if (change.letter === 'A') return 'exists here too, with other content';
   return 'has changed here since the workspace was made';
 }

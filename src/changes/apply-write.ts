@@ -107,8 +107,8 @@ async function assertAlone(root: string, stage: string): Promise<void> {
   for (const name of await readdir(root)) {
     const other = join(root, name);
     if (!name.startsWith(`${stagePrefix}.`) || other === stage || !(await isInUse(other))) continue;
-    throw new PyroError('apply_conflict', `another apply is writing into ${root}`, {
-      hint: 'nothing was changed; call again when that one has ended',
+    throw new PyroError('apply_conflict', `another apply is writing to ${root}`, {
+      hint: 'nothing was changed; call again when it has ended',
     });
   }
 }
@@ -126,8 +126,8 @@ async function isBeingMade(stage: string): Promise<boolean> {
 }
 
 function damaged(stage: string): PyroError {
-  return new PyroError('state_damaged', `an apply was killed half-way, and ${stage} cannot be put back by itself`, {
-    hint: `it holds what stood in the folder before, as old-N; journal.json names the paths in base64. Put back what you need, remove ${stage}, and call again`,
+  return new PyroError('state_damaged', `an apply was killed halfway, and ${stage} cannot be restored automatically`, {
+    hint: `it holds what was in the folder before, as old-N; journal.json names the paths in base64. Restore what you need, remove ${stage}, and call again`,
   });
 }
 
@@ -153,8 +153,8 @@ export async function assertWritable(root: string): Promise<void> {
 
 function asNotWritable(root: string, error: unknown): unknown {
   if (!['EACCES', 'EPERM', 'EROFS'].includes(systemCodeOf(error) ?? '')) return error;
-  return new PyroError('path_not_writable', `${root} cannot be written`, {
-    hint: 'apply elsewhere with --to, or let this user write there',
+  return new PyroError('path_not_writable', `${root} cannot be written to`, {
+    hint: 'apply elsewhere with --to, or give this user write permission',
     cause: error,
   });
 }
@@ -282,7 +282,7 @@ async function removeEmptyAbove(root: string, path: Buffer): Promise<void> {
 }
 
 function throwConflict(path: Buffer, cause?: unknown): never {
-  throw new PyroError('apply_conflict', `${path.toString('utf8')} was changed while the changes were applied`, {
+  throw new PyroError('apply_conflict', `${path.toString('utf8')} changed while the changes were being applied`, {
     hint: 'nothing was changed; call again',
     cause,
   });

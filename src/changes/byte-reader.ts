@@ -54,7 +54,7 @@ export class ByteReader {
       this.#rest = this.#rest.subarray(end < 0 ? part.length : end + 1);
       if (end >= 0) return Buffer.concat(parts);
     }
-    throw new PyroError('guest_protocol', `a line is longer than ${most} bytes`);
+    throw new PyroError('guest_protocol', `a line has more than ${most} bytes`);
   }
 
   /** Ends the source too, so that whoever writes it stops. */
@@ -64,5 +64,5 @@ export class ByteReader {
 }
 
 export function cutShort(): PyroError {
-  return new PyroError('guest_protocol', 'a stream ended before it was complete');
+  return new PyroError('guest_protocol', 'a stream ended early');
 }

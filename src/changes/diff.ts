@@ -58,7 +58,7 @@ function whyLeftOut(
 ): string {
   if (maxFileBytes !== undefined && size > maxFileBytes)
     return `larger than the limit of ${formatBytes(maxFileBytes)} for one file`;
-  if (isStatOnly !== true) return `larger than the ${formatBytes(largestPatched)} that a patch can bring of one file`;
+  if (isStatOnly !== true) return `larger than the ${formatBytes(largestPatched)} that a patch can carry for one file`;
   if (size > largestCounted) return `lines are counted in files of up to ${formatBytes(largestCounted)}`;
   return `lines are counted in ${formatBytes(mostCounted)} of files, the smallest first`;
 }
@@ -135,7 +135,7 @@ export async function importChanges(
   const narrowed = { excludedNames, ...(below.length === 0 ? {} : { below }) };
   const { workFolder, hasIgnored = false, longestPlain } = request;
   const survey = { workFolder, hasIgnored, longestPlain };
-  tellStep(context, 'looking at what changed');
+  tellStep(context, 'checking what changed');
   const { listed, ignored } = await surveyChanges(lab, files, narrowed, survey, context);
   const isWanted = (path: Buffer): boolean => isBelow(path, below) && !ignored.has(pathKey(path));
   const largest = limits === undefined ? undefined : largestWithin(wanted(listed, below), ignored, limits);

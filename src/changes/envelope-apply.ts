@@ -70,17 +70,17 @@ function applySection(
   const key = pathKey(path);
   const entry = state.get(key);
   if (section.kind === 'add') {
-    if (entry?.mode === linkMode) throw failed(path, 'is a link; name the file that it leads to');
+    if (entry?.mode === linkMode) throw failed(path, 'is a link; name the file that it points to');
     state.set(key, { path, mode: entry?.mode ?? '100644', content: Buffer.from(section.content, 'latin1') });
     return;
   }
   if (entry === undefined) {
-    throw failed(path, before(key)?.type === 'directory' ? 'is a folder, not a file' : 'is not there');
+    throw failed(path, before(key)?.type === 'directory' ? 'is a folder, not a file' : 'does not exist');
   }
   state.delete(key);
   if (section.kind === 'delete') return;
   if (entry.mode === linkMode && section.hunks.length > 0)
-    throw failed(path, 'is a link; name the file that it leads to');
+    throw failed(path, 'is a link; name the file that it points to');
   const edited = section.hunks.length === 0 ? entry : edit(section, entry, contents);
   const target = section.moveTo ?? path;
   state.set(pathKey(target), { ...edited, path: target });
@@ -101,7 +101,7 @@ function edit(
     'patch_failed',
     `the patch does not apply: ${path.toString('utf8')}, ${where}: ${result.why}${shown}`,
     {
-      hint: 'read the file again and make the patch against what it holds now; nothing was changed',
+      hint: 'read the file again and make the patch against its current content; nothing was changed',
       details: { path: path.toString('utf8'), hunk: result.hunk, line: result.line },
     },
   );
@@ -144,8 +144,8 @@ async function readContents(
   const heads = (await lab.runForBytes(['cat-file', '--batch-check'], { input })).toString('latin1');
   const total = heads.split('\n').reduce((sum, head) => sum + Number(head.split(' ')[2] ?? 0), 0);
   if (total > mostEdited) {
-    throw new PyroError('patch_failed', `the files that this patch edits have more than ${formatBytes(mostEdited)}`, {
-      hint: 'edit large files by a unified diff, or by a command; nothing was changed',
+    throw new PyroError('patch_failed', `the files that this patch edits hold more than ${formatBytes(mostEdited)}`, {
+      hint: 'edit large files with a unified diff or a command; nothing was changed',
       details: { path: null, hunk: null, line: null },
     });
   }

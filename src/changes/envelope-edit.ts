@@ -56,18 +56,18 @@ export function editText(text: string, hunks: readonly EnvelopeHunk[]): string |
     const misfit = (why: string, line: number): Misfit => ({ hunk: index + 1, line: line + 1, why });
     for (const anchor of hunk.anchors) {
       const found = search.anchor(anchor, at);
-      if (search.isSpent) return misfit('the file is too long to look for it; use a unified diff', at);
+      if (search.isSpent) return misfit('the file is too long to search; use a unified diff', at);
       if (found === undefined) return misfit(`there is no line ${shown(anchor)}${behind(at)}`, at);
       at = found + 1;
     }
     const body = search.body(hunk, at);
-    if (search.isSpent) return misfit('the file is too long to look for it; use a unified diff', at);
+    if (search.isSpent) return misfit('the file is too long to search; use a unified diff', at);
     if (body === undefined) {
       const old = oldLines(hunk.lines);
       const above = at > 0 ? search.lines(old, 0, false) : undefined;
       return above === undefined
         ? misfit(`its lines are not there${behind(at)}, beginning with ${shown(old[0] ?? '')}`, search.nearest(old, at))
-        : misfit(`its lines stand above the place before it; hunks go from the top of the file down`, above);
+        : misfit(`its lines come before those of the hunk above; hunks go from the top of the file down`, above);
     }
     splices.push(spliceOf(lines, body, end));
     at = body.at + oldLines(body.lines).length;
@@ -76,7 +76,7 @@ export function editText(text: string, hunks: readonly EnvelopeHunk[]): string |
 }
 
 function behind(at: number): string {
-  return at === 0 ? '' : ` behind line ${at}`;
+  return at === 0 ? '' : ` after line ${at}`;
 }
 
 /** Undefined when they are too many. */

@@ -152,7 +152,7 @@ class Reader {
       if (line.trimEnd() === '*** End of File') isAtEnd = true;
       else if (mark === ' ' || mark === '-' || mark === '+') lines.push({ mark, text: line.slice(1) });
       else if (!line.startsWith('\\ No newline')) {
-        throw invalid(`a line of a hunk begins with a space, - or +, not ${shown(line)}`, this.#at);
+        throw invalid(`a line of a hunk must begin with a space, - or +, not ${shown(line)}`, this.#at);
       }
     }
     if (lines.length === 0) throw invalid('a hunk has no lines', start);
@@ -170,7 +170,7 @@ class Reader {
     if (relative.startsWith('/')) throw invalid(`the patch names an absolute path, ${shown(relative)}`, this.#at - 1);
     const parts = relative.split('/').filter((part) => part !== '' && part !== '.');
     const path = Buffer.from(parts.join('/'), 'latin1');
-    const refusal = path.length === 0 ? 'is no name of a file' : refusalOfGit(path, false);
+    const refusal = path.length === 0 ? 'is not a file name' : refusalOfGit(path, false);
     if (refusal !== undefined) throw invalid(`the patch touches ${shown(trimmed)}, which ${refusal}`, this.#at - 1);
     return path;
   }
@@ -181,7 +181,7 @@ function shown(text: string): string {
 }
 
 function unexpected(line: string, index: number): PyroError {
-  return invalid(`this is no section of a patch: ${shown(line.trim())}`, index);
+  return invalid(`this is not a section of a patch: ${shown(line.trim())}`, index);
 }
 
 function invalid(why: string, index?: number): PyroError {

@@ -56,7 +56,7 @@ export async function* checkedEntries(
     checkPlace(kinds, parts, entry.type, shown);
     const linkParts = entry.type === 'link' ? split(entry.linkTarget, shown) : [];
     if (entry.type === 'link' && kinds.get(keyOf(linkParts)) !== 'file')
-      throw refused(shown, 'is a hard link to what is no file of this export');
+      throw refused(shown, 'is a hard link to something that is not a file in this export');
     if (entry.type === 'symlink') checkTarget(entry.linkTarget, shown);
     // A hard link is as good as the file it names.
     kinds.set(keyOf(parts), entry.type === 'link' ? 'file' : entry.type);
@@ -71,17 +71,16 @@ export async function* checkedEntries(
 function checkPlace(kinds: Map<string, TarType>, parts: readonly Buffer[], type: TarType, shown: string): void {
   const root = kinds.get('');
   if (parts.length > 0 && root !== undefined && root !== 'directory')
-    throw refused(shown, 'lies below what is no folder');
+    throw refused(shown, 'is below something that is not a folder');
   for (let depth = 1; depth < parts.length; depth++) {
     const key = keyOf(parts.slice(0, depth));
     const kind = kinds.get(key);
     if (kind === undefined) kinds.set(key, 'directory');
-    else if (kind !== 'directory') throw refused(shown, 'lies below what is no folder');
+    else if (kind !== 'directory') throw refused(shown, 'is below something that is not a folder');
   }
   if (parts.length > 0 && root === undefined) kinds.set('', 'directory');
   const known = kinds.get(keyOf(parts));
-  if (known !== undefined && !(known === 'directory' && type === 'directory'))
-    throw refused(shown, 'stands there twice');
+  if (known !== undefined && !(known === 'directory' && type === 'directory')) throw refused(shown, 'appears twice');
 }
 
 function split(path: Buffer, shown: string): Buffer[] {
@@ -100,7 +99,7 @@ function split(path: Buffer, shown: string): Buffer[] {
 
 function checkTarget(target: Buffer, shown: string): void {
   if (target.length === 0 || target.length >= longestPath || target.includes(0))
-    throw refused(shown, 'is a link with a target that cannot be');
+    throw refused(shown, 'is a link with an impossible target');
 }
 
 function isGitName(part: Buffer): boolean {
@@ -125,7 +124,7 @@ function refused(shown: string, why: string): PyroError {
 function diskFull(rules: ExportRules, bytes: number): PyroError {
   return new PyroError(
     'disk_full',
-    `the export needs at least ${formatBytes(bytes)}, and ${formatBytes(rules.room.bytes)} are free there`,
+    `the export needs at least ${formatBytes(bytes)}, but only ${formatBytes(rules.room.bytes)} are free there`,
     { hint: 'nothing was written; export a smaller path or free some space' },
   );
 }

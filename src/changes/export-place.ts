@@ -18,8 +18,8 @@ export interface ExportPlace {
 /** Finds and checks the place, making missing folders above it. Throws `export_refused` or `output_exists`. */
 export async function findPlace(outputPath: string, whatStands: 'refuse' | 'replace' | 'merge'): Promise<ExportPlace> {
   if (!isAbsolute(outputPath) || outputPath.includes('\0') || basename(outputPath) === '')
-    throw refused(outputPath, 'is not the absolute path of something that can be written');
-  if (outputPath.split('/').some((part) => part === '..')) throw refused(outputPath, 'has the part ".."');
+    throw refused(outputPath, 'is not an absolute path that can be written to');
+  if (outputPath.split('/').some((part) => part === '..')) throw refused(outputPath, 'contains ".."');
   refuseGit(outputPath, outputPath);
   const madeFolders = await makeParents(outputPath);
   const parent = await realpath(dirname(outputPath));
@@ -50,7 +50,7 @@ export async function findPlace(outputPath: string, whatStands: 'refuse' | 'repl
 /** A rename would put a file in place of /dev/null, for all programs of the machine. */
 export function refuseSpecial(outputPath: string, standing: Stats): void {
   if (standing.isFile() || standing.isDirectory() || standing.isSymbolicLink()) return;
-  throw refused(outputPath, 'is a device, a pipe or a socket, which is not overwritten');
+  throw refused(outputPath, 'is a device, a pipe or a socket, which is never overwritten');
 }
 
 /** Makes what is missing above the place; gives those folders, the deepest first. */
@@ -61,7 +61,7 @@ async function makeParents(outputPath: string): Promise<string[]> {
     await makeFolder(dirname(outputPath));
   } catch (error) {
     if (!['EEXIST', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) throw error;
-    throw refused(outputPath, 'lies below what is no folder');
+    throw refused(outputPath, 'is below something that is not a folder');
   }
   return missing;
 }
@@ -106,7 +106,7 @@ async function appear({ final, temporary }: ExportPlace): Promise<void> {
     }
   } catch (error) {
     if (!['EEXIST', 'ENOTEMPTY', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) throw error;
-    throw new PyroError('output_exists', `${final} came to exist while the export was written`, { cause: error });
+    throw new PyroError('output_exists', `${final} was created while the export was being written`, { cause: error });
   }
 }
 
@@ -129,7 +129,7 @@ async function isFolder(path: string): Promise<boolean> {
 
 function refuseGit(shown: string, path: string): void {
   if (path.split('/').some((part) => part.toLowerCase() === '.git'))
-    throw refused(shown, "lies in Git's own folder, which an export never writes to");
+    throw refused(shown, "is in Git's own folder, which an export never writes to");
 }
 
 async function lstatOrNothing(path: string) {

@@ -160,7 +160,7 @@ async function writeAll(file: FileHandle, bytes: Buffer, at?: number): Promise<v
   for (let rest = bytes; rest.length > 0; ) {
     const { bytesWritten } = await file.write(rest, 0, rest.length, position ?? null);
     if (position !== undefined) position += bytesWritten;
-    if (bytesWritten === 0) throw new PyroError('disk_full', 'the disk takes no more bytes');
+    if (bytesWritten === 0) throw new PyroError('disk_full', 'the disk is full');
     rest = rest.subarray(bytesWritten);
   }
 }

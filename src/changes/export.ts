@@ -86,7 +86,7 @@ export async function exportTree(
     await discard(place);
     if (!isDiskFull(error)) throw error;
     throw new PyroError('disk_full', `no room left while exporting to ${request.outputPath}`, {
-      hint: 'nothing was left behind; free some space or export a smaller path',
+      hint: 'nothing was written; free some space or export a smaller path',
       cause: error,
     });
   }
@@ -198,7 +198,7 @@ async function writePatch(
   if (diff.patch === undefined) throw new PyroError('internal', 'a diff came without its patch');
   for (const { path, reason } of diff.omitted) onSkipped(path, reason);
   for (const { path: large, left_out_bytes: size } of diff.entries)
-    if (size !== null) onSkipped(large, `${formatBytes(size)}, more than a patch can bring: export it as a file`);
+    if (size !== null) onSkipped(large, `${formatBytes(size)}, more than a patch can carry: export it as a file`);
   await copyFile(diff.patch.file, place.temporary, constants.COPYFILE_EXCL);
   const file = await open(place.temporary, 'r');
   try {

@@ -22,11 +22,11 @@ export function refusalOfGit(path: Buffer, isSymlink: boolean): string | undefin
   if (path.includes(0)) return 'has a zero byte';
   for (const part of path.toString('utf8').split('/')) {
     if (part === '') return path[0] === 0x2f ? 'is absolute' : 'has an empty part';
-    if (part === '.' || part === '..') return `has the part "${part}"`;
+    if (part === '.' || part === '..') return `contains the part "${part}"`;
     // On Windows a backslash begins a new part.
     for (const piece of part.split('\\')) {
       const name = piece.replace(ignoredByHfs, '').toLowerCase();
-      if (gitFolder.test(name)) return "is, or lies in, Git's own folder";
+      if (gitFolder.test(name)) return "is, or is in, Git's own folder";
       if (isSymlink && gitmodulesName.test(name)) return 'is a link in place of .gitmodules';
     }
   }

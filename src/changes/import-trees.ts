@@ -192,12 +192,12 @@ async function* exactly(content: AsyncIterable<Buffer>, size: number, path: Buff
   if (seen !== size)
     throw new PyroError(
       'guest_protocol',
-      `the guest sent another length of ${path.toString('utf8')} than it announced`,
+      `the guest sent a length of ${path.toString('utf8')} other than it announced`,
     );
 }
 
 function tooLarge(why: string): PyroError {
   return new PyroError('diff_too_large', why, {
-    hint: 'give a path to compare less, ask for the statistics only, or export the files in place of a diff',
+    hint: 'give a path to compare less, ask for the statistics only, or export the files instead of a diff',
   });
 }

@@ -102,7 +102,7 @@ async function* indexLines(lines: TreeLines, marksFile: string): AsyncGenerator<
 async function idOf(beginning: string, marks: AsyncIterator<string>): Promise<string> {
   for (;;) {
     const next = await marks.next();
-    if (next.done === true) throw new PyroError('tool_failed', 'git fast-import left a content out of its marks');
+    if (next.done === true) throw new PyroError('tool_failed', 'git fast-import left content out of its marks');
     if (next.value.startsWith(beginning)) return next.value.slice(beginning.length);
   }
 }

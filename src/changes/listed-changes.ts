@@ -141,7 +141,7 @@ export function tooManyPaths(): PyroError {
     'diff_too_large',
     `more than ${mostPaths} paths, or ${formatBytes(mostPathBytes)} of paths, changed`,
     {
-      hint: 'give a path to compare less, or export the files in place of a diff',
+      hint: 'give a path to compare less, or export the files instead of a diff',
     },
   );
 }

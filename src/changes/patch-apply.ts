@@ -55,8 +55,8 @@ export async function applyPatch(files: GuestFiles, request: PatchRequest, conte
     } catch (error) {
       if (!isPyroError(error, 'guest_refused') || error.details['guest_code'] !== changedMeanwhile) throw error;
       if (attempt < tries) continue;
-      throw new PyroError('patch_failed', `the files do not hold still: ${error.message}`, {
-        hint: 'nothing was changed; wait until what writes to them in the workspace has ended, and give the patch again',
+      throw new PyroError('patch_failed', `the files keep changing: ${error.message}`, {
+        hint: 'nothing was changed; wait until nothing in the workspace writes to them, and apply the patch again',
         cause: error,
       });
     }

@@ -18,11 +18,11 @@ export async function patchFailure(lab: GitLab, piece: PatchPiece, stderr: strin
     .join('; ')
     .slice(0, 1000);
   if (/^error: invalid path /m.test(stderr))
-    return new PyroError('patch_invalid', `the patch names a path that Git does not hold: ${reason}`, {
+    return new PyroError('patch_invalid', `the patch names a path that Git does not track: ${reason}`, {
       hint: 'take that file out of the patch; nothing was changed',
     });
   const found = await place(piece, stderr);
-  const hint = 'read the file again and make the patch against what it holds now; nothing was changed';
+  const hint = 'read the file again and make the patch against its current content; nothing was changed';
   if (found === undefined)
     return new PyroError('patch_failed', `the patch does not apply: ${reason}`, {
       hint,
@@ -94,11 +94,11 @@ async function lineEndsOf(
   if (ofFile === ofPatch) return undefined;
   return ofFile === true
     ? {
-        note: '; the file has CRLF line ends and the patch has LF',
-        hint: 'end the lines of the patch in CRLF as the file does, or write the whole file anew; nothing was changed',
+        note: '; the file has CRLF line endings and the patch has LF',
+        hint: 'end the lines of the patch in CRLF as the file does, or rewrite the whole file; nothing was changed',
       }
     : {
-        note: '; the patch has CRLF line ends and the file has LF',
+        note: '; the patch has CRLF line endings and the file has LF',
         hint: 'end the lines of the patch in LF as the file does; nothing was changed',
       };
 }

@@ -142,7 +142,7 @@ export class PatchOutline {
         'patch_invalid',
         'some names in the patch have a prefix such as a/ or b/ and others have none',
         {
-          hint: 'make all names of the patch alike, or apply the parts one after another',
+          hint: 'use one form for all names in the patch, or apply its parts separately',
         },
       );
     return this.#votes.has(0) ? 0 : 1;

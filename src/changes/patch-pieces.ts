@@ -20,7 +20,7 @@ export interface PatchPiece {
 export async function readPieces(lab: GitLab, patch: string): Promise<PatchPiece[]> {
   if (patch.trim() === '') throw invalid('the patch is empty');
   const mails = splitMails(patch);
-  if (mails.length === 0) throw invalid('there is no patch in these mails');
+  if (mails.length === 0) throw invalid('these mails contain no patch');
   const pieces: PatchPiece[] = [];
   for (const [index, mail] of mails.entries()) pieces.push(await readPiece(lab, mail, `piece-${index}`));
   for (const { touched } of pieces) {
@@ -121,7 +121,7 @@ function unreadable(stderr: string): PyroError {
   const reason = stderr.replace(/^(error|fatal): /gm, '').trim();
   const line = /at line (\d+)|line (\d+):/.exec(reason);
   return new PyroError('patch_invalid', `git cannot read the patch: ${reason.slice(0, 500)}`, {
-    hint: 'give the patch as git diff prints it, whole and with the right counts in each @@ line',
+    hint: 'give the whole patch as git diff prints it, with the right counts in each @@ line',
     details: { line: line === null ? null : Number(line[1] ?? line[2]) },
   });
 }

@@ -20,7 +20,7 @@ export async function checkPlaces(
   for await (const change of changes()) {
     const { path: at } = change;
     const name = at.toString('utf8');
-    if (change.newMode === '160000') throw refused('patch_invalid', name, 'is a submodule, which a patch cannot bring');
+    if (change.newMode === '160000') throw refused('patch_invalid', name, 'is a submodule, which a patch cannot carry');
     if (refusalOfGit(at, change.newMode === '120000') !== undefined)
       throw refused('patch_invalid', name, 'may not be a link');
     // Git lets a new path take the place of a file that stands where it needs a folder.

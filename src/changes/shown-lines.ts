@@ -10,7 +10,7 @@ export function linesAt(text: string, path: Buffer, line: number): string {
   const shown = lines
     .slice(first - 1, first + 2 * linesAround)
     .map((content, index) => `${String(first + index).padStart(6)}  ${shorten(content.replace(/\r$/, ''))}`);
-  return `\n/workspace/${path.toString('utf8')} has ${lines.length} lines; there it says:\n${shown.join('\n')}`;
+  return `\n/workspace/${path.toString('utf8')} has ${lines.length} lines; it says there:\n${shown.join('\n')}`;
 }
 
 function shorten(line: string): string {

@@ -97,7 +97,7 @@ class Body {
 }
 
 async function readExtension(reader: ByteReader, size: number): Promise<Buffer> {
-  if (size > longestExtension) throw damaged('has a longer extension than allowed');
+  if (size > longestExtension) throw damaged('has an extension that is too long');
   const body = await reader.take(Math.ceil(size / block) * block);
   if (body === undefined && size > 0) throw cutShort();
   return (body ?? Buffer.alloc(0)).subarray(0, size);

@@ -66,7 +66,7 @@ async function send(details: DaemonRequest): Promise<Upgraded | IncomingMessage 
     };
     const timer = setTimeout(() => {
       const error = new PyroError('daemon_unresponsive', `the daemon does not answer within ${headMs / 1000} s`, {
-        hint: 'pyro daemon status shows it; pyro daemon stop --force ends it, and its guests run on',
+        hint: 'pyro daemon status shows it; pyro daemon stop --force kills it, and its guests keep running',
       });
       finish(() => reject(error));
       outgoing.destroy();

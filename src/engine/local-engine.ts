@@ -171,7 +171,7 @@ function details(name: string, cached: Environment | undefined): EnvInspectOutpu
   if (entry === undefined && cached === undefined) {
     parseReference(name);
     throw new PyroError('environment_not_installed', `${name} is not in the local cache`, {
-      hint: `get it with: ${hintCall('env.pull', { environment: name })}`,
+      hint: `pull it with: ${hintCall('env.pull', { environment: name })}`,
     });
   }
   const record = cached?.record;

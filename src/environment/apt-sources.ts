@@ -20,8 +20,8 @@ export async function findAptSources(suite: string, signal: AbortSignal): Promis
     if (codename === suite) hasSuite = true;
   }
   if (hasSuite) return [...sources];
-  throw new PyroError('environment_build_failed', `apt on this machine has no source of Debian ${suite}`, {
-    hint: 'build on Debian 12, or pull from a registry: pyro env pull debian:12 --source registry',
+  throw new PyroError('environment_build_failed', `apt on this machine has no source for Debian ${suite}`, {
+    hint: 'build on Debian 12, or pull it from a registry: pyro env pull debian:12 --source registry',
   });
 }
 

@@ -66,9 +66,9 @@ async function downloadAll(download: BlobDownload, partial: string): Promise<voi
       if (size >= best + worthMentioning) attempt = 1;
       best = Math.max(best, size);
       if (attempt >= tries) {
-        const message = `the download of ${plan.digest.slice(0, 19)} broke off ${tries} times: ${error.message}`;
+        const message = `the download of ${plan.digest.slice(0, 19)} was cut off ${tries} times: ${error.message}`;
         throw new PyroError('registry_unreachable', message, {
-          hint: 'run the same command again: it goes on where it stopped',
+          hint: 'run the same command again: it resumes where it stopped',
           cause: error,
         });
       }
@@ -85,13 +85,13 @@ async function downloadRest({ registry, plan, signal, onDone }: BlobDownload, pa
   if (response.status === 416) {
     await response.body?.cancel();
     await rm(partial, { force: true });
-    throw new BrokenTransfer('the registry does not go on at this place');
+    throw new BrokenTransfer('the registry does not resume at this offset');
   }
   if (response.status !== 206 || !startsAt(response, offset)) {
     if (response.status === 206) {
       await response.body?.cancel();
       await rm(partial, { force: true });
-      throw new BrokenTransfer('the registry answered with another range');
+      throw new BrokenTransfer('the registry answered with a different range');
     }
     offset = 0;
   }
@@ -110,7 +110,7 @@ async function downloadRest({ registry, plan, signal, onDone }: BlobDownload, pa
   } finally {
     await file.close();
   }
-  if (offset < plan.size) throw new BrokenTransfer(`${offset} of ${plan.size} bytes came`);
+  if (offset < plan.size) throw new BrokenTransfer(`only ${offset} of ${plan.size} bytes`);
   if (`sha256:${hash.digest('hex')}` !== plan.digest) throw mismatch(plan, 'other bytes');
 }
 
@@ -125,7 +125,7 @@ async function sizeAt(path: string): Promise<number | undefined> {
 
 function mismatch(plan: BlobPlan, what: string): PyroError {
   return new PyroError('digest_mismatch', `the registry sent ${what} for ${plan.digest}`, {
-    hint: 'run the same command again; if it stays so, the image in the registry is damaged',
+    hint: 'run the same command again; if it keeps failing, the image in the registry is damaged',
     details: { expected: plan.digest },
   });
 }

@@ -117,7 +117,7 @@ async function asConfigured(bytes: Buffer, { digest }: Indexed, search: Search):
   } catch (error) {
     if (!isPyroError(error, 'image_unsupported', 'image_invalid')) throw error;
     const { platform } = error.details;
-    search.offered.add(typeof platform === 'string' ? platform : 'something that is no image');
+    search.offered.add(typeof platform === 'string' ? platform : 'something that is not an image');
     return undefined;
   }
 }
@@ -126,9 +126,9 @@ async function fetchNext({ digest }: Indexed, search: Search): Promise<Buffer> {
   if (++search.fetched > mostFetched) {
     throw new PyroError(
       'image_unsupported',
-      `the index of ${search.image} does not tell which image is for ${wantedPlatform}`,
+      `the index of ${search.image} does not say which image is for ${wantedPlatform}`,
       {
-        hint: 'pull the image that is meant by its digest: NAME@sha256:…',
+        hint: 'pull the image you mean by its digest: NAME@sha256:…',
       },
     );
   }

@@ -107,7 +107,7 @@ async function* entriesOf(bytes: ByteSource): AsyncGenerator<LayerItem> {
         'image_unsupported',
         `${shown(entry.name)} is a file of ${entry.size} bytes, nearly all holes`,
         {
-          hint: 'make the image without it; /var/log/lastlog grows so by large user ids (useradd --no-log-init)',
+          hint: 'build the image without it; large user ids make /var/log/lastlog grow like this (useradd --no-log-init)',
         },
       );
     }
@@ -144,7 +144,7 @@ async function openLayer(path: string): Promise<Readable> {
   const other = otherCompressions.find(({ start }) => start.test(magic.toString('latin1')));
   if (other !== undefined) {
     throw new PyroError('image_unsupported', `is compressed with ${other.name}`, {
-      hint: "push the image again with gzip or zstd, as today's tools do by themselves",
+      hint: 'push the image again with gzip or zstd, the default of current tools',
     });
   }
   return isZstd(magic.readUInt32LE(0)) ? Readable.from(unpackZstd(raw), { objectMode: false }) : raw;
@@ -167,7 +167,7 @@ function asLayerError(error: unknown, number: number): unknown {
   const why = isPyroError(error) ? error.message : `does not unpack: ${messageOf(error)}`;
   const hint = isPyroError(error) ? error.hint : undefined;
   return new PyroError(code, `layer ${number}: ${why}`, {
-    hint: hint ?? 'the image is damaged or hostile, nothing of it was used; pull another tag or ask who made it',
+    hint: hint ?? 'the image is damaged or hostile, and nothing of it was used; pull another tag or ask its maintainer',
     cause: error,
   });
 }

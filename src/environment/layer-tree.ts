@@ -67,7 +67,7 @@ export class LayerTree {
       }
       const [name, node] = next.value;
       const path = `${top.prefix}${name}`;
-      if (path.length > longestPath) throw invalid(node.inode.layer, path, 'lies too deep');
+      if (path.length > longestPath) throw invalid(node.inode.layer, path, 'is nested too deeply');
       yield { path, inode: node.inode };
       if (node.children !== undefined) open.push({ prefix: `${path}/`, names: sorted(node) });
     }
@@ -136,7 +136,7 @@ export class LayerTree {
       return;
     }
     const siblings = this.#walkTo(parts, { layer, name: entry.name, canMake: true })?.children;
-    if (siblings === undefined) throw invalid(layer, entry.name, 'has no folder to lie in');
+    if (siblings === undefined) throw invalid(layer, entry.name, 'has no parent folder');
     const known = siblings.get(name);
     if (entry.type === 'link') siblings.set(name, { inode: this.#linked(layer, entry), children: undefined });
     else if (entry.type !== 'directory') siblings.set(name, { inode, children: undefined });
@@ -152,7 +152,7 @@ export class LayerTree {
     const parent = this.#walkTo(parts, { layer, name: entry.name, canMake: false });
     const target = parent?.children?.get(name) ?? aside;
     if (target === undefined)
-      throw invalid(layer, entry.name, `is a hard link to ${shown(entry.linkname)}, which is not there`);
+      throw invalid(layer, entry.name, `is a hard link to ${shown(entry.linkname)}, which does not exist`);
     if (target.children !== undefined) throw invalid(layer, entry.name, 'is a hard link to a folder');
     return target.inode;
   }
@@ -172,7 +172,7 @@ export class LayerTree {
       const here = stack.at(-1)?.children;
       let next = here?.get(part);
       if (next?.inode.meta.type === 'symlink') {
-        if (++links > mostLinks) throw invalid(layer, name, 'lies behind too many symbolic links');
+        if (++links > mostLinks) throw invalid(layer, name, 'is behind too many symbolic links');
         const target = next.inode.meta.linkname;
         if (target.startsWith('/')) stack.length = 1;
         todo.push(...target.split('/').reverse());
@@ -180,7 +180,8 @@ export class LayerTree {
       }
       if (next?.children === undefined) {
         if (!canMake) return undefined;
-        if (part.length > longestName || stack.length > longestPath / 2) throw invalid(layer, name, 'lies too deep');
+        if (part.length > longestName || stack.length > longestPath / 2)
+          throw invalid(layer, name, 'is nested too deeply');
         next = folder(implicitFolder());
         here?.set(part, next);
       }
@@ -242,6 +243,6 @@ function implicitFolder(): Inode {
 
 function invalid(layer: number, name: string, why: string): PyroError {
   return new PyroError('image_invalid', `layer ${layer + 1}: ${shown(name)} ${why}`, {
-    hint: 'the image is damaged or hostile, nothing of it was used; pull another tag or ask who made it',
+    hint: 'the image is damaged or hostile, and nothing of it was used; pull another tag or ask its maintainer',
   });
 }

@@ -73,7 +73,7 @@ export function parseManifest(bytes: Buffer, image: string): Manifest {
     });
   }
   if (configTypes.has(manifest.config.mediaType || 'application/octet-stream')) return manifest;
-  throw new PyroError('image_unsupported', `${image} is no image but ${manifest.config.mediaType}`, {
+  throw new PyroError('image_unsupported', `${image} is not an image but ${manifest.config.mediaType}`, {
     hint: 'pull a reference of a container image; pyro env list shows the catalogue',
   });
 }
@@ -86,15 +86,15 @@ export function parseConfig(bytes: Buffer, manifest: Manifest, image: string): I
   const [layers, diffIds] = [manifest.layers.length, config.rootfs?.diff_ids?.length ?? 0];
   if (layers === diffIds || diffIds === 0) return config;
   throw new PyroError('image_invalid', `the image has ${layers} layers but ${diffIds} diff_ids`, {
-    hint: 'the image is damaged; pull another tag or ask who made it',
+    hint: 'the image is damaged; pull another tag or ask its maintainer',
   });
 }
 
 /** Throws `digest_mismatch` unless the bytes have the expected digest; undefined expects nothing. */
 export function checkDigest(bytes: Buffer, expected: string | undefined, what: string): void {
   if (expected === undefined || digestOf(bytes) === expected) return;
-  throw new PyroError('digest_mismatch', `the registry sent another ${what} than ${expected}`, {
-    hint: 'check the digest, nothing was used; pull the tag without its digest to see what it names now',
+  throw new PyroError('digest_mismatch', `the registry sent a different ${what} than ${expected}`, {
+    hint: 'nothing was used; check the digest, or pull the tag without it to see what it names now',
   });
 }
 
@@ -106,7 +106,7 @@ function parse<T>(schema: z.ZodType<T>, bytes: Buffer, what: string): T {
   const parsed = schema.safeParse(parseJson(bytes));
   if (parsed.success) return parsed.data;
   throw new PyroError('image_invalid', `the image's ${what} does not parse`, {
-    hint: 'the reference may not name an image; check it, or pull another one',
+    hint: 'the reference may not be that of an image; check it, or pull another one',
     cause: parsed.error,
   });
 }
@@ -122,7 +122,7 @@ export function parseJson(bytes: Buffer): unknown {
 
 export function otherPlatform(image: string, found: string): PyroError {
   return new PyroError('image_unsupported', `${image} is not for ${wantedPlatform}, only for: ${found}`, {
-    hint: `take an image that has a ${wantedPlatform} variant`,
+    hint: `use an image that has a ${wantedPlatform} variant`,
     details: { platform: found },
   });
 }

@@ -45,7 +45,7 @@ export async function pullEnvironment(request: PullRequest): Promise<PullOutcome
     const { reason } = request.signal;
     throw isPyroError(reason)
       ? reason
-      : new PyroError('cancelled', `getting ${request.name} was cancelled`, { cause: reason });
+      : new PyroError('cancelled', `the pull of ${request.name} was cancelled`, { cause: reason });
   }
 }
 
@@ -59,7 +59,7 @@ async function pullLocked(request: PullRequest): Promise<PullOutcome> {
     waitMs: lockWaitMs,
     onWait: (holder) => {
       waited = true;
-      onProgress({ phase: 'wait', message: `waiting for ${holder}, which gets ${name}` });
+      onProgress({ phase: 'wait', message: `waiting for ${holder}, which is pulling ${name}` });
     },
   });
   await waitForPrune(store, signal);
@@ -73,8 +73,8 @@ async function pullLocked(request: PullRequest): Promise<PullOutcome> {
   if (source === 'packages') return await build(request, requireBuildable(name, entry), previous, undefined);
   if (entry !== undefined && entry.reference === undefined) {
     if (source === 'registry') {
-      throw new PyroError('environment_unknown', `no registry has ${name}: it is built from Debian packages only`, {
-        hint: `get it with: ${hintCall('env.pull', { environment: name, source: 'packages' })}`,
+      throw new PyroError('environment_unknown', `no registry has ${name}: it is only built from Debian packages`, {
+        hint: `pull it with: ${hintCall('env.pull', { environment: name, source: 'packages' })}`,
       });
     }
     return await build(request, requireBuildable(name, entry), previous, undefined);

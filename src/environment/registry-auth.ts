@@ -20,11 +20,11 @@ export async function authorize(challenge: string, reference: ImageReference, wa
   const bearer = /\bbearer\s+(.*)$/is.exec(challenge)?.[1];
   if (bearer !== undefined) return `Bearer ${await fetchToken(bearer, reference, credentials, wait)}`;
   if (!/\bbasic\b/i.test(challenge))
-    throw new PyroError('registry_error', `${registry} asks for an unknown kind of authentication`, {
+    throw new PyroError('registry_error', `${registry} asks for an unsupported kind of authentication`, {
       hint: 'pull the image from another registry with: pyro env pull HOST/NAME:TAG',
     });
   if (credentials?.basic !== undefined) return `Basic ${credentials.basic}`;
-  throw denied(reference, `${registry} wants a log-in`);
+  throw denied(reference, `${registry} requires a login`);
 }
 
 async function fetchToken(
@@ -59,14 +59,14 @@ async function fetchToken(
   });
   if (!response.ok) {
     await response.body?.cancel();
-    if (response.status < 500 && response.status !== 429) throw denied(reference, `${registry} gives no token`);
+    if (response.status < 500 && response.status !== 429) throw denied(reference, `${registry} issues no token`);
     throw new PyroError('registry_error', `the token server of ${registry} answered ${response.status}`, {
       hint: 'try the same command again later',
     });
   }
   const parsed = tokenSchema.safeParse(parseJson(await readToken(response, registry, wait)));
   const token = parsed.success ? (parsed.data.token ?? parsed.data.access_token) : undefined;
-  if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) throw denied(reference, `${registry} gives no token`);
+  if (token === undefined || !/^[\x21-\x7e]+$/.test(token)) throw denied(reference, `${registry} issues no token`);
   return token;
 }
 

@@ -87,7 +87,7 @@ async function sendOnce(request: HttpRequest, attempt: number): Promise<Response
 async function refuseDowngrade({ url, registry }: HttpRequest, { url: last, body }: Response): Promise<void> {
   if (!String(url).startsWith('https:') || !last.startsWith('http:')) return;
   await body?.cancel();
-  throw new PyroError('registry_error', `${registry} leads from an encrypted address to ${last.slice(0, 200)}`, {
+  throw new PyroError('registry_error', `${registry} redirects from https to ${last.slice(0, 200)}`, {
     hint: 'pull the image from another registry with: pyro env pull HOST/NAME:TAG',
   });
 }
@@ -144,7 +144,7 @@ export async function* bodyOf(response: Response, signal: AbortSignal, idleMs: n
 
 export function unreachable(registry: string, why: string, cause: unknown): PyroError {
   return new PyroError('registry_unreachable', `registry ${registry} cannot be reached: ${why}`, {
-    hint: 'check the network and the name; pyro env pull debian:12 --source packages builds without a registry, and any registry that answers serves as well: pyro env pull HOST/NAME:TAG',
+    hint: 'check the network and the name; pyro env pull debian:12 --source packages builds without a registry, and any other registry works too: pyro env pull HOST/NAME:TAG',
     cause,
   });
 }

@@ -82,7 +82,7 @@ export class Registry {
   #failure(status: number): PyroError {
     const { registry, canonical } = this.#reference;
     if (status === 404) {
-      return new PyroError('image_not_found', `${registry} has no ${canonical}`, {
+      return new PyroError('image_not_found', `${registry} does not have ${canonical}`, {
         hint: 'check the name and the tag; pyro env list shows the catalogue',
       });
     }

@@ -70,9 +70,13 @@ export async function* fillHoles(
 /** Pairs of numbers in the header, and in the blocks behind it that its last byte announces. */
 async function readOldMap(bytes: ByteSource, { block }: RawHeader, entry: TarEntry): Promise<Piece[]> {
   if (block.toString('latin1', 257, 265) !== 'ustar  \0') {
-    throw new PyroError('image_unsupported', `${shown(entry.name)} is a sparse entry of another tool than GNU tar`, {
-      hint: 'build the image with another tool, or without sparse files',
-    });
+    throw new PyroError(
+      'image_unsupported',
+      `${shown(entry.name)} is a sparse entry in a format other than GNU tar's`,
+      {
+        hint: 'build the image with another tool, or without sparse files',
+      },
+    );
   }
   const pieces: Piece[] = [];
   const collect = (from: Buffer, start: number, count: number): void => {

@@ -44,8 +44,8 @@ export async function gatherEntries(
     room.left -= xattrs.reduce((sum, [key, value]) => sum + key.length + value.length, entryBytes);
     room.left -= name.length + linkname.length;
     if (room.left < 0) {
-      throw new PyroError('image_invalid', `layer ${number}: names and attributes are more than an image may have`, {
-        hint: 'the image is damaged or hostile, nothing of it was used; pull another tag or ask who made it',
+      throw new PyroError('image_invalid', `layer ${number}: names and attributes exceed what an image may have`, {
+        hint: 'the image is damaged or hostile, and nothing of it was used; pull another tag or ask its maintainer',
       });
     }
     entries.push(entry);
@@ -66,8 +66,8 @@ export async function squashLayers(plan: SquashPlan): Promise<void> {
     const items = readLayer({ path, number: index + 1, signal: plan.signal, onDigest });
     const entries = await gatherEntries(items, index + 1, room);
     if (plan.diffIds !== undefined && plan.diffIds[index] !== digest) {
-      throw new PyroError('digest_mismatch', `layer ${index + 1} unpacks to other content than the image promises`, {
-        hint: 'pull the image again; if it stays so, the image in the registry is damaged',
+      throw new PyroError('digest_mismatch', `layer ${index + 1} unpacks to content other than the image declares`, {
+        hint: 'pull the image again; if it keeps failing, the image in the registry is damaged',
         details: { expected: plan.diffIds[index] ?? null, actual: digest },
       });
     }

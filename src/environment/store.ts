@@ -86,7 +86,7 @@ function pointerName(name: string): string | undefined {
 
 function damaged(name: string, why: string): PyroError {
   return new PyroError('environment_damaged', `environment ${name} is damaged: ${why}`, {
-    hint: `get it again with: ${hintCall('env.pull', { environment: name })}`,
+    hint: `pull it again with: ${hintCall('env.pull', { environment: name })}`,
   });
 }
 
@@ -95,7 +95,7 @@ export async function resolveEnvironment(store: Store, name: string): Promise<En
   const file = pointerName(name);
   if (file === undefined) return undefined;
   const pointer = await readJson(join(refsFolder(store), file), pointerSchema).catch((cause: unknown) => {
-    if (isPyroError(cause, 'state_damaged')) throw damaged(name, 'its name points nowhere');
+    if (isPyroError(cause, 'state_damaged')) throw damaged(name, 'its name points to nothing');
     throw cause;
   });
   return pointer === undefined ? undefined : await loadEnvironment(store, pointer.digest, name);
@@ -107,7 +107,7 @@ async function loadEnvironment(store: Store, digest: string, name: string): Prom
     if (isPyroError(cause, 'state_damaged')) throw damaged(name, 'its record does not parse');
     throw cause;
   });
-  if (record === undefined) throw damaged(name, 'its record is gone');
+  if (record === undefined) throw damaged(name, 'its record is missing');
   if (record.digest !== digest) throw damaged(name, `its record is that of ${record.digest}`);
   const imagePath = join(folder, 'root.squashfs');
   const size = (await stat(imagePath).catch(() => undefined))?.size;
@@ -130,12 +130,12 @@ export async function verifyEnvironment(store: Store, name: string): Promise<Env
   const environment = await resolveEnvironment(store, name);
   if (environment === undefined) {
     throw new PyroError('environment_not_installed', `${name} is not in the local cache`, {
-      hint: `get it with: ${hintCall('env.pull', { environment: name })}`,
+      hint: `pull it with: ${hintCall('env.pull', { environment: name })}`,
     });
   }
   const expected = environment.record.image_sha256;
   if (expected !== undefined && (await hashFile(environment.imagePath)) !== expected)
-    throw damaged(name, 'its image has other bytes than it was made with');
+    throw damaged(name, 'its image is not the one that was made');
   return environment;
 }
 

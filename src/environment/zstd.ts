@@ -21,7 +21,7 @@ export async function* unpackZstd(raw: Readable): AsyncGenerator<Buffer> {
         const frame = Readable.from(readFrame(source, magic), { objectMode: false });
         yield* pipeline(frame, createZstdDecompress({ chunkSize: 256 * 1024 }), () => undefined);
       } else {
-        throw new PyroError('image_invalid', 'has bytes between zstd frames that belong to none');
+        throw new PyroError('image_invalid', 'has bytes between zstd frames that belong to no frame');
       }
     }
   } finally {

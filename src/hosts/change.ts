@@ -43,7 +43,7 @@ export async function carryOut(plan: Plan, replan: () => Promise<Plan>): Promise
     current = await replan();
   }
   throw new PyroError('host_config_changing', `${plan.place.path} changed again and again while it was edited`, {
-    hint: 'close the host, then run the command again',
+    hint: 'close the chat host, then run the command again',
   });
 }
 

@@ -74,7 +74,7 @@ function installedCheck(adapter: HostAdapter, host: Awaited<ReturnType<typeof fi
     return { name, status: 'warn', message: `${adapter.program} is not on PATH`, fix: adapter.installCommand };
   }
   if (host.version === undefined) {
-    return { name, status: 'warn', message: `${host.path} does not say its version`, fix: `${host.path} --version` };
+    return { name, status: 'warn', message: `${host.path} does not report its version`, fix: `${host.path} --version` };
   }
   return { name, status: 'ok', message: `${adapter.title} ${host.version} (${host.path})`, fix: null };
 }

@@ -74,7 +74,7 @@ async function findProject(options: ServerOptions, context: ProjectContext): Pro
     const path = await folderAt(absolutePath(options.project_path, context.cwd));
     if (path === undefined) {
       throw new PyroError('project_missing', `--project-path ${options.project_path} is not a folder`, {
-        hint: 'the person who runs the server has to correct the flag',
+        hint: 'the person who runs the server must correct the flag',
       });
     }
     return { path, originKind: 'project_path', originRef: path };

@@ -40,8 +40,8 @@ export function parseAllowRule(text: string): AllowRule {
   const [given = '', pin] = text.slice(isPublic ? publicPrefix.length : 0).split(pinInfix);
   const { host, port } = splitPort(given.trim());
   const pinned = pin === undefined ? undefined : parseAddress(pin);
-  if (pin !== undefined && pinned === undefined) throw wrong(text, 'an address must stand behind at');
-  if ((isPublic || pinned !== undefined) && parseHost(host).kind !== 'name') throw wrong(text, 'it must have a name');
+  if (pin !== undefined && pinned === undefined) throw wrong(text, 'an address must follow at');
+  if ((isPublic || pinned !== undefined) && parseHost(host).kind !== 'name') throw wrong(text, 'it must name a host');
   if (host === 'public') return { text, port, kind: 'public' };
   if (host.includes('/')) return { text, port, ...parseRange(text, host) };
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
@@ -70,7 +70,7 @@ function parseRange(text: string, host: string): { kind: 'range'; blocks: BlockL
   const prefix = Number(length);
   const isMapped = address?.family === 4 && base.includes(':');
   if (address === undefined || isMapped || more.length > 0 || !/^[0-9]{1,3}$/.test(length))
-    throw wrong(text, 'it is no range');
+    throw wrong(text, 'it is not a range');
   if (prefix > (address.family === 4 ? 32 : 128)) throw wrong(text, 'its prefix is too long');
   const blocks = new BlockList();
   blocks.addSubnet(address.text, prefix, address.family === 4 ? 'ipv4' : 'ipv6');
@@ -78,7 +78,7 @@ function parseRange(text: string, host: string): { kind: 'range'; blocks: BlockL
 }
 
 function wrong(text: string, why: string): PyroError {
-  return new PyroError('usage', `${JSON.stringify(text)} is no entry of an allow-list: ${why}`, {
+  return new PyroError('usage', `${JSON.stringify(text)} is not an allow-list entry: ${why}`, {
     hint: `expected a name, *.domain, public, an address, a range such as 10.1.0.0/16, or ${hostName}; each may end in :PORT`,
   });
 }

@@ -93,7 +93,7 @@ export class Egress implements AsyncDisposable {
     if (socket.readableLength > 0) {
       // Node's server would take bytes that came before it in a way that a broken session throws out of our reach.
       socket.destroy();
-      throw new PyroError('guest_protocol', 'the guest spoke on its network port before it was its turn');
+      throw new PyroError('guest_protocol', 'the guest sent data on its network port out of turn');
     }
     const session = performServerHandshake(socket, {
       settings: {

@@ -82,7 +82,7 @@ export function isHopeless(rules: PolicyRules, target: Target): boolean {
 export function decide(rules: PolicyRules, target: Target, addresses: readonly Address[]): Decision {
   if (rules.policy === 'off' || rules.limits.length === 0) return deny('policy off', 'the workspace has no network');
   if (isHopeless(rules, target)) return deny('allow-list', `${shown(target)} is not on the allow-list`);
-  if (addresses.length === 0) return deny('resolver', `${target.name} stands for no address`);
+  if (addresses.length === 0) return deny('resolver', `${target.name} resolves to no address`);
   let used = '';
   for (const limit of rules.limits) {
     for (const address of addresses) {
@@ -149,8 +149,8 @@ function isOfHost(name: string): boolean {
 function describe(target: Target, address: Address, kind: AddressKind): string {
   const what = kind.replace('_', '-');
   return target.kind === 'address'
-    ? `${address.text} is a ${what} address; it must be allowed by itself`
-    : `${target.name} leads to ${address.text}, a ${what} address`;
+    ? `${address.text} is a ${what} address; it must be allowed explicitly`
+    : `${target.name} resolves to ${address.text}, a ${what} address`;
 }
 
 function shown(target: Target): string {

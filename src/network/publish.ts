@@ -44,7 +44,7 @@ export class PublishedPort implements AsyncDisposable {
       await promise;
     } catch (cause) {
       throw new PyroError('port_taken', `port ${options.hostPort} of the host cannot be used: ${systemCodeOf(cause)}`, {
-        hint: 'name another host port, or none to get a free one',
+        hint: 'name another host port, or leave it out to get a free one',
         cause,
       });
     }

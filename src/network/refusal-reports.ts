@@ -52,12 +52,12 @@ const packets = "guest's packets";
 const words: Readonly<Record<Refusal['kind'], { readonly rule: string; readonly reason: string }>> = {
   malformed_request: { rule: proxy, reason: "malformed request to the guest's proxy" },
   unsupported_request: { rule: proxy, reason: "the guest's proxy serves CONNECT, http:// and SOCKS5 CONNECT only" },
-  target: { rule: proxy, reason: 'the target could not be put to the host' },
-  unknown_address: { rule: names, reason: 'the address stands for no name in the guest' },
-  dns_question: { rule: names, reason: "the guest's name service refuses the question" },
-  datagram: { rule: packets, reason: 'no datagram leaves a guest' },
-  ping: { rule: packets, reason: 'no ping leaves a guest' },
-  packet: { rule: packets, reason: 'no raw packet leaves a guest' },
+  target: { rule: proxy, reason: 'the host could not be asked about the target' },
+  unknown_address: { rule: names, reason: 'the address belongs to no name in the guest' },
+  dns_question: { rule: names, reason: "the guest's name service refuses the query" },
+  datagram: { rule: packets, reason: 'no datagram may leave a guest' },
+  ping: { rule: packets, reason: 'no ping may leave a guest' },
+  packet: { rule: packets, reason: 'no raw packet may leave a guest' },
   too_many: { rule: proxy, reason: 'too many connections at once in the guest' },
 };
 
@@ -90,7 +90,7 @@ export class RefusalReports implements Disposable {
   /** Notes requests that HTTP/2 has refused before anybody could read them. */
   noteUnread(count: number): void {
     const name = count === 1 ? 'a request' : `${count} requests`;
-    this.#note({ name: `${name} without a target that can be read`, rule: 'http2', reason: 'malformed request' });
+    this.#note({ name: `${name} without a readable target`, rule: 'http2', reason: 'malformed request' });
   }
 
   /** Notes that the guest has sent something that is no HTTP/2. */

@@ -23,7 +23,7 @@ export function parseTarget(text: string): Target | BadTarget {
   if (port < 1 || port > 65_535) return invalid('the port is out of range');
   if (match[1] !== undefined) {
     const address = match[1].includes(':') ? parseAddress(match[1]) : undefined;
-    if (address === undefined) return invalid('what stands in brackets is no IPv6 address');
+    if (address === undefined) return invalid('what is in brackets is not an IPv6 address');
     return { kind: 'address', name: match[1], address, port };
   }
   const host = parseHost(match[2] ?? '');
@@ -38,7 +38,7 @@ type Host =
 export function parseHost(text: string): Host | BadTarget {
   if (!/^[\x21-\x7e]+$/.test(text) && /[\s\p{Cc}\p{Cf}]/u.test(text))
     return invalid('the name has invisible characters');
-  if (/[@/\\?#%<>^|[\]]/.test(text)) return invalid('the name has characters that no name may have');
+  if (/[@/\\?#%<>^|[\]]/.test(text)) return invalid('the name has characters that a name may not have');
   // IDN becomes its ASCII form, so that what is compared, resolved and logged is one spelling.
   const ascii = /^[\x21-\x7e]*$/.test(text) ? text.toLowerCase() : domainToASCII(text);
   const name = ascii.endsWith('.') ? ascii.slice(0, -1) : ascii;
@@ -47,7 +47,7 @@ export function parseHost(text: string): Host | BadTarget {
   const address = parseAddress(name);
   if (address !== undefined && address.family === 4) return { kind: 'address', name, address };
   // Resolvers take 127.1, 0x7f.1 or 2130706433 for addresses; the policy never guesses what they mean.
-  if (/^(?:[0-9]+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')) return invalid('the address is not in its usual notation');
+  if (/^(?:[0-9]+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')) return invalid('the address is not in the usual notation');
   for (const label of labels) {
     if (!/^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/.test(label)) return invalid('a part of the name is not valid');
   }

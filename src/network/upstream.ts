@@ -45,13 +45,13 @@ async function readAnswer(socket: Socket, authority: string, signal: AbortSignal
     for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read()) {
       seen = Buffer.concat([seen, chunk]);
       const end = seen.indexOf('\r\n\r\n');
-      if (end < 0 && seen.length > longestHead) reject(new Error('the proxy of this machine gives no answer'));
+      if (end < 0 && seen.length > longestHead) reject(new Error('the proxy of this machine does not answer'));
       if (end < 0) continue;
       socket.off('readable', onReadable);
       if (seen.length > end + 4) socket.unshift(seen.subarray(end + 4));
       const [line = ''] = seen.toString('latin1').split('\r\n');
       if (/^HTTP\/1\.[01] 200\b/.test(line)) resolve();
-      else reject(new Error(`the proxy of this machine does not open ${authority}: ${line.slice(0, 100)}`));
+      else reject(new Error(`the proxy of this machine refuses ${authority}: ${line.slice(0, 100)}`));
       return;
     }
   };

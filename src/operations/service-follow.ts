@@ -36,7 +36,7 @@ export async function followService(
   request: FollowRequest,
 ): Promise<string> {
   if (call === undefined || io?.stdout === undefined || io.stderr === undefined) {
-    throw new Error('following needs a front with streams');
+    throw new Error('this interface has no streams to follow output with');
   }
   const sinks = { stdout: io.stdout, stderr: io.stderr };
   const leaving = new AbortController();

@@ -50,8 +50,8 @@ export async function checkArchive(path: string, signal: AbortSignal): Promise<A
     });
   }
   if (entryCount === 0) {
-    throw new PyroError('seed_invalid', `${path} has no entries, or is no tar archive`, {
-      hint: 'tar, tar.gz, tar.zst and tar.xz are taken',
+    throw new PyroError('seed_invalid', `${path} has no entries, or is not a tar archive`, {
+      hint: 'give a tar, tar.gz, tar.zst or tar.xz archive',
     });
   }
   return { entryCount, bytes };
@@ -60,13 +60,13 @@ export async function checkArchive(path: string, signal: AbortSignal): Promise<A
 function checkEntry(header: Header): void {
   const refuse = (why: string): PyroError =>
     new PyroError('seed_invalid', `the archive has an entry ${JSON.stringify(header.name)} ${why}`, {
-      hint: 'make the archive again with relative names, for example: tar -C FOLDER -cf seed.tar .',
+      hint: 'remake the archive with relative names, for example: tar -C FOLDER -cf seed.tar .',
     });
-  if (!allowedTypes.has(header.type ?? 'file')) throw refuse(`of a kind that cannot go in (${header.type})`);
+  if (!allowedTypes.has(header.type ?? 'file')) throw refuse(`of an unsupported kind (${header.type})`);
   const names = header.type === 'link' ? [header.name, header.linkname ?? ''] : [header.name];
   for (const name of names) {
     if (name.startsWith('/')) throw refuse('with an absolute name');
-    if (name.split('/').includes('..')) throw refuse('that leads out of it');
+    if (name.split('/').includes('..')) throw refuse('that points outside it');
   }
 }
 

@@ -114,7 +114,7 @@ async function collectNested(
   const folder = textPath(collector.absolute(place));
   const repository = await openNested(folder, place, signal);
   if (repository === undefined) {
-    throw new PyroError('seed_unsupported', `${folder} has a .git that git does not take for a repository`, {
+    throw new PyroError('seed_unsupported', `${folder} has a .git that git does not accept as a repository`, {
       hint: `look with: git -C ${folder} status`,
     });
   }
@@ -129,8 +129,8 @@ async function collectNested(
 /** The repository of a nested folder itself; undefined when its `.git` is none. Throws `seed_unsupported`. */
 export async function openNested(folder: string, place: string, signal: AbortSignal): Promise<Repository | undefined> {
   if (place.split('/').length > deepestNesting) {
-    throw new PyroError('seed_unsupported', `repositories are nested too deep at ${folder}`, {
-      hint: 'seed an inner folder by itself',
+    throw new PyroError('seed_unsupported', `repositories are nested too deeply at ${folder}`, {
+      hint: 'seed an inner folder on its own',
     });
   }
   const repository = await openRepository(folder, signal);

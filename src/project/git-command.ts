@@ -88,7 +88,7 @@ export function gitRefused(folder: string, stderr: string): PyroError {
   const reasons = lines.filter((line) => !/^(hint|warning): /.test(line));
   const why = (reasons.length > 0 ? reasons : lines).slice(-3).join('; ').slice(0, 500);
   if (stderr.includes('dubious ownership')) {
-    return new PyroError('seed_unsupported', `the checkout ${folder} belongs to somebody else, so git refuses it`, {
+    return new PyroError('seed_unsupported', `the checkout ${folder} belongs to someone else, so git refuses it`, {
       hint: `if you trust it: git config --global --add safe.directory ${folder}`,
     });
   }

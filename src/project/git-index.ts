@@ -56,7 +56,7 @@ export function parseIndex(bytes: Buffer, hashLength: number): GitIndex {
       kept = previous.slice(0, previous.length - strip);
     }
     const nameEnd = bytes.indexOf(0, nameAt);
-    if (nameEnd < 0 || nameEnd >= end) throw broken('a path without end');
+    if (nameEnd < 0 || nameEnd >= end) throw broken('a path without an end');
     const path = kept + bytes.toString('latin1', nameAt, nameEnd);
     entries.push({
       path,
@@ -117,6 +117,6 @@ export function rewriteIndex(
 
 function broken(what: string): PyroError {
   return new PyroError('seed_invalid', `the index of the checkout does not parse: ${what}`, {
-    hint: 'look with: git status; git read-tree HEAD makes the index again',
+    hint: 'look with: git status; git read-tree HEAD rebuilds the index',
   });
 }

@@ -98,7 +98,7 @@ async function locate(folder: string, signal: AbortSignal): Promise<Location | u
   const [isBare, isInside, objectFormat, gitDirectory = ''] = lines;
   if (isBare === 'true' || isInside === 'true') {
     throw new PyroError('seed_unsupported', `${folder} is a bare repository or a .git folder, not a checkout`, {
-      hint: 'give the folder of a checkout; git clone makes one of a bare repository',
+      hint: 'give the folder of a checkout; git clone makes one from a bare repository',
     });
   }
   if (result.exitCode !== 0) throw gitRefused(folder, result.stderr);

@@ -72,7 +72,7 @@ export function checkTar({ stderr, exitCode }: { readonly stderr: string; readon
   const why = stderr.trim().split('\n').slice(0, 3).join('; ').slice(0, 600);
   if (exitCode === 1 || /No such file|removed before|changed as we read|shrank/.test(stderr)) {
     throw new PyroError('seed_changing', `the project changed while it was read: ${why}`, {
-      hint: 'call again when nothing writes to it',
+      hint: 'call again when nothing is writing to it',
     });
   }
   throw new PyroError('seed_invalid', `the project cannot be read: ${why}`, {
@@ -106,7 +106,7 @@ export function checkSize(bytes: number): void {
   if (bytes <= projectDiskBytes) return;
   throw new PyroError(
     'seed_too_large',
-    `the project has ${formatBytes(bytes)}, and a guest's project disk holds ${formatBytes(projectDiskBytes)}`,
+    `the project has ${formatBytes(bytes)}, but a guest's project disk holds ${formatBytes(projectDiskBytes)}`,
     {
       hint: 'have Git ignore what the guest does not need, or seed a smaller folder',
       details: { bytes, limit_bytes: projectDiskBytes },

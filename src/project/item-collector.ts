@@ -147,7 +147,7 @@ function typeOf(stat: Stats): ItemType | undefined {
 /** An index that somebody forged could name files outside of the checkout. */
 function checkPath(path: string): void {
   if (/(^|\/)(\.{0,2}|\.git)(\/|$)|\0/i.test(path)) {
-    throw new PyroError('seed_invalid', `the project names a path that cannot go in: ${JSON.stringify(path)}`, {
+    throw new PyroError('seed_invalid', `the project has a path that cannot go in: ${JSON.stringify(path)}`, {
       hint: 'look for it with: git ls-files',
     });
   }

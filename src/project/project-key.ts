@@ -100,7 +100,7 @@ export function readFailure(item: Pick<CollectedItem, 'path'>, cause: unknown): 
   const path = JSON.stringify(item.path.toString('utf8'));
   if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EINVAL'].includes(systemCodeOf(cause) ?? '')) {
     return new PyroError('seed_changing', `${path} changed while it was read`, {
-      hint: 'call again when nothing writes to the project',
+      hint: 'call again when nothing is writing to the project',
       cause,
     });
   }

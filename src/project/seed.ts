@@ -68,8 +68,8 @@ async function look(path: string): Promise<{ path: string; status: Stats }> {
     const real = await realpath(path);
     return { path: real, status: await stat(real) };
   } catch (cause) {
-    throw new PyroError('seed_missing', `cannot take in ${path}: ${messageOf(cause)}`, {
-      hint: 'give the absolute path of a checkout, a folder or a tar archive of this machine',
+    throw new PyroError('seed_missing', `cannot read ${path}: ${messageOf(cause)}`, {
+      hint: 'give the absolute path of a checkout, a folder or a tar archive on this machine',
       cause,
     });
   }
@@ -109,9 +109,13 @@ async function addIncludes(collector: ItemCollector, includes: readonly string[]
   for (const include of includes) {
     const path = include.replace(/^(\.\/)+/, '').replace(/\/+$/, '');
     if (path === '' || path.startsWith('/')) {
-      throw new PyroError('seed_invalid', `an included path is relative to the project: ${JSON.stringify(include)}`, {
-        hint: 'for example: --include node_modules',
-      });
+      throw new PyroError(
+        'seed_invalid',
+        `an included path must be relative to the project: ${JSON.stringify(include)}`,
+        {
+          hint: 'for example: --include node_modules',
+        },
+      );
     }
     await collector.addTree(Buffer.from(path).toString('latin1'), 'stamp', async () => false);
   }

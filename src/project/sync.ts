@@ -126,7 +126,7 @@ async function* packItems({ root, chosen, hasTop, name }: Chosen, signal: AbortS
         });
     if (isSame || item.type === 'directory') continue;
     throw new PyroError('seed_changing', `${JSON.stringify(item.path.toString('utf8'))} changed while it was read`, {
-      hint: 'call again when nothing writes to it',
+      hint: 'call again when nothing is writing to it',
     });
   }
 }

@@ -32,7 +32,7 @@ export class SecretSet {
     this.#lost = lost;
     if (secrets.length > mostSecrets) throw invalid(`a workspace has at most ${mostSecrets} secrets`);
     for (const { name, value } of secrets) {
-      if (!namePattern.test(name)) throw invalid(`${JSON.stringify(name.slice(0, 80))} cannot be the name of a secret`);
+      if (!namePattern.test(name)) throw invalid(`${JSON.stringify(name.slice(0, 80))} is not a valid secret name`);
       if (value.length < shortestSecret || value.length > longestSecret) {
         throw invalid(`the value of ${name} must have ${shortestSecret} to ${longestSecret} bytes`);
       }
@@ -68,14 +68,14 @@ export class SecretSet {
     const found = this.#secrets.get(name);
     if (found !== undefined) return found.value;
     if (this.#lost.includes(name)) {
-      throw new PyroError('secret_lost', `the value of the secret ${name} went with the memory of this machine`, {
-        hint: `take what is needed home (${hintCall('workspace.export')}), and create a workspace with the secret again`,
+      throw new PyroError('secret_lost', `the value of the secret ${name}, kept only in memory, is gone`, {
+        hint: `export what you need (${hintCall('workspace.export')}), and create a new workspace with the secret`,
       });
     }
     throw unknown(
       name,
       this.#secrets.size === 0
-        ? 'secrets are given when the workspace is created'
+        ? 'secrets can only be given when a workspace is created'
         : `it has: ${[...this.#secrets.keys()].join(', ')}`,
     );
   }
@@ -91,12 +91,16 @@ export class SecretSet {
       const name = at < 0 ? word : word.slice(0, at);
       const variable = at < 0 ? name : word.slice(at + 1);
       if (!this.#secrets.has(name) && this.#secrets.has(variable))
-        throw unknown(name, 'secret first, then variable: here it is the other way round');
+        throw unknown(name, 'the secret comes first, then the variable');
       const value = this.value(name);
       if (!variablePattern.test(variable)) {
-        throw new PyroError('usage', `secret_env: ${JSON.stringify(variable.slice(0, 80))} cannot be a variable`, {
-          hint: 'each is NAME or NAME=VARIABLE',
-        });
+        throw new PyroError(
+          'usage',
+          `secret_env: ${JSON.stringify(variable.slice(0, 80))} is not a valid variable name`,
+          {
+            hint: 'each is NAME or NAME=VARIABLE',
+          },
+        );
       }
       variables[variable] = value.toString('utf8');
     }

@@ -32,7 +32,7 @@ export class SecretStore {
       if (parent === '/dev/shm') await ensurePrivateFolder(join('/dev/shm', `pyro-${userInfo().uid}`));
       return new SecretStore(await ensurePrivateFolder(folder));
     }
-    throw new PyroError('secret_store_missing', 'this machine has no file system in memory to keep secrets in', {
+    throw new PyroError('secret_store_missing', 'this machine has no in-memory file system to keep secrets in', {
       hint: 'set XDG_RUNTIME_DIR to a folder on a tmpfs',
     });
   }

@@ -51,7 +51,7 @@ export function asPyroError(error: unknown): PyroError {
   const known = isPyroError(error) ? error : fromSystemError(error);
   if (known !== undefined) return known;
   return new PyroError('internal', `internal error: ${messageOf(error)}`, {
-    hint: 'this is a fault in pyro; run the command again with PYRO_DEBUG=1 to see where it happened',
+    hint: 'this is a bug in pyro; run the command again with PYRO_DEBUG=1 to see where it happened',
     cause: error,
   });
 }
@@ -100,7 +100,7 @@ function fromSystemError(error: unknown): PyroError | undefined {
     case 'EACCES':
     case 'EPERM':
       return new PyroError('path_not_writable', `no permission: ${path}`, {
-        hint: 'PYRO_HOME=/some/folder moves everything that pyro writes',
+        hint: 'set PYRO_HOME=/some/folder to move everything that pyro writes',
         cause: error,
       });
     case 'ABORT_ERR':

@@ -48,7 +48,7 @@ export class SharedWork<T> {
   /** Whoever comes from now on begins anew: what was given up has no result for them. */
   #giveUp(work: Underway<T>): void {
     this.#forget(work);
-    work.controller.abort(new PyroError('cancelled', 'nobody waits for it any more'));
+    work.controller.abort(new PyroError('cancelled', 'nobody is waiting for it any more'));
   }
 
   #forget(work: Underway<T>): void {

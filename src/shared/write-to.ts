@@ -36,11 +36,11 @@ export function outputError(error: Error): PyroError {
   if (isPyroError(error)) return error;
   const code = systemCodeOf(error);
   if (code === 'EPIPE' || code === 'ECONNRESET') {
-    return new PyroError('output_closed', 'the reader of the output has gone', { cause: error });
+    return new PyroError('output_closed', 'the reader of the output has gone away', { cause: error });
   }
   const why = code === 'ENOSPC' || code === 'EDQUOT' ? 'no room left on the device' : messageOf(error);
-  return new PyroError('output_failed', `standard output could not be written whole: ${why}`, {
-    hint: 'what stands there is incomplete: make room or write elsewhere, then run the command again',
+  return new PyroError('output_failed', `standard output could not be written in full: ${why}`, {
+    hint: 'the output is incomplete: free some space or write elsewhere, then run the command again',
     cause: error,
   });
 }

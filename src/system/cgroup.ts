@@ -42,12 +42,12 @@ export async function findCgroupHome(): Promise<CgroupHome | { readonly reason: 
   try {
     home = locateHome(await readFile('/proc/self/cgroup', 'utf8'), await readFile('/proc/self/mountinfo', 'utf8'));
   } catch (error) {
-    return { reason: `the kernel does not tell about cgroups: ${messageOf(error)}` };
+    return { reason: `the kernel does not report cgroups: ${messageOf(error)}` };
   }
   if (home === undefined) return { reason: 'no cgroup hierarchy for memory and processes is mounted' };
   if (home.version === 1) {
     for (const folder of home.folders) {
-      if (!(await isWritable(folder))) return { reason: `${folder} may not be written by this user` };
+      if (!(await isWritable(folder))) return { reason: `this user may not write to ${folder}` };
     }
     return home;
   }
@@ -64,7 +64,7 @@ async function findDelegated({ version, folders, mount }: CgroupHome): Promise<C
     if (!(await isWritable(folder)) || !(await isWritable(join(folder, 'cgroup.procs')))) continue;
     return { version, mount, folders: [folder] };
   }
-  const why = hasControllers ? 'belongs to this user' : 'hands on the memory and pids controllers';
+  const why = hasControllers ? 'belongs to this user' : 'delegates the memory and pids controllers';
   return { reason: `no cgroup above this process ${why}` };
 }
 

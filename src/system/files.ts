@@ -55,7 +55,7 @@ export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T
     return schema.parse(JSON.parse(text));
   } catch (cause) {
     throw new PyroError('state_damaged', `${path} does not have the expected content`, {
-      hint: 'remove the file; what it describes is made again or reported as missing',
+      hint: 'remove the file; what it describes is recreated or reported as missing',
       cause,
     });
   }

@@ -32,7 +32,7 @@ export interface Ending {
 
 /** `git diff failed with exit code 1: its last lines`; never with an empty reason. */
 export function describeEnding(program: string, { stderr, exitCode, signal }: Ending): string {
-  const how = signal === undefined ? `failed with exit code ${exitCode}` : `was ended by the signal ${signal}`;
+  const how = signal === undefined ? `failed with exit code ${exitCode}` : `was killed by signal ${signal}`;
   const lines = stderr.trimEnd().split('\n').slice(-mostLines).join('\n').slice(-mostCharacters).trim();
-  return `${program} ${how}${lines === '' ? ', without a word' : `: ${lines}`}`;
+  return `${program} ${how}${lines === '' ? ' and printed nothing' : `: ${lines}`}`;
 }

@@ -24,7 +24,7 @@ export async function readSettings(): Promise<Settings> {
     const code = systemCodeOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return {};
     throw new PyroError('usage', `${path} cannot be read: ${code ?? 'unknown reason'}`, {
-      hint: 'mend or remove it',
+      hint: 'fix or remove it',
       cause: error,
     });
   }
@@ -32,8 +32,8 @@ export async function readSettings(): Promise<Settings> {
     // Some editors begin a file with a byte order mark.
     return fileSchema.parse(JSON.parse(text.replace(/^\uFEFF/, '')));
   } catch (cause) {
-    const why = cause instanceof SyntaxError ? cause.message : 'it is no object of names and values';
-    throw new PyroError('usage', `${path} cannot be read: ${why}`, { hint: 'mend or remove it', cause });
+    const why = cause instanceof SyntaxError ? cause.message : 'it is not an object of names and values';
+    throw new PyroError('usage', `${path} cannot be read: ${why}`, { hint: 'fix or remove it', cause });
   }
 }
 
@@ -42,7 +42,7 @@ export async function writeSettings(settings: Settings): Promise<void> {
   try {
     const place = await whereLinksLead(path);
     // What stands there may be /dev/null, which a rename would replace for the whole machine.
-    if ((await stat(place).catch(() => undefined))?.isFile() === false) throw notWritable(path, 'it is no file');
+    if ((await stat(place).catch(() => undefined))?.isFile() === false) throw notWritable(path, 'it is not a file');
     await writeJson(place, settings);
   } catch (error) {
     const code = systemCodeOf(error);
@@ -52,8 +52,8 @@ export async function writeSettings(settings: Settings): Promise<void> {
 }
 
 function notWritable(path: string, why: string, cause?: unknown): PyroError {
-  return new PyroError('path_not_writable', `${path} cannot be written: ${why}`, {
-    hint: `make ${dirname(path)} a folder that you may write to; PYRO_HOME=/some/folder moves everything that pyro writes`,
+  return new PyroError('path_not_writable', `${path} cannot be written to: ${why}`, {
+    hint: `make ${dirname(path)} a folder that you may write to; set PYRO_HOME=/some/folder to move everything that pyro writes`,
     cause,
   });
 }

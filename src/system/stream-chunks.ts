@@ -14,7 +14,7 @@ export async function* chunksIn(stream: Http2Stream): AsyncGenerator<Buffer> {
     for (;;) {
       const chunk: unknown = stream.destroyed ? null : stream.read();
       if (Buffer.isBuffer(chunk)) yield chunk;
-      else if (chunk !== null) throw new TypeError('a stream of something else than bytes');
+      else if (chunk !== null) throw new TypeError('a stream of something other than bytes');
       else if (stream.errored !== null) throw stream.errored;
       // A stream that the other side has reset ends, too, before its error is told.
       else if ((stream.rstCode ?? 0) !== 0) throw new Error(`the stream was reset: ${stream.rstCode}`);

@@ -33,6 +33,6 @@ it.each(faults)('%s %s %s is quiet when the reader has gone', (...words) => {
 
 it.each(faults)('%s %s %s says that a full device did not take it, without a stack', (...words) => {
   const { exitCode, stderr } = run([...words, '--json'], '> /dev/full');
-  expect(stderr).toMatch(/^error: standard output could not be written whole: .*\nhint: .*\n$/);
+  expect(stderr).toMatch(/^error: standard output could not be written in full: .*\nhint: .*\n$/);
   expect(exitCode).toBe('1');
 });

@@ -58,7 +58,7 @@ describe.each(kinds)('%s', (kind) => {
     const line = 'exec "$0" "$@" >/dev/full';
     const child = spawnSync('bash', ['-c', line, process.execPath, program, kind, String(bytes)], { encoding: 'utf8' });
     expect(child.stderr).toMatch(
-      /^error: standard output could not be written whole: no room left on the device\nhint: /,
+      /^error: standard output could not be written in full: no room left on the device\nhint: /,
     );
     expect(child.stderr.split('\n')).toHaveLength(3);
     expect(child.status).toBe(1);
@@ -68,7 +68,7 @@ describe.each(kinds)('%s', (kind) => {
     // Of one write the system takes what still fits and calls that a success.
     const filed = intoFile(kind, mebibyte, 'ulimit -f 64;');
     expect(statSync(filed.path).size).toBe(64 * 1024);
-    expect(filed.stderr).toMatch(/^error: standard output could not be written whole: /);
+    expect(filed.stderr).toMatch(/^error: standard output could not be written in full: /);
     expect(filed.exitCode).toBe(1);
   });
 });

@@ -103,7 +103,7 @@ describe('cp', () => {
     const before = await pyro(['exec', id, '--', 'cd /srv/kinds; find .; cat file']);
     const refused = await cp(`${from}/.`, `${id}:/srv/kinds`);
     expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('would take its place') });
-    expect(refused.stderr).toContain('nothing was copied; remove what stands there first');
+    expect(refused.stderr).toContain('nothing was copied; remove what is there first');
     expect((await pyro(['exec', id, '--', 'cd /srv/kinds; find .; cat file'])).stdout).toEqual(before.stdout);
     expect((await cp(from, `${id}:/srv/whole`)).stderr).toContain(
       "left out .git: Git's own folders are not copied (2)",
@@ -135,7 +135,7 @@ describe('cp', () => {
     ['an unknown file of the guest', () => [`${id}:/nope`, folder], /no such file/],
     ['an unknown file of the host', () => [join(folder, 'nope'), `${id}:`], /no .*nope on this machine/],
     ['an unknown workspace', () => ['nobody:a', folder], /no workspace "nobody"/],
-    ['a folder to standard output', () => [`${id}:/srv`, '-'], /is a folder, and - takes one file/],
+    ['a folder to standard output', () => [`${id}:/srv`, '-'], /is a folder, but - takes a single file/],
     ['standard input without a name', () => ['-', `${id}:/srv`], /NAME/],
     ['a folder in the place of a file', () => [folder, `${id}:/etc/hostname`], /hostname is a file of the guest/],
   ])('%s', async (_, places, error) => {

@@ -169,15 +169,15 @@ describe('a guest with egress to two services of its host', () => {
       return attempts.length >= lines.length ? attempts : undefined;
     });
     expect(seen?.map(({ name, port, verdict, reason }) => [name, port, verdict, reason])).toEqual([
-      ['1.2.3.1', 443, 'denied', 'no datagram leaves a guest'],
-      ['2001:db8::2', 53, 'denied', 'no datagram leaves a guest'],
-      ['1.2.3.3', null, 'denied', 'no ping leaves a guest'],
-      ['2001:db8::4', null, 'denied', 'no ping leaves a guest'],
-      ['1.2.3.5 protocol 1', null, 'denied', 'no raw packet leaves a guest'],
-      ['1.2.3.6 protocol 47', null, 'denied', 'no raw packet leaves a guest'],
-      ['1.2.3.7', 80, 'denied', 'no raw packet leaves a guest'],
-      ['1.2.3.8', 99, 'denied', 'no datagram leaves a guest'],
-      ['1.2.3.9 protocol 47', null, 'denied', 'no raw packet leaves a guest'],
+      ['1.2.3.1', 443, 'denied', 'no datagram may leave a guest'],
+      ['2001:db8::2', 53, 'denied', 'no datagram may leave a guest'],
+      ['1.2.3.3', null, 'denied', 'no ping may leave a guest'],
+      ['2001:db8::4', null, 'denied', 'no ping may leave a guest'],
+      ['1.2.3.5 protocol 1', null, 'denied', 'no raw packet may leave a guest'],
+      ['1.2.3.6 protocol 47', null, 'denied', 'no raw packet may leave a guest'],
+      ['1.2.3.7', 80, 'denied', 'no raw packet may leave a guest'],
+      ['1.2.3.8', 99, 'denied', 'no datagram may leave a guest'],
+      ['1.2.3.9 protocol 47', null, 'denied', 'no raw packet may leave a guest'],
     ]);
     // Whose a datagram is can be told while its program lives.
     expect(seen?.[0]?.process).toMatch(/^p\d+$/);

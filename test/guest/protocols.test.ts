@@ -139,7 +139,7 @@ describe('what is not granted', () => {
     expect(flooding.length).toBe(80);
     expect(flooding.every(({ verdict }) => verdict === 'denied')).toBe(true);
     const made = attempts.filter(({ name }) => name === '1.1.1.1');
-    expect(made).toMatchObject([{ port: 80, verdict: 'denied', reason: 'no raw packet leaves a guest' }]);
+    expect(made).toMatchObject([{ port: 80, verdict: 'denied', reason: 'no raw packet may leave a guest' }]);
     // It serves as before.
     expect(
       (await guest.run(`perl -MIO::Socket -e '$s = IO::Socket::INET->new("${host}:${early.port}") or die; print <$s>'`))

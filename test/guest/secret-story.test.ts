@@ -184,17 +184,20 @@ describe('a secret', { shuffle: false }, () => {
     for (const options of [['--stat-only'], ['--stat-only', '--system'], ['d']]) {
       expect((await workspace('diff', options)).code).toBe(0);
     }
-    expect((await workspace('diff')).text).toContain('the value of a secret stands in leak, link, typed');
+    expect((await workspace('diff')).text).toContain('these files contain the value of a secret: leak, link, typed');
     for (const format of ['files', 'tar', 'patch']) {
       const { code, text } = await workspace('export', ['--format', format, '--output-path', join(folder, format)]);
-      expect({ code, text }).toEqual({ code: 1, text: expect.stringContaining('the value of a secret stands in') });
+      expect({ code, text }).toEqual({
+        code: 1,
+        text: expect.stringContaining('these files contain the value of a secret'),
+      });
     }
     await workspace('summary');
     await workspace('stop');
     expect((await workspace('disk read', ['leak'])).text).toMatch(/^\*+$/);
     await workspace('disk list', ['--recursive']);
     const tar = await workspace('disk export', ['--format', 'tar', '--output-path', join(folder, 'tree.tar')]);
-    expect(tar.text).toContain('the value of a secret stands in');
+    expect(tar.text).toContain('these files contain the value of a secret');
     for (const format of ['raw', 'qcow2']) {
       const { code, text } = await workspace('disk export', [
         '--format',
@@ -204,7 +207,7 @@ describe('a secret', { shuffle: false }, () => {
       ]);
       expect({ code, text }).toEqual({
         code: 1,
-        text: expect.stringContaining('the value of a secret stands on the disk'),
+        text: expect.stringContaining('the disk contains the value of a secret'),
       });
     }
     expect(readdirSync(folder)).toEqual(['key']);

@@ -65,7 +65,7 @@ it('says that a full device did not take the output of a command', () => {
   const line = `'${executable}' workspace exec ${id} -- 'head -c 3000000 /dev/zero' >/dev/full </dev/null`;
   const child = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
   expect(child.status).toBe(1);
-  expect(child.stderr).toMatch(/^error: standard output could not be written whole: no room left on the device\n/);
+  expect(child.stderr).toMatch(/^error: standard output could not be written in full: no room left on the device\n/);
 });
 
 it('gives large results whole as JSON too', async () => {

@@ -33,7 +33,7 @@ export async function createWorkspace(
   caller: WorkspaceCall,
 ): Promise<WorkspaceView> {
   if (input.empty && input.seed_path !== undefined) {
-    throw new PyroError('usage', 'a workspace is empty or has a seed_path, not both', {
+    throw new PyroError('usage', 'a workspace is either empty or has a seed_path, not both', {
       hint: 'leave one of the two out',
     });
   }

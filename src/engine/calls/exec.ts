@@ -86,7 +86,7 @@ export async function execute(workspace: Workspace, request: ExecInput, call: Wo
     // One that is over without an end has lost its guest, also where that is not noted yet.
     if (now.lost || (isOver && now.ended_at === null))
       throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
-        hint: `its output so far: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}; the next call starts the guest again from its disk, with all that was synced`,
+        hint: `its output so far: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}; the next call restarts the guest from its disk, with everything that was synced`,
       });
     const isShown = io?.stdout !== undefined;
     const output = await showOutput(
@@ -240,7 +240,7 @@ export async function signalCommand(
   const run = workspace.runs.get(sequence);
   if (run === undefined) {
     const record = await workspace.log.get(sequence);
-    const how = record.lost ? 'was lost when its guest ended' : `has ended with exit code ${record.exit_code}`;
+    const how = record.lost ? 'was lost when its guest ended' : `ended with exit code ${record.exit_code}`;
     throw new PyroError('command_ended', `command ${sequence} ${how}`, {
       hint: `its output: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,
     });

@@ -24,7 +24,7 @@ export async function followCommand(
   { sequence: given, stream }: LogsInput,
   { io, signal }: WorkspaceCall,
 ): Promise<string> {
-  if (io === undefined) throw new Error('following needs a front with streams');
+  if (io === undefined) throw new Error('this interface has no streams to follow output with');
   const chosen = given === undefined ? await chooseCommand(workspace.log) : undefined;
   const { sequence } = chosen?.record ?? (await workspace.log.get(given ?? 0));
   const sinks: (readonly [StreamName, Writable | undefined])[] = [
@@ -92,5 +92,5 @@ async function copy(
 
 function describe({ sequence, exit_code: exitCode, timed_out: timedOut, cut, lost }: CommandRecord): string {
   const end = lost ? 'was lost with its guest' : `ended with exit code ${exitCode}${timedOut ? ', timed out' : ''}`;
-  return `[logs] command ${sequence} ${end}${cut ? '; what it wrote after the first 256 MiB of a stream was not kept' : ''}\n`;
+  return `[logs] command ${sequence} ${end}${cut ? '; output beyond the first 256 MiB of a stream was not kept' : ''}\n`;
 }

@@ -26,7 +26,9 @@ export async function listWorkspaces(
   if (cursor !== undefined) {
     from = all.findIndex((each) => each.workspace_id === cursor) + 1;
     if (from === 0)
-      throw new PyroError('usage', 'the workspace of the cursor is gone', { hint: 'list from the start' });
+      throw new PyroError('usage', 'the workspace that the cursor points to is gone', {
+        hint: 'list again without a cursor',
+      });
   }
   const page = all.slice(from, from + limit);
   const isMore = from + page.length < all.length;

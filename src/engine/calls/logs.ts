@@ -86,7 +86,7 @@ async function readPage(
   if (cursor > sizes[stream]) {
     throw new PyroError(
       'usage',
-      `${stream} of command ${sequence} has ${sizes[stream]} bytes, the cursor is ${cursor}`,
+      `${stream} of command ${sequence} has ${sizes[stream]} bytes, but the cursor is ${cursor}`,
     );
   }
   const read = await workspace.log.read(sequence, stream, cursor, limit + beyondPage);

@@ -134,9 +134,13 @@ function refuseUnpermittedPorts(workspace: Workspace, ceiling: NetworkCeiling | 
   if (ceiling === undefined || permitsPorts(ceiling.policy)) return;
   // Whoever has made the workspace has granted them.
   if (permitsPorts(workspace.record.network_policy)) return;
-  throw new PyroError('ports_unavailable', `this server permits the network policy ${ceiling.policy}: no ports`, {
-    hint: `start the service without published_ports, or let the person who runs the server start it with --network-policy ${ceiling.policy === 'off' ? 'published-ports' : 'egress+published-ports'}`,
-  });
+  throw new PyroError(
+    'ports_unavailable',
+    `this server permits the network policy ${ceiling.policy}, which allows no ports`,
+    {
+      hint: `start the service without published_ports, or have the person who runs the server start it with --network-policy ${ceiling.policy === 'off' ? 'published-ports' : 'egress+published-ports'}`,
+    },
+  );
 }
 
 /** A port alone is one of the guest itself. */

@@ -25,7 +25,7 @@ export async function createSnapshot(
   });
   await workspace.touch();
   const snapshot = viewsOf(workspace).find((each) => each.snapshot_name === name);
-  if (snapshot === undefined) throw new Error('the snapshot is gone right after it was taken');
+  if (snapshot === undefined) throw new Error('the snapshot disappeared right after it was taken');
   return { workspace_id: workspace.record.id, snapshot, execution_mode: 'guest' };
 }
 

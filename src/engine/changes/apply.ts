@@ -119,8 +119,8 @@ async function findTarget({ record }: Workspace, given: string | undefined, call
   const origin = isFolder && seed.origin_kind !== 'repo_url' ? seed.seed_path : null;
   const target = given ?? origin;
   if (target === null) {
-    throw new PyroError('usage', `workspace ${record.id} came from no folder of this machine`, {
-      hint: 'say where the changes go: pyro workspace apply ID --to FOLDER',
+    throw new PyroError('usage', `workspace ${record.id} was not created from a folder on this machine`, {
+      hint: 'name the folder to change: pyro workspace apply ID --to FOLDER',
     });
   }
   const permitted = await permitHostPath(target, call.hostPaths);
@@ -132,9 +132,9 @@ async function findTarget({ record }: Workspace, given: string | undefined, call
   }
   throw new PyroError(
     'seed_missing',
-    `${target} is no folder of this machine${given === undefined ? ' any more' : ''}`,
+    `${target} is ${given === undefined ? 'no longer' : 'not'} a folder on this machine`,
     {
-      hint: 'say where the changes go: pyro workspace apply ID --to FOLDER',
+      hint: 'name the folder to change: pyro workspace apply ID --to FOLDER',
     },
   );
 }

@@ -84,8 +84,8 @@ async function resultOf(
 function parseCursor(cursor: string): { shelved: string; offset: number } {
   const [, shelved = '', offset = ''] = /^([0-9a-f]{12})-(\d{1,15})$/.exec(cursor) ?? [];
   if (shelved === '') {
-    throw new PyroError('usage', `${JSON.stringify(cursor.slice(0, 80))} is no cursor of a diff`, {
-      hint: 'give next_cursor as the last call gave it, or none to begin',
+    throw new PyroError('usage', `${JSON.stringify(cursor.slice(0, 80))} is not a cursor of a diff`, {
+      hint: 'give next_cursor as the last call returned it, or leave it out to start',
     });
   }
   return { shelved, offset: Number(offset) };

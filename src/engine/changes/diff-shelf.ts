@@ -82,7 +82,7 @@ export class DiffShelf {
     const kept = this.#kept.get(id);
     if (kept !== undefined && kept.diff.workspaceId === workspaceId) return this.#use(kept);
     throw new PyroError('result_gone', 'the diff that the cursor belongs to is no longer kept', {
-      hint: 'call again without a cursor: it begins anew, with what stands there now',
+      hint: 'call again without a cursor to start over with the current state',
     });
   }
 

@@ -94,7 +94,7 @@ function outcomeOf(commands: readonly CommandRecord[], count: number): string {
   const last = commands.at(-1);
   const changes = count === 0 ? 'no files changed' : `${count} ${count === 1 ? 'file' : 'files'} changed`;
   if (last === undefined) return `no commands, ${changes}`;
-  if (last.ended_at === null) return `command ${last.sequence} still runs, ${changes}`;
+  if (last.ended_at === null) return `command ${last.sequence} is still running, ${changes}`;
   const end = last.exit_code === 0 ? 'succeeded' : `ended with ${last.exit_code ?? 'its guest'}`;
   return `the last command ${end}, ${changes}`;
 }

@@ -83,7 +83,7 @@ export class CommandRuns {
     await this.settle();
     for (const record of this.#log.running()) {
       try {
-        if (record.process === null) throw new PyroError('command_unknown', 'it never got a process');
+        if (record.process === null) throw new PyroError('command_unknown', 'its process never started');
         this.#keep(await followAgain(client, this.#log, record));
       } catch (error) {
         if (isPyroError(error, 'guest_unreachable')) throw error;

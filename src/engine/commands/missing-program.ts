@@ -64,7 +64,7 @@ function noteOn(name: string, { environment, package_sources: sources }: Program
   if (program === undefined) return null;
   const others = program.environments.filter((each) => each !== environment);
   const install = `apt-get update && apt-get install -y ${program.package}`;
-  const way = sources === 'none' ? 'with package_sources host' : 'where the environment has apt';
+  const way = sources === 'none' ? 'with package_sources host' : 'if the environment has apt';
   return `${name} is not in ${environment}; the environment ${others.join(' or ')} has it, or, ${way}: ${install}`;
 }
 

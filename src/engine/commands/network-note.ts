@@ -11,5 +11,5 @@ export function noteOnNetwork(
   output: { readonly stdout: string; readonly stderr: string },
 ): string | null {
   if (isOn || exitCode === 0 || exitCode === null || !signs.test(`${output.stderr}\n${output.stdout}`)) return null;
-  return 'this guest has no network (network_policy off): nothing outside of it can be reached, whatever the command tries';
+  return 'this guest has no network (network_policy off): nothing outside it can be reached';
 }

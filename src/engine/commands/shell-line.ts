@@ -48,6 +48,6 @@ async function startByFirst(
     }
   }
   throw new PyroError('command_not_found', 'the environment has no shell (/bin/sh) to run the command line', {
-    hint: 'use an environment with a shell; pyro run starts programs without one',
+    hint: 'use an environment that has one; pyro run starts programs without a shell',
   });
 }

@@ -29,13 +29,13 @@ export async function placeHere(to: Place, from: Place): Promise<string> {
     throw linkToFolder(to.path);
   }
   if (to.isFolder && behind !== undefined && !behind.isDirectory()) {
-    throw new PyroError('output_exists', `${to.path} is no folder`, { hint: `leave the slash out to replace it` });
+    throw new PyroError('output_exists', `${to.path} is not a folder`, { hint: `leave out the slash to replace it` });
   }
   const base = to.isFolder && behind !== undefined ? await realpath(to.path) : to.path;
   if (from.isContent || !(to.isFolder || standing?.isDirectory() === true)) return await behindLink(base);
   const name = basename(from.path);
   if (name !== '') return await behindLink(join(base, name));
-  throw new PyroError('usage', 'the root of the guest has no name', { hint: 'name a folder that is not there yet' });
+  throw new PyroError('usage', 'the root of the guest has no name', { hint: 'name a folder that does not exist yet' });
 }
 
 /** As with `cp`, a link to a file that stands in the very place is followed: a person has named it. */
@@ -44,14 +44,14 @@ async function behindLink(path: string): Promise<string> {
   const behind = await stat(path).catch(() => undefined);
   if (behind?.isDirectory() === true) throw linkToFolder(path);
   if (behind !== undefined) return await realpath(path);
-  throw new PyroError('export_refused', `${path} is a link that leads nowhere`, {
-    hint: 'remove the link, or copy to the path that it names',
+  throw new PyroError('export_refused', `${path} is a link to nothing`, {
+    hint: 'remove the link, or copy to the path that it points to',
   });
 }
 
 function linkToFolder(path: string): PyroError {
   return new PyroError('export_refused', `${path} is a link to a folder`, {
-    hint: `write ${path}/ for the folder that it leads to, or remove the link`,
+    hint: `write ${path}/ for the folder that it points to, or remove the link`,
   });
 }
 
@@ -65,7 +65,7 @@ export async function statHere(source: string, { path, isFolder }: Place) {
     });
   });
   if (status.isFile() ? isFolder : !status.isDirectory()) {
-    throw new PyroError('seed_unsupported', `${path} is no ${isFolder ? 'folder' : 'file and no folder'}`, {
+    throw new PyroError('seed_unsupported', `${path} is ${isFolder ? 'not a folder' : 'neither a file nor a folder'}`, {
       hint: 'copy a file or a folder',
     });
   }
@@ -111,5 +111,5 @@ async function modeBehind(files: GuestFiles, path: string, call: WorkspaceCall):
 
 export async function refuseFolder(workspace: Workspace, target: string, call: WorkspaceCall): Promise<void> {
   if ((await standingAt(workspace, target, call))?.isFolder !== true) return;
-  throw new PyroError('is_a_directory', `${target} is a folder of the guest`, { hint: 'name another file' });
+  throw new PyroError('is_a_directory', `${target} is a folder in the guest`, { hint: 'name another file' });
 }

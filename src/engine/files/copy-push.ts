@@ -47,7 +47,7 @@ function gitStatus(count: number): string {
 function withNextStep(error: unknown): unknown {
   if (isPyroError(error, 'is_a_directory', 'not_a_directory', 'not_a_file')) {
     return new PyroError(error.code, error.message, {
-      hint: 'nothing was copied; remove what stands there first, or copy to another path',
+      hint: 'nothing was copied; remove what is there first, or copy to another path',
       details: error.details,
       cause: error,
     });
@@ -55,7 +55,7 @@ function withNextStep(error: unknown): unknown {
   // The disk of this machine, where no guest has said so.
   if (!isPyroError(error, 'disk_full') || error.details['guest_code'] === undefined) return error;
   return new PyroError('disk_full', `no room left on the disk of the workspace: ${error.message}`, {
-    hint: 'nothing was copied; delete files in the workspace, or make one with a larger disk (--disk-mib)',
+    hint: 'nothing was copied; delete files in the workspace, or create one with a larger disk (--disk-mib)',
     details: error.details,
     cause: error,
   });

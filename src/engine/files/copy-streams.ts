@@ -28,8 +28,8 @@ export async function copyToOutput(
 ): Promise<CopyOutput> {
   const stdout = io?.stdout;
   if (stdout === undefined) {
-    throw new PyroError('usage', '- is standard output, which this call does not have', {
-      hint: 'leave --json out, or name a file in place of -',
+    throw new PyroError('usage', 'this call has no standard output for -', {
+      hint: 'leave out --json, or name a file instead of -',
     });
   }
   const path = guestPath(guest);
@@ -42,8 +42,8 @@ export async function copyToOutput(
     try {
       for await (const { type, size, content } of readTar(tar)) {
         if (type !== 'file') {
-          throw new PyroError('is_a_directory', `${path} is a folder, and - takes one file`, {
-            hint: `copy it to a folder, or as an archive: pyro exec ${workspace.record.id} -- tar -C ${path} -c .`,
+          throw new PyroError('is_a_directory', `${path} is a folder, but - takes a single file`, {
+            hint: `copy it to a folder, or make an archive: pyro exec ${workspace.record.id} -- tar -C ${path} -c .`,
           });
         }
         for await (const chunk of content()) {
@@ -70,13 +70,13 @@ export async function copyFromInput(
   const to = placeOf(guest, guestPath);
   const standing = await standingAt(workspace, to.path, call);
   if (to.isFolder || standing?.isFolder === true) {
-    throw new PyroError('usage', `${to.path} is a folder, and what comes by standard input has no name`, {
+    throw new PyroError('usage', `${to.path} is a folder, and standard input has no file name`, {
       hint: `name the file, such as ${posix.join(to.path, 'NAME')}`,
     });
   }
   if (io?.stdin === undefined) {
-    throw new PyroError('usage', '- is standard input, which this call does not have', {
-      hint: 'name a file in place of -',
+    throw new PyroError('usage', 'this call has no standard input for -', {
+      hint: 'name a file instead of -',
     });
   }
   await mkdir(workspace.files.scratch, { recursive: true, mode: 0o700 });

@@ -21,7 +21,7 @@ export async function copyFiles(
 ): Promise<CopyOutput> {
   const isOut = guestPlace(source) !== undefined;
   if (isOut === (guestPlace(target) !== undefined)) {
-    throw new PyroError('usage', 'one of the two places is in the workspace, and begins with a colon', {
+    throw new PyroError('usage', 'one of the two paths must be in the workspace and begin with a colon', {
       hint: 'source: ":build/report.html", target: "report.html"',
     });
   }
@@ -78,7 +78,7 @@ async function copyIn(workspace: Workspace, host: string, guest: string, call: W
   const standing = await standingAt(workspace, to.path, call);
   const isFolder = status.isDirectory();
   if (isFolder && standing?.isFolder === false) {
-    throw new PyroError('not_a_directory', `${to.path} is a file of the guest, and ${from.path} a folder`, {
+    throw new PyroError('not_a_directory', `${to.path} is a file in the guest, but ${from.path} is a folder`, {
       hint: 'copy to another path, or remove the file first',
     });
   }

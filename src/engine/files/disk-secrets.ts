@@ -34,7 +34,7 @@ export async function assertCleanDisk(image: string, secrets: SecretSet, signal:
 }
 
 function found(): PyroError {
-  return new PyroError('secret_in_output', 'the value of a secret stands on the disk', {
-    hint: 'export its files with format tar: a path names what goes, and files that hold a secret are told',
+  return new PyroError('secret_in_output', 'the disk contains the value of a secret', {
+    hint: 'export its files with format tar: path selects what goes, and files that contain a secret are named',
   });
 }

@@ -28,8 +28,8 @@ export async function exportDisk(
   const output = await permitHostPath(input.output_path, call.hostPaths);
   const standing = await lstat(output).catch(() => undefined);
   if (standing !== undefined && (!input.overwrite || standing.isDirectory())) {
-    const hint = standing.isDirectory() ? 'choose the path of a file' : 'choose another path, or overwrite';
-    throw new PyroError('output_exists', `${output} is there already`, { hint });
+    const hint = standing.isDirectory() ? 'choose the path of a file' : 'choose another path, or set overwrite';
+    throw new PyroError('output_exists', `${output} already exists`, { hint });
   }
   if (standing !== undefined) refuseSpecial(output, standing);
   const draft = temporaryName(output);

@@ -59,7 +59,7 @@ export async function readFile(
   const path = guestPath(input.path);
   const { offset, start_line: startLine, end_line: endLine, max_bytes } = input;
   if (offset !== undefined && (startLine !== undefined || endLine !== undefined)) {
-    throw new PyroError('usage', 'offset counts bytes, start_line and end_line count lines: give one of the two');
+    throw new PyroError('usage', 'offset counts bytes, start_line and end_line count lines: give one or the other');
   }
   const slice = await files.read(
     {

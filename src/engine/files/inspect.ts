@@ -55,7 +55,7 @@ export async function inspectStopped<T>(
 
 export function assertStopped({ record, guest }: Workspace): void {
   if (guest === undefined && record.guest === null) return;
-  throw new PyroError('workspace_running', `workspace ${record.id} runs`, {
-    hint: `stop it first: ${hintCall('workspace.stop', { workspace_id: record.id })}; or use ${hintCall('workspace.file.read')} while it runs`,
+  throw new PyroError('workspace_running', `workspace ${record.id} is running`, {
+    hint: `stop it first: ${hintCall('workspace.stop', { workspace_id: record.id })}; or use ${hintCall('workspace.file.read')} while it is running`,
   });
 }

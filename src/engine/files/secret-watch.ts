@@ -31,10 +31,14 @@ export class SecretWatch {
   #assertClean(): void {
     if (this.#paths.size === 0) return;
     const paths = [...this.#paths].map((path) => this.#secrets.maskText(path));
-    throw new PyroError('secret_in_output', `the value of a secret stands in ${paths.slice(0, 10).join(', ')}`, {
-      hint: 'take it out of these files, or leave them out by a narrower path',
-      details: { paths: paths.slice(0, 100) },
-    });
+    throw new PyroError(
+      'secret_in_output',
+      `these files contain the value of a secret: ${paths.slice(0, 10).join(', ')}`,
+      {
+        hint: 'remove it from these files, or leave them out with a narrower path',
+        details: { paths: paths.slice(0, 100) },
+      },
+    );
   }
 
   async *#changes(changes: AsyncIterable<Change>): AsyncGenerator<Change> {

@@ -35,7 +35,7 @@ export const realFacts: DoctorFacts = {
     if ('reason' in home) return home.reason;
     const cgroup = await createCgroup('doctor', { memoryBytes: 2 ** 30, processCount: 64 });
     await cgroup?.remove();
-    return cgroup === undefined ? `a cgroup below ${home.folders[0]} takes no limits` : undefined;
+    return cgroup === undefined ? `a cgroup below ${home.folders[0]} accepts no limits` : undefined;
   },
 };
 

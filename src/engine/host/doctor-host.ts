@@ -10,7 +10,7 @@ import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
 import type { DoctorFacts } from './doctor-check.ts';
 
 const leastFree = 2 * gibibyte;
-const moveHome = 'export PYRO_HOME=/a/folder/that/you/may/write';
+const moveHome = 'export PYRO_HOME=/a/writable/folder';
 
 export function checkPlatform({ platform, architecture, kernel }: DoctorFacts): DoctorCheck {
   const fits = platform === 'linux' && architecture === 'x64';
@@ -38,7 +38,7 @@ async function checkFolder(name: string, folder: string): Promise<DoctorCheck> {
     await access(folder, constants.W_OK);
     return { name, status: 'ok', message: folder, why, fix: null };
   } catch (error) {
-    const message = `${folder} cannot be written: ${messageOf(error)}`;
+    const message = `${folder} cannot be written to: ${messageOf(error)}`;
     return { name, status: 'fail', message, why, fix: moveHome };
   }
 }
@@ -60,15 +60,15 @@ export async function checkSpace(folder: string, facts: DoctorFacts): Promise<Do
 /** No limits are a warning: a guest's memory is bounded by its own size all the same. */
 export async function checkLimits(facts: DoctorFacts): Promise<DoctorCheck> {
   const name = 'cgroup-limits';
-  const why = 'the host then bounds the memory and the processes of each QEMU, also of one that a guest has taken over';
+  const why = 'the host then limits the memory and processes of each QEMU, even if its guest has taken it over';
   const obstacle = await facts.limitObstacle();
   if (obstacle === undefined)
-    return { name, status: 'ok', message: 'each guest gets a limit of memory and of processes', why, fix: null };
+    return { name, status: 'ok', message: 'each guest has memory and process limits', why, fix: null };
   return {
     name,
     status: 'warn',
-    message: `guests run without limits of the host: ${obstacle}`,
+    message: `guests run without host limits: ${obstacle}`,
     why,
-    fix: 'start pyro in a part of the cgroup tree that is yours: systemd-run --user --scope -p Delegate=yes pyro …',
+    fix: 'start pyro in a cgroup that is delegated to you: systemd-run --user --scope -p Delegate=yes pyro …',
   };
 }

@@ -16,7 +16,7 @@ interface Program {
 }
 
 const programs: readonly Program[] = [
-  { name: 'qemu-img', package: 'qemu-utils', why: 'makes the disks of guests', versionFlag: '--version' },
+  { name: 'qemu-img', package: 'qemu-utils', why: 'creates the disks of guests', versionFlag: '--version' },
   { name: 'mke2fs', package: 'e2fsprogs', why: "formats the guest's disk", versionFlag: '-V' },
   {
     name: 'sqfstar',
@@ -28,7 +28,7 @@ const programs: readonly Program[] = [
   {
     name: 'flock',
     package: 'util-linux',
-    why: 'keeps what several processes share to one at a time',
+    why: 'locks what several processes share',
     versionFlag: '--version',
   },
   { name: 'git', package: 'git', why: 'reads the repositories that go into workspaces', versionFlag: '--version' },
@@ -49,16 +49,16 @@ async function checkProgram(program: Program): Promise<DoctorCheck> {
   if (path === undefined) return { name, status: 'fail', message: 'not installed', why, fix: install };
   const version = await askVersion(path, program.versionFlag);
   if (version === undefined)
-    return { name, status: 'fail', message: `${path} does not say its version`, why, fix: install };
+    return { name, status: 'fail', message: `${path} does not report its version`, why, fix: install };
   if (oldest === undefined || compareVersions(version, oldest) >= 0)
     return { name, status: 'ok', message: `${version} at ${path}`, why, fix: null };
-  const message = `${version} at ${path} is too old; ${oldest} is the oldest that works`;
+  const message = `${version} at ${path} is too old; pyro needs ${oldest} or later`;
   return {
     name,
     status: 'fail',
     message,
     why,
-    fix: `${install}, from a release of the distribution that has ${oldest}`,
+    fix: `${install}, on a distribution release that has ${oldest} or later`,
   };
 }
 

@@ -17,7 +17,7 @@ const search = new Script('new RegExp(source, flags).test(text)');
 /** `/…/flags` is a regular expression, anything else a text. Throws `usage`. */
 export function parsePattern(pattern: string): OutputPattern {
   if (pattern === '' || pattern.length > longestPattern) {
-    throw new PyroError('usage', `wait_for: it must have 1 to ${longestPattern} characters`);
+    throw new PyroError('usage', `wait_for must have 1 to ${longestPattern} characters`);
   }
   const match = /^\/(.+)\/([imsuv]*)$/s.exec(pattern);
   if (match === null) return { isIn: (text) => text.includes(pattern) };
@@ -25,8 +25,8 @@ export function parsePattern(pattern: string): OutputPattern {
   try {
     new RegExp(source, flags);
   } catch (cause) {
-    throw new PyroError('usage', `wait_for: ${pattern} is no regular expression`, {
-      hint: 'a text without slashes around it is looked for as it stands',
+    throw new PyroError('usage', `wait_for: ${pattern} is not a valid regular expression`, {
+      hint: 'text without slashes around it is matched literally',
       cause,
     });
   }
@@ -41,8 +41,8 @@ function isFound(source: string, flags: string, text: string): boolean {
     // It comes from that context, so it is no instance of our Error.
     const isTimeout = types.isNativeError(error) && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
     if (!isTimeout) throw error;
-    throw new PyroError('usage', `wait_for: /${source}/ takes more than ${lookMs} ms to look for`, {
-      hint: 'use a simpler expression, or a plain text',
+    throw new PyroError('usage', `wait_for: /${source}/ takes more than ${lookMs} ms to match`, {
+      hint: 'use a simpler expression, or plain text',
     });
   }
 }

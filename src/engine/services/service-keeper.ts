@@ -57,6 +57,6 @@ export class ServiceKeeper {
   /** It should have come back and could not. */
   async stayAway(why: unknown): Promise<void> {
     await this.update({ stop_reason: this.clean(why) });
-    this.note(`did not come back: ${messageOf(why)}`);
+    this.note(`did not restart: ${messageOf(why)}`);
   }
 }

@@ -33,7 +33,10 @@ async function readPage(
   const { stream, cursor, limit } = request;
   const log = service.logs[stream];
   if (cursor > log.end) {
-    throw new PyroError('usage', `${stream} of ${service.record.name} has ${log.end} bytes, the cursor is ${cursor}`);
+    throw new PyroError(
+      'usage',
+      `${stream} of ${service.record.name} has ${log.end} bytes, but the cursor is ${cursor}`,
+    );
   }
   await waitForMore(service, [log], () => log.end > cursor, request.wait_seconds, signal);
   // The state first: output that comes after its end does not exist.

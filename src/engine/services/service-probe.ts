@@ -71,7 +71,7 @@ async function runProbe(
   const { process } = await startLine(client, command, wanted, signal);
   try {
     const exit = await process.follow(() => undefined);
-    if (exit.timed_out) return `no end within ${commandMs} ms`;
+    if (exit.timed_out) return `did not end within ${commandMs} ms`;
     return exit.exit_code === 0 ? undefined : `exit code ${exit.exit_code}`;
   } finally {
     await process.forget().catch(() => undefined);

@@ -81,7 +81,7 @@ export class Service {
       ({ process } = await startLine(client, command, wanted));
       if (signal.aborted) {
         await process.forget().catch(() => undefined);
-        throw new PyroError('cancelled', `the service ${this.record.name} was stopped while it started`);
+        throw new PyroError('cancelled', `the service ${this.record.name} was stopped while it was starting`);
       }
     } catch (error) {
       await this.#ports.close();
@@ -266,7 +266,7 @@ export class Service {
     }
     const ended = { ended_at: Date.now() / 1000, exit_code: exitCode, process: null, pid: null };
     await this.#keeper.update({ ...ended, state: 'restarting', attempts: fate.attempts });
-    this.#keeper.note(`ended with ${exitCode}, comes back in ${fate.delayMs} ms`);
+    this.#keeper.note(`ended with ${exitCode}, restarts in ${fate.delayMs} ms`);
     this.#scheduleRestart(fate.delayMs);
   }
 

@@ -53,7 +53,7 @@ export class Services {
     const service = this.#services.get(name);
     if (service === undefined) {
       throw new PyroError('service_unknown', `there is no service ${JSON.stringify(name.slice(0, 64))}`, {
-        hint: `see the services of a workspace with: ${hintCall('workspace.service.list')}`,
+        hint: `list the services of a workspace with: ${hintCall('workspace.service.list')}`,
       });
     }
     return service;
@@ -70,18 +70,18 @@ export class Services {
     using place = this.#starting.take(name);
     if (place === undefined) {
       throw new PyroError('service_running', `the service ${name} is being started by another call`, {
-        hint: `see how it goes: ${hintCall('workspace.service.status', { service_name: name })}`,
+        hint: `check its state with: ${hintCall('workspace.service.status', { service_name: name })}`,
       });
     }
     const earlier = this.#services.get(name);
     if (earlier !== undefined && isAlive(earlier.record)) {
-      throw new PyroError('service_running', `the service ${name} runs already`, {
+      throw new PyroError('service_running', `the service ${name} is already running`, {
         hint: `stop it first: ${hintCall('workspace.service.stop', { service_name: name })}`,
       });
     }
     if (earlier === undefined && this.#starting.countWith(this.#services.keys()) > mostServices) {
-      throw new PyroError('limit_reached', `the workspace has ${mostServices} services already`, {
-        hint: 'start the new one under the name of one that is over',
+      throw new PyroError('limit_reached', `the workspace already has ${mostServices} services`, {
+        hint: 'reuse the name of a service that has ended',
       });
     }
     const folder = join(this.#folder, name);

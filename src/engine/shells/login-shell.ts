@@ -26,7 +26,9 @@ export async function startLoginShell(
       if (!isPyroError(error, ...refusals)) throw error;
     }
   }
-  throw new PyroError('command_not_found', 'the environment has no shell', { hint: 'use an environment with a shell' });
+  throw new PyroError('command_not_found', 'the environment has no shell', {
+    hint: 'use an environment that has a shell',
+  });
 }
 
 /** Shell of the first user with id 0; undefined for one that lets nobody in. */

@@ -31,7 +31,7 @@ export async function readShell(
   if (cursor > shell.log.end) {
     throw new PyroError(
       'usage',
-      `shell ${shell.record.id} has written ${shell.log.end} bytes, the cursor is ${cursor}`,
+      `shell ${shell.record.id} has written ${shell.log.end} bytes, but the cursor is ${cursor}`,
     );
   }
   const matched = await waitForOutput(shell, request, signal);

@@ -125,7 +125,7 @@ export class Shell {
         hint: `open another one with: ${hintCall('workspace.shell.open')}`,
       });
     }
-    if (this.#process === undefined) throw new PyroError('guest_unreachable', 'the connection to the guest broke');
+    if (this.#process === undefined) throw new PyroError('guest_unreachable', 'the connection to the guest was lost');
     return this.#process;
   }
 

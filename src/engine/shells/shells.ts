@@ -41,7 +41,7 @@ export class Shells {
     const shell = this.#shells.get(id);
     if (shell === undefined) {
       throw new PyroError('shell_unknown', `there is no shell ${id.slice(0, 64)}`, {
-        hint: `see the shells of a workspace with: ${hintCall('workspace.shell.list')}`,
+        hint: `list the shells of a workspace with: ${hintCall('workspace.shell.list')}`,
       });
     }
     return shell;
@@ -61,8 +61,8 @@ export class Shells {
     const id = randomBytes(6).toString('hex');
     using _place = this.#opening.take(id);
     if (this.#opening.countWith(this.#shells.keys()) > mostShells) {
-      throw new PyroError('limit_reached', `the workspace has ${mostShells} shells already`, {
-        hint: `close one with: ${hintCall('workspace.shell.close')}; also those that have ended count`,
+      throw new PyroError('limit_reached', `the workspace already has ${mostShells} shells`, {
+        hint: `close one with: ${hintCall('workspace.shell.close')}; ended shells count, too`,
       });
     }
     const { cwd, cols, rows, env } = request;

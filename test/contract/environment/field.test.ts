@@ -142,7 +142,11 @@ describe.skipIf(registryMissing !== undefined)(
     });
 
     it.each([
-      ['an artifact', { config: { mediaType: 'application/vnd.cncf.helm.config.v1+json' } }, /is no image but .*helm/],
+      [
+        'an artifact',
+        { config: { mediaType: 'application/vnd.cncf.helm.config.v1+json' } },
+        /is not an image but .*helm/,
+      ],
       [
         'an encrypted image',
         { layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip+encrypted' }] },

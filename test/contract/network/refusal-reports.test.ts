@@ -39,12 +39,12 @@ describe('a report of refusals', () => {
     expect(attempts).toMatchObject([
       { name: 'CONNECT a.example:443', port: null, verdict: 'denied', rule: "guest's proxy", process: 'p3' },
       { name: '1.2.3.4', port: 99, address: null, verdict: 'denied', process: null, bytes_in: 0, bytes_out: 0 },
-      { name: '2001:db8::1', port: null, verdict: 'denied', reason: 'no ping leaves a guest' },
+      { name: '2001:db8::1', port: null, verdict: 'denied', reason: 'no ping may leave a guest' },
     ]);
     const output = { workspace_id: 'x', network_policy: 'egress', attempts: [...attempts], next_cursor: null };
     const lines = workspaceNetwork.receive(output).text.replaceAll(/ {2,}/g, ' | ').split('\n');
     expect(lines[1]).toMatch(/ \| denied \| CONNECT a\.example:443 \| - \| .*malformed request to the guest's proxy$/);
-    expect(lines[2]).toMatch(/ \| denied \| 1\.2\.3\.4:99 \| - \| .*no datagram leaves a guest$/);
+    expect(lines[2]).toMatch(/ \| denied \| 1\.2\.3\.4:99 \| - \| .*no datagram may leave a guest$/);
   });
 
   it.each([

@@ -44,13 +44,13 @@ describe('a program', () => {
   it('that a signal ended says which', async () => {
     await expect(runCommand(...sh('echo before >&2; kill -KILL $$'))).rejects.toMatchObject({
       code: 'tool_failed',
-      message: expect.stringMatching(/ended by the signal SIGKILL.*before/),
+      message: expect.stringMatching(/killed by signal SIGKILL.*before/),
     });
   });
 
   it('that says nothing is not told with an empty reason', async () => {
     await expect(runCommand(...sh('exit 7'))).rejects.toMatchObject({
-      message: 'sh failed with exit code 7, without a word',
+      message: 'sh failed with exit code 7 and printed nothing',
     });
   });
 

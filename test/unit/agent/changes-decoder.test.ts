@@ -172,7 +172,7 @@ describe('decodeComparison', () => {
   });
 
   it.each([
-    ['an index of no item', lines({ different: [3] }, { end: true })],
+    ['an index that belongs to no item', lines({ different: [3] }, { end: true })],
     ['an index twice', lines({ different: [1, 1] }, { end: true })],
     ['a path upwards', lines({ extra: [Buffer.from('../x').toString('base64')] }, { end: true })],
     ['no end', lines({ different: [1] })],

@@ -119,7 +119,7 @@ describe('applyHome once more', () => {
     expect(await apply(guest, { applied })).toMatchObject({ steps: [], marked: [Buffer.from('a.txt')] });
     put(guest.current, 'a.txt', file(changed('V')));
     await expect(apply(guest, { isThreeWay: true, applied })).rejects.toMatchObject({
-      message: expect.stringContaining('conflict marks'),
+      message: expect.stringContaining('conflict markers'),
     });
   });
 
@@ -135,7 +135,7 @@ describe('applyHome once more', () => {
     writeFileSync(join(home, 'a.txt'), marked);
     put(guest.current, 'a.txt', file(lines(40).replace('line 5\n', 'V\n')));
     await expect(apply(guest, { isThreeWay: true, applied })).rejects.toMatchObject({
-      message: expect.stringContaining('conflict marks'),
+      message: expect.stringContaining('conflict markers'),
     });
     expect(readFileSync(join(home, 'a.txt'), 'utf8')).toBe(marked);
   });

@@ -137,17 +137,17 @@ describe('applyHome', () => {
       'a.txt has changed',
     ],
     ['bytes', () => writeFileSync(join(home, 'b.bin'), 'mine'), 'b.bin has changed'],
-    ['a new file of the same name', () => writeFileSync(join(home, 'empty'), 'mine'), 'empty stands here too'],
+    ['a new file of the same name', () => writeFileSync(join(home, 'empty'), 'mine'), 'empty exists here too'],
     ['a file that should go', () => appendFileSync(join(home, 'gone/x'), 'mine'), 'gone/x has changed'],
     ['a file that is gone', () => rmSync(join(home, 'b.bin')), 'b.bin is gone'],
-    ['a folder with more in it', () => writeFileSync(join(home, 'folder/mine'), 'mine'), 'folder was changed'],
+    ['a folder with more in it', () => writeFileSync(join(home, 'folder/mine'), 'mine'), 'folder changed'],
     [
       'a link above',
       () => {
         mkdirSync(join(work, 'outside'));
         symlinkSync(join(work, 'outside'), join(home, 'new'));
       },
-      'lies behind the link "new"',
+      'is below the link "new"',
     ],
   ])('refuses over %s, and changes nothing', async (_name, meddle, message) => {
     const guest = guestWith(everything);

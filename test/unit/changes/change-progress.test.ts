@@ -20,7 +20,7 @@ it('tells what it does while it reads and compares, with the bytes there are, an
   expect(diff.changed).toBe(true);
   expect(told.every(({ isPassing }) => isPassing === true)).toBe(true);
   expect([...new Set(told.map(({ message }) => message))]).toEqual([
-    'looking at what changed',
+    'checking what changed',
     'reading 2 changes',
     'comparing',
     'making the patch',

@@ -63,12 +63,12 @@ describe('a hunk', () => {
     ['whose lines are not there', 'a\n', ['@@', '-x', '+y'], /^hunk 1: its lines are not there, beginning with "x"/],
     ['whose anchor is not there', 'a\n', ['@@ class X', '-a', '+y'], /^hunk 1: there is no line "class X"/],
     ['whose anchor could be two lines', 'fa\nfb\na\n', ['@@ f', '-a', '+y'], /^hunk 1: there is no line "f"/],
-    ['that stands above', 'a\nb\n', ['@@', '-b', '+x', '@@', '-a', '+y'], /^hunk 2: its lines stand above/],
+    ['that stands above', 'a\nb\n', ['@@', '-b', '+x', '@@', '-a', '+y'], /^hunk 2: its lines come before/],
     [
       'that would begin in the one before',
       'a\nb\n',
       ['@@', '-a', '-b', '+x', '@@', '-b', '+y'],
-      /^hunk 2: its lines stand above/,
+      /^hunk 2: its lines come before/,
     ],
   ])('%s is refused', (_, before, hunk, why) => {
     expect(edited(before, ...hunk)).toMatch(why);
@@ -77,7 +77,7 @@ describe('a hunk', () => {
   it('is not looked for without end', () => {
     const lines = 'a\n'.repeat(150_000);
     const hunk = Array.from({ length: 2000 }, () => '-a');
-    expect(edited(lines, '@@', ...hunk, '-b')).toMatch(/too long to look for it/);
+    expect(edited(lines, '@@', ...hunk, '-b')).toMatch(/too long to search/);
     expect(edited('\n'.repeat(200_001), '@@', '-a')).toMatch(/more than 200000 lines/);
   });
 });

@@ -248,7 +248,7 @@ describe('large files', () => {
     const files = new FakeGuestFiles(tree, tree);
     await using patch = await collectDiff(files, { workFolder: work }, context);
     await using list = await collectDiff(files, { workFolder: work, isStatOnly: true }, context);
-    expect(patch.whyLeftOut(3 * 1024 ** 3)).toBe('larger than the 768 MiB that a patch can bring of one file');
+    expect(patch.whyLeftOut(3 * 1024 ** 3)).toBe('larger than the 768 MiB that a patch can carry for one file');
     expect(list.whyLeftOut(3 * 1024 ** 3)).toBe('lines are counted in files of up to 1.0 MiB');
     expect(list.whyLeftOut(1000)).toBe('lines are counted in 128 MiB of files, the smallest first');
   });

@@ -195,9 +195,9 @@ describe('applyPatch refuses', () => {
   });
 
   it.each([
-    ['LF for a file that has CRLF', 'a\r\nb\r\nc\r\n', '\n', 'the file has CRLF line ends and the patch has LF'],
-    ['CRLF for a file that has LF', 'a\nb\nc\n', '\r\n', 'the patch has CRLF line ends and the file has LF'],
-  ])('%s, and names the line ends', async (_, content, end, note) => {
+    ['LF for a file that has CRLF', 'a\r\nb\r\nc\r\n', '\n', 'the file has CRLF line endings and the patch has LF'],
+    ['CRLF for a file that has LF', 'a\nb\nc\n', '\r\n', 'the patch has CRLF line endings and the file has LF'],
+  ])('%s, and names the line endings', async (_, content, end, note) => {
     const body = [' a', '-b', '+x', ' c', ''].join(end);
     const patch = `--- a/dos.txt\n+++ b/dos.txt\n@@ -1,3 +1,3 @@\n${body}`;
     expect(await refusal(treeOf({ 'dos.txt': file(content) }), patch)).toMatchObject({

@@ -202,7 +202,7 @@ describe('an allow-list', () => {
     '::ffff:10.0.0.0/96',
     'a..b',
   ])('refuses the entry %j', (entry) => {
-    expect(() => makeGrant('egress', [entry])).toThrow(/no entry of an allow-list/);
+    expect(() => makeGrant('egress', [entry])).toThrow(/not an allow-list entry/);
   });
 });
 

@@ -40,6 +40,6 @@ describe('a widened grant', () => {
       '10.0.0.1 at 10.0.0.1',
       ' at 10.0.0.1',
     ])
-      expect(() => makeGrant('egress', [wrong]), wrong).toThrow('is no entry of an allow-list');
+      expect(() => makeGrant('egress', [wrong]), wrong).toThrow('is not an allow-list entry');
   });
 });

@@ -95,7 +95,7 @@ describe('redaction', () => {
 
   it.each([
     ['NONE=VARIABLE', 'it has: S0'],
-    ['VARIABLE=S0', 'secret first, then variable: here it is the other way round'],
+    ['VARIABLE=S0', 'the secret comes first, then the variable'],
   ])('says what is wrong about %s', (word, hint) => {
     expect(() => setOf(value).environment([word])).toThrow(expect.objectContaining({ code: 'secret_unknown', hint }));
   });

@@ -37,7 +37,7 @@ describe('config.json', () => {
     mkdirSync(settingsPath());
     await expect(writeSettings({})).rejects.toMatchObject({
       code: 'path_not_writable',
-      message: expect.stringContaining('it is no file'),
+      message: expect.stringContaining('it is not a file'),
     });
     await expect(readSettings()).rejects.toMatchObject({ code: 'usage' });
   });

@@ -124,7 +124,7 @@ describe('doctor', () => {
   it.each([
     ['4.4', 'fail', /4\.4 at .* is too old/],
     ['4.5.1', 'ok', /^4\.5\.1 at /],
-    ['nonsense', 'fail', /does not say its version/],
+    ['nonsense', 'fail', /does not report its version/],
   ])('judges sqfstar %s', async (version, status, message) => {
     plant('sqfstar', `#!/bin/sh\necho "sqfstar version ${version}"\n`);
     process.env['PATH'] = `${home}:${saved['PATH']}`;
