@@ -1,6 +1,6 @@
 // What a word means where a workspace is named.
 import { describe, expect, it } from 'vitest';
-import { findIn } from '../../../../src/engine/workspace/workspace-find.ts';
+import { findIn, stoppedError } from '../../../../src/engine/workspace/workspace-find.ts';
 import { isPyroError } from '../../../../src/shared/errors.ts';
 
 const all = [
@@ -63,4 +63,36 @@ it.each(['nothing', 'WEB', '6f1e538c0e710', ' ', '\u001b[2J'])('knows no %j', (r
   const error = failure(reference);
   expect(isPyroError(error, 'workspace_unknown')).toBe(true);
   expect(String(error)).not.toContain('\u001b');
+});
+
+describe('whoever named it wrong is told', () => {
+  it.each([
+    [
+      'nothing',
+      {
+        code: 'workspace_unknown',
+        message: 'there is no workspace "nothing"',
+        hint: 'list them with: [[workspace.list]]',
+      },
+    ],
+    ['x'.repeat(200), { code: 'workspace_unknown', message: `there is no workspace "${'x'.repeat(120)}"` }],
+    [
+      'twin',
+      {
+        message: '"twin" is the name of 2 workspaces: abcdef012345 (twin), abc000000000 (twin)',
+        hint: 'give the whole id of one',
+      },
+    ],
+    ['6f1e', { message: '"6f1e" is the beginning of the id of 2 workspaces: 6f1e538c0e71 (web), 6f1e00000000' }],
+  ])('%s', (reference, told) => {
+    expect(failure(reference)).toMatchObject(told);
+  });
+
+  it('how a stopped one is started', () => {
+    expect(stoppedError('6f1e00000000')).toMatchObject({
+      code: 'workspace_stopped',
+      message: 'workspace 6f1e00000000 was stopped',
+      hint: 'start it with: [[workspace.start workspace_id=6f1e00000000]]',
+    });
+  });
 });
