@@ -100,7 +100,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   if (!isCheck) {
     // Whatever may find no room comes before the first change.
     const keep = isSame(applied, nowApplied) ? [] : await prepareRecords(lab, request, nowApplied);
-    tellStep(context, `writing ${formatCount(steps.length, 'change', 'changes')} into ${target}`);
+    tellStep(context, `writing ${formatCount(steps.length, 'change')} into ${target}`);
     if (steps.length > 0) await writeSteps(lab, target, steps, context.signal);
     for (const each of keep) await each();
   }

@@ -22,7 +22,7 @@ export async function* withMeter(
   for (const { before, after } of listed) {
     for (const side of [before, after]) if (isLeaf(side)) totalBytes += side?.size ?? 0;
   }
-  const message = `reading ${formatCount(listed.length, 'change', 'changes')}`;
+  const message = `reading ${formatCount(listed.length, 'change')}`;
   const tell = createMeter(onProgress, { ...step, message, totalBytes });
   async function* counted(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of content) {

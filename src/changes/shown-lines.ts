@@ -1,4 +1,5 @@
 // The lines of a file around a place, as the error of a patch shows them.
+import { formatCount } from '../shared/units.ts';
 
 const linesAround = 3;
 const longestLine = 200;
@@ -10,7 +11,7 @@ export function linesAt(text: string, path: Buffer, line: number): string {
   const shown = lines
     .slice(first - 1, first + 2 * linesAround)
     .map((content, index) => `${String(first + index).padStart(6)}  ${shorten(content.replace(/\r$/, ''))}`);
-  return `\n/workspace/${path.toString('utf8')} has ${lines.length} lines; it says there:\n${shown.join('\n')}`;
+  return `\n/workspace/${path.toString('utf8')} has ${formatCount(lines.length, 'line')}; it says there:\n${shown.join('\n')}`;
 }
 
 function shorten(line: string): string {

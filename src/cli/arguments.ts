@@ -40,8 +40,8 @@ export function argumentsOf({ definition }: AnyOperation, shape: Shape): Argumen
 
 function descriptionOf(definition: AnyOperation['definition'], field: string, property: Property): string {
   if (field !== 'workspace_id') return property.description ?? '';
-  const open = definition.findsWorkspace === true ? '; unless given, the one that came from this folder' : '';
-  return `Its id, the beginning of it, or its name${open}`;
+  const open = definition.findsWorkspace === true ? '; by default, the one created from this folder' : '';
+  return `Its id, the start of its id, or its name${open}`;
 }
 
 /** One line for help: `[options] [workspace] <path>`. */

@@ -19,8 +19,8 @@ export async function mayGoOn(
   const isSomebodyThere = process.stdin.isTTY && process.stderr.isTTY && !json;
   if (!isSomebodyThere && operation.definition.mustAsk !== true) return true;
   if (!isSomebodyThere) {
-    throw new PyroError('usage', 'it asks before it removes anything, and nobody is here to answer', {
-      hint: '--force does it without asking; --dry-run says what it would do',
+    throw new PyroError('usage', 'this command asks before it removes anything, but there is no terminal to ask on', {
+      hint: '--force skips the question; --dry-run shows what would be done',
     });
   }
   const preview = await invokeOperation(operation, { ...input, dry_run: true }, context);

@@ -68,15 +68,15 @@ export function addCommand(
     fields.push({ field, valueIn });
   }
   command.addOption(jsonOption());
-  if (operation.hasIds) command.addOption(new Option('-q, --quiet', 'print ids alone, for scripts').conflicts('json'));
-  if (operation.follow !== undefined) command.option('-f, --follow', 'show what comes, until it is over or Ctrl-C');
+  if (operation.hasIds) command.addOption(new Option('-q, --quiet', 'print only ids, for scripts').conflicts('json'));
+  if (operation.follow !== undefined) command.option('-f, --follow', 'keep showing output until it ends or Ctrl-C');
   if (definition.isLive === true && definition.terminal !== 'never') {
     const isAsked = definition.terminal === 'asked';
     command.option(
       '-i, --interactive',
-      isAsked ? 'pass standard input on also where it is a terminal' : 'keep standard input open (it always is)',
+      isAsked ? 'pass standard input on even from a terminal' : 'keep standard input open (it always is)',
     );
-    command.option('-t, --tty', isAsked ? 'give the command a terminal' : 'demand a terminal');
+    command.option('-t, --tty', isAsked ? 'give the command a terminal' : 'require a terminal');
   }
   const long = `pyro ${definition.name.replaceAll('.', ' ')} `;
   // Under its short name a command is shown by that one.

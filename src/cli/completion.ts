@@ -18,14 +18,14 @@ const examples = [
 ];
 
 export const completionShells: readonly string[] = [...scripts.keys()];
-export const completionSummary = 'Print the script with which your shell completes commands';
+export const completionSummary = 'Print the completion script for your shell';
 
 /** The script is made from the whole tree, also from what is added to it after this. */
 export function addCompletion(program: Command): void {
   program
     .command('completion')
     .summary(completionSummary)
-    .description(`${completionSummary}.\nIt also knows the ids and names of what is there now.`)
+    .description(`${completionSummary}.\nIt also completes the ids and names of what exists.`)
     .addHelpText('after', `\nExamples:\n${examples.join('\n')}`)
     .addArgument(new Argument('<shell>', 'Shell').choices(completionShells))
     .action((shell: string) => {

@@ -64,9 +64,9 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
 async function printInterrupted(interrupts: Interrupts, json: boolean): Promise<void> {
   const left = interrupts.leftRunning();
   if (left !== undefined && !json)
-    printNote(overInterrupt(`[detached] the command goes on; follow it with: ${left}\n`));
+    printNote(overInterrupt(`[detached] the command keeps running; follow it with: ${left}\n`));
   if (!json) return;
-  const hint = left === undefined ? {} : { hint: `the command goes on; follow it with: ${left}` };
+  const hint = left === undefined ? {} : { hint: `the command keeps running; follow it with: ${left}` };
   await printError(new PyroError('cancelled', left === undefined ? 'interrupted' : 'detached', hint), true);
 }
 
@@ -106,7 +106,8 @@ async function callOnce(given: CommandCall, interrupts: Interrupts, progress: Pr
   const piped = { ...(await readInputField(call, signal)), ...(await readPipedValues(call, signal)) };
   const input = checkInput(call, defaults, piped);
   if (call.follows) {
-    if (json) throw new PyroError('usage', '--follow shows output as it comes, not JSON', { hint: 'leave --json out' });
+    if (json)
+      throw new PyroError('usage', '--follow prints output as it arrives, not JSON', { hint: 'leave out --json' });
     const last = await followOperation(operation, input, { ...context, io: createOutputIo(interrupts, progress.end) });
     return {
       exitCode: 0,

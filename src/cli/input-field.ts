@@ -7,7 +7,7 @@ import { readInput } from './read-input.ts';
 
 /** As much as the longest patch may have */
 const mostBytes = 24 * mebibyte;
-const byCopy = 'copy it as a file, of any size: pyro cp - ID:path';
+const byCopy = 'copy it as a file of any size: pyro cp - ID:path';
 
 /** Empty when the command takes nothing this way, when an option gave it, and on a terminal, where nothing is piped in. */
 export async function readInputField(
@@ -19,8 +19,8 @@ export async function readInputField(
     return {};
   const bytes = await readInput(signal, mostBytes, byCopy);
   if (!wanted.isBase64 && !isUtf8(bytes))
-    throw new PyroError('usage', `the ${wanted.field} on standard input has bytes that are no UTF-8`, {
-      hint: 'bring it in as a file and apply it there: pyro cp CHANGES.diff ID:/tmp/ && pyro exec ID -- git apply /tmp/CHANGES.diff',
+    throw new PyroError('usage', `the ${wanted.field} on standard input is not valid UTF-8`, {
+      hint: 'copy it in as a file and apply it there: pyro cp CHANGES.diff ID:/tmp/ && pyro exec ID -- git apply /tmp/CHANGES.diff',
     });
   return { [wanted.field]: bytes.toString(wanted.isBase64 ? 'base64' : 'utf8') };
 }

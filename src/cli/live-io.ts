@@ -20,7 +20,7 @@ export function createLiveIo(interrupts: Interrupts, wish: LiveWish, endProgress
   const { stdin, stdout, stderr } = process;
   const hasTerminal = stdin.isTTY && stdout.isTTY;
   if (wish.wantsTerminal && (!hasTerminal || wish.isCaptured)) {
-    throw new PyroError('not_a_terminal', 'standard input and output are not a terminal', { hint: 'leave -t out' });
+    throw new PyroError('not_a_terminal', 'standard input and output are not a terminal', { hint: 'leave out -t' });
   }
   const isTerminal = hasTerminal && !wish.isCaptured && (wish.wantsTerminal || wish.takesTerminal);
   // A person at a terminal types for the next command, unless this one is asked to take it.

@@ -50,14 +50,14 @@ function usageError(error: CommanderError, command: Command): PyroError {
   const suggestion = suggestionFor(error.code, word, command);
   if (suggestion !== undefined) return new PyroError('usage', message, { hint: `did you mean ${suggestion}?` });
   if (error.code === 'commander.missingArgument' && word === 'workspace') {
-    const hint = 'name it by its id, the beginning of its id, or its name: pyro ps lists them';
-    return new PyroError('usage', 'no workspace is named', { hint });
+    const hint = 'name it by its id, the start of its id, or its name: pyro ps lists them';
+    return new PyroError('usage', 'no workspace was named', { hint });
   }
   const takesCommand = command.usage().includes(' -- ');
   if (takesCommand && (error.code === 'commander.excessArguments' || error.code === 'commander.unknownOption')) {
-    return new PyroError('usage', message, { hint: `the command goes behind --: ${path} ${command.usage()}` });
+    return new PyroError('usage', message, { hint: `the command goes after --: ${path} ${command.usage()}` });
   }
-  return new PyroError('usage', message, { hint: `${path} --help shows how it is used` });
+  return new PyroError('usage', message, { hint: `${path} --help shows the usage` });
 }
 
 function suggestionFor(code: string, word: string, command: Command): string | undefined {

@@ -4,7 +4,7 @@ import { visibleLines } from '../shared/visible.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-const binaryNote = '(a binary file; its bytes are in what a pipe or a file gets)';
+const binaryNote = '(a binary file; redirect to a pipe or a file to get its bytes)';
 
 /** Names of contents as a patch needs them; a person knows them by their beginning */
 const wholeIndex = /^index ([0-9a-f]{7})[0-9a-f]{33,}\.\.([0-9a-f]{7})[0-9a-f]{33,}/;

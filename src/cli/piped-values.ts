@@ -29,14 +29,14 @@ export async function readPipedValues(
   const hint = `printf %s "$VALUE" | pyro ${operationName.replaceAll('.', ' ')} ${flag} NAME=-`;
   const usage = (message: string): PyroError => new PyroError('usage', message, { hint });
   if (wanted.some(({ item }) => item.value !== '-'))
-    throw usage(`${flag} takes NAME=- only: what stands on a command line others can read`);
+    throw usage(`${flag} takes only NAME=-: other users can read what is on a command line`);
   if (second !== undefined) throw usage(`only one ${flag} can come from standard input`);
   const { name } = first.item;
-  if (process.stdin.isTTY) throw usage(`standard input is a terminal, which would show the value of ${name}`);
+  if (process.stdin.isTTY) throw usage(`standard input is a terminal, which would display the value of ${name}`);
   const value = await readValue(signal);
-  if (value.length === 0) throw usage(`standard input is empty: there is no value for ${name}`);
+  if (value.length === 0) throw usage(`standard input is empty: no value for ${name}`);
   if (value.length > mostBytes) throw usage(`standard input has more than ${mostBytes} bytes`);
-  if (!isUtf8(value)) throw usage(`the value of ${name} on standard input is no UTF-8`);
+  if (!isUtf8(value)) throw usage(`the value of ${name} on standard input is not valid UTF-8`);
   const items = listOf(input[first.field]);
   return { [first.field]: items.map((item) => (isGiven(item) ? { name, value: value.toString('utf8') } : item)) };
 }

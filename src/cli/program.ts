@@ -7,7 +7,9 @@ import { addCompletion } from './completion.ts';
 /** The program; `onCall` gets each parsed command, without what stands after `--`: `hasRest` says that something does. */
 export function createProgram(version: string, hasRest: boolean, onCall: OnCall): Command {
   const program = new Command('pyro')
-    .description('A disposable Linux computer for coding agents: each command runs in a microVM made from an OCI image')
+    .description(
+      'A disposable Linux computer for coding agents: each command runs in a microVM built from an OCI image',
+    )
     .version(version, '-V, --version')
     .enablePositionalOptions()
     .configureHelp({

@@ -43,7 +43,7 @@ export function addServers(
     .command('serve')
     .summary('Serve workspaces to a chat host over MCP, on standard input and output')
     .description(
-      'Serve workspaces to a chat host over MCP, on standard input and output.\nA chat host starts it by itself. The project comes from --project-path or --repo-url, else from the roots that the host names, else from CLAUDE_PROJECT_DIR, else from the Git checkout of the working directory.',
+      'Serve workspaces to a chat host over MCP, on standard input and output.\nChat hosts start it themselves. The project comes from --project-path or --repo-url, else from the roots that the host names, else from CLAUDE_PROJECT_DIR, else from the Git checkout of the working directory.',
     );
   const { properties } = shapeOf(serverOptionsSchema);
   const fields = Object.entries(properties).map(([field, property]) => {

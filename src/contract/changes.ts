@@ -19,17 +19,14 @@ export const diffEntrySchema = z.object({
   additions: z.number().nullable(),
   deletions: z.number().nullable(),
   is_binary: z.boolean(),
-  left_out_bytes: z.number().nullable().describe('Size of a file that was too large to look into'),
+  left_out_bytes: z.number().nullable().describe('Size of a file too large to compare'),
 });
 
 export const ignoredSchema = z
   .object({ files: z.number(), bytes: z.number() })
-  .describe('New files that the ignore rules of the project leave out');
+  .describe("New files left out by the project's ignore rules");
 
-export const includeIgnoredField = z
-  .boolean()
-  .default(false)
-  .describe('New files that the ignore rules leave out, too');
+export const includeIgnoredField = z.boolean().default(false).describe('Also new files that Git ignores');
 
 export const patchApplyInput = z.strictObject({
   workspace_id: workspaceIdField,
@@ -50,18 +47,18 @@ export const diffInput = z.strictObject({
   workspace_id: workspaceIdField,
   path: z.string().min(1).max(4096).optional().describe('Only this file or folder'),
   base: z.string().min(1).max(64).default('baseline').describe('State to compare with: baseline or a snapshot'),
-  stat_only: z.boolean().default(false).describe('The list of changes without the patch'),
-  system: z.boolean().default(false).describe('List what changed outside of /workspace, too'),
+  stat_only: z.boolean().default(false).describe('Only the list of changes, no patch'),
+  system: z.boolean().default(false).describe('Also list changes outside /workspace'),
   include_ignored: includeIgnoredField,
   max_file_bytes: z
     .number()
     .int()
     .min(0)
     .default(1_048_576)
-    .describe('Size up to which a file stands in the patch, bytes; 0 for no limit'),
-  cursor: z.string().max(64).optional().describe('Where to go on: next_cursor of the last call'),
+    .describe('Largest file shown in the patch, bytes; 0 for no limit'),
+  cursor: z.string().max(64).optional().describe('next_cursor of the previous call'),
   max_bytes: z.number().int().min(0).max(16_777_216).default(7000).describe('Most bytes of the patch'),
-  entry_limit: z.number().int().min(1).max(100_000).default(60).describe('Most entries of the list'),
+  entry_limit: z.number().int().min(1).max(100_000).default(60).describe('Most entries in the list'),
 });
 export type DiffInput = z.output<typeof diffInput>;
 
@@ -87,8 +84,8 @@ export const exportInput = z.strictObject({
   path: z.string().min(1).max(4096).default('/workspace').describe('File or folder in the guest'),
   output_path: z.string().min(1).max(4096).describe('Path on the host'),
   format: z.enum(['files', 'tar', 'patch']).default('files').describe('What is written'),
-  overwrite: z.boolean().default(false).describe('Replace what stands at output_path'),
-  include_git: z.boolean().default(false).describe('Take .git along'),
+  overwrite: z.boolean().default(false).describe('Overwrite output_path'),
+  include_git: z.boolean().default(false).describe('Include .git'),
   include_ignored: includeIgnoredField,
 });
 export type ExportInput = z.output<typeof exportInput>;
@@ -101,7 +98,7 @@ export const exportOutput = z.object({
   artifact_type: z.enum(['file', 'directory', 'symlink']),
   entry_count: z.number(),
   bytes_written: z.number(),
-  skipped: z.array(entrySchema).describe('Entries that cannot stand on the host, with the reason'),
+  skipped: z.array(entrySchema).describe('Entries that the host cannot hold, with the reason'),
   ignored: ignoredSchema,
   execution_mode: z.literal('guest'),
 });
@@ -109,10 +106,10 @@ export type ExportOutput = z.output<typeof exportOutput>;
 
 export const syncPushInput = z.strictObject({
   workspace_id: workspaceIdField,
-  source_path: z.string().min(1).max(4096).describe('File, folder, checkout or tar archive of the host'),
+  source_path: z.string().min(1).max(4096).describe('File, folder, checkout or tar archive on the host'),
   dest: z.string().min(1).max(4096).default('/workspace').describe('Folder in the guest'),
   delete: z.boolean().default(false).describe('Remove what the source does not have'),
-  dry_run: z.boolean().default(false).describe('Only say what would change'),
+  dry_run: z.boolean().default(false).describe('Only show what would change'),
 });
 export type SyncPushInput = z.output<typeof syncPushInput>;
 
@@ -136,11 +133,11 @@ export type SyncPushOutput = z.output<typeof syncPushOutput>;
 
 export const applyInput = z.strictObject({
   workspace_id: workspaceIdField,
-  check: z.boolean().default(false).describe('Say what would be done, and do nothing'),
-  '3way': z.boolean().default(false).describe('Merge files that both sides have changed'),
+  check: z.boolean().default(false).describe('Show what would be done, and do nothing'),
+  '3way': z.boolean().default(false).describe('Merge files changed on both sides'),
   path: z.string().min(1).max(4096).optional().describe('Only this file or folder of /workspace'),
-  to: z.string().min(1).max(4096).optional().describe('Folder to apply to; the checkout of the seed unless given'),
-  include_ignored: z.boolean().default(false).describe('New files that the ignore rules leave out, too'),
+  to: z.string().min(1).max(4096).optional().describe('Folder to apply to; default the seed checkout'),
+  include_ignored: z.boolean().default(false).describe('Also new files that Git ignores'),
 });
 export type ApplyInput = z.output<typeof applyInput>;
 
@@ -151,8 +148,8 @@ export const applyOutput = z.object({
   changes: z.array(z.object({ path: z.string(), status: z.string() })),
   changes_truncated: z.boolean(),
   changed_count: z.number(),
-  conflict_count: z.number().describe('Files with conflict marks in them'),
-  already_count: z.number().describe('Files that stood there as in the workspace'),
+  conflict_count: z.number().describe('Files with conflict markers'),
+  already_count: z.number().describe('Files that already were as in the workspace'),
   additions: z.number(),
   deletions: z.number(),
   ignored: ignoredSchema,
@@ -162,7 +159,7 @@ export type ApplyOutput = z.output<typeof applyOutput>;
 
 export const summaryInput = z.strictObject({
   workspace_id: workspaceIdField,
-  format: z.enum(['json', 'markdown']).default('markdown').describe('How the text is written'),
+  format: z.enum(['json', 'markdown']).default('markdown').describe('Format of the text'),
 });
 export type SummaryInput = z.output<typeof summaryInput>;
 

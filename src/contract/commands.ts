@@ -12,18 +12,18 @@ export const sequenceField = z.number().int().min(1).describe('Number of the com
 export const execInput = z.strictObject({
   workspace_id: workspaceIdField,
   command: z.string().min(1).max(131_072).describe('Shell command line'),
-  cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
-  user: z.string().optional().describe('User in the guest, NAME, UID or UID:GID; root unless given'),
+  cwd: z.string().optional().describe('Working directory, relative to /workspace'),
+  user: z.string().optional().describe('User in the guest, NAME, UID or UID:GID; default root'),
   env: envField,
   secret_env: secretEnvField,
-  stdin: z.string().max(1_048_576).optional().describe('Text for standard input, which is empty otherwise'),
+  stdin: z.string().max(1_048_576).optional().describe('Text for standard input; default empty'),
   timeout_seconds: z
     .number()
     .min(0)
     .max(86_400)
     .optional()
-    .describe('Time limit of the command, seconds, 0 for none; 600 unless given'),
-  wait_seconds: z.number().min(0).max(86_400).default(40).describe('Longest wait for the end of the command, seconds'),
+    .describe('Time limit of the command, seconds, 0 for none; default 600'),
+  wait_seconds: z.number().min(0).max(86_400).default(40).describe('Longest wait for the command to end, seconds'),
   output_bytes: z
     .number()
     .int()
@@ -41,24 +41,24 @@ export const execOutput = z.object({
   command: z.string(),
   cwd: z.string(),
   sequence: z.number(),
-  running: z.boolean().describe('True when the command goes on; follow it with workspace_logs'),
+  running: z.boolean().describe('True while it keeps running; follow it with workspace_logs'),
   stdout: z.string(),
   stderr: z.string(),
   stdout_bytes: z.number(),
   stderr_bytes: z.number(),
   truncated: z.boolean(),
-  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+  is_utf8: z.boolean().describe('False when non-UTF-8 bytes were replaced'),
   exit_code: z.number().nullable(),
   timed_out: z.boolean(),
   duration_ms: z.number(),
-  shell: z.enum(['bash', 'sh']).describe('What read the command line'),
+  shell: z.enum(['bash', 'sh']).describe('Shell that ran the command line'),
   execution_mode: z.literal('guest'),
   restarted: restartedField,
   denied_connections: z
     .array(z.object({ target: z.string(), rule: z.string(), reason: z.string() }))
     .describe('Refused while it ran'),
   network_note: z.string().nullable(),
-  program_note: z.string().nullable().describe('Where a program is that was not found'),
+  program_note: z.string().nullable().describe('Where to get a program that was not found'),
 });
 export type ExecOutput = z.output<typeof execOutput>;
 
@@ -78,20 +78,20 @@ export type ExecSignalOutput = z.output<typeof execSignalOutput>;
 export const logsInput = z.strictObject({
   workspace_id: workspaceIdField,
   sequence: sequenceField.optional(),
-  stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Output to read; paging needs one of two'),
+  stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Stream to read; required with a cursor'),
   cursor: z
     .number()
     .int()
     .min(0)
     .optional()
-    .describe('Byte offset in the stream, or without a sequence the command to go on after'),
+    .describe('Byte offset in the stream, or without a sequence the command to continue after'),
   limit: z
     .number()
     .int()
     .min(1)
     .max(1_048_576)
     .optional()
-    .describe('Most bytes of output (8000 unless given), or most commands (20 unless given)'),
+    .describe('Most bytes of output (default 8000), or most commands (default 20)'),
   wait_seconds: z.number().min(0).max(3600).default(0).describe('Longest wait for more output, seconds'),
 });
 export type LogsInput = z.output<typeof logsInput>;

@@ -35,7 +35,7 @@ export type EnvInspectOutput = z.output<typeof envInspectOutput>;
 
 export const envPullInput = z.strictObject({
   environment: environmentField,
-  source: z.enum(['auto', 'registry', 'packages']).default('auto').describe('Where it comes from'),
+  source: z.enum(['auto', 'registry', 'packages']).default('auto').describe('Where to get it from'),
 });
 export type EnvPullInput = z.output<typeof envPullInput>;
 
@@ -51,8 +51,8 @@ export const envPullOutput = z.object({
 export type EnvPullOutput = z.output<typeof envPullOutput>;
 
 export const envPruneInput = z.strictObject({
-  all: z.boolean().default(false).describe('Remove named environments and all templates too'),
-  dry_run: z.boolean().default(false).describe('Say what would be removed, and remove nothing'),
+  all: z.boolean().default(false).describe('Also remove named environments and all templates'),
+  dry_run: z.boolean().default(false).describe('Show what would be removed, and remove nothing'),
 });
 export type EnvPruneInput = z.output<typeof envPruneInput>;
 

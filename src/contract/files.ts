@@ -9,7 +9,7 @@ export const mostLevels = 100;
 
 export const placeField = z.string().min(1).max(4096);
 
-export const pathField = z.string().min(1).max(4096).describe('Path in the guest; relative ones are under /workspace');
+export const pathField = z.string().min(1).max(4096).describe('Path in the guest, relative to /workspace');
 
 export const fileListOutput = z.object({
   workspace_id: z.string(),
@@ -58,10 +58,10 @@ export const fileListInput = z.strictObject({
     .min(1)
     .max(mostLevels)
     .optional()
-    .describe('Levels below the path; what the glob needs, else 1'),
+    .describe('Levels below the path; default as the glob needs, else 1'),
   glob: z.string().min(1).max(512).optional().describe('Only paths that match, such as *.ts or src/**'),
   limit: z.number().int().min(1).max(10_000).default(100).describe('Most entries in the result'),
-  cursor: z.string().optional().describe('next_cursor of an earlier call'),
+  cursor: z.string().optional().describe('next_cursor of the previous call'),
 });
 export type FileListInput = z.output<typeof fileListInput>;
 
@@ -79,17 +79,17 @@ export const fileWriteInput = z.strictObject({
   workspace_id: workspaceIdField,
   path: pathField,
   text: z.string().max(10_485_760).optional().describe('Content as text'),
-  content_base64: z.base64().max(13_981_016).optional().describe('Content as base64, for what is no text'),
-  append: z.boolean().default(false).describe('Add to the end of the file'),
+  content_base64: z.base64().max(13_981_016).optional().describe('Content as base64, for binary data'),
+  append: z.boolean().default(false).describe('Append to the file'),
   mode: z
     .string()
     .regex(/^[0-7]{3,4}$/, 'mode has three or four octal digits, such as 755')
     .optional()
-    .describe('Permission bits, octal; an existing file keeps its own unless given'),
+    .describe('Permission bits, octal; by default an existing file keeps its own'),
   old_text: z.string().min(1).optional().describe('Text to replace; needs new_text'),
-  new_text: z.string().optional().describe('Text in its place'),
-  expected_count: z.number().int().min(1).max(10_000).default(1).describe('How often old_text must stand there'),
-  replace_all: z.boolean().default(false).describe('Replace old_text wherever it stands'),
+  new_text: z.string().optional().describe('Replacement text'),
+  expected_count: z.number().int().min(1).max(10_000).default(1).describe('How often old_text must occur'),
+  replace_all: z.boolean().default(false).describe('Replace every occurrence of old_text'),
   edits: editsField,
 });
 export type FileWriteInput = z.output<typeof fileWriteInput>;
@@ -107,18 +107,18 @@ export type FileWriteOutput = z.output<typeof fileWriteOutput>;
 
 export const copyInput = z.strictObject({
   workspace_id: workspaceIdField,
-  source: placeField.describe('What is copied: ID:path in a workspace, a path here, or -'),
-  target: placeField.describe('Where to: ID:path in a workspace, a path here, or -'),
+  source: placeField.describe('Source: ID:path in a workspace, a path here, or -'),
+  target: placeField.describe('Target: ID:path in a workspace, a path here, or -'),
 });
 export type CopyInput = z.output<typeof copyInput>;
 
 export const copyOutput = z.object({
   workspace_id: z.string(),
   source: z.string(),
-  target: z.string().describe('Where it stands now'),
+  target: z.string().describe('Where it is now'),
   artifact_type: z.enum(['file', 'directory', 'symlink']),
   entry_count: z.number(),
-  written_count: z.number().describe('Entries that were not there as they are'),
+  written_count: z.number().describe('Entries that were new or different'),
   bytes_written: z.number(),
   skipped: z.array(z.object({ path: z.string(), status: z.string() })).describe('What was left out, with the reason'),
 });

@@ -12,19 +12,19 @@ export const hostField = z.enum(hostNames).describe('Chat host: claude-code, cod
 export const scopeField = z
   .enum(hostScopes)
   .optional()
-  .describe('Where the entry stands: for the user, for everybody on the project, for the user in this project');
+  .describe('Where the entry is kept: for the user, for everyone on the project, for the user in this project');
 
 export const npxField = z
   .boolean()
   .default(false)
-  .describe('Starts the server by npx, where the package is not installed');
+  .describe('Start the server with npx, where the package is not installed');
 
 export const approveField = z
   .boolean()
   .default(false)
-  .describe('Codex runs every tool without asking, also export and delete');
+  .describe('Codex runs every tool without asking, even export and delete');
 
-export const dryRunField = z.boolean().default(false).describe('Shows the change and writes nothing');
+export const dryRunField = z.boolean().default(false).describe('Show the change and write nothing');
 
 /** What a change of a host's configuration has come to; `verification` is what the host itself says afterwards, null when it was not asked */
 export const resultSchema = z.object({
@@ -51,8 +51,8 @@ export const resultSchema = z.object({
 export const useSchema = z.object({
   kind: z.string(),
   path: z.string(),
-  count: z.number().nullable().describe('Things of this kind; null where they are not counted'),
-  bytes: z.number().describe('Room on the disk; holes take none'),
+  count: z.number().nullable().describe('Things of this kind; null if not counted'),
+  bytes: z.number().describe('Space on disk; holes take none'),
 });
 
 export const cleanOutput = z.object({
@@ -82,9 +82,9 @@ export const valueSchema = z.union([z.string(), z.number(), z.null()]);
 
 export const settingSchema = z.object({
   name: z.string(),
-  value: valueSchema.describe('What holds'),
+  value: valueSchema.describe('Value in effect'),
   is_set: z.boolean().describe('False for the default of pyro'),
-  fault: z.string().nullable().describe('Why what the file says is no value; the commands refuse it then'),
+  fault: z.string().nullable().describe('Why the value in the file is invalid; commands refuse it'),
   commands: z.array(z.string()),
 });
 
@@ -100,9 +100,9 @@ export const dfOutput = z.object({
 export type DfOutput = z.output<typeof dfOutput>;
 
 export const cleanInput = z.strictObject({
-  all: z.boolean().default(false).describe('Remove all that can be made again'),
-  force: z.boolean().default(false).describe('Ask nobody'),
-  dry_run: z.boolean().default(false).describe('Say what would be removed, and remove nothing'),
+  all: z.boolean().default(false).describe('Remove everything that can be recreated'),
+  force: z.boolean().default(false).describe('Do not ask'),
+  dry_run: z.boolean().default(false).describe('Show what would be removed, and remove nothing'),
 });
 export type CleanInput = z.output<typeof cleanInput>;
 
@@ -135,7 +135,7 @@ export type DemoOutput = z.output<typeof demoOutput>;
 
 export const prepareInput = z.strictObject({
   environment: environmentField.default(defaultEnvironment),
-  force: z.boolean().default(false).describe('Build the templates again'),
+  force: z.boolean().default(false).describe('Rebuild the templates'),
 });
 export type PrepareInput = z.output<typeof prepareInput>;
 
@@ -162,7 +162,7 @@ export type HostConnectInput = z.output<typeof hostConnectInput>;
 
 export const hostDisconnectInput = z.strictObject({
   host: hostField,
-  scope: scopeField.describe('The only scope that loses its entry; each that has one unless given'),
+  scope: scopeField.describe('Only remove the entry in this scope; default every scope'),
   dry_run: dryRunField,
 });
 export type HostDisconnectInput = z.output<typeof hostDisconnectInput>;
@@ -172,7 +172,7 @@ export const hostPrintConfigInput = serverOptionsSchema.safeExtend({
   scope: scopeField,
   npx: npxField,
   approve: approveField,
-  write: z.boolean().default(false).describe('Merges it into the configuration file (opencode)'),
+  write: z.boolean().default(false).describe('Merge it into the configuration file (opencode)'),
   dry_run: dryRunField,
 });
 export type HostPrintConfigInput = z.output<typeof hostPrintConfigInput>;
@@ -215,8 +215,8 @@ export type HostDoctorOutput = z.output<typeof hostDoctorOutput>;
 
 export const hostRepairInput = z.strictObject({
   host: hostField,
-  scope: scopeField.describe('The only scope that keeps an entry; each that has one unless given'),
-  force: z.boolean().default(false).describe('Mends a configuration file that does not parse'),
+  scope: scopeField.describe('Only keep an entry in this scope; default every scope that has one'),
+  force: z.boolean().default(false).describe('Fix a configuration file that does not parse'),
   dry_run: dryRunField,
 });
 export type HostRepairInput = z.output<typeof hostRepairInput>;
@@ -228,7 +228,7 @@ export const daemonStatusOutput = z.object({ running: z.boolean(), daemon: statu
 export type DaemonStatusOutput = z.output<typeof daemonStatusOutput>;
 
 export const daemonStopInput = z.strictObject({
-  force: z.boolean().default(false).describe('Do not wait for calls that run'),
+  force: z.boolean().default(false).describe('Do not wait for running calls'),
 });
 export type DaemonStopInput = z.output<typeof daemonStopInput>;
 
@@ -236,7 +236,7 @@ export const daemonStopOutput = z.object({ stopped: z.boolean() });
 export type DaemonStopOutput = z.output<typeof daemonStopOutput>;
 
 export const configInput = z.strictObject({
-  name: z.string().min(1).optional().describe('Setting, as the option is called'),
+  name: z.string().min(1).optional().describe('Setting, named like the option'),
   value: z.string().optional().describe('New value'),
   unset: z.boolean().default(false).describe('Go back to the default of pyro'),
 });
@@ -245,7 +245,7 @@ export type ConfigInput = z.output<typeof configInput>;
 export const configOutput = z.object({
   path: z.string(),
   settings: z.array(settingSchema),
-  unknown: z.array(z.string()).describe('Names in the file that are no settings'),
+  unknown: z.array(z.string()).describe('Names in the file that are not settings'),
 });
 export type ConfigOutput = z.output<typeof configOutput>;
 

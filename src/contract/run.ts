@@ -13,7 +13,7 @@ export const runOutput = z.object({
   stderr: z.string(),
   stdout_truncated: z.boolean(),
   stderr_truncated: z.boolean(),
-  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+  is_utf8: z.boolean().describe('False when non-UTF-8 bytes were replaced'),
   exit_code: z.number(),
   timed_out: z.boolean(),
   duration_ms: z.number(),
@@ -23,7 +23,7 @@ export const runOutput = z.object({
   accelerator: z.enum(['kvm', 'tcg', 'none']),
   denied_connections: z.array(z.object({ target: z.string(), rule: z.string(), reason: z.string() })),
   network_note: z.string().nullable(),
-  program_note: z.string().nullable().describe('Where a program is that was not found'),
+  program_note: z.string().nullable().describe('Where to get a program that was not found'),
   cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
 });
 
@@ -53,22 +53,22 @@ export const runInput = z.strictObject({
     .min(0.1)
     .max(86_400)
     .optional()
-    .describe('Time limit of the command, seconds; 30 unless on a terminal'),
+    .describe('Time limit of the command, seconds; default 30, none on a terminal'),
   env: envField,
-  cwd: z.string().optional().describe("Working directory in the guest; the image's unless given"),
-  user: z.string().optional().describe("User in the guest, NAME, UID or UID:GID; the image's unless given"),
-  seed_path: z.string().optional().describe('Folder, Git checkout or tar archive of the host for /workspace'),
-  network_policy: z.enum(['off', 'egress']).default('off').describe('Way out of the guest'),
+  cwd: z.string().optional().describe("Working directory in the guest; default the image's"),
+  user: z.string().optional().describe("User in the guest, NAME, UID or UID:GID; default the image's"),
+  seed_path: z.string().optional().describe('Folder, Git checkout or tar archive on the host for /workspace'),
+  network_policy: z.enum(['off', 'egress']).default('off').describe('Network access of the guest'),
   allow: z
     .array(z.string())
     .default([])
-    .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
+    .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; default public addresses'),
   package_sources: packageSourcesField,
-  cold: z.boolean().default(false).describe('Boot the guest in place of restoring the template'),
+  cold: z.boolean().default(false).describe('Boot the guest instead of restoring the template'),
   allow_host_compat: z
     .boolean()
     .default(false)
-    .describe('Run on this host, without isolation, when no guest can be started'),
+    .describe('Run on this host, without isolation, when no guest can start'),
 });
 export type RunInput = z.output<typeof runInput>;
 
@@ -81,16 +81,16 @@ export const vmRunInput = z.strictObject({
   network_policy: z
     .enum(['off', 'egress'])
     .default('off')
-    .describe('Way out of the guest; more than the server allows is refused'),
+    .describe('Network access; more than the server allows is refused'),
   allow: z
     .array(z.string())
     .default([])
-    .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
+    .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; default public addresses'),
   package_sources: packageSourcesField,
   allow_host_compat: z
     .boolean()
     .default(false)
-    .describe('Run on the host when no guest can be started; the server must permit it'),
+    .describe('Run on the host when no guest can start; the server must permit it'),
 });
 export type VmRunInput = z.output<typeof vmRunInput>;
 

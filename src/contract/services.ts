@@ -22,11 +22,11 @@ export const serviceSchema = z.object({
   ready_at: z.number().nullable(),
   ended_at: z.number().nullable(),
   exit_code: z.number().nullable(),
-  stop_reason: z.string().nullable().describe('Why it is stopped or has failed'),
+  stop_reason: z.string().nullable().describe('Why it stopped or failed'),
   readiness: z
     .array(z.object({ type: z.enum(['file', 'tcp', 'http', 'command']), target: z.string() }))
     .describe('Probes, all of which must hold'),
-  readiness_detail: z.string().nullable().describe('What did not hold when it was last looked at'),
+  readiness_detail: z.string().nullable().describe('What was missing at the last check'),
   restart_policy: z.enum(['never', 'on-failure', 'always']),
   restart_count: z.number(),
   published_ports: z.array(
@@ -46,7 +46,7 @@ export const serviceLogsOutput = serviceSchema.extend({
   stderr: z.string(),
   tail_lines: z.number(),
   truncated: z.boolean().describe('True when older output than shown is kept, or newer follows next_cursor'),
-  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+  is_utf8: z.boolean().describe('False when non-UTF-8 bytes were replaced'),
   dropped_bytes: z.number().describe('Bytes at the cursor that are no longer kept'),
   next_cursor: z.number().nullable(),
 });
@@ -56,7 +56,7 @@ export type ServiceLogsOutput = z.output<typeof serviceLogsOutput>;
 export const serviceStartInput = z.strictObject({
   ...serviceInput,
   command: z.string().min(1).max(131_072).describe('Shell command line that stays in the foreground'),
-  cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
+  cwd: z.string().optional().describe('Working directory, relative to /workspace'),
   env: envField,
   secret_env: secretEnvField,
   ready_file: z.string().min(1).max(4096).optional().describe('Ready when this file exists'),
@@ -71,14 +71,19 @@ export const serviceStartInput = z.strictObject({
     .optional()
     .describe('Ready when this URL answers with a status below 400'),
   ready_command: z.string().min(1).max(131_072).optional().describe('Ready when this command line exits with 0'),
-  ready_timeout_seconds: z.number().min(1).max(3600).default(30).describe('Longest time to get ready, seconds'),
-  ready_interval_ms: z.number().int().min(50).max(60_000).default(500).describe('Time between two looks, ms'),
+  ready_timeout_seconds: z.number().min(1).max(3600).default(30).describe('Longest time to become ready, seconds'),
+  ready_interval_ms: z.number().int().min(50).max(60_000).default(500).describe('Time between two probes, ms'),
   restart_policy: z
     .enum(['never', 'on-failure', 'always'])
     .default('never')
-    .describe('Whether it comes back when it ends by itself; always also after its workspace was off'),
+    .describe('Whether it restarts when it ends by itself; always: also after its workspace was off'),
   published_ports: portsField,
-  wait_seconds: z.number().min(0).max(3600).default(40).describe('Longest wait for readiness, seconds; it goes on'),
+  wait_seconds: z
+    .number()
+    .min(0)
+    .max(3600)
+    .default(40)
+    .describe('Longest wait for readiness, seconds; it keeps starting'),
 });
 export type ServiceStartInput = z.output<typeof serviceStartInput>;
 
@@ -102,8 +107,8 @@ export type ServiceStopInput = z.output<typeof serviceStopInput>;
 export const serviceLogsInput = z.strictObject({
   ...serviceInput,
   tail_lines: z.number().int().min(1).max(100_000).default(200).describe('Newest lines of each stream'),
-  all: z.boolean().default(false).describe('All that is kept, up to limit'),
-  stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Output to read; a cursor needs one of two'),
+  all: z.boolean().default(false).describe('Everything kept, up to limit'),
+  stream: z.enum(['stdout', 'stderr', 'both']).default('both').describe('Stream to read; required with a cursor'),
   cursor: z.number().int().min(0).optional().describe('Byte offset in the stream'),
   limit: z.number().int().min(1).max(16_777_216).default(4000).describe('Most bytes of each stream'),
   wait_seconds: z.number().min(0).max(3600).default(0).describe('Longest wait for more output, seconds'),

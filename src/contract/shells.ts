@@ -19,7 +19,7 @@ export const shellSchema = z.object({
   workspace_id: z.string(),
   shell_id: z.string(),
   program: z.string().describe('Path of the shell'),
-  cwd: z.string().describe('Where it began'),
+  cwd: z.string().describe('Where it started'),
   cols: z.number(),
   rows: z.number(),
   state: z.enum(['running', 'stopped']),
@@ -39,10 +39,10 @@ export const shellReadOutput = shellSchema.extend({
   output: z.string(),
   truncated: z.boolean().describe('True when more output follows next_cursor'),
   plain: z.boolean(),
-  is_utf8: z.boolean().describe('False when bytes that are no text were replaced'),
+  is_utf8: z.boolean().describe('False when non-UTF-8 bytes were replaced'),
   dropped_bytes: z.number().describe('Bytes at the cursor that are no longer kept'),
   wait_for_idle_ms: z.number().nullable(),
-  matched: z.boolean().nullable().describe('Whether wait_for has come'),
+  matched: z.boolean().nullable().describe('Whether wait_for matched'),
   screen: z
     .object({
       lines: z.array(z.string()),
@@ -57,7 +57,7 @@ export type ShellReadOutput = z.output<typeof shellReadOutput>;
 
 export const shellOpenInput = z.strictObject({
   workspace_id: workspaceIdField,
-  cwd: z.string().optional().describe('Working directory; relative ones are under /workspace'),
+  cwd: z.string().optional().describe('Working directory, relative to /workspace'),
   cols: colsField.default(120).describe('Width of the terminal, characters'),
   rows: rowsField.default(30).describe('Height of the terminal, lines'),
   env: envField,
@@ -117,8 +117,8 @@ export const shellReadInput = z.strictObject({
   cursor: z.number().int().min(0).default(0).describe('Byte offset to read from'),
   max_chars: z.number().int().min(1).max(1_048_576).default(8000).describe('Most output in the result, characters'),
   plain: z.boolean().default(false).describe('Text, with escape sequences resolved'),
-  screen: z.boolean().default(false).describe('The present screen in place of output'),
-  redraw: z.boolean().default(false).describe('Output that draws the present screen on a terminal'),
+  screen: z.boolean().default(false).describe('The current screen instead of output'),
+  redraw: z.boolean().default(false).describe('Output that draws the current screen on a terminal'),
   wait_for: z.string().min(1).max(500).optional().describe('Text, or /regular expression/, to wait for'),
   wait_for_idle_ms: z.number().int().min(1).max(10_000).optional().describe('Quiet time to wait for, ms'),
   wait_seconds: z

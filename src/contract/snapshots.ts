@@ -55,7 +55,7 @@ export const diskListInput = z.strictObject({
   path: pathField.default('/workspace'),
   recursive: z.boolean().default(false).describe('List everything below'),
   limit: z.number().int().min(1).max(10_000).default(100).describe('Most entries in the result'),
-  cursor: z.string().optional().describe('next_cursor of an earlier call'),
+  cursor: z.string().optional().describe('next_cursor of the previous call'),
 });
 export type DiskListInput = z.output<typeof diskListInput>;
 
@@ -72,7 +72,7 @@ export const diskExportInput = z.strictObject({
   output_path: z.string().min(1).max(4096).describe('Path on the host'),
   format: z.enum(['raw', 'qcow2', 'tar']).default('qcow2').describe('What is written'),
   path: pathField.default('/workspace').describe('Tree in the guest, for tar'),
-  overwrite: z.boolean().default(false).describe('Replace what stands at output_path'),
+  overwrite: z.boolean().default(false).describe('Overwrite output_path'),
 });
 export type DiskExportInput = z.output<typeof diskExportInput>;
 

@@ -42,7 +42,7 @@ const mostEntries = 1000;
 
 /** A map of texts, which the command line writes `K=V`. */
 export function mapField(description: string, example: Readonly<Record<string, string>>): MapField {
-  const key = z.string().regex(/^[^=\0]+$/, 'a name is not empty and has no =');
+  const key = z.string().regex(/^[^=\0]+$/, 'a name must not be empty or contain =');
   return worded(mapOf(key).describe(description), {
     options: [{ word: 'K=V', read: readPair }],
     gather: (items) => Object.fromEntries(items.map((item) => pairSchema.parse(item))),
@@ -64,7 +64,7 @@ export const secretEnvField = worded(
     gather: (items, field) => {
       const pairs = items.map((item) => pairSchema.parse(item));
       const twice = pairs.find(([name], index) => pairs.findIndex(([other]) => other === name) < index);
-      if (twice !== undefined) throw new PyroError('usage', `${field}: ${JSON.stringify(twice[0])} is there twice`);
+      if (twice !== undefined) throw new PyroError('usage', `${field}: ${JSON.stringify(twice[0])} is given twice`);
       return Object.fromEntries(pairs);
     },
     example: { TOKEN: 'API_TOKEN' },
@@ -85,13 +85,13 @@ export const secretsField = worded(
     .array(secretSchema)
     .max(mostEntries)
     .default([])
-    .describe('Secrets by value, or from a file of the host: under /run/pyro-secrets and by secret_env; never shown'),
+    .describe('Secrets by value or from a file on the host: in /run/pyro-secrets and by secret_env; never shown'),
   {
     options: [
       {
         word: 'NAME=-',
         description:
-          'Secret, with the value on standard input: in a file under /run/pyro-secrets, and by --secret-env in commands; never shown',
+          'Secret, with its value on standard input: in a file under /run/pyro-secrets, and by --secret-env in commands; never shown',
         read: (word) => {
           // A word without a name may be a value alone: it is refused as one that has no name, and not shown.
           const at = word.indexOf('=');
@@ -101,7 +101,7 @@ export const secretsField = worded(
       {
         suffix: 'file',
         word: 'NAME=PATH',
-        description: 'Secret from a file of the host',
+        description: 'Secret from a file on the host',
         read: (word, field) => {
           const [name, path] = readPair(word, field, 'NAME=PATH');
           return { name, file_path: path };
@@ -119,16 +119,12 @@ const portSchema = z.strictObject({
 });
 
 export const portsField = worded(
-  z
-    .array(portSchema)
-    .max(32)
-    .default([])
-    .describe('Ports of the guest at 127.0.0.1 of the host; any free host_port unless given'),
+  z.array(portSchema).max(32).default([]).describe('Guest ports on 127.0.0.1 of the host; default any free host_port'),
   {
     options: [
       {
         word: '[HOST:]GUEST',
-        description: 'Ports of the guest at 127.0.0.1 of the host, any free one there unless given',
+        description: 'Guest ports on 127.0.0.1 of the host; default any free one there',
         read: readPort,
       },
     ],
@@ -149,9 +145,9 @@ export const editsField = worded(
     .min(1)
     .max(mostEntries)
     .optional()
-    .describe('Several replacements, one after another, all or none; old_text must be there once unless replace_all'),
+    .describe('Several replacements, in order, all or none; old_text must occur once unless replace_all'),
   {
-    options: [{ word: 'JSON', description: 'Replacement of several, all or none', read: readJson }],
+    options: [{ word: 'JSON', description: 'One of several replacements, all or none', read: readJson }],
     gather: (items) => [...items],
     example: [{ old_text: 'x = 1', new_text: 'x = 2' }],
   },

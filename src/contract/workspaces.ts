@@ -46,7 +46,7 @@ const createdFields = {
     .max(604_800)
     .default(1800)
     .refine((value) => value === 0 || value >= 60, 'it must be 0 (never) or 60 to 604800')
-    .describe('Idle time after which it is stopped, seconds; 0 for never'),
+    .describe('Idle time until it is stopped, seconds; 0 for never'),
 };
 
 /** The same fields in a record and in a view: their kind alone, since what stands there was judged when it came in. */
@@ -112,36 +112,33 @@ export const pruneOutput = z.object({
   dry_run: z.boolean(),
 });
 
-export const nameField = z.string().min(1).max(120).describe('Name for people, need not be unique');
+export const nameField = z.string().min(1).max(120).describe('Display name, need not be unique');
 
 export const labelsField = mapField('Labels', { task: '42' });
 
 export const createInput = z.strictObject({
-  environment: environmentField.optional().describe('Environment or OCI image reference; debian:12 unless given'),
-  seed_path: z
-    .string()
-    .optional()
-    .describe('Folder, Git checkout or tar archive of the host that goes into /workspace'),
-  empty: z.boolean().default(false).describe('Put no project in, also inside a checkout'),
+  environment: environmentField.optional().describe('Environment or OCI image reference; default debian:12'),
+  seed_path: z.string().optional().describe('Folder, Git checkout or tar archive on the host to put into /workspace'),
+  empty: z.boolean().default(false).describe('Put in no project, even inside a checkout'),
   name: nameField.optional(),
   labels: labelsField,
   ...createdFields,
   network_policy: z
     .enum(networkPolicies)
     .default('off')
-    .describe('Way out of the guest, which ports of services do not need; more than the server allows is refused'),
+    .describe('Network access, not needed for service ports; more than the server allows is refused'),
   secrets: secretsField,
   allow: z
     .array(z.string())
     .default([])
-    .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; public addresses unless given'),
+    .describe('Hosts that may be reached: host, *.domain, host:port or CIDR; default public addresses'),
   package_sources: packageSourcesField,
   wait_seconds: z
     .number()
     .min(0)
     .max(86_400)
     .default(40)
-    .describe('Longest wait for an environment that is still on its way, seconds'),
+    .describe('Longest wait for an environment being prepared, seconds'),
 });
 export type CreateInput = z.output<typeof createInput>;
 
@@ -163,7 +160,7 @@ export const updateInput = z.strictObject({
   name: nameField.optional(),
   clear_name: z.boolean().default(false).describe('Remove the name'),
   labels: labelsField,
-  clear_labels: z.array(z.string()).default([]).describe('Keys of labels to remove'),
+  clear_labels: z.array(z.string()).default([]).describe('Label keys to remove'),
 });
 export type UpdateInput = z.output<typeof updateInput>;
 
@@ -181,9 +178,9 @@ export const listInput = z.strictObject({
     .min(1)
     .max(4096)
     .optional()
-    .describe('Only those that came from this folder of the host, or the checkout around it'),
+    .describe('Only those created from this host folder, or the checkout around it'),
   limit: z.number().int().min(1).max(500).default(50).describe('Most workspaces in the result'),
-  cursor: z.string().optional().describe('next_cursor of an earlier call'),
+  cursor: z.string().optional().describe('next_cursor of the previous call'),
 });
 export type ListInput = z.output<typeof listInput>;
 
@@ -208,8 +205,8 @@ export type ListOutput = z.output<typeof listOutput>;
 
 export const deleteInput = z.strictObject({
   workspace_id: workspaceIdField,
-  force: z.boolean().default(false).describe('Ask nobody, whatever goes with it'),
-  dry_run: z.boolean().default(false).describe('Say what would go with it, and delete nothing'),
+  force: z.boolean().default(false).describe('Do not ask, even if work is lost'),
+  dry_run: z.boolean().default(false).describe('Show what would be lost, and delete nothing'),
 });
 export type DeleteInput = z.output<typeof deleteInput>;
 
@@ -217,14 +214,14 @@ export const deleteOutput = z.object({
   workspace_id: z.string(),
   deleted: z.boolean(),
   reason: z.enum(['explicit_delete', 'dry_run']),
-  not_brought_home: unsavedSchema.nullable().describe('What went with it; null where nobody knows'),
+  not_brought_home: unsavedSchema.nullable().describe('Work lost with it; null if unknown'),
 });
 export type DeleteOutput = z.output<typeof deleteOutput>;
 
 export const pruneInput = z.strictObject({
-  all: z.boolean().default(false).describe('Delete those that run, too'),
-  force: z.boolean().default(false).describe('Ask nobody, and delete also what was not brought home'),
-  dry_run: z.boolean().default(false).describe('Say what would be deleted, and delete nothing'),
+  all: z.boolean().default(false).describe('Also delete running ones'),
+  force: z.boolean().default(false).describe('Do not ask, and also delete those with work not brought home'),
+  dry_run: z.boolean().default(false).describe('Show what would be deleted, and delete nothing'),
 });
 export type PruneInput = z.output<typeof pruneInput>;
 
@@ -238,7 +235,7 @@ export const networkInput = z.strictObject({
   workspace_id: workspaceIdField,
   denied: z.boolean().default(false).describe('Only what was refused or failed'),
   limit: z.number().int().min(1).max(1000).default(50).describe('Most attempts in the result'),
-  cursor: z.number().int().min(0).optional().describe('next_cursor of an earlier call'),
+  cursor: z.number().int().min(0).optional().describe('next_cursor of the previous call'),
 });
 export type NetworkInput = z.output<typeof networkInput>;
 

@@ -28,10 +28,10 @@ export async function readBody<T>(request: IncomingMessage, schema: z.ZodType<T>
   try {
     value = JSON.parse(Buffer.concat(chunks).toString('utf8'));
   } catch (cause) {
-    throw new PyroError('usage', 'the body of the request is no JSON', { cause });
+    throw new PyroError('usage', 'the request body is not JSON', { cause });
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`);
-  throw new PyroError('usage', `the body of the request does not fit: ${faults.slice(0, 5).join('; ')}`);
+  throw new PyroError('usage', `the request body is not valid: ${faults.slice(0, 5).join('; ')}`);
 }

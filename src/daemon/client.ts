@@ -72,7 +72,7 @@ async function followLive(
     const result = await callLive(program, { ...call, io, follows: true }, { ...context, signal });
     return 'followed' in result ? result.followed : '';
   } catch (error) {
-    if (leaving.signal.aborted && !context.signal.aborted) return '[left] what runs goes on\n';
+    if (leaving.signal.aborted && !context.signal.aborted) return '[left] the work keeps running\n';
     throw error;
   } finally {
     release();

@@ -56,11 +56,11 @@ export async function readFrames(
 
 /** The end of the daemon in the middle of a call; `followedBy` is the command that shows how the work goes on. */
 export function lost(why: string, cause?: unknown, followedBy?: string): PyroError {
-  return new PyroError('daemon_lost', `the daemon ended in the middle of the call: ${why}`, {
+  return new PyroError('daemon_lost', `the daemon ended during the call: ${why}`, {
     hint:
       followedBy === undefined
-        ? 'call again: the daemon starts by itself and takes over the guests, whose commands have gone on'
-        : `the command goes on; follow it with: ${followedBy}`,
+        ? 'call again: the daemon restarts by itself and takes over the guests, whose commands kept running'
+        : `the command keeps running; follow it with: ${followedBy}`,
     cause,
   });
 }

@@ -15,7 +15,7 @@ export interface DaemonRequest {
 }
 
 /** The daemon did not take the request: nobody listens, or the connection ended before the answer began. */
-export const notTaken = Symbol('not taken');
+export const notTaken = Symbol('not accepted');
 
 /** An answer begins before the work does, so this covers a daemon that is busy, not one that works. */
 const usualHeadMs = 20_000;
@@ -29,7 +29,7 @@ export interface Upgraded {
 /** The answer's head, its body still to come. Throws `cancelled` or `daemon_unresponsive`. */
 export async function sendRequest(details: DaemonRequest): Promise<IncomingMessage | typeof notTaken> {
   const answer = await send(details);
-  if (typeof answer === 'object' && 'head' in answer) throw new Error('an upgrade that nobody asked for');
+  if (typeof answer === 'object' && 'head' in answer) throw new Error('an unexpected upgrade');
   return answer;
 }
 

@@ -60,7 +60,7 @@ async function talk(context: RouteContext, socket: Duplex, head: Buffer): Promis
   if (first.done === true) return;
   const opening = openingOf(first.value);
   if (opening === undefined) {
-    const error = new PyroError('usage', 'the beginning of a call with streams does not fit');
+    const error = new PyroError('usage', 'the start of a call with streams is not valid');
     await writeMessage(socket, { error: { ...reportError(error), details: {} } });
     return;
   }

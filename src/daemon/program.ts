@@ -21,6 +21,6 @@ export function defaultProgram(): DaemonProgram {
     fileURLToPath(new URL(name, import.meta.url)),
   );
   const main = candidates.find((path) => existsSync(path));
-  if (main === undefined) throw new PyroError('internal', 'the executable is not beside this code');
+  if (main === undefined) throw new PyroError('internal', 'the executable is not next to this code');
   return { command: [process.execPath, ...thrift, main, 'daemon', 'serve'], version, paths: locatePaths() };
 }

@@ -69,14 +69,14 @@ export async function untilTaken<A extends IncomingMessage | Upgraded>(
         'daemon_version',
         `the daemon is pyro ${theirs}, which this pyro ${program.version} cannot talk to`,
         {
-          hint: 'update this pyro, or end the daemon with the newer one: pyro daemon stop',
+          hint: 'update this pyro, or stop the daemon with the newer one: pyro daemon stop',
         },
       );
     }
     onProgress({ phase: 'daemon', message: `waiting for the daemon (pyro ${theirs}) to finish its calls` });
     await stopDaemon(places, { force: false }, signal);
   }
-  throw new PyroError('daemon_unresponsive', 'the daemon took no call in several attempts', {
+  throw new PyroError('daemon_unresponsive', 'the daemon accepted no call in several attempts', {
     hint: 'pyro daemon status shows what runs',
   });
 }

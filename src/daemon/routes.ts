@@ -77,12 +77,12 @@ export function refusalOf(
   callerVersion: string,
 ): { readonly status: number; readonly error: PyroError } | undefined {
   if (isEnding()) {
-    const error = new PyroError('daemon_draining', 'the daemon is ending', { hint: 'the next one starts soon' });
+    const error = new PyroError('daemon_draining', 'the daemon is shutting down', { hint: 'the next one starts soon' });
     return { status: 503, error };
   }
   if (!isNewer(callerVersion, version)) return undefined;
   const message = `the daemon is pyro ${version}, the caller ${callerVersion}`;
-  return { status: 409, error: new PyroError('daemon_version', message, { hint: 'end it with: pyro daemon stop' }) };
+  return { status: 409, error: new PyroError('daemon_version', message, { hint: 'stop it with: pyro daemon stop' }) };
 }
 
 export function operationMissing({ version }: RouteContext, name: string): PyroError {

@@ -77,7 +77,7 @@ async function takeLifetimeLock(path: string, socket: string, signal: AbortSigna
       if (!isPyroError(error, 'locked')) throw error;
       if (await isListening(socket)) return { isTaken: true, [Symbol.asyncDispose]: async () => undefined };
       if (Date.now() > deadline) {
-        throw new PyroError('daemon_unresponsive', `a daemon lives but does not listen: ${error.message}`, {
+        throw new PyroError('daemon_unresponsive', `a daemon is alive but does not listen: ${error.message}`, {
           hint: error.hint,
           cause: error,
         });

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { OnProgress } from '../shared/progress.ts';
+import { formatCount } from '../shared/units.ts';
 import { temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { type BlobPlan, fetchBlob } from './blobs.ts';
@@ -94,7 +95,7 @@ async function fetchLayers(pull: ImagePull, registry: Registry, layers: readonly
   const queue = [...layers.entries()];
   const failed = new AbortController();
   const signal = AbortSignal.any([pull.signal, failed.signal]);
-  const message = `downloading ${layers.length === 1 ? '1 layer' : `${layers.length} layers`}`;
+  const message = `downloading ${formatCount(layers.length, 'layer')}`;
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const [index, plan] = next;

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import { formatCount } from '../shared/units.ts';
 
 const mostLayers = 1000;
 export const digestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/);
@@ -85,9 +86,13 @@ export function parseConfig(bytes: Buffer, manifest: Manifest, image: string): I
   if (platform !== wantedPlatform) throw otherPlatform(image, platform ?? '?');
   const [layers, diffIds] = [manifest.layers.length, config.rootfs?.diff_ids?.length ?? 0];
   if (layers === diffIds || diffIds === 0) return config;
-  throw new PyroError('image_invalid', `the image has ${layers} layers but ${diffIds} diff_ids`, {
-    hint: 'the image is damaged; pull another tag or ask its maintainer',
-  });
+  throw new PyroError(
+    'image_invalid',
+    `the image has ${formatCount(layers, 'layer')} but ${formatCount(diffIds, 'diff_id')}`,
+    {
+      hint: 'the image is damaged; pull another tag or ask its maintainer',
+    },
+  );
 }
 
 /** Throws `digest_mismatch` unless the bytes have the expected digest; undefined expects nothing. */

@@ -42,7 +42,7 @@ export async function carryOut(plan: Plan, replan: () => Promise<Plan>): Promise
     }
     current = await replan();
   }
-  throw new PyroError('host_config_changing', `${plan.place.path} changed again and again while it was edited`, {
+  throw new PyroError('host_config_changing', `${plan.place.path} kept changing while it was being edited`, {
     hint: 'close the chat host, then run the command again',
   });
 }
@@ -60,7 +60,7 @@ export function requireSound(
     'host_config_invalid',
     `${title} cannot read ${place.path}: line ${line}, column ${column}: ${message}`,
     {
-      hint: `mend it with: pyro host repair ${name} --force, or by hand with: \${EDITOR:-vi} +${line} ${place.path}`,
+      hint: `fix it with: pyro host repair ${name} --force, or by hand with: \${EDITOR:-vi} +${line} ${place.path}`,
       details: { config_file: place.path, line, column, host: name },
     },
   );

@@ -29,8 +29,8 @@ export async function readConfigFile(path: string, newMode: number): Promise<Con
     const { mode, uid, gid } = await statusOf(path, realPath);
     const bytes = await readFile(realPath);
     if (!isUtf8(bytes)) {
-      throw new PyroError('host_config_invalid', `${path} is not UTF-8, so that it cannot be edited without loss`, {
-        hint: `convert it first, say with: iconv -f latin1 -t utf-8 ${path}`,
+      throw new PyroError('host_config_invalid', `${path} is not UTF-8, so it cannot be edited without loss`, {
+        hint: `convert it first, for example with: iconv -f latin1 -t utf-8 ${path}`,
       });
     }
     const text = bytes.toString('utf8');
@@ -56,15 +56,15 @@ export async function readConfigFile(path: string, newMode: number): Promise<Con
 async function statusOf(path: string, realPath: string): Promise<Stats> {
   const status = await stat(realPath);
   if (status.isFile()) return status;
-  const what = status.isDirectory() ? 'a folder' : 'no file but a device or a pipe';
+  const what = status.isDirectory() ? 'a folder' : 'not a file but a device or a pipe';
   throw new PyroError('path_not_writable', `${path} is ${what}`, { hint: `move ${path} away` });
 }
 
 /** Writes new text where the old one stands, with what belongs to the file; gives the backup. Throws `path_not_writable`. */
 export async function writeConfigFile(file: ConfigFile, text: string): Promise<string | null> {
   if (file.exists && (file.mode & 0o200) === 0) {
-    throw new PyroError('path_not_writable', `${file.path} is read-only, so that it is left as it is`, {
-      hint: `if it is yours to change: chmod u+w ${file.realPath}; else put the entry where the file is made`,
+    throw new PyroError('path_not_writable', `${file.path} is read-only, so it is left as it is`, {
+      hint: `if it is yours to change: chmod u+w ${file.realPath}; otherwise put the entry where the file is generated`,
     });
   }
   try {
@@ -78,7 +78,7 @@ export async function writeConfigFile(file: ConfigFile, text: string): Promise<s
     const code = systemCodeOf(error);
     if (code === undefined) throw error;
     throw new PyroError('path_not_writable', `${file.path} cannot be written (${code})`, {
-      hint: `see who may write the folder ${dirname(file.realPath)}, and whether its disk has room`,
+      hint: `check the permissions of the folder ${dirname(file.realPath)}, and whether its disk has room`,
       cause: error,
     });
   }

@@ -58,7 +58,9 @@ export async function connect(
 
 function sharedNotes({ scope, path }: ConfigPlace, { isNpx }: EntryWish): string[] {
   if (scope !== 'project' || isNpx) return [];
-  return [`${path} is shared, and the path in it is of this machine: --npx writes a command for everybody`];
+  return [
+    `${path} is shared, but the path in it is specific to this machine: --npx writes a command that works for everyone`,
+  ];
 }
 
 /** Throws `usage` for a scope that the host does not have. */
@@ -96,7 +98,7 @@ export async function ask(
     });
   }
   if (program === undefined) {
-    return { verification: null, notes: [`${adapter.program} is not on PATH, so that it was not asked`] };
+    return { verification: null, notes: [`${adapter.program} is not on PATH, so it was not asked`] };
   }
   onProgress({ phase: 'verify', message: `asking ${adapter.title}` });
   const { status, text } = await verify(adapter, program, entry, { folder, signal });

@@ -5,7 +5,7 @@ import { isAbsolute } from 'node:path';
 import type { HostCheck } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
-import { formatDuration } from '../shared/units.ts';
+import { formatCount, formatDuration } from '../shared/units.ts';
 import { findProgram, tryCommand } from '../system/command.ts';
 import { childEnvironment } from '../system/environment-variables.ts';
 import { locateExecutable } from '../system/executable.ts';
@@ -27,13 +27,13 @@ export async function checkEntry(
 ): Promise<HostCheck[]> {
   const fix = `pyro host repair ${adapter.name}`;
   if (entry === undefined) {
-    return [{ name: 'command', status: 'fail', message: 'the entry is no program that can be started', fix }];
+    return [{ name: 'command', status: 'fail', message: 'the entry is not a program that can be started', fix }];
   }
   const known = readServerCommand(entry.command);
   const command = await checkCommand(entry, known, fix, context);
   const checks: HostCheck[] = [command];
   if (isRepeated) {
-    checks.push({ name: 'duplicate', status: 'fail', message: `the name stands twice in ${place.path}`, fix });
+    checks.push({ name: 'duplicate', status: 'fail', message: `the name appears twice in ${place.path}`, fix });
   }
   for (const [name, other] of others) {
     if (other.command.join('\0') !== entry.command.join('\0')) continue;
@@ -75,7 +75,7 @@ async function checkCommand(
     return { name, status: 'fail', message: `${program} ${reason}`, fix };
   }
   if (known === undefined)
-    return { name, status: 'fail', message: `it starts something else than pyro: ${command.join(' ')}`, fix };
+    return { name, status: 'fail', message: `it starts something other than pyro: ${command.join(' ')}`, fix };
   if (known.isNpx) return { name, status: 'ok', message: `${known.launcher.join(' ')} (${path})`, fix: null };
   const [, ...rest] = known.launcher;
   const own = rest.length === 0 ? path : ((await programOf(known.launcher)) ?? known.launcher.at(-1) ?? path);
@@ -85,11 +85,11 @@ async function checkCommand(
     return { name, status: 'fail', message: `${own} ${reason}`, fix };
   }
   if ((await realpath(own)) !== locateExecutable().realPath)
-    return { name, status: 'warn', message: `${own} ${version} is another pyro than this one`, fix };
+    return { name, status: 'warn', message: `${own} ${version} is a different pyro than this one`, fix };
   // A host that was not started from this shell has neither its PATH nor what else it has set.
   const bare = { HOME: homedir(), PATH: plainPath };
   if (!isAbsolute(program) || (await versionOf(path, rest, signal, bare)) === undefined) {
-    const message = `${own} ${version} starts by the PATH of this shell, which a host that is started elsewhere has not`;
+    const message = `${own} ${version} is found on the PATH of this shell, which a host started elsewhere may not have`;
     return { name, status: 'warn', message, fix };
   }
   return { name, status: 'ok', message: `${own} ${version}`, fix: null };
@@ -144,7 +144,7 @@ async function checkServer(
     signal,
   });
   if (!answer.isOk) return { name, status: 'fail', message: `it does not answer: ${answer.reason}`, fix };
-  const message = `${answer.name} ${answer.version} answers with ${answer.toolCount} tools after ${formatDuration(answer.ms)}`;
+  const message = `${answer.name} ${answer.version} answers with ${formatCount(answer.toolCount, 'tool')} after ${formatDuration(answer.ms)}`;
   const limit = entry.startTimeoutMs;
   if (limit !== undefined && answer.ms > limit) {
     return { name, status: 'fail', message: `${message}; the host waits ${formatDuration(limit)}`, fix };

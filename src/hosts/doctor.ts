@@ -43,7 +43,7 @@ async function examine(adapter: HostAdapter, folder: string, context: CallContex
       checks.push({
         name: 'duplicate',
         status: 'warn',
-        message: `scope ${place.scope} has an entry too (${place.path}); that of scope ${scope} wins`,
+        message: `scope ${place.scope} has an entry too (${place.path}); the one in scope ${scope} wins`,
         fix: `pyro host repair ${adapter.name} --scope ${adapter.defaultScope}`,
       });
     }
@@ -91,7 +91,7 @@ function fileChecks(adapter: HostAdapter, { place, file, trouble, fault }: Found
   const checks: HostCheck[] = [];
   if (mendedMode(file.mode) !== file.mode) {
     const mode = (file.mode & 0o777).toString(8).padStart(3, '0');
-    const message = (file.mode & 0o002) !== 0 ? 'everybody may write it' : 'its owner may not read and write it';
+    const message = (file.mode & 0o002) !== 0 ? 'everyone may write to it' : 'its owner may not read and write it';
     checks.push({
       name: 'permission',
       status: 'fail',

@@ -40,9 +40,9 @@ export async function requireHost(
   if (place.format !== 'json' && (await exists(folder))) return;
   throw new PyroError(
     'host_missing',
-    `${adapter.title} is not installed: ${adapter.program} is not on PATH and ${place.path} is not there`,
+    `${adapter.title} is not installed: ${adapter.program} is not on PATH and ${place.path} does not exist`,
     {
-      hint: `install it with: ${adapter.installCommand}; what belongs into its configuration prints: pyro host print-config ${adapter.name}`,
+      hint: `install it with: ${adapter.installCommand}; this prints what belongs in its configuration: pyro host print-config ${adapter.name}`,
       details: { host: adapter.name },
     },
   );

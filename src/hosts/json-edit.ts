@@ -73,7 +73,7 @@ function nodeAt(text: string, path: EntryPath): Node | undefined {
     if (node === undefined) return undefined;
     if (node.type !== 'object') {
       throw new PyroError('host_config_invalid', `${path.slice(0, index).join('.')} is not an object`, {
-        hint: 'mend it by hand',
+        hint: 'fix it by hand',
         details: { ...positionOf(text, node.offset) },
       });
     }

@@ -72,7 +72,7 @@ function readFlags(words: readonly string[]): { given: Record<string, unknown>; 
     const field = flag.slice(2).replaceAll('-', '_');
     const type = flag.startsWith('--') ? known[field]?.type : undefined;
     if (type === undefined) {
-      faults.push(`${word} is no option of this version`);
+      faults.push(`${word} is not an option of this version`);
       // What follows an unknown option belongs to it.
       if (flag.startsWith('-') && inline === undefined && !isFlag(words[index + 1])) index++;
       continue;

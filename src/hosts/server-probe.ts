@@ -89,7 +89,7 @@ function parseLine(line: string): z.infer<typeof responseSchema> | undefined {
   try {
     return responseSchema.safeParse(JSON.parse(line)).data;
   } catch {
-    throw new Error(`it writes to standard output what is no message: ${line.slice(0, 80)}`);
+    throw new Error(`it writes something other than messages to standard output: ${line.slice(0, 80)}`);
   }
 }
 

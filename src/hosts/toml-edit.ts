@@ -124,7 +124,7 @@ function firstThatHolds(attempts: readonly (() => string | undefined)[], expecte
     if (text !== undefined && faultOf(text) === undefined && isDeepStrictEqual(plain(read(text)), plain(expected)))
       return text;
   }
-  throw new PyroError('host_config_invalid', `the table ${path.join('.')} is written in a way that cannot be edited`, {
+  throw new PyroError('host_config_invalid', `the table ${path.join('.')} is written in a form that cannot be edited`, {
     hint: 'edit it by hand; pyro host print-config codex prints what belongs there',
   });
 }

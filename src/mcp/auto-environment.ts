@@ -17,11 +17,11 @@ const marks: readonly { readonly files: readonly string[]; readonly environment:
 const otherwise = 'debian:12';
 
 export async function chooseEnvironment(project: string | undefined): Promise<EnvironmentChoice> {
-  if (project === undefined) return { environment: otherwise, reason: 'there is no project to choose by' };
+  if (project === undefined) return { environment: otherwise, reason: 'there is no project to go by' };
   const names = new Set(await readdir(project).catch(() => []));
   for (const { files, environment } of marks) {
     const found = files.find((file) => names.has(file));
     if (found !== undefined) return { environment, reason: `the project has ${found}` };
   }
-  return { environment: otherwise, reason: 'the project has no file that asks for another' };
+  return { environment: otherwise, reason: 'no file in the project asks for another' };
 }

@@ -139,7 +139,7 @@ function parse(
     (name) => entry.fixed[name] !== undefined && input[name] !== entry.fixed[name],
   );
   if (given.length > 0) {
-    throw new PyroError('usage', `${given.join(', ')} cannot be chosen in the mode of this server`, {
+    throw new PyroError('usage', `${given.join(', ')} cannot be chosen in this server's mode`, {
       hint: `leave it out: it is ${given.map((name) => String(entry.fixed[name])).join(', ')}`,
     });
   }
@@ -175,9 +175,13 @@ async function withinGuard(
     late.resolve(
       errorResult(
         reportError(
-          new PyroError('still_running', `the call has not ended within ${Math.round(ms / 1000)} s; the work goes on`, {
-            hint: `look with ${hintCall('workspace.list')} in a while, then go on or call again`,
-          }),
+          new PyroError(
+            'still_running',
+            `the call did not finish within ${Math.round(ms / 1000)} s; the work continues`,
+            {
+              hint: `check with ${hintCall('workspace.list')} in a while, then go on or call again`,
+            },
+          ),
           words,
         ),
       ),

@@ -46,10 +46,10 @@ export const modes: Readonly<Record<ModeName, Mode>> = {
   'repro-fix': {
     tools: fixTools,
     purpose:
-      'Job: reproduce a fault, fix it, prove the fix, bring the patch home. Run the failing check before and after.',
+      'Job: reproduce a bug, fix it, prove the fix, bring the patch back. Run the failing check before and after.',
     notes: {
       workspace_exec: 'Run the failing check first, and again after the fix.',
-      workspace_diff: 'The patch to bring home once the check passes.',
+      workspace_diff: 'The patch to bring back once the check passes.',
       workspace_reset: 'Back to the seed when an attempt was wrong.',
     },
     fixed: {},
@@ -66,26 +66,26 @@ export const modes: Readonly<Record<ModeName, Mode>> = {
       'workspace_summary',
       'workspace_delete',
     ],
-    purpose: 'Job: look at code that nobody trusts. There is no network. Read before you run; export only your report.',
+    purpose: 'Job: inspect untrusted code. There is no network. Read before you run; export only your report.',
     notes: {
       workspace_create: 'The network is off and stays off.',
-      workspace_exec: 'What runs here cannot reach any network.',
+      workspace_exec: 'Nothing here can reach a network.',
       workspace_export: 'For the report, not for files of the untrusted code.',
     },
     fixed: { workspace_create: { network_policy: 'off', package_sources: 'none' } },
   },
   'cold-start': {
     tools: [...fixTools, ...serviceTools],
-    purpose: 'Job: prove that a fresh clone installs, starts and passes its checks, and write down what was missing.',
+    purpose: 'Job: prove that a fresh clone installs, starts and passes its checks, and record what was missing.',
     notes: {
-      workspace_exec: 'Follow the README of the project as a newcomer would.',
-      service_start: 'Give a readiness probe, so that the next step sees a service that answers.',
+      workspace_exec: 'Follow the project README as a newcomer would.',
+      service_start: 'Give a readiness probe, so that the next step finds a service that answers.',
     },
     fixed: {},
   },
   'review-eval': {
     tools: [...fixTools, ...shellTools, ...snapshotTools, 'workspace_fork'],
-    purpose: 'Job: review or score a change. Take a snapshot first; each attempt begins with a reset to it.',
+    purpose: 'Job: review or score a change. Take a snapshot first; each attempt starts with a reset to it.',
     notes: {
       snapshot_create: 'Take one before the first attempt.',
       workspace_reset: 'Reset to the snapshot between attempts.',

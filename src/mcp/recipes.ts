@@ -22,7 +22,7 @@ const recipes: readonly Recipe[] = [
     steps: [
       'Create a workspace from the project with workspace_create; note its workspace_id.',
       'Read the README as a newcomer would (workspace_file_read) and list the commands it promises.',
-      'Run set-up and validation with workspace_exec, one step at a time; keep the exit codes.',
+      'Run setup and validation with workspace_exec, one step at a time; record the exit codes.',
       'Start the program with service_start and a readiness probe; wait until its state is running.',
       'Probe it with workspace_exec, and read its output with service_logs.',
       'Write a short report into the workspace and fetch it with workspace_export.',
@@ -32,18 +32,18 @@ const recipes: readonly Recipe[] = [
   {
     name: 'repro-fix-loop',
     title: 'Reproduce, fix, prove',
-    description: 'Reproduce a fault in isolation, fix it, prove the fix and bring the patch home',
+    description: 'Reproduce a bug in isolation, fix it, prove the fix and bring the patch back',
     needs: ['workspace_exec', 'workspace_patch_apply', 'workspace_diff'],
     mode: '--mode repro-fix',
     steps: [
       'Create a workspace from the project with workspace_create; note its workspace_id.',
-      'Read the files that the fault points to.',
+      'Read the files that the bug report points to.',
       'Run the failing check with workspace_exec and make sure that it fails for the reported reason.',
       'Change the code with workspace_patch_apply or workspace_file_write.',
-      'Run the check again; it has to pass. Run the neighbouring tests too.',
-      'Look at workspace_diff: only what the fix needs may be in it. Show it, or write it with workspace_export.',
+      'Run the check again; it must pass. Run the neighbouring tests too.',
+      'Check that workspace_diff contains only what the fix needs. Show it, or write it with workspace_export.',
       'If an attempt was wrong, workspace_reset brings the seed back; the diff is then empty.',
-      'Delete the workspace once the patch is home.',
+      'Delete the workspace once the patch is back.',
     ],
   },
   {
@@ -57,18 +57,18 @@ const recipes: readonly Recipe[] = [
       'Follow one approach in each; what happens in one is never seen in the other.',
       'Keep the state of each in its labels with workspace_update; workspace_list shows the last used one first.',
       'Run the same check in both and compare exit codes, times and workspace_diff.',
-      'Bring the better patch home, then delete both workspaces.',
+      'Bring back the better patch, then delete both workspaces.',
     ],
   },
   {
     name: 'untrusted-inspection',
-    title: 'Look at code that nobody trusts',
+    title: 'Inspect untrusted code',
     description: 'Read and run suspicious code without a network, and export nothing but a report',
     needs: ['workspace_create', 'workspace_file_list', 'workspace_file_read', 'workspace_exec', 'workspace_export'],
     mode: '--mode inspect',
     steps: [
-      'Create a workspace with the code; workspace_status has to say network_policy off.',
-      'List everything with workspace_file_list (recursive) before anything runs.',
+      'Create a workspace with the code; workspace_status must say network_policy off.',
+      'List everything with workspace_file_list (recursive) before you run anything.',
       'Read install scripts, hooks and whatever fetches or decodes something.',
       'Search with workspace_exec (grep for curl, wget, eval, base64, ssh) and collect the lines in a report file.',
       'Run a suspicious part only when reading leaves a question; it has no network.',
@@ -84,8 +84,8 @@ const recipes: readonly Recipe[] = [
     mode: '--mode review-eval',
     steps: [
       'Create a workspace from the project and take a snapshot named pre-review with snapshot_create.',
-      'Open a shell with shell_open and read the checklist in it; close it again.',
-      'Run the review script with workspace_exec and keep its exit code.',
+      'Open a shell with shell_open, read the checklist in it, and close it.',
+      'Run the review script with workspace_exec and record its exit code.',
       'Try what could break it: change an artifact with workspace_file_write and run the review again.',
       'Go back with workspace_reset to pre-review and make sure that the artifact is as it was.',
       'Run once more, read workspace_summary, and fetch the report with workspace_export.',
@@ -99,7 +99,7 @@ export function listPrompts(): Prompt[] {
     name,
     title,
     description,
-    arguments: [{ name: 'task', description: 'What this is about: a fault, a change, a question', required: false }],
+    arguments: [{ name: 'task', description: 'What this is about: a bug, a change, a question', required: false }],
   }));
 }
 

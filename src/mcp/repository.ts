@@ -45,7 +45,7 @@ export async function obtainRepository(
   context: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
 ): Promise<Repository> {
   if (url.startsWith('-') || ref?.startsWith('-') === true) {
-    throw new PyroError('project_missing', 'an address or ref that begins with a hyphen is an option to git');
+    throw new PyroError('project_missing', 'git would take an address or ref that begins with a hyphen as an option');
   }
   const shown = withoutCredentials(url);
   const origin = ref === undefined ? shown : `${shown}@${ref}`;
@@ -60,7 +60,7 @@ export async function obtainRepository(
   const git = async (args: readonly string[], timeoutMs: number): Promise<string> =>
     (await runCommand('git', [...settings, ...args], { signal: context.signal, timeoutMs, env })).stdout;
   try {
-    context.onProgress({ phase: 'clone', message: `getting ${origin}` });
+    context.onProgress({ phase: 'clone', message: `cloning ${origin}` });
     let note: string | undefined;
     if (await exists(path)) note = await refresh(git, path, url, shown);
     else await clone(git, path, url, shown);
@@ -71,7 +71,7 @@ export async function obtainRepository(
   } catch (cause) {
     if (!isPyroError(cause, 'tool_failed', 'deadline_exceeded')) throw cause;
     throw new PyroError('project_missing', `${origin} cannot be used: ${redact(cause.message, url, shown)}`, {
-      hint: 'try: git clone with the same address on this host; then start the server with that --repo-url and --repo-ref',
+      hint: 'try git clone with the same address on this host, then start the server with that --repo-url and --repo-ref',
     });
   }
 }
@@ -98,7 +98,7 @@ async function refresh(git: Git, path: string, url: string, shown: string): Prom
     return undefined;
   } catch (error) {
     if (!isPyroError(error, 'tool_failed', 'deadline_exceeded')) throw error;
-    return `${shown} could not be refreshed, the last clone is used: ${redact(messageOf(error), url, shown)}`;
+    return `${shown} could not be refreshed, so the last clone is used: ${redact(messageOf(error), url, shown)}`;
   }
 }
 

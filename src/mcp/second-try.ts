@@ -43,7 +43,7 @@ export async function invokeTwice(
       const outcome = await state.invoke(operation, { ...input, environment }, { ...context, project });
       return {
         outcome,
-        notes: [`${wanted} cannot be had now (${error.code}): this is ${environment}, which is cached`],
+        notes: [`${wanted} is not available now (${error.code}): this is ${environment}, which is cached`],
       };
     }
     throw error;

@@ -84,7 +84,7 @@ export function openServerState({
     words: toolCall(new Map(tools.map(({ facts, name }) => [facts.operation, name]))),
     operation: async (name) => {
       const found = (await operations()).find(({ definition }) => definition.name === name);
-      if (found === undefined) throw new Error(`the catalogue of tools names an operation ${name} that is not there`);
+      if (found === undefined) throw new Error(`the catalogue of tools names an operation ${name} that does not exist`);
       return found;
     },
     invoke,

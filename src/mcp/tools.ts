@@ -113,7 +113,7 @@ function withDefaults(schema: ObjectSchema, options: ServerOptions): ObjectSchem
       options.environment === 'auto'
         ? {
             ...environment,
-            description: 'Environment or OCI image reference; unless given, chosen by the project’s lock files',
+            description: 'Environment or OCI image reference; by default chosen by the project’s lock files',
           }
         : { ...environment, default: options.environment, description: 'Environment or OCI image reference' };
   }

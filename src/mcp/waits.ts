@@ -19,7 +19,7 @@ export function capWait(
   }
   return {
     input: { ...input, [field]: mostSeconds },
-    notes: [`a call waits ${mostSeconds} s at most; call again to wait on`],
+    notes: [`a call waits ${mostSeconds} s at most; call again to keep waiting`],
   };
 }
 
@@ -29,7 +29,7 @@ export function capWait(
  */
 export function waitingSignal(cancelled: AbortSignal): AbortSignal {
   const controller = new AbortController();
-  const abort = (): void => controller.abort(noLongerWaiting('the host has cancelled the call'));
+  const abort = (): void => controller.abort(noLongerWaiting('the host cancelled the call'));
   if (cancelled.aborted) abort();
   else cancelled.addEventListener('abort', abort, { once: true });
   return controller.signal;

@@ -1,6 +1,7 @@
 // What the guest's agent says that it refused itself: for the log and nothing else, bounded in size, number and rate.
 import type { ServerHttp2Stream } from 'node:http2';
 import { z } from 'zod';
+import { formatCount } from '../shared/units.ts';
 import { chunksIn } from '../system/stream-chunks.ts';
 import type { ConnectionLog } from './connection-log.ts';
 import { type ConnectionLimits, RateLimit } from './limits.ts';
@@ -144,7 +145,7 @@ export class RefusalReports implements Disposable {
   #sumUp(): void {
     this.#timer = undefined;
     if (this.#unlisted === 0) return;
-    const name = `${this.#unlisted} more refusals in the guest`;
+    const name = `${formatCount(this.#unlisted, 'more refusal')} in the guest`;
     const reason = `more than ${this.#limits.perSecond} a second: not listed one by one`;
     this.#unlisted = 0;
     this.#log.begin({ name, port: null, address: null, verdict: 'denied', rule: 'limit', reason, process: null });

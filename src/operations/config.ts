@@ -12,9 +12,9 @@ const wordsForNone: ReadonlyMap<string, string> = new Map([['timeout-seconds', '
 export const config = defineOperation({
   name: 'config',
   title: 'Show and set defaults',
-  summary: 'Show and set defaults of the commands that make machines',
+  summary: 'Show and set defaults of the commands that create machines',
   details:
-    'Without a name it lists them, without a value it shows one. What a command line says goes before them. Chat hosts get the sizes, the idle limit and the environment as well; their network is a matter of pyro mcp serve.',
+    'Without a name it lists them, without a value it shows one. Options on a command line take precedence. Chat hosts use the sizes, the idle limit and the environment, too; their network is set by pyro mcp serve.',
   effect: 'write',
   place: 'front',
   positionals: ['name', 'value'],
@@ -23,8 +23,8 @@ export const config = defineOperation({
   examples: [
     { why: 'What is set', command: 'pyro config' },
     { why: 'Workspaces have 4 GiB of memory', command: 'pyro config mem-mib 4096' },
-    { why: 'Workspaces are made from this environment', command: 'pyro config environment debian:12-dev' },
-    { why: 'As it was', command: 'pyro config --unset mem-mib' },
+    { why: 'Create workspaces from this environment', command: 'pyro config environment debian:12-dev' },
+    { why: 'Back to the default', command: 'pyro config --unset mem-mib' },
   ],
   run: async ({ engine }, { name, value, unset: isUnset }) => {
     const setting = name === undefined ? undefined : findSetting(name);
@@ -58,7 +58,7 @@ export const config = defineOperation({
 });
 
 function mending(name: string): string {
-  return `pyro config ${name} VALUE sets it, pyro config --unset ${name} takes it out`;
+  return `pyro config ${name} VALUE sets it, pyro config --unset ${name} removes it`;
 }
 
 function stateOf({ field, schema, usual, operations }: Setting, stored: Readonly<Record<string, unknown>>) {

@@ -23,13 +23,17 @@ export function readCopyWords(source: string, target: string): CopyWords {
     throw new PyroError('usage', `${source} and ${target} are both on this machine`, { hint });
   }
   if (from !== undefined && to !== undefined && !isPlain) {
-    throw new PyroError('usage', `either of ${source} and ${target} may be of a workspace whose name has a slash`, {
-      hint: 'write the path of this machine with ./ before it, or give the id of the workspace',
-    });
+    throw new PyroError(
+      'usage',
+      `either of ${source} and ${target} may be in a workspace whose name contains a slash`,
+      {
+        hint: 'write ./ before the path on this machine, or give the id of the workspace',
+      },
+    );
   }
   if (from !== undefined && to !== undefined) {
     throw new PyroError('usage', `${source} and ${target} are both in a workspace`, {
-      hint: `go by way of this machine: pyro cp ${source} - | pyro cp - ${target}`,
+      hint: `go through this machine: pyro cp ${source} - | pyro cp - ${target}`,
     });
   }
   const workspace = (from ?? to)?.workspace;

@@ -10,14 +10,13 @@ export const daemonStatus = defineOperation({
   name: 'daemon.status',
   title: 'Show the daemon',
   summary: 'Show the background process that owns the guests',
-  details:
-    'It starts by itself when it is needed and ends by itself when nothing runs. Exit code 0 also when none runs.',
+  details: 'It starts by itself when needed and ends by itself when nothing runs. Exit code 0 even when none runs.',
   effect: 'read',
   place: 'front',
   positionals: [],
   input: daemonStatusInput,
   output: daemonStatusOutput,
-  examples: [{ why: 'Is it there, and with which guests', command: 'pyro daemon status' }],
+  examples: [{ why: 'Is it running, and with which guests', command: 'pyro daemon status' }],
   run: async (context) => {
     const status = await controlOf(context).status(context.signal);
     return {
@@ -26,7 +25,7 @@ export const daemonStatus = defineOperation({
     };
   },
   render: ({ daemon }) => {
-    if (daemon === null) return 'no daemon runs; the next command that needs one starts it\n';
+    if (daemon === null) return 'no daemon is running; the next command that needs one starts it\n';
     const guests = daemon.guests.map((guest) => `\nguest  ${guest.workspace_id}  pid ${guest.pid}`);
     return `${formatTable([
       ['pid', String(daemon.pid)],
@@ -45,10 +44,10 @@ export const daemonStatus = defineOperation({
 
 export const daemonStop = defineOperation({
   name: 'daemon.stop',
-  title: 'End the daemon',
-  summary: 'End the background process; guests run on and the next one takes them over',
+  title: 'Stop the daemon',
+  summary: 'Stop the background process; guests keep running and the next one takes them over',
   details:
-    'Calls that run are finished first, for half a minute at most; with --force they are cut off at once, and a daemon that hangs is killed.',
+    'Running calls finish first, for half a minute at most; with --force they are cut off at once, and a daemon that hangs is killed.',
   effect: 'write',
   place: 'front',
   positionals: [],
@@ -58,7 +57,7 @@ export const daemonStop = defineOperation({
   run: async (context, input) => ({
     stopped: await controlOf(context).stop(input, context.signal),
   }),
-  render: ({ stopped }) => (stopped ? 'the daemon has ended\n' : 'no daemon runs\n'),
+  render: ({ stopped }) => (stopped ? 'the daemon has stopped\n' : 'no daemon is running\n'),
 });
 
 function controlOf({ daemon }: OperationContext): NonNullable<OperationContext['daemon']> {

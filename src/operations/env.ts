@@ -18,7 +18,7 @@ export const envList = defineOperation({
   name: 'env.list',
   title: 'List environments',
   summary: 'List the catalogue and what is cached',
-  details: 'Any OCI image reference works as well as a name of the catalogue.',
+  details: 'Any OCI image reference works as well as a name from the catalogue.',
   effect: 'read',
   place: 'front',
   positionals: [],
@@ -72,9 +72,9 @@ export const envInspect = defineOperation({
 export const envPull = defineOperation({
   name: 'env.pull',
   title: 'Pull an environment',
-  summary: 'Get an environment into the local cache',
+  summary: 'Pull an environment into the local cache',
   details:
-    'Takes a name of the catalogue or any OCI reference. The Debian environments can be built from Debian packages: with --source auto when the registry does not answer, debian:12-dev always.',
+    'Takes a name from the catalogue or any OCI reference. The Debian environments can be built from Debian packages: with --source auto when the registry does not answer, debian:12-dev always.',
   effect: 'write',
   place: 'front',
   positionals: ['environment'],
@@ -102,7 +102,7 @@ export const envPrune = defineOperation({
   title: 'Prune the cache',
   summary: 'Remove what nothing uses from the local cache',
   details:
-    'Removes merged layers, images without a name, and templates without an environment or not used for a month; with --all everything cached.',
+    'Removes merged layers, images without a name, and templates that have no environment or were not used for a month; with --all, everything cached.',
   effect: 'destroy',
   place: 'front',
   positionals: [],

@@ -185,7 +185,7 @@ export function forgiveFields(
     const [field, ...others] = fields;
     const wanted = field === undefined ? undefined : properties[field];
     if (field === undefined && known.includes('command') && remarks.has(name) && typeof value === 'string') {
-      note(`${prefix}${name} is of no use here and was left out`);
+      note(`${prefix}${name} has no effect here and was ignored`);
       continue;
     }
     const isOpen = field === undefined || others.length > 0;

@@ -18,9 +18,9 @@ import { defineOperation } from './define.ts';
 export const hostConnect = defineOperation({
   name: 'host.connect',
   title: 'Connect a chat host',
-  summary: 'Make a chat host start the MCP server of pyro',
+  summary: 'Make a chat host start the pyro MCP server',
   details:
-    'Edits the configuration file of the host: with a backup, and with every byte that is not ours kept. The absolute path of pyro goes in, since a host knows another PATH than this shell. A second run changes nothing. Afterwards the host itself is asked.',
+    'Edits the configuration file of the host, with a backup; every byte that is not ours is kept. It writes the absolute path of pyro, because a host may have a different PATH than this shell. A second run changes nothing. Afterwards the host itself is asked.',
   effect: 'write',
   place: 'front',
   positionals: ['host'],
@@ -45,9 +45,9 @@ export const hostConnect = defineOperation({
 export const hostDisconnect = defineOperation({
   name: 'host.disconnect',
   title: 'Disconnect a chat host',
-  summary: 'Take the entry of pyro out of the configuration of a chat host',
+  summary: 'Remove the pyro entry from the configuration of a chat host',
   details:
-    'In every scope that has one, or in the one that is given; with a backup, and with every byte that is not ours kept. Where there is none nothing changes. Workspaces stay.',
+    'In every scope that has one, or in the given one, with a backup; every byte that is not ours is kept. Without an entry nothing changes. Workspaces stay.',
   effect: 'write',
   place: 'front',
   positionals: ['host'],
@@ -64,8 +64,8 @@ export const hostDisconnect = defineOperation({
 export const hostPrintConfig = defineOperation({
   name: 'host.print-config',
   title: 'Print the entry for a chat host',
-  summary: 'Print what belongs into the configuration of a chat host',
-  details: 'With --write it is merged into the file of OpenCode; the other hosts have pyro host connect for that.',
+  summary: 'Print what belongs in the configuration of a chat host',
+  details: 'With --write it is merged into the OpenCode file; for the other hosts use pyro host connect.',
   effect: 'write',
   place: 'front',
   positionals: ['host'],
@@ -87,21 +87,21 @@ export const hostPrintConfig = defineOperation({
   },
   render: ({ config_file: path, snippet, host_command: command, result }) =>
     result === null
-      ? `# belongs into ${path}\n${snippet}${command === null ? '' : `\n# or, by the host's own program:\n${command}\n`}`
+      ? `# belongs in ${path}\n${snippet}${command === null ? '' : `\n# or, by the host's own program:\n${command}\n`}`
       : renderResult(result),
   renderCommand: ({ config_file: path, snippet, host_command: command, result }) => {
     if (result !== null) return { stdout: renderResult(result) };
     const own = command === null ? '' : `or run: ${command}\n`;
-    return { stdout: snippet, stderr: `belongs into ${path}\n${own}` };
+    return { stdout: snippet, stderr: `belongs in ${path}\n${own}` };
   },
 });
 
 export const hostDoctor = defineOperation({
   name: 'host.doctor',
   title: 'Check the chat hosts',
-  summary: 'Check how each chat host is connected, and say how to mend what is wrong',
+  summary: 'Check how each chat host is connected, and say how to fix what is wrong',
   details:
-    'For each host: installed, configured, the command exists, the server answers, its options are of this version, time limits. Exit code 1 when a connected host does not work.',
+    'For each host: is it installed and configured, does the command exist, does the server answer, does this version know its options, are the time limits long enough. Exit code 1 when a connected host does not work.',
   effect: 'read',
   place: 'front',
   positionals: ['host'],
@@ -133,7 +133,7 @@ export const hostRepair = defineOperation({
   title: 'Repair the entry of a chat host',
   summary: 'Make the entry of a chat host what this version of pyro would write',
   details:
-    'Mode, project and other options of the entry stay as far as this version knows them; so do its environment and all other servers. A file that does not parse is mended with --force, where punctuation or the entry itself is what is broken.',
+    'Mode, project and other options of the entry stay as far as this version knows them; so do its environment and all other servers. With --force a file that does not parse is fixed, if the punctuation or the entry itself is what is broken.',
   effect: 'write',
   place: 'front',
   positionals: ['host'],
@@ -141,7 +141,7 @@ export const hostRepair = defineOperation({
   output: resultSchema,
   examples: [
     { why: 'pyro has moved, or an update has renamed options', command: 'pyro host repair claude-code' },
-    { why: 'The file does not parse any more', command: 'pyro host repair codex --force' },
+    { why: 'The file no longer parses', command: 'pyro host repair codex --force' },
   ],
   run: async ({ engine, signal, onProgress }, input) => await engine.hosts.repair(input, { signal, onProgress }),
   render: renderResult,

@@ -9,8 +9,8 @@ import { checkDaemon } from './doctor-daemon.ts';
 export const doctor = defineOperation({
   name: 'doctor',
   title: 'Check this machine',
-  summary: 'Check every prerequisite and say how to mend what is missing',
-  details: 'Exit code 0 when guests can run, 1 when something keeps them from running. Works with everything broken.',
+  summary: 'Check every prerequisite and say how to fix what is missing',
+  details: 'Exit code 0 when guests can run, 1 when something prevents it. Works even with everything broken.',
   effect: 'read',
   place: 'front',
   positionals: [],
@@ -28,22 +28,22 @@ export const doctor = defineOperation({
       const more = status === 'ok' ? '' : `\n      why: ${why}${fix === null ? '' : `\n      fix: ${fix}`}`;
       return `${marks[status]}  ${name}: ${message}${more}`;
     });
-    return `${lines.join('\n')}\n\n${ready ? 'ready' : 'not ready: mend what is marked FAIL'}\n`;
+    return `${lines.join('\n')}\n\n${ready ? 'ready' : 'not ready: fix what is marked FAIL'}\n`;
   },
   exitCode: ({ ready }) => (ready ? 0 : 1),
 });
 
 export const demo = defineOperation({
   name: 'demo',
-  title: 'Show the main job',
+  title: 'Show what pyro does',
   summary: 'Create, start, exec and delete a guest, and time each step',
-  details: 'Gets debian:12 first when it is not cached.',
+  details: 'Pulls debian:12 first if it is not cached.',
   effect: 'write',
   place: 'front',
   positionals: [],
   input: demoInput,
   output: demoOutput,
-  examples: [{ why: 'The whole in a minute', command: 'pyro demo' }],
+  examples: [{ why: 'Everything in a minute', command: 'pyro demo' }],
   run: async ({ engine, signal, onProgress }, { environment }) =>
     await engine.demo(environment, { signal, onProgress }),
   render: ({ accelerator, reason, steps }) =>
@@ -53,8 +53,8 @@ export const demo = defineOperation({
 export const prepare = defineOperation({
   name: 'prepare',
   title: 'Make an environment warm',
-  summary: 'Get an environment, and prove boot, exec and reset once',
-  details: 'Afterwards nothing boots while an agent waits, and doctor says warm. A second call only proves.',
+  summary: 'Pull an environment, and prove boot, exec and reset once',
+  details: 'Afterwards no agent waits for a boot, and doctor says warm. A second call only proves.',
   effect: 'write',
   place: 'front',
   positionals: ['environment'],

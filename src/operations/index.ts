@@ -120,7 +120,7 @@ export const restOfCommands = 'More commands:';
 
 /** Which first words stand together in the help, in order; those that no group names are the rest. */
 export const helpGroups: Readonly<Record<string, readonly string[]>> = {
-  'To begin with:': ['doctor', 'env', 'run', 'demo', 'prepare'],
+  'Getting started:': ['doctor', 'env', 'run', 'demo', 'prepare'],
   'For chat hosts:': ['host', 'mcp'],
   [dailyCommands]: [],
   [restOfCommands]: [],
@@ -137,6 +137,6 @@ export const groups: Readonly<Record<string, string>> = {
   'workspace snapshot': 'Named states of the disk of a workspace',
   'workspace patch': 'Patches into a workspace',
   'workspace shell': 'Terminals in a workspace',
-  'workspace service': 'Programs that stay up in a workspace',
+  'workspace service': 'Programs that keep running in a workspace',
   'workspace sync': 'Files of the host into a workspace',
 };

@@ -35,9 +35,9 @@ export function describeFault(issue: Issue): string {
     case 'invalid_key':
       return issue.issues.map(describeFault).join('; ');
     case 'unrecognized_keys':
-      return `it has no ${issue.keys.join(', ')}`;
+      return `unknown: ${issue.keys.join(', ')}`;
     default:
-      return 'it does not fit';
+      return 'it is not valid';
   }
 }
 

@@ -57,7 +57,7 @@ export function changedText(workspace: WorkspaceOutput): string {
     ...(workspace.name === null ? [] : [`name ${visible(workspace.name)}`]),
     ...(labels.length === 0 ? [] : [`labels ${visible(labels.join(' '))}`]),
     ...(workspace.reset_count === 0 ? [] : [`reset_count ${workspace.reset_count}`]),
-    ...(workspace.restarted ? ['the guest was started again from its disk'] : []),
+    ...(workspace.restarted ? ['the guest was restarted from its disk'] : []),
   ];
   return `${parts.join(', ')}\n`;
 }
@@ -85,8 +85,8 @@ export function execText(output: ExecText): string {
     ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
     ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
     ...(output.program_note === null ? [] : [output.program_note]),
-    ...(output.restarted ? ['the guest was started again from its disk'] : []),
-    ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
+    ...(output.restarted ? ['the guest was restarted from its disk'] : []),
+    ...(output.is_utf8 ? [] : ['non-UTF-8 bytes were replaced']),
     ...(output.truncated
       ? [`output cut: sequence ${sequence} has stdout ${stdoutBytes} bytes, stderr ${stderrBytes} bytes`]
       : []),
@@ -130,12 +130,12 @@ export function logsText({ entries, count, gone_count: gone, next_cursor: next }
     const parts = [
       `${end}, ${formatSeconds(entry.duration_ms)}`,
       ...(isWhole ? [] : [`stdout ${entry.stdout_bytes} bytes, stderr ${entry.stderr_bytes} bytes`]),
-      ...(entry.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
+      ...(entry.is_utf8 ? [] : ['non-UTF-8 bytes were replaced']),
     ];
     const command = visible(entry.command.split('\n')[0]?.slice(0, 80) ?? '');
     return `[${entry.sequence}] ${command}: ${parts.join('; ')}\n${outputText(entry.stdout, entry.stderr)}`;
   });
-  const all = count > entries.length ? `${count} commands in all\n` : '';
+  const all = count > entries.length ? `${formatCount(count, 'command')} in all\n` : '';
   return `${goneLine(gone)}${blocks.join('')}${all}${next === null ? '' : `next_cursor ${next}\n`}`;
 }
 
@@ -157,7 +157,7 @@ export function fileText(file: FileText): string {
     ...(file.mode === '0644' ? [] : [`mode ${file.mode}`]),
     ...(file.encoding === 'utf-8' ? [] : [file.encoding]),
     ...(file.first_line !== null ? [`from line ${file.first_line}`] : file.offset === 0 ? [] : [`from ${file.offset}`]),
-    ...(file.truncated ? [`cut; go on with offset ${file.next_offset}`] : []),
+    ...(file.truncated ? [`cut; continue with offset ${file.next_offset}`] : []),
   ];
   return `${parts.join(', ')}\n${file.content}`;
 }

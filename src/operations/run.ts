@@ -10,7 +10,7 @@ export const run = defineOperation({
   title: 'Run a command in a fresh guest',
   summary: 'Run one command in a fresh guest, then delete the guest',
   details:
-    "The image's WorkingDir, User and Env hold unless told otherwise. An environment that is not cached is pulled first. Standard input, output and error are live; the exit code is the command's own, 124 after a timeout. On a terminal the command gets one too, and then no timeout unless it is given.",
+    "The image's WorkingDir, User and Env apply unless overridden. An environment that is not cached is pulled first. Standard input, output and error are live; the exit code is the command's own, 124 after a timeout. On a terminal the command gets one too, and then no timeout unless you give one.",
   effect: 'write',
   place: 'front',
   positionals: ['environment'],

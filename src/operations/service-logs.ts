@@ -11,7 +11,7 @@ export const serviceLogs = defineOperation({
   title: 'Output of a service',
   summary: 'Read the newest output of a service, or follow it',
   details:
-    'Without a cursor: the last tail_lines of each stream. With stream and cursor: that stream from this byte on; next_cursor is where to go on, null at the end. stdout_bytes and stderr_bytes of any result are such cursors. wait_seconds waits for more. The newest 16 MiB of each stream are kept.',
+    'Without a cursor: the last tail_lines of each stream. With stream and cursor: that stream from this byte on; next_cursor is where to continue, null at the end. stdout_bytes and stderr_bytes of any result are such cursors. wait_seconds waits for more. The newest 16 MiB of each stream are kept.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: ['workspace-full'], name: 'service_logs', resultChars: 100_000 },
@@ -20,10 +20,13 @@ export const serviceLogs = defineOperation({
   input: serviceLogsInput,
   output: serviceLogsOutput,
   examples: [
-    { why: 'What it says', command: 'pyro workspace service logs 6f1e538c0e71 web' },
-    { why: 'What it says from now on, until Ctrl-C', command: 'pyro workspace service logs 6f1e538c0e71 web --follow' },
+    { why: 'What it printed', command: 'pyro workspace service logs 6f1e538c0e71 web' },
     {
-      why: 'What comes next',
+      why: 'What it prints from now on, until Ctrl-C',
+      command: 'pyro workspace service logs 6f1e538c0e71 web --follow',
+    },
+    {
+      why: 'What it prints next',
       command: 'pyro workspace service logs 6f1e538c0e71 web --stream stdout --cursor 4096 --wait-seconds 30',
     },
   ],
@@ -35,7 +38,7 @@ export const serviceLogs = defineOperation({
       ...(output.next_cursor === null ? [] : [`next_cursor ${output.next_cursor}`]),
       ...(output.truncated ? ['there is more'] : []),
       ...(output.dropped_bytes > 0 ? [`${output.dropped_bytes} bytes at the cursor are no longer kept`] : []),
-      ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
+      ...(output.is_utf8 ? [] : ['non-UTF-8 bytes were replaced']),
     ];
     return `${notes.join('; ')}\n${section('stdout', output.stdout)}${section('stderr', output.stderr)}`;
   },

@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import type { serviceSchema } from '../contract/services.ts';
+import { formatCount } from '../shared/units.ts';
 
 export type ServiceOutput = z.infer<typeof serviceSchema>;
 
@@ -13,7 +14,7 @@ export function describeService(service: ServiceOutput): string {
     ...(pid === null ? [] : [`pid ${pid}`]),
     ...(reason === null ? [] : [reason]),
     ...(exitCode === null ? [] : [`exit_code ${exitCode}`]),
-    ...(restarts === 0 ? [] : [`restarted ${restarts} times`]),
+    ...(restarts === 0 ? [] : [`restarted ${formatCount(restarts, 'time')}`]),
     ...(service.readiness_detail === null ? [] : [`not ready: ${service.readiness_detail}`]),
     ...service.published_ports.map((port) => `${port.host}:${port.host_port} -> ${port.guest_port}`),
   ];

@@ -18,9 +18,9 @@ const profiles = ['workspace-full'] as const;
 export const serviceStart = defineOperation({
   name: 'workspace.service.start',
   title: 'Start a service',
-  summary: 'Start a program that stays up, and wait until it is ready',
+  summary: 'Start a program that keeps running, and wait until it is ready',
   details:
-    'Without a ready_ field it counts as ready at once; all that are given must hold at the same time. One that does not get ready is stopped: state failed, stop_reason process_exited_before_ready or readiness_timeout; service_logs says why. A service of the same name that is over is replaced, its logs too.',
+    'Without a ready_ field it counts as ready at once; all given ones must hold at the same time. If it does not become ready it is stopped: state failed, stop_reason process_exited_before_ready or readiness_timeout; service_logs says why. An ended service with the same name is replaced, logs included.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles, name: 'service_start', opensWorld: true },
@@ -44,7 +44,7 @@ export const serviceStart = defineOperation({
 export const serviceList = defineOperation({
   name: 'workspace.service.list',
   title: 'List services',
-  summary: 'List the services of a workspace, also those that are over',
+  summary: 'List the services of a workspace, even those that have ended',
   details: 'By name.',
   effect: 'read',
   place: 'daemon',
@@ -60,7 +60,7 @@ export const serviceList = defineOperation({
 export const serviceStatus = defineOperation({
   name: 'workspace.service.status',
   title: 'State of a service',
-  summary: 'Show how a service stands',
+  summary: 'Show the state of a service',
   details: 'While it is not ready, readiness_detail says what is missing.',
   effect: 'read',
   place: 'daemon',
@@ -76,8 +76,8 @@ export const serviceStatus = defineOperation({
 export const serviceStop = defineOperation({
   name: 'workspace.service.stop',
   title: 'Stop a service',
-  summary: 'Stop a service: TERM, and KILL after 5 s',
-  details: 'Its logs stay. It does not come back by itself then.',
+  summary: 'Stop a service: TERM, then KILL after 5 s',
+  details: 'Its logs stay. It does not restart by itself.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles, name: 'service_stop', isIdempotent: true, isData: true },

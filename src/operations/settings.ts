@@ -81,7 +81,7 @@ export function faultOf({ schema }: Pick<Setting, 'schema'>, value: unknown): st
   const parsed = schema.safeParse(value);
   if (parsed.success) return null;
   const [issue] = parsed.error.issues;
-  return issue === undefined ? 'it does not fit' : describeFault(issue);
+  return issue === undefined ? 'it is not valid' : describeFault(issue);
 }
 
 function checkSetting({ field, schema }: Pick<Setting, 'field' | 'schema'>, value: unknown, where: string): unknown {
@@ -89,6 +89,6 @@ function checkSetting({ field, schema }: Pick<Setting, 'field' | 'schema'>, valu
   if (fault === null) return schema.parse(value);
   const name = settingName(field);
   throw new PyroError('usage', `${where}${name}: ${fault}`, {
-    hint: `pyro config ${name} VALUE sets it, pyro config --unset ${name} takes it out`,
+    hint: `pyro config ${name} VALUE sets it, pyro config --unset ${name} removes it`,
   });
 }

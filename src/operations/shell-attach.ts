@@ -24,9 +24,9 @@ const restoreTerminal = `${escapeKey}[?1049l${escapeKey}[?1000l${escapeKey}[?100
 export const shellAttach = defineOperation({
   name: 'workspace.shell.attach',
   title: 'Attach to a shell',
-  summary: 'Be at the terminal of a shell',
+  summary: 'Attach your terminal to a shell',
   details:
-    'Without a shell id: the one that runs, or a new one where none does. The shell goes on when you leave, by the detach key or by closing your window.',
+    'Without a shell id: the running one, or a new one if none is running. The shell keeps running when you leave, with the detach key or by closing your window.',
   effect: 'write',
   place: 'front',
   isLive: true,
@@ -38,7 +38,7 @@ export const shellAttach = defineOperation({
     shell_id: shellIdField.optional(),
     detach_key: z
       .string()
-      .regex(/^ctrl-[a-z@[\]\\^_]$/, 'a detach key is ctrl- and a letter or one of @ [ \\ ] ^ _')
+      .regex(/^ctrl-[a-z@[\]\\^_]$/, 'a detach key is ctrl- followed by a letter or one of @ [ \\ ] ^ _')
       .default('ctrl-]')
       .describe('Key that leaves the shell'),
   }),
@@ -53,7 +53,7 @@ export const shellAttach = defineOperation({
     { why: 'One of several shells', command: 'pyro workspace shell attach 6f1e538c0e71 c7cd34864680' },
   ],
   run: async ({ io, call, signal }, { workspace_id: id, shell_id: given, detach_key: key }) => {
-    if (call === undefined) throw new Error('attach needs a front');
+    if (call === undefined) throw new Error('attach needs a terminal');
     if (io?.stdout === undefined) throw new PyroError('not_a_terminal', 'attach shows a terminal, not JSON');
     const shell = given ?? (await findShell(id, io, call, signal));
     const exitCode = await attach(
@@ -72,7 +72,7 @@ export const shellAttach = defineOperation({
   render: ({ workspace_id: id, shell_id: shell, left, exit_code: exitCode }) =>
     left === 'ended'
       ? `[shell] ended, exit code ${exitCode}\n`
-      : `[shell] detached; back again: pyro workspace shell attach ${id} ${shell}\n`,
+      : `[shell] detached; reattach with: pyro workspace shell attach ${id} ${shell}\n`,
   exitCode: ({ exit_code: exitCode }) => exitCode ?? 0,
 });
 
@@ -85,7 +85,7 @@ async function findShell(id: string, { terminal }: RunIo, call: CallOperation, s
     return shellSchema.parse(opened).shell_id;
   }
   if (others.length === 0) return first;
-  throw new PyroError('usage', `several shells run: ${[first, ...others].join(', ')}`, {
+  throw new PyroError('usage', `several shells are running: ${[first, ...others].join(', ')}`, {
     hint: `name one: pyro workspace shell attach ${id} ${first}`,
   });
 }

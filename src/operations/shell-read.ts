@@ -10,7 +10,7 @@ export const shellRead = defineOperation({
   title: 'Read a shell',
   summary: 'Read the output of a shell from a cursor on, or its screen',
   details:
-    'next_cursor is where the next read goes on; cursors count bytes of the raw stream and never shift. plain gives text without escape sequences. screen gives the present screen as lines with the cursor, for full-screen programs. wait_for waits until a text or /regular expression/ has come, wait_for_idle_ms until nothing has come for so long; the first of the two that holds ends the wait.',
+    'next_cursor is where the next read continues; cursors count bytes of the raw stream and never shift. plain gives text without escape sequences. screen gives the current screen as lines with the cursor, for full-screen programs. wait_for waits until a text or /regular expression/ appears, wait_for_idle_ms until nothing has been printed for so long; whichever holds first ends the wait.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: ['workspace-full'], name: 'shell_read', resultChars: 100_000 },
@@ -20,7 +20,7 @@ export const shellRead = defineOperation({
   output: shellReadOutput,
   examples: [
     {
-      why: 'What a command says, until the prompt is back',
+      why: 'What a command prints, until the prompt is back',
       command: 'pyro workspace shell read 6f1e538c0e71 c7cd34864680 --plain --cursor 108 --wait-for "# "',
     },
     { why: 'What an editor shows', command: 'pyro workspace shell read 6f1e538c0e71 c7cd34864680 --screen' },
@@ -30,9 +30,9 @@ export const shellRead = defineOperation({
     const notes = [
       describeShell(output),
       `next_cursor ${output.next_cursor}${output.truncated ? ' (more follows)' : ''}`,
-      ...(output.matched === null ? [] : [output.matched ? 'wait_for has come' : 'wait_for has not come']),
+      ...(output.matched === null ? [] : [output.matched ? 'wait_for matched' : 'wait_for did not match']),
       ...(output.dropped_bytes > 0 ? [`${output.dropped_bytes} bytes at the cursor are no longer kept`] : []),
-      ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
+      ...(output.is_utf8 ? [] : ['non-UTF-8 bytes were replaced']),
     ];
     const { screen } = output;
     if (screen === null || output.output !== '') return `${notes.join('; ')}\n${output.output}\n`;
@@ -41,6 +41,6 @@ export const shellRead = defineOperation({
   },
   renderCommand: (output) => ({
     stdout: output.screen === null || output.output !== '' ? output.output : `${output.screen.lines.join('\n')}\n`,
-    stderr: `[shell] next_cursor=${output.next_cursor}${output.truncated ? ' more follows' : ''}${output.matched === false ? ' wait_for has not come' : ''}\n`,
+    stderr: `[shell] next_cursor=${output.next_cursor}${output.truncated ? ' more follows' : ''}${output.matched === false ? ' wait_for did not match' : ''}\n`,
   }),
 });

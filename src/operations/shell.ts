@@ -39,13 +39,13 @@ export const shellOpen = defineOperation({
   ],
   run: async (context, input) => await workspacesOf(context).shells.open(input, context),
   render: (output) =>
-    `${describeShell(output)}; ${output.program} in ${output.cwd}${output.restarted ? '; the guest was started again from its disk' : ''}\n`,
+    `${describeShell(output)}; ${output.program} in ${output.cwd}${output.restarted ? '; the guest was restarted from its disk' : ''}\n`,
 });
 
 export const shellWrite = defineOperation({
   name: 'workspace.shell.write',
   title: 'Type into a shell',
-  summary: 'Send text to a shell as if it was typed',
+  summary: 'Send text to a shell as if it were typed',
   details:
     'It ends with Enter unless append_newline is false. Control characters go as they are: \\u0003 is Ctrl-C, \\u0004 Ctrl-D, \\u001b Escape. Read what follows with shell_read from the returned output_bytes on.',
   effect: 'write',
@@ -63,7 +63,7 @@ export const shellResize = defineOperation({
   name: 'workspace.shell.resize',
   title: 'Resize a shell',
   summary: 'Change the size of a shell’s terminal',
-  details: 'The program in it is told, as by a window that changes.',
+  details: 'The program in it is notified, as when a window is resized.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles, name: 'shell_resize', isIdempotent: true, isData: true },
@@ -78,8 +78,8 @@ export const shellResize = defineOperation({
 export const shellSignal = defineOperation({
   name: 'workspace.shell.signal',
   title: 'Signal in a shell',
-  summary: 'Send a signal to what runs in the foreground of a shell',
-  details: 'INT is like Ctrl-C. At its prompt that is the shell itself.',
+  summary: 'Send a signal to the foreground program of a shell',
+  details: 'INT is like Ctrl-C. At the prompt that is the shell itself.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles, name: 'shell_signal' },
@@ -94,8 +94,8 @@ export const shellSignal = defineOperation({
 export const shellClose = defineOperation({
   name: 'workspace.shell.close',
   title: 'Close a shell',
-  summary: 'End a shell and all that runs in it, and forget its output',
-  details: 'It is hung up on first, and killed after 2 s.',
+  summary: 'End a shell and everything running in it, and discard its output',
+  details: 'It gets HUP first, and KILL after 2 s.',
   effect: 'destroy',
   place: 'daemon',
   tool: { profiles, name: 'shell_close' },
@@ -110,7 +110,7 @@ export const shellClose = defineOperation({
 export const shellList = defineOperation({
   name: 'workspace.shell.list',
   title: 'List shells',
-  summary: 'List the shells of a workspace, also those that have ended',
+  summary: 'List the shells of a workspace, even those that have ended',
   details: 'Oldest first.',
   effect: 'read',
   place: 'daemon',

@@ -10,15 +10,15 @@ import { describePruned } from './workspace-delete.ts';
 
 export const df = defineOperation({
   name: 'df',
-  title: 'Show the room that pyro takes',
-  summary: 'Show what pyro holds on the disk, and what could go',
-  details: 'A file that several things share counts once. What could go is what pyro clean would remove.',
+  title: 'Show the disk space that pyro uses',
+  summary: 'Show what pyro keeps on disk, and what could be removed',
+  details: 'A file that several things share counts once. What could be removed is what pyro clean would remove.',
   effect: 'read',
   place: 'front',
   positionals: [],
   input: dfInput,
   output: dfOutput,
-  examples: [{ why: 'Where the room has gone', command: 'pyro df' }],
+  examples: [{ why: 'Where the space went', command: 'pyro df' }],
   run: async (context) => {
     const { engine, signal, onProgress } = context;
     const uses = await engine.storage({ signal, onProgress });
@@ -35,7 +35,7 @@ export const df = defineOperation({
   render: ({ uses, total_bytes: total, cleanable_bytes: some, cleanable_all_bytes: all }, width) => {
     const rows = uses.map(({ kind, count, bytes, path }) => [kind, String(count ?? '-'), formatBytes(bytes), path]);
     const table = formatTable([['KIND', 'COUNT', 'SIZE', 'PATH'], ...rows, ['all', '', formatBytes(total), '']], width);
-    return `${table}\n${formatBytes(some)} could go: pyro clean\n${formatBytes(all)} with all that can be made again: pyro clean --all\n`;
+    return `${table}\n${formatBytes(some)} can be freed: pyro clean\n${formatBytes(all)} with everything that can be recreated: pyro clean --all\n`;
   },
 });
 
@@ -43,24 +43,24 @@ type CleanOutput = z.infer<typeof cleanOutput>;
 
 export const clean = defineOperation({
   name: 'clean',
-  title: 'Make room on the disk',
+  title: 'Free disk space',
   summary: 'Remove what nothing needs, after asking',
   details:
-    'That is leftovers of the cache, and stopped workspaces without work. Says what it would remove and asks first. Work that was not brought home is never removed, nor what runs. With --all also cached environments, templates and projects go: they are made again when they are needed, which takes a download or a build.',
+    'That is leftovers in the cache, and stopped workspaces without work. It shows what it would remove and asks first. Work that was not brought home is never removed, nor is anything running. With --all, cached environments, templates and projects go, too: they are recreated when needed, which takes a download or a build.',
   effect: 'destroy',
   place: 'front',
   positionals: [],
   input: cleanInput,
   output: cleanOutput,
   examples: [
-    { why: 'Make room', command: 'pyro clean' },
+    { why: 'Free some space', command: 'pyro clean' },
     { why: 'What would it do?', command: 'pyro clean --all --dry-run' },
     { why: 'In a script', command: 'pyro clean --force' },
   ],
   run: async (context, { all, dry_run: isDryRun }) => await sweep(context, { isAll: all, isDryRun }),
   question: (preview) => {
     const isNothing = preview.removed.length === 0 && preview.workspaces.deleted.length === 0;
-    return isNothing ? undefined : `${cleanText(preview)}Remove all that?`;
+    return isNothing ? undefined : `${cleanText(preview)}Remove all of this?`;
   },
   mustAsk: true,
   render: (output) => cleanText(output),
@@ -91,6 +91,6 @@ async function pruneWorkspaces(
   { call, signal }: OperationContext,
   isDryRun: boolean,
 ): Promise<z.infer<typeof pruneOutput>> {
-  if (call === undefined) throw new Error('the workspaces need a front');
+  if (call === undefined) throw new Error('this interface cannot list workspaces');
   return pruneOutput.parse(await call('workspace.prune', { dry_run: isDryRun }, signal));
 }

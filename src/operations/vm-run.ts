@@ -14,7 +14,7 @@ export const vmRun = defineOperation({
   title: 'Run a command in a fresh guest',
   summary: 'Run one shell command line in a fresh guest, which is deleted afterwards',
   details:
-    'Nothing of the project is in it and nothing stays: use a workspace for work of more than one step. Long output is cut in the middle.',
+    'It has no project and nothing is kept: use a workspace for work of more than one step. Long output is cut in the middle.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles: ['vm-run', 'workspace-core', 'workspace-full'], opensWorld: true },
@@ -40,7 +40,7 @@ export const vmRun = defineOperation({
       ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
       ...(output.program_note === null ? [] : [output.program_note]),
       ...(output.stdout_truncated || output.stderr_truncated ? ['output was cut'] : []),
-      ...(output.is_utf8 ? [] : ['bytes that are no UTF-8 were replaced']),
+      ...(output.is_utf8 ? [] : ['non-UTF-8 bytes were replaced']),
       outputText(output.stdout, output.stderr),
     ].join('\n'),
 });

@@ -9,9 +9,9 @@ import { workspacesOf } from './workspace-scalars.ts';
 export const workspaceApply = defineOperation({
   name: 'workspace.apply',
   title: 'Bring the changes home',
-  summary: 'Apply what changed in a workspace to the checkout that it came from',
+  summary: 'Apply the changes of a workspace to the checkout it was created from',
   details:
-    'All of it or nothing: a file that was changed on the host meanwhile stands against it and is named, unless the changes fit beside each other as git apply takes them. With --3way both are merged, with conflict marks where they touch the same lines. What stands there already is left alone. New files that Git ignores stay behind unless asked for.',
+    'All or nothing: a file that was also changed on the host is a conflict and is named, unless both changes fit, as in git apply. With --3way both are merged, with conflict markers where they touch the same lines. Changes already there are left alone. New files that Git ignores are left out unless asked for.',
   effect: 'destroy',
   place: 'daemon',
   hostPathFields: ['to'],
@@ -23,7 +23,7 @@ export const workspaceApply = defineOperation({
   examples: [
     { why: 'Bring the work home', command: 'pyro workspace apply 6f1e538c0e71' },
     { why: 'What would it do?', command: 'pyro workspace apply 6f1e538c0e71 --check' },
-    { why: 'Merge with what I did meanwhile', command: 'pyro workspace apply 6f1e538c0e71 --3way' },
+    { why: 'Merge with my own changes', command: 'pyro workspace apply 6f1e538c0e71 --3way' },
   ],
   run: async (context, input) => await workspacesOf(context).apply(input, context),
   render: (output) => {
@@ -32,15 +32,12 @@ export const workspaceApply = defineOperation({
     if (output.changes_truncated) lines.push(`… ${count - output.changes.length} more\n`);
     const would = output.checked_only ? 'would go into' : 'into';
     if (count === 0 && already === 0) lines.push('no changes to bring home\n');
-    else
-      lines.push(
-        `${formatCount(count, 'file', 'files')} ${would} ${target}, +${output.additions} -${output.deletions}\n`,
-      );
-    if (already > 0) lines.push(`${formatCount(already, 'file stood', 'files stood')} there already\n`);
+    else lines.push(`${formatCount(count, 'file')} ${would} ${target}, +${output.additions} -${output.deletions}\n`);
+    if (already > 0) lines.push(`${formatCount(already, 'file was', 'files were')} already there\n`);
     if (conflicts > 0)
-      lines.push(`${formatCount(conflicts, 'file has', 'files have')} conflict marks: look for <<<<<<<\n`);
+      lines.push(`${formatCount(conflicts, 'file has', 'files have')} conflict markers: look for <<<<<<<\n`);
     if (output.ignored.files > 0)
-      lines.push(`ignored: ${formatIgnored(output.ignored)}; --include-ignored brings them\n`);
+      lines.push(`ignored: ${formatIgnored(output.ignored)}; --include-ignored includes them\n`);
     for (const { path, reason } of output.left_out) lines.push(`left out ${visible(path)}: ${reason}\n`);
     return lines.join('');
   },

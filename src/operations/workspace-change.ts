@@ -26,7 +26,7 @@ export const workspacePatchApply = defineOperation({
   title: 'Apply a patch',
   summary: 'Apply a patch to /workspace',
   details:
-    'Takes whatever git diff prints (new, deleted, renamed files, modes, binary), or the *** Begin Patch form. All of it or nothing; a failure names the hunk and shows the lines there.',
+    'Takes whatever git diff prints (new, deleted, renamed files, modes, binary), or the *** Begin Patch form. All or nothing; a failure names the hunk and shows the lines there.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core, silentFields: ['workspace_id'] },
@@ -52,7 +52,7 @@ export const workspaceDiff = defineOperation({
   title: 'Diff against the seed',
   summary: 'Show what changed in /workspace since the seed, as a patch that git apply --binary takes',
   details:
-    'Costs what changed, not what is there. .git, empty folders and new files that Git ignores are left out, the last ones counted. A file over max_file_bytes is named, and not in the patch. next_cursor is where a long patch goes on; stat_only gives the list alone; system also lists what changed outside of /workspace.',
+    'Its cost depends on what changed, not on the size of the tree. .git, empty folders and new files that Git ignores are left out, the latter counted. A file over max_file_bytes is named but not in the patch. next_cursor is where a long patch continues; stat_only gives only the list; system also lists changes outside /workspace.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, resultChars: 200_000, silentFields: ['workspace_id', 'base'] },
@@ -113,15 +113,15 @@ function diffList(output: DiffList): string {
   const counts = Object.entries({ ...kinds, 'not text': other })
     .filter(([, count]) => count > 0)
     .map(([what, count]) => `${count} ${what.replaceAll('_', ' ')}`);
-  return `${formatTable(rows)}\n${output.entries_truncated ? '… more entries: raise entry_limit\n' : ''}${formatCount(total, 'change', 'changes')}: ${counts.join(', ')}\n${system}`;
+  return `${formatTable(rows)}\n${output.entries_truncated ? '… more entries: raise entry_limit\n' : ''}${formatCount(total, 'change')}: ${counts.join(', ')}\n${system}`;
 }
 
 export const workspaceExport = defineOperation({
   name: 'workspace.export',
   title: 'Export to the host',
-  summary: 'Copy a file or a folder of a workspace to the host',
+  summary: 'Copy a file or folder from a workspace to the host',
   details:
-    'As files, as a tar archive, or as the patch against the seed. It appears whole; an existing path is refused unless overwrite is given. Modes and links are kept, .git is left out unless asked for.',
+    'As files, as a tar archive, or as the patch against the seed. It appears all at once; an existing path is refused unless overwrite is set. Modes and links are kept, .git is left out unless asked for.',
   effect: 'destroy',
   place: 'daemon',
   tool: { profiles: core, silentFields: ['workspace_id'] },
@@ -139,10 +139,10 @@ export const workspaceExport = defineOperation({
 
 export const workspaceSyncPush = defineOperation({
   name: 'workspace.sync.push',
-  title: 'Push files of the host',
-  summary: 'Bring newer files of the host into a workspace',
+  title: 'Push files from the host',
+  summary: 'Bring newer files from the host into a workspace',
   details:
-    'Only differences travel, and all of a call or nothing of it. With delete, files of the guest that the source no longer has go away. The diff shows what was pushed as changes.',
+    'Only differences are sent, all of them or none. With delete, guest files that the source no longer has are removed. The diff shows what was pushed as changes.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core, silentFields: ['workspace_id'] },

@@ -9,9 +9,9 @@ import { workspacesOf } from './workspace-scalars.ts';
 export const workspaceCopy = defineOperation({
   name: 'workspace.copy',
   title: 'Copy files',
-  summary: 'Copy a file or a folder into a workspace or out of it',
+  summary: 'Copy a file or folder into or out of a workspace',
   details:
-    'One side is ID:path, where ID is an id, the beginning of one or a name, and :path is meant of the workspace that came from this folder; the other is a path here, or - for one file by standard input or output. Relative paths of the guest are below /workspace. A target that is a folder, or ends in a slash, takes what comes below it; a source that ends in /. is what is in the folder. Folders go whole, also what Git ignores, but for folders named .git, sockets, pipes and devices, which are named. Files that stand there are replaced, each at once; other files of a folder stay, and nothing takes the place of another kind, a folder of a file or a file of a folder. A link to a file that is itself the target is followed, as cp does; all others are replaced. A host path with a colon in its first part is written ./a:b.',
+    'One side is ID:path, where ID is an id, the start of one or a name; :path means the workspace created from this folder. The other is a path here, or - for a single file on standard input or output. Relative guest paths are below /workspace. If the target is a folder or ends in a slash, the copy goes into it; a source that ends in /. means the contents of the folder. Folders are copied whole, with what Git ignores, except folders named .git, sockets, pipes and devices, which are listed. Existing files are replaced, each atomically; other files in a folder stay, and a file never replaces a folder or a folder a file. If the target itself is a link to a file, it is followed, as cp does; all other links are replaced. Write a host path with a colon in its first part as ./a:b.',
   effect: 'destroy',
   place: 'daemon',
   isLive: true,

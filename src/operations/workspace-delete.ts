@@ -12,7 +12,7 @@ export const workspaceDelete = defineOperation({
   title: 'Delete a workspace',
   summary: 'Delete a workspace with everything in it',
   details:
-    'There is no way back: bring home what is wanted first. At a terminal you are asked when work would go that was not brought home.',
+    'This cannot be undone: bring home what you need first. On a terminal you are asked if work that was not brought home would be lost.',
   effect: 'destroy',
   place: 'daemon',
   tool: { profiles: core, hiddenFields: ['force', 'dry_run'] },
@@ -22,23 +22,23 @@ export const workspaceDelete = defineOperation({
   input: deleteInput,
   output: deleteOutput,
   examples: [
-    { why: 'Away with it', command: 'pyro workspace delete 6f1e538c0e71' },
-    { why: 'What would go with it?', command: 'pyro rm --dry-run 6f1e538c0e71' },
+    { why: 'Delete it', command: 'pyro workspace delete 6f1e538c0e71' },
+    { why: 'What would be lost?', command: 'pyro rm --dry-run 6f1e538c0e71' },
   ],
   run: async (context, input) => await workspacesOf(context).delete(input, context),
   question: ({ workspace_id: id, not_brought_home: work }) => {
     if (work?.files === 0) return undefined;
-    const what = work === null ? 'nobody knows what it holds' : `${formatWork(work)} not brought home`;
+    const what = work === null ? 'its contents are unknown' : `${formatWork(work)} not brought home`;
     return `${id}: ${what}\nDelete it?`;
   },
   render: ({ workspace_id: id, deleted, not_brought_home: work }) => {
-    if (!deleted) return `would delete ${id}; ${work === null ? 'nobody knows what it holds' : formatWork(work)}\n`;
+    if (!deleted) return `would delete ${id}; ${work === null ? 'its contents are unknown' : formatWork(work)}\n`;
     return `deleted ${id}${lostWork(work)}\n`;
   },
   renderModel: ({ deleted, not_brought_home: work }) =>
     deleted
       ? `deleted${lostWork(work)}\n`
-      : `would delete it; ${work === null ? 'nobody knows what it holds' : formatWork(work)}\n`,
+      : `would delete it; ${work === null ? 'its contents are unknown' : formatWork(work)}\n`,
 });
 
 function lostWork(work: z.infer<typeof unsavedSchema> | null): string {
@@ -48,22 +48,22 @@ function lostWork(work: z.infer<typeof unsavedSchema> | null): string {
 export const workspacePrune = defineOperation({
   name: 'workspace.prune',
   title: 'Delete many workspaces',
-  summary: 'Delete the workspaces that are stopped, but for those with work that was not brought home',
+  summary: 'Delete stopped workspaces, except those with work that was not brought home',
   details:
-    'Work is home when apply, or an export of all of /workspace, has brought it, and nothing has changed since. Those with other work, and those of which nobody knows (damaged, or ended by a crash), stay unless --force is given. At a terminal you are asked first. Nothing else ever deletes a workspace but delete.',
+    'Work is home once apply, or an export of all of /workspace, has brought it, and nothing has changed since. Workspaces with other work, and those whose work is unknown (damaged, or ended by a crash), stay unless --force is given. On a terminal you are asked first. Apart from delete, nothing else ever deletes a workspace.',
   effect: 'destroy',
   place: 'daemon',
   positionals: [],
   input: pruneInput,
   output: pruneOutput,
   examples: [
-    { why: 'Make room', command: 'pyro workspace prune' },
+    { why: 'Free some space', command: 'pyro workspace prune' },
     { why: 'What would it do?', command: 'pyro workspace prune --dry-run' },
   ],
   run: async (context, input) => await workspacesOf(context).prune(input, context),
   question: (preview) => {
     const { length } = preview.deleted;
-    return length === 0 ? undefined : `${pruneText(preview)}Delete ${formatCount(length, 'workspace', 'workspaces')}?`;
+    return length === 0 ? undefined : `${pruneText(preview)}Delete ${formatCount(length, 'workspace')}?`;
   },
   render: (output) => pruneText(output),
 });
@@ -81,7 +81,7 @@ export function describePruned({
   const lines = deleted.map((id) => `${isDryRun ? 'would delete' : 'deleted'} ${id}\n`);
   for (const { workspace_id: id, name, is_known: isKnown, ...work } of kept)
     lines.push(
-      `kept ${id}${name === null ? '' : ` (${visible(name)})`}: ${isKnown ? `${formatWork(work)} not brought home` : 'nobody knows what it holds'}\n`,
+      `kept ${id}${name === null ? '' : ` (${visible(name)})`}: ${isKnown ? `${formatWork(work)} not brought home` : 'its contents are unknown'}\n`,
     );
   if (kept.length > 0) lines.push('pyro apply ID brings the work home; pyro workspace prune --force deletes it\n');
   return lines.join('');

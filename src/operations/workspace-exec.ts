@@ -9,7 +9,7 @@ import {
   logsOutput,
 } from '../contract/commands.ts';
 import { formatTable } from '../shared/table.ts';
-import { formatDuration } from '../shared/units.ts';
+import { formatCount, formatDuration } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { execText, goneLine, logsText } from './model-texts.ts';
 import { core, workspacesOf } from './workspace-scalars.ts';
@@ -19,7 +19,7 @@ export const workspaceExec = defineOperation({
   title: 'Run a command in a workspace',
   summary: 'Run a shell command line in a workspace',
   details:
-    'It runs as root in /workspace unless told otherwise, by bash where the environment has it, else by sh. A command that outlasts wait_seconds goes on: running is true, and workspace_logs with its sequence follows it. A timeout keeps the output and kills the whole process tree, exit_code 124. Long output comes as head and tail; workspace_logs pages through all of it.',
+    'It runs as root in /workspace by default, in bash if the environment has it, else in sh. A command that outlasts wait_seconds keeps running: running is true, and workspace_logs with its sequence follows it. A timeout keeps the output and kills the whole process tree, exit_code 124. Long output comes as head and tail; workspace_logs pages through all of it.',
   effect: 'write',
   place: 'daemon',
   isLive: true,
@@ -68,7 +68,7 @@ export const workspaceExecSignal = defineOperation({
   name: 'workspace.exec_signal',
   title: 'Signal a running command',
   summary: 'Send a signal to the process group of a running command',
-  details: 'The sequence is that of the result of workspace_exec.',
+  details: 'The sequence is in the result of workspace_exec.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core },
@@ -86,7 +86,7 @@ export const workspaceLogs = defineOperation({
   title: 'Commands and their output',
   summary: 'List the commands of a workspace, or page through the output of one',
   details:
-    'Without a sequence: the last commands with the beginning of their output. With one: the output of a stream from byte offset cursor on; next_cursor is where to go on, null at the end. wait_seconds waits for more output of a running command, without a sequence for the end of what runs.',
+    'Without a sequence: the last commands with the start of their output. With one: the output of a stream from byte offset cursor on; next_cursor is where to continue, null at the end. wait_seconds waits for more output of a running command, without a sequence until all have ended.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: core, resultChars: 100_000, silentFields: ['workspace_id'] },
@@ -99,9 +99,9 @@ export const workspaceLogs = defineOperation({
   examples: [
     { why: 'What was run', command: 'pyro workspace logs 6f1e538c0e71' },
     { why: 'The output of command 3', command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --stream stdout' },
-    { why: 'The newest command that runs, else the newest, until it ends or Ctrl-C', command: 'pyro logs -f' },
+    { why: 'The newest running command, else the newest, until it ends or Ctrl-C', command: 'pyro logs -f' },
     {
-      why: 'All of it, and what comes, as it was written',
+      why: 'All of it so far, and what follows, as written',
       command: 'pyro workspace logs 6f1e538c0e71 --sequence 3 --follow',
     },
   ],
@@ -119,11 +119,11 @@ export const workspaceLogs = defineOperation({
     ]);
     const outputs = entries.map(
       (entry) =>
-        `${section(id, `${entry.sequence} stdout`, entry.stdout)}${section(id, `${entry.sequence} stderr`, entry.stderr)}${entry.is_utf8 ? '' : 'bytes that are no UTF-8 were replaced\n'}`,
+        `${section(id, `${entry.sequence} stdout`, entry.stdout)}${section(id, `${entry.sequence} stderr`, entry.stderr)}${entry.is_utf8 ? '' : 'non-UTF-8 bytes were replaced\n'}`,
     );
     const head = ['SEQUENCE', 'EXIT', 'TIME', 'CWD', 'BYTES', 'COMMAND'];
     const more = next_cursor === null ? '' : `next_cursor ${next_cursor}\n`;
-    return `${formatTable([head, ...rows], width)}\n${count > entries.length ? `${count} commands in all\n` : ''}${goneLine(gone)}${outputs.join('')}${more}`;
+    return `${formatTable([head, ...rows], width)}\n${count > entries.length ? `${formatCount(count, 'command')} in all\n` : ''}${goneLine(gone)}${outputs.join('')}${more}`;
   },
   renderModel: logsText,
 });

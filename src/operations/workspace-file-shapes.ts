@@ -22,7 +22,7 @@ export function renderFileCommand(output: z.infer<typeof fileReadOutput>): Comma
   return {
     stdout: Buffer.from(output.content, output.encoding === 'base64' ? 'base64' : 'utf8'),
     ...(output.truncated
-      ? { stderr: `[file] ${output.size_bytes} bytes in all; go on with --offset ${output.next_offset}\n` }
+      ? { stderr: `[file] ${output.size_bytes} bytes in all; continue with --offset ${output.next_offset}\n` }
       : {}),
   };
 }

@@ -40,7 +40,7 @@ export const workspaceFileRead = defineOperation({
   title: 'Read a file',
   summary: 'Read a file of a workspace, or a part of it',
   details:
-    'By byte offset, or by lines. A file that is no text comes as base64. next_offset is where to go on, null at the end.',
+    'By byte offset, or by lines. A binary file comes as base64. next_offset is where to continue, null at the end.',
   effect: 'read',
   place: 'daemon',
   tool: {
@@ -69,7 +69,7 @@ export const workspaceFileWrite = defineOperation({
   title: 'Write or edit a file',
   summary: 'Write a file of a workspace, or replace text in it',
   details:
-    'Give text or content_base64 for the whole content; or old_text with new_text, or edits, to replace text. The file appears whole, keeps its mode, and missing folders are made.',
+    'Give text or content_base64 for the whole content; or old_text with new_text, or edits, to replace text. The file is written atomically and keeps its mode; missing folders are created.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core, isAlwaysLoaded: true, silentFields: ['workspace_id', 'path', 'bytes_written'] },
@@ -80,7 +80,7 @@ export const workspaceFileWrite = defineOperation({
   output: fileWriteOutput,
   examples: [
     { why: 'A new file', command: "pyro workspace file write 6f1e538c0e71 hello.txt --text 'hello'" },
-    { why: 'A file of the host', command: 'pyro workspace file write 6f1e538c0e71 logo.png < logo.png' },
+    { why: 'A file from the host', command: 'pyro workspace file write 6f1e538c0e71 logo.png < logo.png' },
     {
       why: 'An edit',
       command: "pyro workspace file write 6f1e538c0e71 a.py --old-text 'x = 1' --new-text 'x = 2'",

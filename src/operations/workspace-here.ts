@@ -28,13 +28,13 @@ export async function findWorkspaceHere(
   const { workspaces } = listedSchema.parse(await call('workspace.list', { folder, limit: mostShown }, signal));
   const [first, ...others] = workspaces;
   if (first === undefined) {
-    throw new PyroError('usage', `no workspace is named, and none came from ${folder}`, {
-      hint: `name one by its id or name, which ${hintCall('workspace.list')} shows, or make one: ${hintCall('workspace.create')}`,
+    throw new PyroError('usage', `no workspace was named, and none was created from ${folder}`, {
+      hint: `name one by its id or name, which ${hintCall('workspace.list')} shows, or create one: ${hintCall('workspace.create')}`,
     });
   }
   if (others.length === 0) return { id: first.workspace_id, name: first.name };
   const rows = workspaces.map((each) => [each.workspace_id, each.name ?? '-', each.state, each.environment]);
-  throw new PyroError('workspace_ambiguous', `several workspaces came from ${folder}:\n${formatTable(rows)}`, {
+  throw new PyroError('workspace_ambiguous', `several workspaces were created from ${folder}:\n${formatTable(rows)}`, {
     hint: 'name one of them by its id or name',
     details: { candidates: workspaces.map((each) => each.workspace_id) },
   });

@@ -59,7 +59,7 @@ export const workspaceCreate = defineOperation({
   title: 'Create a workspace',
   summary: 'Create a disposable Linux machine with the project in /workspace',
   details:
-    'Without seed_path the project of the server goes in, where there is one. What goes in: tracked files and untracked ones that Git does not ignore, as they stand on disk, with the last 50 commits; never ignored files or credentials. It lives until it is deleted; idle ones are stopped and start again by themselves.',
+    'Without seed_path it gets the project of the server, if there is one: tracked files and untracked ones that Git does not ignore, as they are on disk, with the last 50 commits; never ignored files or credentials. It lives until it is deleted; idle ones are stopped and restart by themselves.',
   effect: 'write',
   place: 'daemon',
   tool: {
@@ -86,16 +86,16 @@ export const workspaceCreate = defineOperation({
   input: createInput,
   output: workspaceSchema,
   examples: [
-    { why: 'From the checkout that this folder lies in', command: 'pyro workspace create' },
+    { why: 'From the checkout around this folder', command: 'pyro workspace create' },
     { why: 'From another folder', command: 'pyro workspace create debian:12 --seed-path ~/src/app' },
     { why: 'An empty workspace', command: 'pyro workspace create debian:12 --empty' },
     { why: 'In a script', command: 'id=$(pyro workspace create --seed-path . --quiet)' },
     {
-      why: 'npm, pip, apt, Go and Cargo load packages as on this machine, nothing else is reachable',
+      why: 'npm, pip, apt, Go and Cargo load packages as on this machine; nothing else is reachable',
       command: 'pyro workspace create node:24 --seed-path . --package-sources host',
     },
     {
-      why: 'With a secret, which never stands on a command line',
+      why: 'With a secret that never appears on a command line',
       command: 'printf %s "$TOKEN" | pyro workspace create debian:12 --secret TOKEN=-',
     },
   ],
@@ -108,8 +108,8 @@ export const workspaceCreate = defineOperation({
 export const workspaceStatus = defineOperation({
   name: 'workspace.status',
   title: 'Status of a workspace',
-  summary: 'Show state, seed, accelerator, and memory and disk in use of a workspace',
-  details: 'Starts nothing: a stopped workspace stays stopped.',
+  summary: 'Show state, seed, accelerator, memory and disk use of a workspace',
+  details: 'It starts nothing: a stopped workspace stays stopped.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, isData: true },
@@ -117,7 +117,7 @@ export const workspaceStatus = defineOperation({
   positionals: ['workspace_id'],
   input: statusInput,
   output: statusOutput,
-  examples: [{ why: 'How it stands', command: 'pyro workspace status 6f1e538c0e71' }],
+  examples: [{ why: 'Its state', command: 'pyro workspace status 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).status(input, context),
   render: (output, width) =>
     describe(output, width, [
@@ -132,8 +132,8 @@ export const workspaceStatus = defineOperation({
 export const workspaceUpdate = defineOperation({
   name: 'workspace.update',
   title: 'Rename or label a workspace',
-  summary: 'Change name and labels of a workspace',
-  details: 'Labels that are given are set, others stay.',
+  summary: 'Change the name and labels of a workspace',
+  details: 'Given labels are set, others stay.',
   effect: 'write',
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, isData: true, silentFields: toldFields },
@@ -151,14 +151,14 @@ export const workspaceReset = defineOperation({
   title: 'Reset a workspace',
   summary: 'Put the whole guest back to its seed',
   details:
-    'The new state is prepared first and takes the place of the old one, so a failure leaves the workspace as it was. Running commands end; the history stays.',
+    'The new state is prepared first and then replaces the old one, so a failure leaves the workspace as it was. Running commands end; the history stays.',
   effect: 'destroy',
   place: 'daemon',
   tool: { profiles: core, isData: true, silentFields: toldFields },
   positionals: ['workspace_id'],
   input: resetInput,
   output: workspaceSchema,
-  examples: [{ why: 'As at the beginning', command: 'pyro workspace reset 6f1e538c0e71' }],
+  examples: [{ why: 'Back to the seed', command: 'pyro workspace reset 6f1e538c0e71' }],
   run: async (context, input) => await workspacesOf(context).reset(input, context),
   render: (workspace, width) => describe(workspace, width),
   renderModel: changedText,

@@ -8,8 +8,8 @@ import { core, workspacesOf } from './workspace-scalars.ts';
 export const workspaceList = defineOperation({
   name: 'workspace.list',
   title: 'List workspaces',
-  summary: 'List workspaces, newest activity first',
-  details: 'A damaged one, whose record cannot be read, is shown and can be deleted.',
+  summary: 'List workspaces, most recently active first',
+  details: 'A damaged one, whose record cannot be read, is listed and can be deleted.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: core, isIdempotent: true, isData: true, hiddenFields: ['folder'] },
@@ -20,7 +20,7 @@ export const workspaceList = defineOperation({
   output: listOutput,
   examples: [
     { why: 'What there is', command: 'pyro workspace list' },
-    { why: 'What came from the checkout in this folder', command: 'pyro ps --folder .' },
+    { why: 'Those created from the checkout in this folder', command: 'pyro ps --folder .' },
     {
       why: 'Delete all of one task',
       command: 'pyro workspace list --label task=42 --quiet | xargs pyro rm',
@@ -29,7 +29,7 @@ export const workspaceList = defineOperation({
   run: async (context, input) => await workspacesOf(context).list(input),
   ids: ({ workspaces }) => workspaces.map(({ workspace_id: id }) => id),
   render: ({ workspaces, next_cursor }, width) => {
-    if (workspaces.length === 0) return 'no workspaces; make one with: pyro create\n';
+    if (workspaces.length === 0) return 'no workspaces; create one with: pyro create\n';
     const rows = workspaces.map((each) => [
       each.workspace_id,
       each.state,

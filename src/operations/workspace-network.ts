@@ -9,9 +9,8 @@ import { workspacesOf } from './workspace-scalars.ts';
 export const workspaceNetwork = defineOperation({
   name: 'workspace.network',
   title: 'Connections of a workspace',
-  summary: 'List what a workspace has tried to reach, allowed and refused',
-  details:
-    'Names are resolved and judged by the host, outside of the guest. The process is a hint of the guest, no proof.',
+  summary: 'List what a workspace tried to reach, allowed and refused',
+  details: 'The host resolves and judges names, outside the guest. The process is a hint from the guest, not proof.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: ['workspace-full'], isIdempotent: true, isData: true },

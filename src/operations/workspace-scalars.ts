@@ -40,5 +40,5 @@ export function formatTime(seconds: number): string {
 
 /** `3 files, +10 -2`. */
 export function formatWork({ files, additions, deletions }: z.infer<typeof unsavedSchema>): string {
-  return `${formatCount(files, 'file', 'files')}, +${additions} -${deletions}`;
+  return `${formatCount(files, 'file')}, +${additions} -${deletions}`;
 }

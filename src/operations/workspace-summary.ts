@@ -7,9 +7,9 @@ import { workspacesOf } from './workspace-scalars.ts';
 export const workspaceSummary = defineOperation({
   name: 'workspace.summary',
   title: 'Summary of the work',
-  summary: 'Sum up what happened in a workspace since its last reset',
+  summary: 'Summarize what happened in a workspace since its last reset',
   details:
-    'Commands with exit codes and times, files with lines added and deleted, exports, refused connections. Markdown fits a pull request.',
+    'Commands with exit codes and times, files with lines added and deleted, exports, refused connections. Its Markdown suits a pull request.',
   effect: 'read',
   place: 'daemon',
   tool: { profiles: ['workspace-core', 'workspace-full'], isIdempotent: true },

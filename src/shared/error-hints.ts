@@ -39,7 +39,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   is_a_directory: files,
   replacement_mismatch:
     'read the file again, and give old_text exactly as it is there, with enough context to match only one place',
-  not_a_terminal: 'leave -t out',
+  not_a_terminal: 'leave out -t',
   qemu_failed: again,
   template_invalid: again,
   environment_unknown: `list the names with: ${hintCall('env.list')}; any OCI image reference works too`,

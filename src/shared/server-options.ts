@@ -9,47 +9,45 @@ export const serverOptionsSchema = z
     profile: z
       .enum(['vm-run', 'workspace-core', 'workspace-full'])
       .optional()
-      .describe('Tools that the server has; workspace-core unless given'),
-    mode: z.enum(modeNames).optional().describe('Tools for one job, with instructions for it, in place of a profile'),
+      .describe('Tools that the server offers; default workspace-core'),
+    mode: z.enum(modeNames).optional().describe('Tools and instructions for one job, instead of a profile'),
     project_path: z
       .string()
       .min(1)
       .optional()
-      .describe('Project folder, where the host does not keep the working directory'),
+      .describe('Project folder, for hosts that do not keep the working directory'),
     repo_url: z
       .string()
       .min(1)
       .optional()
-      .describe('Repository to clone as the project: made once, refreshed on demand'),
+      .describe('Repository to clone as the project: cloned once, refreshed on demand'),
     repo_ref: z.string().min(1).optional().describe('Branch, tag or commit of the repository'),
     no_project_source: z.boolean().default(false).describe('Workspaces start empty unless a call names a seed'),
     environment: z
       .string()
       .min(1)
       .default(defaultEnvironment)
-      .describe('Environment of calls that name none; auto chooses by the lock files of the project'),
+      .describe('Environment for calls that name none; auto chooses by the lock files of the project'),
     network_policy: z
       .enum(networkCeilings)
       .default('published-ports')
       .describe(
-        'The most that a workspace of this server may get, and the way out that it gets by default; published-ports: none, and services may have ports at 127.0.0.1; off: not even that',
+        'Widest and default network access for workspaces of this server; published-ports: no way out, but services may publish ports on 127.0.0.1; off: not even that',
       ),
     allow: z
       .array(z.string().min(1))
       .default([])
-      .describe(
-        'Host that workspaces may reach, HOST, *.DOMAIN or HOST:PORT; repeatable; public addresses unless given',
-      ),
+      .describe('Host that workspaces may reach, HOST, *.DOMAIN or HOST:PORT; repeatable; default public addresses'),
     package_sources: z
       .enum(packageSourceKinds)
       .default('none')
       .describe(
-        'Settings of this host’s package managers that workspaces get by default and at most, with a way to the hosts in them',
+        'Package manager settings of this host that workspaces get by default and at most, with access to the hosts in them',
       ),
     include: z
       .array(z.string().min(1))
       .default([])
-      .describe('Path of the project that goes in although Git ignores it; repeatable'),
+      .describe('Path in the project to include although Git ignores it; repeatable'),
     allow_path: z
       .array(z.string().min(1))
       .default([])
@@ -58,12 +56,12 @@ export const serverOptionsSchema = z
       .enum(['auto', 'text', 'structured'])
       .default('auto')
       .describe(
-        'What is mostly text as text alone, as models read it, or as structure too; auto goes by the name of the host',
+        'Whether results that are mostly text come as text alone or as structured content too; auto decides by the name of the host',
       ),
     allow_host_compat: z
       .boolean()
       .default(false)
-      .describe('Lets tools run commands on this host, without isolation, when no guest can be started'),
+      .describe('Let tools run commands on this host, without isolation, when no guest can start'),
   })
   .refine(({ profile, mode }) => profile === undefined || mode === undefined, 'give a profile or a mode, not both')
   .refine(
@@ -80,13 +78,16 @@ export type ServerOptions = z.infer<typeof serverOptionsSchema>;
 
 export const serverExamples = [
   { why: 'What a chat host runs in a checkout', command: 'pyro mcp serve' },
-  { why: 'For a host that does not keep the working directory', command: 'pyro mcp serve --project-path ~/src/app' },
+  {
+    why: 'For a chat host that does not keep the working directory',
+    command: 'pyro mcp serve --project-path ~/src/app',
+  },
   {
     why: 'A clean clone, and only the tools to reproduce and fix a fault',
     command: 'pyro mcp serve --mode repro-fix --repo-url https://example.org/app.git',
   },
   {
-    why: 'npm install, pip install and apt-get install work as on this machine, nothing else is reachable',
+    why: 'npm install, pip install and apt-get install work as on this machine; nothing else is reachable',
     command: 'pyro mcp serve --environment auto --package-sources host',
   },
   {

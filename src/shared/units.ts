@@ -23,12 +23,12 @@ function trim(value: number): string {
   return value >= 100 ? String(Math.round(value)) : value.toFixed(1);
 }
 
-/** A number with its noun: `1 entry`, `2 entries`. */
-export function formatCount(count: number, one: string, many: string): string {
+/** A number with its noun: `1 entry`, `2 entries`. The plural ends in s unless given. */
+export function formatCount(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
 /** `403 files, 1.2 MiB`. */
 export function formatIgnored({ files, bytes }: { readonly files: number; readonly bytes: number }): string {
-  return `${formatCount(files, 'file', 'files')}, ${formatBytes(bytes)}`;
+  return `${formatCount(files, 'file')}, ${formatBytes(bytes)}`;
 }

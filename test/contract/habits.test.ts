@@ -30,7 +30,7 @@ it('each of several unknown ones is told', async () => {
 it('without a workspace of this folder the error says how to make one', async () => {
   const { exitCode, stderr } = await pyro(['exec', '--', 'true'], { env });
   expect(exitCode).toBe(2);
-  expect(stderr).toMatch(/none came from .*\n.*pyro workspace create\n/);
+  expect(stderr).toMatch(/none was created from .*\n.*pyro workspace create\n/);
 });
 
 it('empty and a seed exclude each other', async () => {
@@ -47,7 +47,7 @@ it('a line that lacks something says what, and the next step', async () => {
     expect((await pyro(words, { env })).stderr).toMatch(/^error: a command is needed after --\nhint: /);
   }
   expect((await pyro(['rm'], { env })).stderr).toBe(
-    'error: no workspace is named\nhint: name it by its id, the beginning of its id, or its name: pyro ps lists them\n',
+    'error: no workspace was named\nhint: name it by its id, the start of its id, or its name: pyro ps lists them\n',
   );
   expect((await pyro(['config', 'mem'], { env })).stderr).toContain('did you mean mem-mib');
   const exec = (await pyro(['workspace', 'exec', '--help'], { env })).stdout.toString('utf8');

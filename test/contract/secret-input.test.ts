@@ -18,7 +18,7 @@ describe('a secret at the command line', () => {
     for (const word of ['TOKEN=hunter2hunter2', 'hunter2hunter2']) {
       const { exitCode, text } = await create(['--secret', word]);
       expect(exitCode).toBe(2);
-      expect(text).toContain('--secret takes NAME=- only');
+      expect(text).toContain('--secret takes only NAME=-');
       expect(text).toContain('pyro workspace create --secret NAME=-');
       expect(text).not.toContain('hunter2');
     }
@@ -27,7 +27,7 @@ describe('a secret at the command line', () => {
   it('needs a value on standard input, and only one can have it', async () => {
     expect(await create(['--secret', 'TOKEN=-'])).toMatchObject({
       exitCode: 2,
-      text: expect.stringContaining('standard input is empty: there is no value for TOKEN'),
+      text: expect.stringContaining('standard input is empty: no value for TOKEN'),
     });
     expect(await create(['--secret', 'TOKEN=-'], '\n')).toMatchObject({ exitCode: 2 });
     expect(await create(['--secret', 'A=-', '--secret', 'B=-'], 'value')).toMatchObject({

@@ -69,7 +69,7 @@ it('a patch that is no text is refused, and too much input as well', async () =>
   };
   expect(await give(Buffer.from('caf\xe9', 'latin1'))).toMatchObject({
     exitCode: 2,
-    stderr: expect.stringContaining('no UTF-8'),
+    stderr: expect.stringContaining('not valid UTF-8'),
   });
   expect(await give(Buffer.alloc(25 * 1024 * 1024, 0x61))).toMatchObject({
     exitCode: 2,

@@ -43,14 +43,14 @@ it('df tells each kind, its room, and what could go', async () => {
   const text = stdout.toString('utf8');
   expect(text).toMatch(/downloads +1 +3\.0 MiB/);
   expect(text).toMatch(/workspaces +2 /);
-  expect(text).toMatch(/3\.0 MiB could go: pyro clean\n/);
+  expect(text).toMatch(/3\.0 MiB can be freed: pyro clean\n/);
   const json = JSON.parse((await pyro(['df', '--json'], { env })).stdout.toString('utf8'));
   expect(json.total_bytes).toBe(json.uses.reduce((sum: number, { bytes }: { bytes: number }) => sum + bytes, 0));
 });
 
 it('a deletion asks at a terminal when nobody knows what would go, and only a yes is one', () => {
   const no = answered(`rm ${damaged}`, 'n\n');
-  expect(no.shown).toContain(`${damaged}: nobody knows what it holds\nDelete it? [y/N]`);
+  expect(no.shown).toContain(`${damaged}: its contents are unknown\nDelete it? [y/N]`);
   expect(no.shown).toContain('nothing was done');
   expect(no.status).toBe(1);
   expect(answered(`rm ${damaged}`, '').status).toBe(1);
@@ -69,10 +69,10 @@ it('clean says what it would remove and asks; with nobody to ask it needs --forc
   const blob = join(home, 'cache/blobs/sha256', 'a'.repeat(64));
   const alone = await pyro(['clean'], { env });
   expect(alone.exitCode).toBe(2);
-  expect(alone.stderr).toContain('--force does it without asking');
+  expect(alone.stderr).toContain('--force skips the question');
   const no = answered('clean', 'n\n');
-  expect(no.shown).toMatch(/would remove layer aaaaaaaaaaaa, 3\.0 MiB\n(.*\n)*Remove all that\? \[y\/N\]/);
-  expect(no.shown).toContain(`kept ${other}: nobody knows what it holds`);
+  expect(no.shown).toMatch(/would remove layer aaaaaaaaaaaa, 3\.0 MiB\n(.*\n)*Remove all of this\? \[y\/N\]/);
+  expect(no.shown).toContain(`kept ${other}: its contents are unknown`);
   expect(existsSync(blob)).toBe(true);
   const yes = await pyro(['clean', '--force'], { env });
   expect(yes.stdout.toString('utf8')).toMatch(/removed layer aaaaaaaaaaaa, 3\.0 MiB\n/);
@@ -123,7 +123,7 @@ it('a setting that cannot be written is told with the name of the file', async (
   writeFileSync(join(blocked, 'config'), '');
   const { exitCode, stderr } = await pyro(['config', 'mem-mib', '2048'], { env: { PYRO_HOME: blocked } });
   expect(exitCode).toBe(1);
-  expect(stderr).toContain(`${blocked}/config/config.json cannot be written: `);
+  expect(stderr).toContain(`${blocked}/config/config.json cannot be written to: `);
   expect(stderr).toContain(`make ${blocked}/config a folder`);
 });
 

@@ -83,7 +83,7 @@ describe('cp', () => {
     expect(readFileSync(`${elsewhere}`, 'utf8')).toBe('real\n');
     expect(lstatSync(`${link}`).isSymbolicLink()).toBe(true);
     expect((await cp(`${id}:/etc/hostname`, `${into}`)).stderr).toContain(`write ${into}/ for the folder`);
-    expect((await cp(`${id}:/etc/hostname`, `${lost}`)).stderr).toContain('leads nowhere');
+    expect((await cp(`${id}:/etc/hostname`, `${lost}`)).stderr).toContain('is a link to nothing');
     expect(await cp('-', `${id}:/srv/links/link`, Buffer.from('new\n'))).toMatchObject({ exitCode: 0 });
     const { stdout } = await pyro(['exec', id, '--', 'cd /srv/links; cat real; readlink link']);
     expect(stdout.toString('utf8')).toBe('new\nreal\n');
@@ -102,7 +102,7 @@ describe('cp', () => {
     ]);
     const before = await pyro(['exec', id, '--', 'cd /srv/kinds; find .; cat file']);
     const refused = await cp(`${from}/.`, `${id}:/srv/kinds`);
-    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('would take its place') });
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('would replace it') });
     expect(refused.stderr).toContain('nothing was copied; remove what is there first');
     expect((await pyro(['exec', id, '--', 'cd /srv/kinds; find .; cat file'])).stdout).toEqual(before.stdout);
     expect((await cp(from, `${id}:/srv/whole`)).stderr).toContain(
@@ -137,7 +137,7 @@ describe('cp', () => {
     ['an unknown workspace', () => ['nobody:a', folder], /no workspace "nobody"/],
     ['a folder to standard output', () => [`${id}:/srv`, '-'], /is a folder, but - takes a single file/],
     ['standard input without a name', () => ['-', `${id}:/srv`], /NAME/],
-    ['a folder in the place of a file', () => [folder, `${id}:/etc/hostname`], /hostname is a file of the guest/],
+    ['a folder in the place of a file', () => [folder, `${id}:/etc/hostname`], /hostname is a file in the guest/],
   ])('%s', async (_, places, error) => {
     const [source = '', target = ''] = places();
     const { exitCode, stderr } = await cp(source, target);

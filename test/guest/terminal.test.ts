@@ -135,7 +135,7 @@ describe('workspace exec', () => {
     process.kill(daemon?.pid ?? pid ?? 0, 'SIGKILL');
     const { exitCode, stderr } = await readPrinted(child);
     expect(exitCode).toBe(1);
-    expect(stderr).toContain('error: the daemon ended in the middle of the call');
+    expect(stderr).toContain('error: the daemon ended during the call');
     const [, ...words] = (/follow it with: (.*)$/m.exec(stderr)?.[1] ?? '').split(' ');
     await pyro(['workspace', 'exec', id, '--', 'touch /tmp/on']);
     expect((await pyro(words)).stdout.toString('utf8')).toBe('one\ntwo\n');

@@ -77,7 +77,7 @@ func (g *guest) useLayers() error {
 // MountProject puts the project below the workspace's changes.
 func (g *guest) MountProject() error {
 	if g.mounts.HasProject {
-		return &files.Refusal{Code: "project_mounted", Message: "the project is mounted already"}
+		return &files.Refusal{Code: "project_mounted", Message: "the project is already mounted"}
 	}
 	err := g.mounts.MountProject()
 	if errors.Is(err, boot.ErrWorkspaceBusy) {

@@ -26,7 +26,7 @@ const (
 )
 
 // ErrFrozen is returned when a disk is to be frozen that is so already.
-var ErrFrozen = errors.New("the disk is frozen already")
+var ErrFrozen = errors.New("the disk is already frozen")
 
 // Freezer freezes a disk for a bounded time: what wants to write waits meanwhile, and so may the agent.
 type Freezer struct {

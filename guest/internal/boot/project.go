@@ -15,7 +15,7 @@ import (
 const projectMount = "workspace/project"
 
 // ErrWorkspaceBusy is returned when something still uses the workspace that is to be mounted anew.
-var ErrWorkspaceBusy = errors.New("a process uses the workspace")
+var ErrWorkspaceBusy = errors.New("a process is using the workspace")
 
 // MountProject mounts the project's disk and puts it below the workspace's changes. What it opened is in m.Project.
 func (m *Mounts) MountProject() error {

@@ -97,10 +97,10 @@ type Changes struct {
 // Changes checks a request; the stream has a place for later failures.
 func (r *Store) Changes(request ChangesRequest) (*Changes, error) {
 	if request.Scope != "workspace" && request.Scope != "system" {
-		return nil, refuse("invalid_request", "scope is workspace or system")
+		return nil, refuse("invalid_request", "scope must be workspace or system")
 	}
 	if request.Scope == "system" && request.Content {
-		return nil, refuse("invalid_request", "changes of the system have no content")
+		return nil, refuse("invalid_request", "changes of the system carry no content")
 	}
 	if len(request.Paths) > mostExplicit || len(request.LeftOut) > mostExplicit || len(request.Folded) > mostExplicit {
 		return nil, refuse("invalid_request", "more than %d paths", mostExplicit)
@@ -111,7 +111,7 @@ func (r *Store) Changes(request ChangesRequest) (*Changes, error) {
 	}
 	for _, path := range named {
 		if !isInside(string(path)) {
-			return nil, refuse("invalid_path", "%.500q is no path below the root", path)
+			return nil, refuse("invalid_path", "%.500q is not a path below the root", path)
 		}
 	}
 	layers := r.layers(request.Scope)

@@ -63,7 +63,7 @@ func (r *Store) Compare(destination string, body io.Reader) (*Comparison, error)
 		}
 		path := string(item.Path)
 		if !isInside(path) {
-			return nil, refuse("invalid_path", "%.500q is no path below the destination", path)
+			return nil, refuse("invalid_path", "%.500q is not a path below the destination", path)
 		}
 		if len(c.items) >= mostItems {
 			return nil, refuse("invalid_request", "more than %d items", mostItems)

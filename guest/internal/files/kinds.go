@@ -49,11 +49,11 @@ func (m *merger) checkEntries(path, at string) ([]string, error) {
 		case kind == "directory" && entry.IsDir():
 			folders = append(folders, entry.Name())
 		case entry.IsDir():
-			return nil, refuse("not_a_directory", "%.500q is no folder, and a folder would take its place", filepath.Join(at, entry.Name()))
+			return nil, refuse("not_a_directory", "%.500q is not a folder, and a folder would replace it", filepath.Join(at, entry.Name()))
 		case kind == "directory":
-			return nil, refuse("is_a_directory", "%.500q is a folder, and a file would take its place", filepath.Join(at, entry.Name()))
+			return nil, refuse("is_a_directory", "%.500q is a folder, and a file would replace it", filepath.Join(at, entry.Name()))
 		case kind == "other":
-			return nil, refuse("not_a_file", "%.500q is a device, a socket or a pipe, and a file would take its place", filepath.Join(at, entry.Name()))
+			return nil, refuse("not_a_file", "%.500q is a device, a socket or a pipe, and a file would replace it", filepath.Join(at, entry.Name()))
 		}
 	}
 	return folders, nil

@@ -52,7 +52,7 @@ func (r *Store) List(ctx context.Context, request ListRequest) (*Listing, error)
 		return nil, err
 	}
 	if request.Depth < 1 || request.Depth > mostDepth || request.Limit < 1 || request.Limit > mostEntries {
-		return nil, refuse("invalid_request", "depth is 1 to %d and limit 1 to %d", mostDepth, mostEntries)
+		return nil, refuse("invalid_request", "depth must be 1 to %d and limit 1 to %d", mostDepth, mostEntries)
 	}
 	pattern, err := parseGlob(request.Glob)
 	if err != nil {

@@ -42,12 +42,12 @@ func readManifest(in *tar.Reader) (*Manifest, error) {
 	}
 	for _, path := range manifest.Deleted {
 		if !isInside(string(path)) {
-			return nil, refuse("invalid_path", "%.500q is no path below the destination", path)
+			return nil, refuse("invalid_path", "%.500q is not a path below the destination", path)
 		}
 	}
 	for _, item := range manifest.Expected {
 		if !isInside(string(item.Path)) {
-			return nil, refuse("invalid_path", "%.500q is no path below the destination", item.Path)
+			return nil, refuse("invalid_path", "%.500q is not a path below the destination", item.Path)
 		}
 	}
 	return manifest, nil
@@ -61,7 +61,7 @@ func (m *Manifest) place() (folder, file string, err error) {
 		return folder, "", err
 	}
 	if !isInside(file) || strings.Contains(file, "/") {
-		return "", "", refuse("invalid_path", "%.500q is no name of a file", file)
+		return "", "", refuse("invalid_path", "%.500q is not a file name", file)
 	}
 	folder, err = checkPath(string(m.Destination))
 	if err != nil {

@@ -63,10 +63,10 @@ func lineEnds(content, old []byte) string {
 	ends, total := bytes.Count(content, []byte("\r\n")), bytes.Count(content, []byte("\n"))
 	switch {
 	case ends == 0:
-		return "the file has LF line ends and the text has CRLF; with LF it is there on " + where
+		return "the file has LF line endings and the text has CRLF; with LF it is there on " + where
 	case ends == total:
-		return `the file has CRLF line ends (\r\n); with these the text is there on ` + where
+		return `the file has CRLF line endings (\r\n); with these the text is there on ` + where
 	default:
-		return `the file has CRLF line ends (\r\n) on some lines and LF on others; with these the text is there on ` + where
+		return `the file has CRLF line endings (\r\n) on some lines and LF on others; with these the text is there on ` + where
 	}
 }

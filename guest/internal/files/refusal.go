@@ -60,7 +60,7 @@ func explain(err error, path string) error {
 // checkPath takes absolute paths only and gives them without dots.
 func checkPath(path string) (string, error) {
 	if !filepath.IsAbs(path) || strings.ContainsRune(path, 0) {
-		return "", refuse("invalid_path", "%.500q is no absolute path", path)
+		return "", refuse("invalid_path", "%.500q is not an absolute path", path)
 	}
 	return filepath.Clean(path), nil
 }
@@ -82,5 +82,5 @@ func notAFile(path, kind string) error {
 	if kind == "directory" {
 		return refuse("is_a_directory", "%.500q is a directory", path)
 	}
-	return refuse("not_a_file", "%.500q is no regular file", path)
+	return refuse("not_a_file", "%.500q is not a regular file", path)
 }

@@ -50,7 +50,7 @@ func (r *Store) Replace(request ReplaceRequest) (*Replaced, error) {
 	}
 	for _, edit := range request.Edits {
 		if edit.OldText == "" || edit.ExpectedCount < 0 {
-			return nil, refuse("invalid_request", "old_text is not empty and expected_count not negative")
+			return nil, refuse("invalid_request", "old_text must not be empty, nor expected_count negative")
 		}
 	}
 	r.writing.Lock()
@@ -65,10 +65,10 @@ func (r *Store) Replace(request ReplaceRequest) (*Replaced, error) {
 		return nil, explain(err, path)
 	}
 	if len(old) > mostReplace {
-		return nil, refuse("file_too_large", "%.500q is longer than %d bytes", path, mostReplace)
+		return nil, refuse("file_too_large", "%.500q is larger than %d bytes", path, mostReplace)
 	}
 	if len(request.Edits) > 1 && len(request.Edits)*len(old) > mostEditWork {
-		return nil, refuse("file_too_large", "%.500q is too long for %d edits at once", path, len(request.Edits))
+		return nil, refuse("file_too_large", "%.500q is too large for %d edits at once", path, len(request.Edits))
 	}
 	content, count, err := applyEdits(old, request.Edits, path)
 	if err != nil {
@@ -97,7 +97,7 @@ func applyEdits(content []byte, edits []Edit, path string) ([]byte, int, error) 
 			continue
 		}
 		if len(content)+count*(len(text)-len(old)) > mostReplace {
-			return nil, 0, refuse("file_too_large", "%.500q would be longer than %d bytes", path, mostReplace)
+			return nil, 0, refuse("file_too_large", "%.500q would be larger than %d bytes", path, mostReplace)
 		}
 		content = bytes.ReplaceAll(content, old, text)
 		total += count

@@ -78,11 +78,11 @@ func (r *Store) Read(request SliceRequest) (*Slice, error) {
 func (q SliceRequest) check() error {
 	switch {
 	case q.Length < 0 || q.Length > mostSlice:
-		return refuse("invalid_request", "length is 0 to %d", mostSlice)
+		return refuse("invalid_request", "length must be 0 to %d", mostSlice)
 	case q.Offset < 0 || q.StartLine < 0 || q.EndLine < 0:
-		return refuse("invalid_request", "offset and lines are not negative")
+		return refuse("invalid_request", "offset and lines must not be negative")
 	case q.StartLine > 0 && q.Offset > 0, q.EndLine > 0 && q.StartLine == 0:
-		return refuse("invalid_request", "a slice is asked for by offset or by lines from start_line")
+		return refuse("invalid_request", "give either offset, or lines from start_line")
 	case q.EndLine > 0 && q.EndLine < q.StartLine:
 		return refuse("invalid_request", "end_line is before start_line")
 	}
@@ -156,7 +156,7 @@ func openRegular(path string) (int, *unix.Stat_t, error) {
 	}
 	if err := unix.Fstat(fd, &status); err != nil || kindOfStat(status.Mode) != "file" {
 		_ = unix.Close(fd)
-		return -1, nil, refuse("not_a_file", "%.500q is no regular file", path)
+		return -1, nil, refuse("not_a_file", "%.500q is not a regular file", path)
 	}
 	return fd, &status, nil
 }

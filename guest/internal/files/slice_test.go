@@ -190,9 +190,9 @@ func TestAReplacementThatDoesNotFitSaysWhy(t *testing.T) {
 		{"a\nb\na\nb\nc\n", "a\nb\n", 3, "has the text 2 times, not 3: lines 1, 3"},
 		{"b\na\n", "a", 2, "has the text 1 times, not 2: line 2"},
 		{many, "x\n", 1, "has the text 30 times, not 1: lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 and 10 more"},
-		{"q\r\na\r\nb\r\n", "a\nb\n", 1, `has the text 0 times, not 1: the file has CRLF line ends (\r\n); with these the text is there on line 2`},
-		{"q\na\nb\n", "a\r\nb", 1, "has the text 0 times, not 1: the file has LF line ends and the text has CRLF; with LF it is there on line 2"},
-		{"q\na\r\nb\n", "a\nb", 1, `has the text 0 times, not 1: the file has CRLF line ends (\r\n) on some lines and LF on others; with these the text is there on line 2`},
+		{"q\r\na\r\nb\r\n", "a\nb\n", 1, `has the text 0 times, not 1: the file has CRLF line endings (\r\n); with these the text is there on line 2`},
+		{"q\na\nb\n", "a\r\nb", 1, "has the text 0 times, not 1: the file has LF line endings and the text has CRLF; with LF it is there on line 2"},
+		{"q\na\r\nb\n", "a\nb", 1, `has the text 0 times, not 1: the file has CRLF line endings (\r\n) on some lines and LF on others; with these the text is there on line 2`},
 		{"q\r\n", "a\nb", 1, "has the text 0 times, not 1"},
 		{"q\r\n", "z", 1, "has the text 0 times, not 1"},
 	}
@@ -253,7 +253,7 @@ func TestSeveralEditsAreAllOrNothing(t *testing.T) {
 	for index := range many {
 		many[index] = Edit{"\x00\x00", "x", 0}
 	}
-	if err := replace(many...); err == nil || !strings.Contains(err.Error(), "too long for 600 edits") {
+	if err := replace(many...); err == nil || !strings.Contains(err.Error(), "too large for 600 edits") {
 		t.Errorf("more work than there is time for: %v", err)
 	}
 	if err := replace(); err == nil {

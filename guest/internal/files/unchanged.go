@@ -29,7 +29,7 @@ func unchanged(ctx context.Context, folder string, items []Item) error {
 			return err
 		}
 		if !isSame {
-			return refuse("changed_meanwhile", "%.500q was changed meanwhile", items[index].Path)
+			return refuse("changed_meanwhile", "%.500q has changed meanwhile", items[index].Path)
 		}
 	}
 	return nil

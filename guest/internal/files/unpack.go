@@ -61,7 +61,7 @@ func (r *Store) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 		return nil, explain(err, string(manifest.Destination))
 	}
 	if marked.zeroes < endMarkBytes {
-		return nil, refuse("invalid_request", "the tree breaks off")
+		return nil, refuse("invalid_request", "the tree is cut off")
 	}
 	if file != string(manifest.File) {
 		if err := draft.rename(string(manifest.File), file); err != nil {
@@ -165,7 +165,7 @@ func (d *draft) enter(name string) (int, error) {
 		if errno := syscall.Errno(0); errors.As(err, &errno) && errno != unix.ENOTDIR && errno != unix.EEXIST {
 			return -1, err
 		}
-		return -1, refuse("invalid_path", "%.500q is below what is no folder in the tree", name)
+		return -1, refuse("invalid_path", "%.500q is below something that is not a folder in the tree", name)
 	}
 	file, err := d.root.OpenFile(path, unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -194,7 +194,7 @@ func (d *draft) fill(ctx context.Context, in *tar.Reader) error {
 			continue
 		}
 		if !isInside(name) {
-			return refuse("invalid_path", "%.500q is no path below the destination", header.Name)
+			return refuse("invalid_path", "%.500q is not a path below the destination", header.Name)
 		}
 		if err := d.add(name, header, in); err != nil {
 			return err
@@ -221,7 +221,7 @@ func (d *draft) add(name string, header *tar.Header, in io.Reader) error {
 	case tar.TypeLink:
 		target := strings.TrimPrefix(header.Linkname, "./")
 		if !isInside(target) {
-			return refuse("invalid_path", "%.500q is no path below the destination", header.Linkname)
+			return refuse("invalid_path", "%.500q is not a path below the destination", header.Linkname)
 		}
 		return d.root.Link(target, name)
 	}

@@ -41,7 +41,7 @@ func (r *Store) Write(request WriteRequest, content io.Reader) (*Written, error)
 		return nil, err
 	}
 	if request.Mode != nil && *request.Mode > 0o7777 {
-		return nil, refuse("invalid_request", "mode is 0 to 4095")
+		return nil, refuse("invalid_request", "mode must be 0 to 4095")
 	}
 	r.writing.Lock()
 	defer r.writing.Unlock()

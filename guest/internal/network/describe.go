@@ -45,11 +45,11 @@ func describeHead(head []byte) string {
 	}
 	switch {
 	case len(head) == 0:
-		return "a request behind another one"
+		return "a request after another one"
 	case head[0] == 4:
 		return "SOCKS4"
 	case head[0] == 22:
 		return "TLS"
 	}
-	return "bytes that are no request"
+	return "bytes that are not a request"
 }

@@ -27,7 +27,7 @@ func (n *names) answerQuery(query []byte) (answer []byte, refused string) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(query)
 	if err != nil || header.Response {
-		return nil, "a message that is no query"
+		return nil, "a message that is not a query"
 	}
 	question, err := parser.Question()
 	reply := dnsmessage.Header{ID: header.ID, Response: true, RecursionDesired: header.RecursionDesired, RecursionAvailable: true}

@@ -147,7 +147,7 @@ func notePacket(reports *reports, head []byte) bool {
 	to, protocol, rest := readHead(head)
 	switch {
 	case !to.IsValid():
-		return reports.note(kindPacket, "a packet that is none of IP", "")
+		return reports.note(kindPacket, "a packet that is not IP", "")
 	case protocol == unix.IPPROTO_UDP && len(rest) >= 4:
 		from, port := binary.BigEndian.Uint16(rest), binary.BigEndian.Uint16(rest[2:])
 		return reports.note(kindDatagram, netip.AddrPortFrom(to, port).String(), "udp "+portForm(from))

@@ -84,7 +84,7 @@ func TestThePacketFilterLeavesTheGuestsOwnAlone(t *testing.T) {
 		"an address that ends like one":  {packet6("2001:db8::1", 58, 1), true},
 		"an address that begins with 0s": {packet6("::2", 58, 1), true},
 		"a mapped address":               {packet6("::ffff:1.2.3.4", 17, udp(99)...), true},
-		"a packet that is none of IP":    {[]byte{0x10, 1, 2, 3}, false},
+		"a packet that is not IP":        {[]byte{0x10, 1, 2, 3}, false},
 		"a packet of one byte":           {[]byte{0x45}, false},
 	} {
 		if kept, err := vm.Run(c.packet); err != nil || (kept > 0) != c.isSeen {
@@ -107,8 +107,8 @@ func TestPacketsAreToldByWhereTheyGo(t *testing.T) {
 		"another message":       {packet4("1.2.3.4", unix.IPPROTO_ICMP, 13, 0), kindPacket, "1.2.3.4 protocol 1", "raw :0001"},
 		"a connection of hands": {packet4("1.2.3.4", unix.IPPROTO_TCP, tcp(80, 2)...), kindPacket, "1.2.3.4:80", "raw :0006"},
 		"a later fragment":      {later, kindPacket, "1.2.3.4 protocol 17", "raw :0011"},
-		"a head cut off":        {packet4("1.2.3.4", 6)[:19], kindPacket, "a packet that is none of IP", ""},
-		"nothing":               {nil, kindPacket, "a packet that is none of IP", ""},
+		"a head cut off":        {packet4("1.2.3.4", 6)[:19], kindPacket, "a packet that is not IP", ""},
+		"nothing":               {nil, kindPacket, "a packet that is not IP", ""},
 	} {
 		reports := newReports(nil)
 		notePacket(reports, c.packet)

@@ -90,8 +90,8 @@ func TestWhatWasSaidIsToldWithoutPathsAndCredentials(t *testing.T) {
 		"PRI * HTTP/2.0\r\n\r\nSM":                                             "PRI *",
 		"\x16\x03\x01\x02\x00":                                                 "TLS",
 		"\x04\x01\x00\x50\x7f\x00\x00\x01\x00":                                 "SOCKS4",
-		"a secret\n":                                                           "bytes that are no request",
-		"":                                                                     "a request behind another one",
+		"a secret\n":                                                           "bytes that are not a request",
+		"":                                                                     "a request after another one",
 	} {
 		if said := describeHead([]byte(head)); said != want {
 			t.Errorf("%q: %q", head, said)

@@ -26,7 +26,7 @@ const (
 	socksNoSuchFamily = 8
 )
 
-var errSocks = errors.New("this is no SOCKS5 request")
+var errSocks = errors.New("this is not a SOCKS5 request")
 
 // socksCommandError is a request for something else than a connection.
 type socksCommandError struct {

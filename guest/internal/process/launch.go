@@ -72,7 +72,7 @@ func (p *Process) launch(request Request, program, cwd string, env []string, who
 func launchRefusal(name string, err error) error {
 	switch {
 	case errors.Is(err, syscall.E2BIG):
-		return refuse("invalid_request", "argv and env together are longer than the guest's kernel takes")
+		return refuse("invalid_request", "argv and env together are longer than the guest's kernel allows")
 	case errors.Is(err, syscall.ENOENT):
 		// The file itself was found a moment ago.
 		return refuse("command_not_executable", fmt.Sprintf("%.200s needs an interpreter that the guest does not have", name))

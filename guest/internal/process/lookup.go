@@ -107,7 +107,7 @@ func findAccount(text string) (account, error) {
 	if os.Geteuid() == 0 {
 		result.credential = credential
 	} else if int(credential.Uid) != os.Geteuid() {
-		return account{}, refuse("user_unknown", fmt.Sprintf("the agent may not become %.100s", name))
+		return account{}, refuse("user_unknown", fmt.Sprintf("the agent may not switch to the user %.100s", name))
 	}
 	return result, nil
 }

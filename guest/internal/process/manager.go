@@ -94,7 +94,7 @@ func check(request Request) error {
 	}
 	for key, value := range request.Env {
 		if key == "" || strings.ContainsAny(key, "=\x00") || strings.ContainsRune(value, 0) {
-			return refuse("invalid_request", fmt.Sprintf("%.100q cannot be an environment variable", key))
+			return refuse("invalid_request", fmt.Sprintf("%.100q is not a valid environment variable", key))
 		}
 	}
 	switch {
@@ -117,7 +117,7 @@ func (m *Manager) prepare(request Request) (*Process, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.known)+m.starting >= mostProcesses {
-		return nil, refuse("too_many", fmt.Sprintf("%d processes run in this guest, which is the most that it takes", mostProcesses))
+		return nil, refuse("too_many", fmt.Sprintf("%d processes run in this guest, which is its limit", mostProcesses))
 	}
 	m.next++
 	p := &Process{id: fmt.Sprintf("p%d", m.next), number: m.next, argv: toldArgv(request.Argv), reaper: m.reaper, cgroups: m.cgroups.Load()}

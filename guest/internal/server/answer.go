@@ -45,7 +45,7 @@ func decodeFrom(body io.Reader, into any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON value")
+		return errors.New("there is more after the JSON value")
 	}
 	return nil
 }

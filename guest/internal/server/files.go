@@ -27,7 +27,7 @@ func queryOf(r *http.Request, names ...string) *query {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	for name := range values {
 		if err == nil && !slices.Contains(names, name) {
-			err = fmt.Errorf("unknown parameter %.100q; known are %q", name, names)
+			err = fmt.Errorf("unknown parameter %.100q; the known ones are %q", name, names)
 		}
 	}
 	return &query{values, err}
@@ -40,7 +40,7 @@ func (q *query) number(name string, preset int64) int64 {
 	}
 	value, err := strconv.ParseUint(q.Get(name), 10, 53)
 	if err != nil && q.err == nil {
-		q.err = fmt.Errorf("%s is no whole number", name)
+		q.err = fmt.Errorf("%s is not a whole number", name)
 	}
 	return int64(value)
 }

@@ -101,7 +101,7 @@ func (a *Agent) activate(w http.ResponseWriter, r *http.Request) {
 	a.activating.Lock()
 	defer a.activating.Unlock()
 	if a.activated.Load() {
-		refuse(w, http.StatusConflict, "already_activated", "the guest's root is mounted already")
+		refuse(w, http.StatusConflict, "already_activated", "the guest's root is already mounted")
 		return
 	}
 	started := time.Now()

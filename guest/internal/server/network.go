@@ -70,7 +70,7 @@ func (a *Agent) connect(w http.ResponseWriter, r *http.Request) {
 	defer raw.Close()
 	conn, ok := raw.(*net.TCPConn)
 	if !ok {
-		panic("the connection is not of TCP")
+		panic("the connection is not TCP")
 	}
 	w.WriteHeader(http.StatusOK)
 	_ = http.NewResponseController(w).Flush()

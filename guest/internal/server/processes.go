@@ -37,7 +37,7 @@ func (a *Agent) attach(w http.ResponseWriter, r *http.Request, p *process.Proces
 	stdout, stdoutErr := offset(r, "stdout")
 	stderr, stderrErr := offset(r, "stderr")
 	if stdoutErr != nil || stderrErr != nil {
-		refuse(w, http.StatusBadRequest, "invalid_request", "stdout and stderr are byte offsets")
+		refuse(w, http.StatusBadRequest, "invalid_request", "stdout and stderr must be byte offsets")
 		return
 	}
 	stream(w, r, p, stdout, stderr, false)
@@ -105,7 +105,7 @@ type inputAnswer struct {
 func (a *Agent) input(w http.ResponseWriter, r *http.Request, p *process.Process) {
 	eof := r.URL.Query().Get("eof")
 	if eof != "" && eof != "0" && eof != "1" {
-		refuse(w, http.StatusBadRequest, "invalid_request", "eof is 0 or 1")
+		refuse(w, http.StatusBadRequest, "invalid_request", "eof must be 0 or 1")
 		return
 	}
 	body := io.Reader(r.Body)

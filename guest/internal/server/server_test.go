@@ -177,7 +177,7 @@ func (m *fakeMachine) Activate(hasProject bool) error {
 
 func (m *fakeMachine) MountProject() error { return nil }
 func (m *fakeMachine) Freeze() error {
-	return &files.Refusal{Code: "already_frozen", Message: "the disk is frozen already"}
+	return &files.Refusal{Code: "already_frozen", Message: "the disk is already frozen"}
 }
 func (m *fakeMachine) Thaw() (bool, error)  { return true, nil }
 func (m *fakeMachine) Grow() (int64, error) { return 16 << 30, nil }

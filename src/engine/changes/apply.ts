@@ -8,6 +8,7 @@ import type { WorkspaceCall } from '../../contract/call.ts';
 import type { ApplyInput, ApplyOutput } from '../../contract/changes.ts';
 import { isDiskFull, PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
+import { formatCount } from '../../shared/units.ts';
 import { belowWorkspace } from '../files/files.ts';
 import { SecretWatch } from '../files/secret-watch.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
@@ -81,7 +82,8 @@ async function noteApplied(
   call: WorkspaceCall,
   client: GuestClient | undefined,
 ): Promise<void> {
-  if (steps.length > 0) await recordEvent(workspace.files.events, 'apply', `${target}: ${steps.length} files`);
+  if (steps.length > 0)
+    await recordEvent(workspace.files.events, 'apply', `${target}: ${formatCount(steps.length, 'file')}`);
   if (client !== undefined && marked.length === 0) await noteBroughtHome(workspace, client, call);
 }
 

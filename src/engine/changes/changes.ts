@@ -9,6 +9,7 @@ import type { WorkspaceCall } from '../../contract/call.ts';
 import type { DiffInput, DiffOutput, PatchApplyInput, PatchApplyOutput, PatchEntry } from '../../contract/changes.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
+import { formatCount } from '../../shared/units.ts';
 import { belowWorkspace } from '../files/files.ts';
 import { maskEntries } from '../files/masks.ts';
 import { SecretWatch } from '../files/secret-watch.ts';
@@ -165,7 +166,7 @@ export async function applyPatchTo(
   return await workspace.use(call, async ({ guest }) => {
     const request = { workFolder: workspace.files.scratch, patch };
     const { changed, summary, entries } = await applyPatch(createGuestFiles(guest.client), request, call);
-    if (changed) await recordEvent(workspace.files.events, 'patch', `${summary.total} files`);
+    if (changed) await recordEvent(workspace.files.events, 'patch', formatCount(summary.total, 'file'));
     return {
       workspace_id: workspace.record.id,
       changed,

@@ -6,7 +6,7 @@ import type { SummaryInput, SummaryOutput } from '../../contract/changes.ts';
 import type { CommandRecord } from '../../contract/records.ts';
 import type { LastCommand } from '../../contract/workspaces.ts';
 import { readConnectionLog } from '../../network/connection-log.ts';
-import { formatBytes, formatIgnored } from '../../shared/units.ts';
+import { formatBytes, formatCount, formatIgnored } from '../../shared/units.ts';
 import { visible } from '../../shared/visible.ts';
 import type { CommandLog } from '../commands/command-log.ts';
 import { maskEntries } from '../files/masks.ts';
@@ -92,7 +92,7 @@ async function deniedSince({ network }: Workspace, since: number): Promise<Summa
 
 function outcomeOf(commands: readonly CommandRecord[], count: number): string {
   const last = commands.at(-1);
-  const changes = count === 0 ? 'no files changed' : `${count} ${count === 1 ? 'file' : 'files'} changed`;
+  const changes = count === 0 ? 'no files changed' : `${formatCount(count, 'file')} changed`;
   if (last === undefined) return `no commands, ${changes}`;
   if (last.ended_at === null) return `command ${last.sequence} is still running, ${changes}`;
   const end = last.exit_code === 0 ? 'succeeded' : `ended with ${last.exit_code ?? 'its guest'}`;
@@ -145,7 +145,7 @@ function markdownOf(summary: Omit<SummaryOutput, 'markdown' | 'format'>): string
   }
   const denied = summary.denied_connections.reduce((total, { count }) => total + count, 0);
   if (denied > 0) {
-    lines.push('', `### Network: ${denied} ${denied === 1 ? 'connection' : 'connections'} refused`, '');
+    lines.push('', `### Network: ${formatCount(denied, 'connection')} refused`, '');
     for (const { target, reason, count } of summary.denied_connections)
       lines.push(`- ${code(target)}${count === 1 ? '' : ` × ${count}`}: ${code(reason)}`);
   }

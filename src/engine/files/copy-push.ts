@@ -3,6 +3,7 @@
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { CopyOutput } from '../../contract/files.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
+import { formatCount } from '../../shared/units.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { pushFrom } from './sync.ts';
 
@@ -28,7 +29,14 @@ export async function pushCopy(
   });
   const skipped = [
     ...(leftOut.git_folders > 0 ? [{ path: '.git', status: gitStatus(leftOut.git_folders) }] : []),
-    ...(leftOut.special > 0 ? [{ path: source, status: `${leftOut.special} devices, sockets or pipes in it` }] : []),
+    ...(leftOut.special > 0
+      ? [
+          {
+            path: source,
+            status: `${formatCount(leftOut.special, 'device, socket or pipe', 'devices, sockets or pipes')} in it`,
+          },
+        ]
+      : []),
   ];
   return {
     ...copied(workspace, source, target, sync.bytes_written),

@@ -6,6 +6,7 @@ import type { SyncPushInput, SyncPushOutput } from '../../contract/changes.ts';
 import type { LeftOutCounts } from '../../project/project-types.ts';
 import { openSyncSource } from '../../project/sync.ts';
 import { createMeter } from '../../shared/progress.ts';
+import { formatCount } from '../../shared/units.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
 import { recordEvent } from '../output/events.ts';
 import { guestPath } from '../workspace/guest-places.ts';
@@ -50,7 +51,7 @@ export async function pushFrom(
   const wanted = { path: source, includes: [], isWhole, ...(name === undefined ? {} : { name }) };
   await using read = await openSyncSource(wanted, signal, reading);
   const { items, mode } = read;
-  call.onProgress({ phase: 'sync', message: `comparing ${items.length} entries` });
+  call.onProgress({ phase: 'sync', message: `comparing ${formatCount(items.length, 'entry', 'entries')}` });
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
     const { different, extra } = await files.compare({ destination, items }, { signal, timeoutMs: 600_000 });

@@ -76,7 +76,7 @@ function judgeStatus(text: string, [program = '', ...args]: readonly string[]): 
   if (wordsAt('Command') !== program || wordsAt('Args') !== args.join(' ')) {
     return {
       status: 'warn',
-      text: `${said}; it runs another entry of this name: ${wordsAt('Command')} ${wordsAt('Args')}`,
+      text: `${said}; it runs another entry with this name: ${wordsAt('Command')} ${wordsAt('Args')}`,
     };
   }
   if (/connected/i.test(status)) return { status: 'ok', text: said };

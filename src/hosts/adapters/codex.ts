@@ -98,10 +98,10 @@ export const adapter: HostAdapter = {
   judge: ({ exitCode, stdout, stderr }, entry) => {
     if (exitCode !== 0) return { status: 'fail', text: lastLine(stripColours(stderr)) };
     const answer = answerSchema.safeParse(jsonOf(stdout)).data;
-    if (answer === undefined) return { status: 'fail', text: 'the answer of codex mcp get is not understood' };
+    if (answer === undefined) return { status: 'fail', text: 'the output of codex mcp get is not understood' };
     const { command, args } = answer.transport;
     const isSame = [command, ...args].join('\0') === entry.command.join('\0');
-    if (!isSame) return { status: 'fail', text: `codex sees another command: ${[command, ...args].join(' ')}` };
+    if (!isSame) return { status: 'fail', text: `codex sees a different command: ${[command, ...args].join(' ')}` };
     return answer.enabled
       ? { status: 'ok', text: 'known and enabled' }
       : { status: 'warn', text: 'known, but disabled' };

@@ -68,7 +68,7 @@ export const adapter: HostAdapter = {
     };
   },
   addArguments: undefined,
-  removeCommand: (name, { path }) => `take "${name}" out of ${path}`,
+  removeCommand: (name, { path }) => `remove "${name}" from ${path}`,
   connectCommand: 'pyro host print-config opencode --write',
   verifyArguments: ['mcp', 'list'],
   judge: ({ exitCode, stdout, stderr }) => {

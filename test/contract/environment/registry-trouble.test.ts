@@ -195,7 +195,7 @@ describe.skipIf(registryMissing !== undefined)(
       try {
         await expect(puller.pull('registry.example/image')).rejects.toMatchObject({
           code: 'registry_error',
-          message: expect.stringContaining('encrypted'),
+          message: expect.stringContaining('redirects from https to'),
         });
       } finally {
         globalThis.fetch = real;

@@ -38,7 +38,7 @@ function view(hasColours: boolean, size: number): string {
 
 it('binary files are named, and what a guest wrote is no order to the terminal', () => {
   const shown = view(false, 7).split('\n');
-  expect(shown).toContain('(a binary file; its bytes are in what a pipe or a file gets)');
+  expect(shown).toContain('(a binary file; redirect to a pipe or a file to get its bytes)');
   expect(shown.join('\n')).not.toMatch(/literal|HcmV/);
   expect(shown).toContain('diff --git a/c b/c');
   expect(shown).toContain('+\\x1b[2Jgone\ttab');

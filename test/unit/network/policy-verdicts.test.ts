@@ -206,8 +206,8 @@ describe('through a proxy of this machine', () => {
     });
   });
 
-  it.each([
-    ['without a network', { policy: 'off', limits: [['a.example']] } as const],
+  it.each<[string, NetworkGrant]>([
+    ['without a network', { policy: 'off', limits: [['a.example']] }],
     ['without a list', withoutLimits],
   ])('goes nothing %s', (_name, grant) => {
     expect(decideByName(parseGrant(grant), targetOf('a.example:80'))).toEqual({

@@ -98,7 +98,7 @@ describe('input that is ambiguous or unknown', () => {
     ['workspace.exec', { ...base, env: 5 }, /env: it must be an object/, /"env":\{"CI":"1"\}/],
     ['workspace.exec', { ...base, env: 'CI=1 A=2' }, /env: it must be an object/, /"env":\{"CI":"1"\}/],
     ['workspace.exec', { ...base, env: { A: { b: 1 } } }, /env\.A: it must be text/, /"CI":"1"/],
-    ['workspace.exec', { ...base, env: { 'A=B': 'c' } }, /env\.A=B: a name is not empty and has no =/, /"CI":"1"/],
+    ['workspace.exec', { ...base, env: { 'A=B': 'c' } }, /env\.A=B: a name must not be empty or contain =/, /"CI":"1"/],
     ['workspace.exec', { ...base, secret_env: { TOKEN: true } }, /secret_env\.TOKEN: it must be text/, /API_TOKEN/],
     ['workspace.exec', { workspace_id: id }, /command is missing/, /"command":"make test"/],
     ['workspace.exec', { ...base, timeout: 120_000 }, /timeout_seconds: at most 86400/, /"timeout_seconds":30/],

@@ -29,7 +29,7 @@ function fakeService(losses = 0) {
     if (!tail && streams[name].length <= from && !isOver) {
       const aborted = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       await Promise.race([wake.promise, aborted]);
-      if (lossesLeft-- > 0) throw new PyroError('daemon_lost', 'the daemon ended in the middle of the call');
+      if (lossesLeft-- > 0) throw new PyroError('daemon_lost', 'the daemon ended during the call');
     }
     return {
       ...ids,

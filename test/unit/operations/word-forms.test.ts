@@ -49,7 +49,7 @@ describe('a field with words', () => {
   it.each([
     ['exec 6f1e538c0e71 --env A', /--env: "A" is not K=V/],
     ['exec 6f1e538c0e71 --env =x', /--env: "=x" is not K=V/],
-    ['exec 6f1e538c0e71 --secret-env A=B --secret-env A=C', /--secret-env: "A" is there twice/],
+    ['exec 6f1e538c0e71 --secret-env A=B --secret-env A=C', /--secret-env: "A" is given twice/],
   ])('refuses %s', async (line, message) => {
     await expect(inputOf(['workspace', ...line.split(' ')])).rejects.toThrow(message);
   });

@@ -163,7 +163,7 @@ describe('doctor', () => {
     plantEnvironment('imagX', 'image');
     expect(await look('environment debian:12')).toMatchObject({
       status: 'fail',
-      message: expect.stringContaining('other bytes'),
+      message: expect.stringContaining('is not the one that was made'),
       fix: 'pyro env pull debian:12',
     });
   });
