@@ -7,5 +7,5 @@ const longestReason = 300;
 export function inputError(error: unknown): PyroError {
   if (isPyroError(error)) return error;
   const why = systemCodeOf(error) === 'EISDIR' ? 'it is a folder' : messageOf(error).slice(0, longestReason);
-  return new PyroError('input_failed', `standard input could not be read in full: ${why}`, { cause: error });
+  return new PyroError('input_failed', `standard input could not be read to its end: ${why}`, { cause: error });
 }

@@ -1,13 +1,13 @@
 // Both sides of the guest channel against each other: our client and the real agent as a plain process on a socket.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GuestClient } from '../../src/agent/guest-client.ts';
 import type { StartRequest } from '../../src/agent/messages.ts';
+import { untilListening } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pyro-agent-'));
 const socket = join(folder, 's');
@@ -18,7 +18,7 @@ beforeAll(async () => {
   const binary = join(folder, 'agent');
   execFileSync('go', ['build', '-o', binary, './cmd/agent'], { cwd: new URL('../../guest', import.meta.url).pathname });
   agent = spawn(binary, ['--socket', socket, '--magic', magic.toString('hex')], { stdio: 'ignore' });
-  for (let turn = 0; turn < 3000 && !existsSync(socket); turn++) await sleep(20);
+  await untilListening(socket);
 });
 afterAll(async () => {
   const ended = new Promise((resolve) => agent.once('exit', resolve));

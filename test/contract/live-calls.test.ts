@@ -48,7 +48,7 @@ it('brings much output whole, at the pace of its reader, with little memory', as
   const stdout = child.stdout;
   child.stdin?.end();
   await started(child);
-  // Nobody reads for a while: what is written waits where it comes from.
+  // The time itself is what is tried: while nobody reads, what is written waits where it comes from.
   stdout?.pause();
   await new Promise((resolve) => setTimeout(resolve, 500));
   const printed = await readPrinted(child);

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { isRunning, processIdentitySchema } from '../../src/system/processes.ts';
 import { type FaultOperation, faultOperations, prepareCommand, showCommand } from '../support/fault-operations.ts';
+import { isAlive } from '../support/kill.ts';
 import { handshake, rawClient } from '../support/mcp.ts';
 import { Random } from '../support/random-tree.ts';
 import { guestsOf, nothing, openRealHome, outputOf, type RealHome } from '../support/real-home.ts';
@@ -59,6 +60,7 @@ interface Outcome {
 async function runAndKill(operation: FaultOperation, victim: Victim, delayMs: number, round: number): Promise<Outcome> {
   const daemon = await home.daemonPid();
   const front = victim === 'server' ? await callTool(operation, round) : runCommand(operation, round);
+  // The time itself is what is tried.
   await sleep(delayMs);
   const guests = guestsOf(home.folder);
   const pids = { front: front.pid, server: front.pid, daemon, guest: guests[round % guests.length] };
@@ -131,15 +133,6 @@ async function prepare(operation: FaultOperation, round: number): Promise<void> 
   await home.json(z.unknown(), 'workspace', 'start', base, '--json');
   await show(base, prepareCommand(round));
   if (operation.name === 'start') await home.json(z.unknown(), 'workspace', 'stop', base, '--json');
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    // Gone: the answer itself.
-    return false;
-  }
 }
 
 /** What this machine needs now for a command that does nothing, `ms`: other work may make everything slow. */

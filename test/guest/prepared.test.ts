@@ -114,8 +114,7 @@ describe('a workspace of a project that was seen before', () => {
     await exec(engine, id, 'echo more >> d1/f1; rm d2/f2; mkdir new; echo x > new/file; sync');
     const mine = ['d1/f1', 'd2/f2', 'new/file'];
     expect(await changes(id)).toEqual(mine);
-    killNow(guest?.pid);
-    await sleep(500);
+    await crashGuest(house, guest?.pid);
     expect(await changes(id)).toEqual(mine);
     const other = await create();
     expect(await changes(other)).toEqual([]);

@@ -18,7 +18,7 @@ let securePort = 0;
 
 beforeAll(async () => {
   guest = await openNetworkGuest();
-  // Echoes lines; once the client has ended its side it still has something to say.
+  // Echoes lines; once the client has ended its side it still has something to say, after a time that would end a careless relay.
   resting = await openService((socket) => {
     socket.on('data', (chunk) => socket.write(chunk));
     socket.on('end', () => setTimeout(() => socket.end('after your end\n'), 500));

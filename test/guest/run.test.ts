@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { findCgroupHome } from '../../src/system/cgroup.ts';
 import { findGuests, leftoverCgroups, leftovers, pyro, runningGuests } from '../support/pyro.ts';
 import { atTerminal } from '../support/terminal.ts';
+import { until } from '../support/until.ts';
 
 const executable = join(new URL('../..', import.meta.url).pathname, 'bin', 'pyro');
 const cgroupHome = await findCgroupHome();
@@ -161,7 +162,7 @@ describe('pyro run', () => {
 
   it.each(['SIGINT', 'SIGTERM'] as const)('ends on %s with nothing left', async (name) => {
     const { exitCode } = await pyro(['run', 'debian:12', '--', 'sleep', '300'], {
-      onSpawn: (pid) => void sleep(1500).then(() => process.kill(pid, name)),
+      onSpawn: (pid) => void until(() => findGuests().length > 0).then(() => process.kill(pid, name)),
     });
     expect([130, 143]).toContain(exitCode);
   });
@@ -169,6 +170,7 @@ describe('pyro run', () => {
   it('ends on Ctrl-C at any moment with nothing left', async () => {
     for (const delay of [20, 120, 200, 260, 300, 340, 380, 420]) {
       const { exitCode } = await pyro(['run', 'debian:12', '--', 'sleep', '300'], {
+        // The time itself is what is tried.
         onSpawn: (pid) => void sleep(delay).then(() => process.kill(pid, 'SIGINT')),
       });
       expect({ delay, isEndedBySignal: exitCode === 130 || exitCode === null }).toEqual({
@@ -199,7 +201,7 @@ describe('pyro run', () => {
 
   it('takes its guest along when it is killed, and the next run clears the rest', async () => {
     const { exitCode } = await pyro(['run', 'debian:12', '--', 'sleep', '300'], {
-      onSpawn: (pid) => void sleep(1500).then(() => process.kill(pid, 'SIGKILL')),
+      onSpawn: (pid) => void until(() => findGuests().length > 0).then(() => process.kill(pid, 'SIGKILL')),
     });
     expect(exitCode).toBe(null);
     await expect.poll(runningGuests, { interval: 50, timeout: 10_000 }).toEqual([]);

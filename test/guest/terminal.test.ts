@@ -60,6 +60,7 @@ describe('workspace exec', () => {
     await new Promise((resolve) => child.stdin?.write(Buffer.alloc(1_000_000), resolve));
     child.kill('SIGKILL');
     child.stdin?.destroy();
+    // Only time shows that the command sees no end of its input.
     await sleep(500);
     const { stdout } = await pyro(['workspace', 'exec', id, '--', 'ls; pgrep -c cat; pkill cat; rm -f part believed*']);
     expect(stdout.toString('utf8')).toBe('part\n1\n');
@@ -106,6 +107,7 @@ describe('workspace exec', () => {
     const child = start("trap '' INT; echo one; until test -e /tmp/go; do sleep 0.1; done; echo two; exit 5");
     expect(await first(child)).toBe('one\n');
     child.kill('SIGINT');
+    // Two signals at once are one, and nothing shows that the first was taken.
     await sleep(300);
     child.kill('SIGINT');
     const { exitCode, stderr } = await readPrinted(child);

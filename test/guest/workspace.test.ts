@@ -2,7 +2,6 @@
 
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LogsInput, LogsOutput } from '../../src/contract/commands.ts';
 import type { WorkspaceView } from '../../src/contract/workspaces.ts';

@@ -1,6 +1,6 @@
 // A guest's network without a guest: the real agent as a plain process, our egress on its second socket, services on loopback.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,9 +47,7 @@ export async function openBench(options: BenchOptions = {}): Promise<NetworkBenc
     agent.kill('SIGTERM');
     await ended;
   });
-  for (let turn = 0; turn < 3000 && !existsSync(socket); turn++) await sleep(20);
-  // The socket's file is there a moment before somebody listens.
-  await sleep(20);
+  await untilListening(socket);
   const client = undo.use(await GuestClient.connect(socket, magic, { timeoutMs: 10_000 }));
   await client.resume({ hostname: 'test', machineId: 'a'.repeat(32) }, undefined);
   const access = await enableGuestNetwork(client);

@@ -1,12 +1,12 @@
 // The guest agent as a plain process on a socket, with the three folders of an overlay made by hand.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestFiles } from '../../src/agent/file-types.ts';
 import { GuestClient } from '../../src/agent/guest-client.ts';
 import { createGuestFiles } from '../../src/agent/guest-files.ts';
+import { untilListening } from './until.ts';
 
 export interface PlainAgent {
   readonly folder: string;
@@ -31,7 +31,7 @@ export async function startPlainAgent(): Promise<PlainAgent> {
   const magic = Buffer.alloc(16, 0x5f);
   const layers = ['--workspace', workspace, '--upper', upper, '--lower', lower];
   const agent = spawn(binary, ['--socket', socket, '--magic', magic.toString('hex'), ...layers], { stdio: 'ignore' });
-  for (let turn = 0; turn < 3000 && !existsSync(socket); turn++) await sleep(20);
+  await untilListening(socket);
   const connect = async (): Promise<GuestClient> => {
     const client = await GuestClient.connect(socket, magic, { timeoutMs: 10_000 });
     await client.resume({ hostname: 'test', machineId: 'a'.repeat(32) }, undefined);

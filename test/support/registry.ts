@@ -6,9 +6,9 @@ import { createServer, type Server } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
+import { until } from './until.ts';
 
 export const registryMissing = ['/usr/bin/docker-registry'].some(existsSync)
   ? undefined
@@ -38,13 +38,11 @@ export async function startRegistry(): Promise<TestRegistry> {
   );
   const child: ChildProcess = spawn('/usr/bin/docker-registry', ['serve', config], { stdio: 'ignore' });
   const host = `127.0.0.1:${port}`;
-  for (let turn = 0; turn < 200; turn++) {
-    const ready = await fetch(`http://${host}/v2/`)
+  await until(() =>
+    fetch(`http://${host}/v2/`)
       .then((answer) => answer.ok)
-      .catch(() => false);
-    if (ready) break;
-    await sleep(25);
-  }
+      .catch(() => false),
+  );
   const stop = async (): Promise<void> => {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');

@@ -227,7 +227,8 @@ describe.skipIf(registryMissing !== undefined)(
         for (const [index, image] of images.entries()) {
           process.env['SOURCE_DATE_EPOCH'] = `${index + 1}`;
           await squashLayers({ layers: [layer], diffIds: undefined, image, signal: AbortSignal.timeout(10_000) });
-          await sleep(1100);
+          // Images count time in seconds: the second one is made in another.
+          if (index === 0) await sleep(1100);
         }
       } finally {
         delete process.env['SOURCE_DATE_EPOCH'];

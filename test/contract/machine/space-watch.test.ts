@@ -43,9 +43,6 @@ const report = (data: object): void => {
   socket?.write(`${JSON.stringify({ event: 'BLOCK_IO_ERROR', data })}\n`);
 };
 const pause = { action: 'stop', nospace: true };
-const until = async (condition: () => boolean): Promise<void> => {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
-};
 
 it('lets a paused guest go on when there is room', async () => {
   await using qmp = await open();

@@ -1,5 +1,4 @@
 // What a guest says that it refused itself: it comes into the log and opens nothing, whatever a hostile agent says there.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { deniedConnections } from '../../../src/engine/guests/guest-network.ts';
 import { readConnectionLog } from '../../../src/network/connection-log.ts';
@@ -143,7 +142,7 @@ describe('the real agent', () => {
       for (let turn = 0; turn < 5; turn++) await exchange(bench.proxyPort, 'nonsense\r\n\r\n', false, 30_000);
     };
     const misuses = Array.from({ length: 300 }, misuse);
-    await sleep(100);
+    await until(() => bench.egress.refusedSince(0).length > 0);
     const through = `CONNECT ${allow[0]} HTTP/1.1\r\n\r\n`;
     const started = performance.now();
     const answer = await exchange(bench.proxyPort, through, false, 30_000);

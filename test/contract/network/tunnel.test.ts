@@ -69,6 +69,7 @@ describe('the way out', () => {
     await using open = await openBench({ grant: makeGrant('egress', ['host.pyro.internal']) });
     const socket = connect(open.proxyPort, '127.0.0.1');
     socket.write(through(source.port));
+    // The time itself is what is tried: meanwhile the source must wait.
     await sleep(300);
     const hash = createHash('sha256');
     let size = 0;
@@ -114,10 +115,12 @@ describe('the way out', () => {
   it('logs each with its bytes, rule and address', async () => {
     const before = bench.egress.mark;
     await exchange(bench.proxyPort, `${through(echo.port)}12345`, true);
-    await sleep(50);
-    await bench.log.flush();
-    const { attempts } = await readConnectionLog(bench.logPath, { after: before, limit: 10 });
-    expect(attempts).toMatchObject([
+    const attempts = async () => {
+      await bench.log.flush();
+      return (await readConnectionLog(bench.logPath, { after: before, limit: 10 })).attempts;
+    };
+    await until(async () => (await attempts()).length > 0);
+    expect(await attempts()).toMatchObject([
       {
         name: 'host.pyro.internal',
         port: echo.port,

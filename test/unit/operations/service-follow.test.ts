@@ -1,12 +1,12 @@
 // Tests of following a service: nothing is missed or shown twice, and each way of leaving ends it.
 import { PassThrough } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { RunControl, RunIo } from '../../../src/contract/call.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { serviceLogs } from '../../../src/operations/service-logs.ts';
 import { PyroError } from '../../../src/shared/errors.ts';
 import { noProgress } from '../../../src/shared/progress.ts';
+import { until } from '../../support/until.ts';
 
 const ids = { workspace_id: '6f1e538c0e71', service_name: 'web' };
 
@@ -102,11 +102,6 @@ async function follow(service: ReturnType<typeof fakeService>, io: RunIo, more =
   const { signal } = new AbortController();
   const context = { engine, io, signal, onProgress: noProgress, hostPaths: 'any' as const, ...none };
   return (await serviceLogs.follow?.({ ...context, call: service.call }, { ...ids, ...more })) ?? 'cannot be followed';
-}
-
-async function until(check: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 200 && !check(); turn++) await sleep(10);
-  expect(check()).toBe(true);
 }
 
 describe('following a service', () => {

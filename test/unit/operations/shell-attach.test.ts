@@ -1,16 +1,17 @@
 // Tests of being at a shell's terminal: what is typed goes in order, what comes is shown, the detach key leaves.
 import { PassThrough } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { RunControl, RunIo } from '../../../src/contract/call.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import { shellAttach } from '../../../src/operations/shell-attach.ts';
 import { noProgress } from '../../../src/shared/progress.ts';
+import { until } from '../../support/until.ts';
 
 const ids = { workspace_id: '6f1e538c0e71', shell_id: 'c7cd34864680' };
 
 /** A shell that answers each key by itself in capitals, and ends at `!`, at `^` with its guest; beside others, or not open yet. */
-function fakeShell(writeMs = 0, running: readonly string[] = [ids.shell_id]) {
+function fakeShell(running: readonly string[] = [ids.shell_id], opened = Promise.resolve()) {
   let stream = '';
   let wake = Promise.withResolvers<void>();
   const seen: { sizes: unknown[]; typed: string[]; exit: number | null; lost: boolean; opened: unknown[] } = {
@@ -49,7 +50,7 @@ function fakeShell(writeMs = 0, running: readonly string[] = [ids.shell_id]) {
       return view();
     }
     if (name === 'workspace.shell.write') {
-      await sleep(writeMs);
+      await opened;
       const text = String(input['input']);
       seen.typed.push(text);
       stream += text.toUpperCase();
@@ -63,6 +64,7 @@ function fakeShell(writeMs = 0, running: readonly string[] = [ids.shell_id]) {
     const cursor = Number(input['cursor'] ?? 0);
     if (!isRedraw && stream.length <= cursor && seen.exit === null && !seen.lost) {
       const aborted = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      // As long as the shell of this test is quiet at most.
       const quiet = input['wait_for_idle_ms'] === undefined ? new Promise(() => undefined) : sleep(20);
       await Promise.race([wake.promise, aborted, quiet]);
     }
@@ -114,11 +116,6 @@ async function attach(shell: ReturnType<typeof fakeShell>, io: RunIo | undefined
   return await shellAttach.invoke({ ...context, call: shell.call }, { ...ids, ...more });
 }
 
-async function until(check: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 200 && !check(); turn++) await sleep(10);
-  expect(check()).toBe(true);
-}
-
 describe('attach', () => {
   it('takes the size of the terminal, draws the screen, shows what comes and leaves by the key', async () => {
     const shell = fakeShell();
@@ -138,15 +135,17 @@ describe('attach', () => {
   });
 
   it('keeps the order of what is typed faster than it is sent', async () => {
-    const shell = fakeShell(15);
+    const gate = Promise.withResolvers<void>();
+    const shell = fakeShell([ids.shell_id], gate.promise);
     const terminal = fakeTerminal();
     const outcome = attach(shell, terminal.io, { detach_key: 'ctrl-q' });
     await until(() => terminal.state.control !== undefined);
     const keys = Array.from({ length: 40 }, (_, index) => String.fromCharCode(97 + (index % 26)));
     for (const key of keys) {
       terminal.stdin.write(key);
-      await sleep(1);
+      await nextTurn();
     }
+    gate.resolve();
     await until(() => shell.seen.typed.join('') === keys.join(''));
     expect(shell.seen.typed.length).toBeLessThan(keys.length);
     terminal.stdin.write('\u0011');
@@ -161,7 +160,7 @@ describe('attach', () => {
     await until(() => terminal.state.control !== undefined);
     const bytes = Buffer.from('ü');
     terminal.stdin.write(bytes.subarray(0, 1));
-    await sleep(5);
+    await nextTurn();
     terminal.stdin.write(bytes.subarray(1));
     await until(() => shell.seen.typed.join('') === 'ü');
     terminal.stdin.write('\u001d');
@@ -207,7 +206,7 @@ describe('attach', () => {
       [{ workspace_id: ids.workspace_id, cols: 100, rows: 40 }],
     ],
   ])('without an id %s', async (_what, running, opened) => {
-    const shell = fakeShell(0, running);
+    const shell = fakeShell(running);
     const terminal = fakeTerminal();
     const outcome = attach(shell, terminal.io, { shell_id: undefined });
     await until(() => terminal.state.control !== undefined);
@@ -217,7 +216,7 @@ describe('attach', () => {
   });
 
   it('without an id asks which where several run', async () => {
-    const shell = fakeShell(0, [ids.shell_id, 'aaaaaaaaaaaa']);
+    const shell = fakeShell([ids.shell_id, 'aaaaaaaaaaaa']);
     await expect(attach(shell, fakeTerminal().io, { shell_id: undefined })).rejects.toMatchObject({
       code: 'usage',
       message: expect.stringContaining('aaaaaaaaaaaa'),

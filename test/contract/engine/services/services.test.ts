@@ -12,10 +12,11 @@ import type { Service } from '../../../../src/engine/services/service.ts';
 import { readServiceLogs } from '../../../../src/engine/services/service-logs.ts';
 import { Services } from '../../../../src/engine/services/services.ts';
 import { SecretSet } from '../../../../src/secrets/secret-set.ts';
-import { killNow } from '../../../support/kill.ts';
+import { isAlive, killNow } from '../../../support/kill.ts';
 import { type PlainAgent, startPlainAgent } from '../../../support/plain-agent.ts';
 import { freePort } from '../../../support/registry.ts';
 import { serviceDraft } from '../../../support/service-draft.ts';
+import { until as untilHolds } from '../../../support/until.ts';
 
 const { signal } = new AbortController();
 const folder = mkdtempSync(join(tmpdir(), 'pyro-services-'));
@@ -45,11 +46,9 @@ function draft(name: string, command: string, changes: Partial<ServiceRecord> = 
 }
 
 async function until(what: string, check: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 500; turn++) {
-    if (check()) return;
-    await sleep(20);
-  }
-  throw new Error(`never happened: ${what}`);
+  await untilHolds(check).catch((cause: unknown) => {
+    throw new Error(`never happened: ${what}`, { cause });
+  });
 }
 
 async function logs(service: Service, changes: Partial<ServiceLogsInput> = {}) {
@@ -93,8 +92,7 @@ describe('a service', () => {
     );
     await until('the port answers', () => service.view('w').readiness_detail !== null);
     expect(service.view('w')).toMatchObject({ state: 'starting', ready_at: null });
-    await sleep(600);
-    expect(service.view('w').readiness_detail).toContain('mark');
+    await until('the file is missing', () => service.view('w').readiness_detail?.includes('mark') === true);
     writeFileSync(mark, '');
     await until(
       'only the command is missing',
@@ -137,6 +135,7 @@ describe('a service', () => {
     expect((await logs(service)).stdout.startsWith('run\nrun\n')).toBe(true);
     await service.stop(signal);
     const { restart_count: count } = service.record;
+    // Longer than the pause before a restart: only time shows that none comes.
     await sleep(1500);
     expect(service.record).toMatchObject({ state: 'stopped', restart_count: count });
     const fine = await services.start(client, draft('fine', 'exit 0', { restart_policy: 'on-failure' }));
@@ -249,7 +248,7 @@ describe('a service', () => {
     const pid = service.record.pid;
     await client[Symbol.asyncDispose]();
     await services.settle();
-    await sleep(700);
+    await until('one has ended while nobody was there', () => !isAlive(gone.record.pid));
     await using other = await agent.reconnect();
     client = other.client;
     client.newOutputFilter = () => secrets.redactor();
