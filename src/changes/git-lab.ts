@@ -57,7 +57,7 @@ const settings = [
 const diskFullPattern = /No space left on device|Disk quota exceeded/;
 
 function diskFullIn(workFolder: string, cause: unknown, why = ''): PyroError {
-  return new PyroError('disk_full', `no room left in ${workFolder}, where changes are compared${why}`, {
+  return new PyroError('disk_full', `no room left in ${workFolder}, where pyro compares changes${why}`, {
     hint: `nothing was changed; free some space on the disk of that folder, for example with: ${hintCall('env.prune')}`,
     cause,
   });

@@ -137,7 +137,7 @@ function reportFor(error: unknown, operation: string, log: Log): ErrorReport {
   const report = reportError(error);
   if (report.code !== 'internal') return report;
   log.fault('operation_failed', error, { operation });
-  return { ...report, hint: `this is a fault in pyro; ${log.path} says where it happened` };
+  return { ...report, hint: `this is a bug in pyro; ${log.path} says where it happened` };
 }
 
 function copy({ details, ...rest }: ErrorReport): Extract<Frame, { error: unknown }>['error'] {

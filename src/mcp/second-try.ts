@@ -34,7 +34,7 @@ export async function invokeTwice(
     if (isPyroError(error, 'workspace_stopped') && id !== undefined && !hasTool(state, startOperation)) {
       await state.invoke(await state.operation(startOperation), { workspace_id: id }, context);
       const outcome = await state.invoke(operation, input, context);
-      return { outcome, notes: ['the workspace was stopped, and has been started for this call'] };
+      return { outcome, notes: ['the workspace was stopped and has been started for this call'] };
     }
     if (isChosen && typeof wanted === 'string' && isPyroError(error, ...unobtainable)) {
       const environment = standIn(cachedEnvironments(state.paths.cache), wanted);

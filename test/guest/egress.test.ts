@@ -2,8 +2,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { crashGuest } from '../support/crash.ts';
 import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
-import { killNow } from '../support/kill.ts';
 
 let engine: TestEngine;
 let server: Server;
@@ -100,8 +100,7 @@ it('keeps its policy over a reset, another daemon and a crash of the guest', asy
   await reaches();
   await engine.reopen();
   await reaches();
-  killNow(engine.engine().activity().guests[0]?.pid);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await crashGuest(engine, engine.engine().activity().guests[0]?.pid);
   await reaches();
 });
 

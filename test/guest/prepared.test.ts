@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Progress } from '../../src/shared/progress.ts';
+import { crashGuest } from '../support/crash.ts';
 import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
-import { killNow } from '../support/kill.ts';
 
 let engine: TestEngine;
 let project = '';
@@ -114,7 +114,7 @@ describe('a workspace of a project that was seen before', () => {
     await exec(engine, id, 'echo more >> d1/f1; rm d2/f2; mkdir new; echo x > new/file; sync');
     const mine = ['d1/f1', 'd2/f2', 'new/file'];
     expect(await changes(id)).toEqual(mine);
-    await crashGuest(house, guest?.pid);
+    await crashGuest(engine, guest?.pid);
     expect(await changes(id)).toEqual(mine);
     const other = await create();
     expect(await changes(other)).toEqual([]);

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LogsInput, LogsOutput } from '../../src/contract/commands.ts';
 import type { WorkspaceView } from '../../src/contract/workspaces.ts';
 import { PyroError } from '../../src/shared/errors.ts';
+import { crashGuest } from '../support/crash.ts';
 import { call, createRequest, exec, fileWriteRequest, openTestEngine, type TestEngine } from '../support/engine.ts';
+import { until } from '../support/until.ts';
 
 let engine: TestEngine;
 let id = '';
@@ -22,10 +24,8 @@ afterAll(async () => {
 });
 
 function pidOf(workspaceId: string): number {
-  const found = engine
-    .engine()
-    .activity()
-    .guests.find((each) => each.workspace_id === workspaceId);
+  const { guests } = engine.engine().activity();
+  const found = guests.find((each) => each.workspace_id === workspaceId);
   if (found === undefined) throw new Error('no guest runs');
   return found.pid;
 }
@@ -129,10 +129,11 @@ describe('commands', () => {
   it('that are cancelled are gone from the guest', async () => {
     const stop = new AbortController();
     const running = exec(engine, id, 'sleep 4323', {}, { signal: stop.signal });
-    await sleep(1000);
+    const count = async () => (await exec(engine, id, 'pgrep -cfx "sleep 4323"')).stdout.trim();
+    await until(async () => (await count()) === '1');
     stop.abort(new PyroError('cancelled', 'enough'));
     await expect(running).rejects.toMatchObject({ code: 'cancelled' });
-    expect((await exec(engine, id, 'pgrep -fx "sleep 4323" | wc -l')).stdout.trim()).toBe('0');
+    expect(await count()).toBe('0');
   });
 
   it('take signals by their sequence', async () => {
@@ -190,8 +191,7 @@ describe('the life of a workspace', { shuffle: false }, () => {
 
   it('starts again from its disk after a crash, with all that was synced', async () => {
     await exec(engine, id, 'echo kept > kept.txt; echo sys > /etc/kept; sync');
-    process.kill(pidOf(id), 'SIGKILL');
-    await sleep(500);
+    await crashGuest(engine, pidOf(id));
     const result = await exec(engine, id, 'cat kept.txt /etc/kept');
     expect(result).toMatchObject({ stdout: 'kept\nsys\n', restarted: true });
   });

@@ -81,7 +81,7 @@ export class ChangeFile {
 }
 
 function diskFullIn(folder: string, cause: unknown): PyroError {
-  return new PyroError('disk_full', `no room left in ${folder}, where states are compared`, {
+  return new PyroError('disk_full', `no room left in ${folder}, where pyro compares states`, {
     hint: 'nothing was changed; free some space on the disk of that folder, or give a path to compare less',
     cause,
   });

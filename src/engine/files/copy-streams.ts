@@ -97,7 +97,7 @@ export async function copyFromInput(
     return await pushCopy(workspace, { source_path: file, ...place }, words, call);
   } catch (error) {
     if (!isDiskFull(error)) throw error;
-    throw new PyroError('disk_full', 'no room left on this machine for what comes by standard input', {
+    throw new PyroError('disk_full', 'no room left on this machine for standard input', {
       hint: 'nothing was copied; free some space, or copy from a file',
       cause: error,
     });

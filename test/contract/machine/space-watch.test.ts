@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Qmp } from '../../../src/machine/qmp.ts';
 import { SpaceWatch } from '../../../src/machine/space-watch.ts';
+import { until } from '../../support/until.ts';
 
 let folder = '';
 let server: Server;
