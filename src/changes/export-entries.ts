@@ -46,7 +46,7 @@ export async function* checkedEntries(
     const parts = split(entry.path, shown);
     if (!rules.hasGit && parts.some(isGitName)) {
       if (rules.tellsGit || parts.at(-1)?.toString('latin1') !== '.git')
-        rules.onSkipped(entry.path.toString('utf8'), "Git's own folder is not asked for");
+        rules.onSkipped(entry.path.toString('utf8'), "Git's own folder was not requested");
       continue;
     }
     if (entry.type === 'other') {

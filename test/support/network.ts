@@ -13,6 +13,7 @@ import type { Resolver } from '../../src/network/dial.ts';
 import { Egress } from '../../src/network/egress.ts';
 import type { ConnectionLimits } from '../../src/network/limits.ts';
 import { makeGrant } from '../../src/network/policy.ts';
+import { untilListening } from './until.ts';
 
 export interface NetworkBench extends AsyncDisposable {
   readonly client: GuestClient;

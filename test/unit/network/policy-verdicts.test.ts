@@ -1,5 +1,6 @@
 // What the policy says of a connection, word by word, and which entries of an allow-list it reads how.
 import { describe, expect, it } from 'vitest';
+import { type NetworkGrant, networkGrantSchema } from '../../../src/contract/records.ts';
 import { parseAddress } from '../../../src/network/address.ts';
 import { parseAllowRule } from '../../../src/network/allow-rule.ts';
 import {
@@ -10,8 +11,6 @@ import {
   intersectGrants,
   isHopeless,
   makeGrant,
-  type NetworkGrant,
-  networkGrantSchema,
   parseGrant,
   widenGrant,
 } from '../../../src/network/policy.ts';
