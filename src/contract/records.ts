@@ -88,7 +88,7 @@ export const commandRecordSchema = z.object({
   ended_at: z.number().nullable(),
   /** Process id on the guest's channel; null until it has started */
   process: z.string().nullable(),
-  /** Null while it runs and when its end was never seen */
+  /** Null while it runs, and if its end was never seen */
   exit_code: z.number().nullable(),
   timed_out: z.boolean(),
   /** True when its guest ended before it did */
@@ -139,11 +139,11 @@ export const serviceRecordSchema = z.object({
       /** Null for any free one */
       host_port: z.number().nullable(),
       guest_port: z.number(),
-      /** The one that it got, which stays its own as long as nobody else takes it */
+      /** The one that it got, which it keeps as long as nobody else takes it */
       given_port: z.number().nullable().default(null),
     }),
   ),
-  /** False once somebody has stopped it: it does not come back by itself then */
+  /** False once someone has stopped it: then it does not restart by itself */
   is_wanted: z.boolean(),
   state: z.enum(['starting', 'running', 'restarting', 'exited', 'stopped', 'failed']),
   stop_reason: z.string().nullable(),

@@ -12,7 +12,7 @@ import { createWorkspaces } from './workspaces.ts';
 
 export interface EngineActivity {
   readonly runningGuests: number;
-  /** Workspaces with work under way, and environments on their way */
+  /** Workspaces with work in progress, and environments being prepared */
   readonly busyCalls: number;
   /** Memory that the running guests were given, `bytes` */
   readonly memoryBytes: number;
@@ -26,7 +26,7 @@ export interface DaemonEngine extends Engine, AsyncDisposable {
 /** A tool call is over within 40 s and the time limit of its command, `ms` */
 const environmentWaitMs = 40_000;
 
-/** Takes over the guests that run. Disposing it lets go of them; they run on. */
+/** Takes over the running guests. Disposing it releases them; they keep running. */
 export async function createDaemonEngine(
   paths: Paths = locatePaths(),
   memory = sharedMemory(paths),

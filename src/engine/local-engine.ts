@@ -35,7 +35,7 @@ import { prepare } from './host/prepare.ts';
 import { runInGuest } from './host/run.ts';
 import { measureStorage } from './host/storage.ts';
 
-/** Images of projects stay so long after their last use, `ms` */
+/** How long images of projects stay after their last use, `ms` */
 const projectGraceMs = 7 * 24 * 3600 * 1000;
 /** Of the guests that demo and prepare start, one after the other, and of a run that asks for nothing else, `MiB` */
 const usualMib = 1024;
@@ -113,7 +113,7 @@ export function createLocalEngine(
       const fromStore = await pruneStore(store, { isAll, isDryRun });
       const used = new Set((await listEnvironments(store)).map((each) => each.digest));
       const fromTemplates = await pruneTemplates(paths.cache, used, { isAll, isDryRun });
-      // A workspace holds its image by a link of its own, so only the next one of the same checkout is slower.
+      // A workspace keeps its image through a link of its own, so only the next one of the same checkout is slower.
       const graceMs = isAll ? 0 : projectGraceMs;
       const fromProjects = await pruneProjectImages(openProjectStore(paths.cache), new Set(), { graceMs, isDryRun });
       return {
@@ -129,12 +129,12 @@ export function createLocalEngine(
     /** Defaults of this user, by field, and the file that holds them. Throws `usage` for one that cannot be read. */
     readSettings: async () => ({ path: settingsPath(), stored: await readSettings() }),
     writeSettings,
-    /** Room that the cache and the state of this user take */
+    /** Space that the cache and the state of this user take */
     storage: async ({ signal }: CallContext) => await measureStorage(paths, signal),
   };
 }
 
-/** Only a machine that cannot run guests justifies the host; a wrong name or command does not. */
+/** Only a machine that cannot run guests justifies using the host; a wrong name or command does not. */
 function isHostTrouble(error: unknown): error is PyroError {
   return isPyroError(
     error,

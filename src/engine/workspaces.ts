@@ -55,7 +55,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
   const seeds = new SeedMemory();
   const shelf = new DiffShelf();
   const applier = new Applier();
-  /** What acts on one workspace, as a call that names it. Throws `workspace_unknown` or `workspace_ambiguous`. */
+  /** Makes a call that names a workspace from what acts on one. Throws `workspace_unknown` or `workspace_ambiguous`. */
   const on =
     <I extends { readonly workspace_id: string }, O>(act: (workspace: Workspace, input: I, call: WorkspaceCall) => O) =>
     async (input: I, call: WorkspaceCall): Promise<Awaited<O>> => {
@@ -76,7 +76,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
       return viewOf(workspace);
     }),
     delete: async (input: DeleteInput, call: WorkspaceCall) => {
-      // Also one whose record cannot be read.
+      // Even one whose record cannot be read.
       const id = findWorkspace(registry, input.workspace_id);
       if (!input.dry_run) await shelf.forget(id);
       return await deleteWorkspace(registry, { ...input, workspace_id: id }, call);

@@ -121,7 +121,7 @@ export class FakeGuestFiles implements GuestFiles {
         (node === undefined ||
           (content.length === size && createHash('sha256').update(content).digest('hex') === sha256));
       if (isSame) continue;
-      throw new PyroError('guest_refused', `${path} was changed meanwhile`, {
+      throw new PyroError('guest_refused', `${path} has changed meanwhile`, {
         details: { guest_code: changedMeanwhile },
       });
     }

@@ -41,13 +41,13 @@ export async function createWorkspace(
   const labels = checkLabels(input.labels);
   const { resources, paths } = registry;
   const id = randomBytes(6).toString('hex');
-  // Before anything is waited for: another create that comes meanwhile must not be given the same memory.
+  // Before the first await: a create that comes meanwhile must not be given the same memory.
   using reservation = resources.memory.reserve(passing(input.mem_mib));
   const name = input.environment ?? call.project?.environment ?? defaultEnvironment;
   const secrets = await readSecrets(input.secrets, call);
   const grant = grantFor(input.network_policy, input.allow, call.network);
   const packageSources = permitPackageSources(input.package_sources, call.network);
-  // To look through a large checkout takes as long as to start a guest: the start goes ahead where the image can be guessed.
+  // Reading a large checkout takes as long as starting a guest, so the start goes ahead if the image can be guessed.
   const seeding = await seeds.begin(paths, input.seed_path, call);
   const [environment, known, machine] = await Promise.all([
     preparations.environment(name, input.wait_seconds * 1000, call),
@@ -77,7 +77,7 @@ export async function createWorkspace(
     created_at: now,
     last_activity_at: now,
     secrets: secrets.list(),
-    // A way to the package sources alone is one, too.
+    // Access to the package sources alone counts as network access, too.
     network_policy: packageSources !== 'none' && grant.policy === 'off' ? 'egress' : grant.policy,
     network_grant: grant,
     package_sources: packageSources,
@@ -103,10 +103,10 @@ export async function createWorkspace(
   await machine.furnish(plan, environment.imagePath, call);
   undo.defer(() => workspace.network.closeAll());
   const starting = machine.startFresh(plan, call);
-  // A start that fails leaves nothing to look through a project for.
+  // If the start fails, there is no reason to read the project.
   starting.then(() => running.resolve(), running.reject);
   running.promise.catch(() => undefined);
-  // Not before there is only to wait for the guest: the work of both on one thread would make the start late.
+  // Only once there is nothing to do but wait for the guest: both at once on one thread would delay the start.
   const looking = known ?? running.promise.then(() => seeding.prepare());
   const [start, look] = await Promise.allSettled([starting, looking]);
   if (start.status === 'rejected') throw start.reason;

@@ -25,7 +25,7 @@ import type { Workspace } from '../workspace/workspace.ts';
 
 const progressMs = 1000;
 const usualTimeoutSeconds = 600;
-/** Of output that was shown already so much is looked at for what to note, `bytes` */
+/** How much of the output that was already shown is searched for notes, `bytes` */
 const notedBytes = 8000;
 
 /**
@@ -72,7 +72,7 @@ export async function execute(workspace: Workspace, request: ExecInput, call: Wo
       }
     } catch (error) {
       if (!isNoLongerWaiting(call.signal.reason)) {
-        // Whoever cancels wants the command gone, with all that it has started.
+        // A caller who cancels wants the command gone, with everything it started.
         await run.signal('KILL', 'all').catch(() => undefined);
         leaving.abort();
         await Promise.race([run.done, waitForAny([], 2000)]);
@@ -83,7 +83,7 @@ export async function execute(workspace: Workspace, request: ExecInput, call: Wo
       undo?.();
     }
     const now = await workspace.log.get(sequence);
-    // One that is over without an end has lost its guest, also where that is not noted yet.
+    // One that is over without an end has lost its guest, even if that is not recorded yet.
     if (now.lost || (isOver && now.ended_at === null))
       throw new PyroError('guest_unreachable', 'the guest ended while the command ran', {
         hint: `its output so far: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}; the next call restarts the guest from its disk, with everything that was synced`,
@@ -104,7 +104,7 @@ export async function execute(workspace: Workspace, request: ExecInput, call: Wo
       sequence,
       running: now.ended_at === null,
       ...output,
-      // What was shown as it came is not told again.
+      // Output that was shown live is not repeated.
       ...(isShown ? { stdout: '', stderr: '', truncated: false } : {}),
       exit_code: now.exit_code,
       timed_out: now.timed_out,
@@ -112,7 +112,7 @@ export async function execute(workspace: Workspace, request: ExecInput, call: Wo
       shell,
       execution_mode: 'guest',
       restarted,
-      // Other commands that run at the same time may be meant: the guest only hints at who asked.
+      // It may belong to another command that ran at the same time: the guest only hints at who asked.
       denied_connections: deniedConnections(await workspace.network.refusedSince(mark)),
       network_note: noteOnNetwork(workspace.network.isOn, now.exit_code, output),
       program_note: noteOnProgram(workspace.record, now.exit_code, output),
@@ -180,7 +180,7 @@ function startRequest(
   hasInput: boolean,
   terminal: RunIo['terminal'],
 ): Omit<StartRequest, 'argv'> {
-  // Nobody wants the terminal that they sit at to end by itself.
+  // An interactive terminal must not end by itself.
   const seconds = request.timeout_seconds ?? (terminal === undefined ? usualTimeoutSeconds : 0);
   const timeoutMs = Math.round(seconds * 1000);
   return {
@@ -191,7 +191,7 @@ function startRequest(
       ...secrets.environment(secretWords(request.secret_env)),
     },
     cwd: request.cwd,
-    // Images name folders that none of their layers holds.
+    // Images name folders that none of their layers contains.
     make_cwd: request.cwd === posix.resolve('/', record.image.working_dir),
     ...(request.user === undefined ? {} : { user: request.user }),
     stdin: hasInput,

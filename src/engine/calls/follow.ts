@@ -12,10 +12,10 @@ import type { CommandLog, StreamName } from '../commands/command-log.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 const pieceBytes = 262_144;
-/** A command whose session was broken is followed again by others; whoever reads its file looks so often, `ms` */
+/** How often the file is polled for a command whose session broke and is followed again by someone else, `ms` */
 const lookMs = 1000;
 
-/** So much of a command is shown where it is named, `characters` */
+/** How much of a command is shown when it is named, `characters` */
 const shownCharacters = 60;
 
 /** Gives the last line for the person. Without a sequence it first says which command it took. */
@@ -42,7 +42,7 @@ export async function followCommand(
   return describe(await workspace.log.get(sequence));
 }
 
-/** The command that is meant where none is named: the newest that runs, else the newest. Throws `command_unknown`. */
+/** The command meant when none is named: the newest running one, else the newest. Throws `command_unknown`. */
 export async function chooseCommand(
   log: Pick<CommandLog, 'newest' | 'running'>,
 ): Promise<{ record: CommandRecord; told: string }> {

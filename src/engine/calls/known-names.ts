@@ -1,4 +1,4 @@
-// What the completion of a shell offers of what is there now: read from the files, so that no daemon is started for it.
+// What shell completion offers of what exists now: read from the files, so that no daemon is started for it.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -17,7 +17,7 @@ export interface KnownName {
   readonly about: string;
 }
 
-/** Of the record of a workspace what is needed here, so that one of another version still has a name */
+/** The part of a workspace record needed here, so that a record of another version still has a name */
 const workspaceSchema = z.object({
   id: z.string(),
   name: z.string().nullable(),
@@ -29,9 +29,9 @@ const workspaceSchema = z.object({
 const commandSchema = z.object({ command: z.string(), ended_at: z.number().nullable() });
 type FoundWorkspace = z.infer<typeof workspaceSchema>;
 
-/** So many commands are offered, the newest */
+/** How many of the newest commands are offered */
 const mostCommands = 50;
-/** So much of a command is shown, `characters` */
+/** How much of a command is shown, `characters` */
 const shownCharacters = 50;
 
 /** Names of a kind; `given` are the words that stand before them, the first of which may name the workspace. */
@@ -76,7 +76,7 @@ async function workspaceOf(
       const id = findIn(all, reference);
       return all.find((each) => each.id === id);
     } catch {
-      // It is no workspace, but what the command takes behind one that is left out.
+      // It is not a workspace but the argument after one that was left out.
     }
   }
   const isAround = await seedsAround(folder);

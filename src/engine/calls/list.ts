@@ -1,4 +1,4 @@
-// The list of workspaces, also of those whose record cannot be read.
+// The list of workspaces, including those whose record cannot be read.
 
 import type { ListInput, ListOutput, WorkspaceView } from '../../contract/workspaces.ts';
 import { PyroError } from '../../shared/errors.ts';
@@ -6,7 +6,7 @@ import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { seedsAround } from './origin.ts';
 import { viewOf } from './view.ts';
 
-/** Newest activity first; nothing of a guest is asked, so the answer is always there at once. */
+/** Most recently active first; no guest is asked, so the answer is always immediate. */
 export async function listWorkspaces(
   registry: WorkspaceRegistry,
   { label, state, folder, limit, cursor }: ListInput,

@@ -20,7 +20,7 @@ export async function readLogs(workspace: Workspace, request: LogsInput, call: W
     : await readCommand(workspace, request.sequence, request, call);
 }
 
-/** Newest commands last; waits for those that run. The cursor is the sequence after which to go on. */
+/** Newest commands last; waits for running ones. The cursor is the sequence after which to continue. */
 async function readHistory(
   workspace: Workspace,
   { cursor, limit = usualEntries, wait_seconds }: LogsInput,

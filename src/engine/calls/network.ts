@@ -1,4 +1,4 @@
-// What a workspace has tried to reach, as its log of connections has it.
+// What a workspace tried to reach, according to its connection log.
 import type { NetworkInput, NetworkOutput } from '../../contract/workspaces.ts';
 import { readConnectionLog } from '../../network/connection-log.ts';
 import type { Workspace } from '../workspace/workspace.ts';

@@ -1,7 +1,7 @@
 // Which workspaces came from a folder of the host.
 import { checkoutAround, withoutLinks } from '../../system/checkout.ts';
 
-/** True for the path of a seed that is the folder or lies around it, within the checkout where the folder is in one. */
+/** True for a seed path that is the folder or a parent of it, within the checkout if the folder is in one. */
 export async function seedsAround(folder: string): Promise<(seedPath: string | null) => boolean> {
   const real = await withoutLinks(folder);
   const top = (await checkoutAround(real)) ?? '/';

@@ -1,4 +1,4 @@
-// Deleting many workspaces: those with work that nobody has stay, unless that is what is wanted.
+// Deleting many workspaces: those with work that exists nowhere else stay, unless forced.
 
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { DeleteInput, DeleteOutput, PruneInput, PruneOutput, UnsavedWork } from '../../contract/workspaces.ts';
@@ -60,7 +60,7 @@ async function unsavedOf(
   id: string,
   call: WorkspaceCall,
 ): Promise<UnsavedWork | undefined> {
-  // One whose record cannot be read has nobody to ask, and its disk may hold anything.
+  // If the record cannot be read, there is nothing to ask, and the disk may hold anything.
   if (registry.damaged().has(id)) return undefined;
   const unsaved = await findUnsaved(registry.get(id), call);
   // Whoever cancels while it is looked at wants nothing deleted.

@@ -1,4 +1,4 @@
-// Back to the seed or to a snapshot: the new state is prepared first and takes the place of the old one then.
+// Back to the seed or to a snapshot: the new state is prepared first and then replaces the old one.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallContext } from '../../shared/call-context.ts';
@@ -10,7 +10,7 @@ import { layerOf, removeUnneeded } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { afterReset, newLayer } from '../workspace/workspace-record.ts';
 
-/** Throws `snapshot_unknown`; after any failure the workspace is as it was, or stopped where memory holds one guest only. */
+/** Throws `snapshot_unknown`; after any failure the workspace is as it was, or stopped if memory holds only one guest. */
 export async function resetWorkspace(workspace: Workspace, snapshot: string, context: CallContext): Promise<void> {
   await workspace.alone(context, async () => {
     const { files, record } = workspace;
@@ -31,7 +31,7 @@ export async function resetWorkspace(workspace: Workspace, snapshot: string, con
   });
 }
 
-/** Memory for the new guest beside the old one; where both do not fit, that of the old one, which is stopped for it. */
+/** Memory for the new guest beside the old one; if both do not fit, the old one is stopped and gives up its memory. */
 async function reserve(workspace: Workspace, context: CallContext): Promise<Disposable> {
   try {
     return workspace.memory.reserve();

@@ -35,7 +35,7 @@ export interface Seeding {
   readonly prepare: () => Promise<PreparedSeed>;
 }
 
-/** Images by what was asked for: the next call for the same most often gets the same one. */
+/** Images by request: the next call with the same request usually gets the same one. */
 export class SeedMemory {
   readonly #images = new Map<string, string>();
 

@@ -76,7 +76,7 @@ export async function logsOfService(
   return await readServiceLogs(workspace.record.id, service, request, call.signal);
 }
 
-/** Stopping what is over changes nothing. */
+/** Stopping a service that has ended changes nothing. */
 export async function stopService(
   workspace: Workspace,
   { service_name: name }: ServiceStopInput,
@@ -88,13 +88,13 @@ export async function stopService(
   return service.view(workspace.record.id);
 }
 
-/** The record of a new service. What is wrong with the request is told before a guest is started for it. */
+/** The record of a new service. A bad request is refused before a guest is started for it. */
 function draftOf(workspace: Workspace, request: ServiceStartInput, ceiling: NetworkCeiling | undefined): ServiceRecord {
   const { service_name: name, command, cwd, env, restart_policy, published_ports: ports } = request;
   const { ready_file: file, ready_tcp: tcp, ready_http: http, ready_command: probe } = request;
   if (ports.length > 0) refuseUnpermittedPorts(workspace, ceiling);
   const texts = [command, cwd, file, tcp, http, probe].filter((text) => text !== undefined);
-  // It is kept so that the service can be started again; what runs once needs no such care.
+  // It is kept on disk so that the service can be restarted; a one-off command needs no such care.
   refuseInRecord(`the service ${name}`, [...texts, ...Object.entries(env).flat()], workspace.secrets);
   return {
     version: 1,
@@ -132,7 +132,7 @@ function draftOf(workspace: Workspace, request: ServiceStartInput, ceiling: Netw
  */
 function refuseUnpermittedPorts(workspace: Workspace, ceiling: NetworkCeiling | undefined): void {
   if (ceiling === undefined || permitsPorts(ceiling.policy)) return;
-  // Whoever has made the workspace has granted them.
+  // The creator of the workspace has granted them.
   if (permitsPorts(workspace.record.network_policy)) return;
   throw new PyroError(
     'ports_unavailable',
@@ -143,7 +143,7 @@ function refuseUnpermittedPorts(workspace: Workspace, ceiling: NetworkCeiling | 
   );
 }
 
-/** A port alone is one of the guest itself. */
+/** A bare port means the guest itself. */
 function tcpAddress(text: string): string {
   return /^\d+$/.test(text) ? `:${text}` : text;
 }
@@ -164,7 +164,7 @@ async function waitForReady(service: Service, waitMs: number, call: CallContext)
   }
 }
 
-/** A session that broke under a living guest is made again. */
+/** If the session breaks while the guest lives, a new one is made. */
 async function ensureFollowed(workspace: Workspace, service: Service, call: CallContext): Promise<void> {
   if (isAlive(service.record) && workspace.guest?.client.isOpen === false) {
     await workspace.use(call, async () => undefined);

@@ -59,7 +59,7 @@ export async function writeToShell(
   call: CallContext,
 ): Promise<ShellWriteOutput> {
   return await withShell(workspace, id, call, async (shell) => {
-    // What the Enter key sends: a terminal makes a line break of it unless a program asked for keys as they are.
+    // What the Enter key sends: a terminal turns it into a line break unless a program asked for raw keys.
     const bytes = Buffer.from(`${input}${append_newline ? '\r' : ''}`);
     return { ...viewOf(workspace, shell), input_length: await shell.write(bytes, call.signal), append_newline };
   });
@@ -87,7 +87,7 @@ export async function signalShell(
   });
 }
 
-/** Ends it and forgets it with its output. */
+/** Ends it and discards its output. */
 export async function closeShell(
   workspace: Workspace,
   { shell_id: id }: ShellCloseInput,
@@ -114,12 +114,12 @@ async function withShell<T>(
   work: (shell: Shell) => Promise<T>,
 ): Promise<T> {
   const shell = workspace.tenants.shells.get(id);
-  // A shell that has ended needs no guest, which is not started for it.
+  // A shell that has ended needs no guest, so none is started for it.
   if (!shell.isRunning) return await work(shell);
   return await workspace.use(call, () => work(shell));
 }
 
-/** A session that broke under a living guest is made again. */
+/** If the session breaks while the guest lives, a new one is made. */
 async function ensureFollowed(workspace: Workspace, shell: Shell, call: CallContext): Promise<void> {
   if (shell.isRunning && !shell.isFollowed) await workspace.use(call, async () => undefined);
 }

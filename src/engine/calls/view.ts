@@ -43,7 +43,7 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
   };
 }
 
-/** What the record does not hold is asked of the guest, which is not started for that. */
+/** What is not in the record is asked of the guest, but no guest is started for that. */
 export async function statusOf(workspace: Workspace, _input: StatusInput, context: CallContext): Promise<StatusOutput> {
   const { record, guest, files } = workspace;
   const status = await guest?.client.status({ signal: context.signal, timeoutMs: 3000 }).catch(() => undefined);
@@ -60,7 +60,7 @@ export async function statusOf(workspace: Workspace, _input: StatusInput, contex
   };
 }
 
-/** Changes the name and the labels. Throws `usage` for what cannot be a label. */
+/** Changes the name and the labels. Throws `usage` for an invalid label. */
 export async function updateWorkspace(
   workspace: Workspace,
   { name, clear_name: clearsName, labels, clear_labels: cleared }: UpdateInput,
@@ -75,7 +75,7 @@ export async function updateWorkspace(
 
 const labelKey = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** The labels. Throws `usage` for what cannot be one. */
+/** The labels. Throws `usage` for an invalid one. */
 export function checkLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
   for (const [key, value] of Object.entries(labels)) {
     if (!labelKey.test(key)) {

@@ -1,4 +1,4 @@
-// Bringing the changes of a workspace home, into the checkout that it came from.
+// Bringing the changes of a workspace home, into the checkout it was created from.
 import { realpath, stat } from 'node:fs/promises';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import { createGuestFiles } from '../../agent/guest-files.ts';
@@ -66,7 +66,7 @@ async function apply(
     const result = await applyHome(workspace.secrets.isEmpty ? files : watch.files(files), whole, call);
     if (!isCheck) {
       await noteApplied(workspace, target, result, call, below === '' ? guest.client : undefined).catch((error) => {
-        // What is done is done, whether there is room to write it down or not.
+        // It has been done, whether or not there is room to record it.
         if (!isDiskFull(error)) throw error;
       });
     }

@@ -1,4 +1,4 @@
-// Changes with their contents in one file of ours, since both sides of a comparison are larger than memory.
+// Changes with their contents in one file of ours, because both sides of a comparison can be larger than memory.
 import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';

@@ -60,7 +60,7 @@ async function resultOf(
   const bytes = patch?.bytes ?? 0;
   const page = patch === undefined ? Buffer.alloc(0) : await readPage(patch, offset, request.max_bytes);
   const next = offset + page.length;
-  // Told once: a page that goes on brings the patch alone.
+  // Told once: later pages bring only the patch.
   const entries = offset === 0 ? await readEntries(entriesFile, request.entry_limit) : [];
   return {
     workspace_id: workspace.record.id,
@@ -119,7 +119,7 @@ async function collect(
     };
     const layer = layerOf(workspace.record, request.base);
     const earlier = undo.use(await changesSince(workspace, layer, files, narrowed, call));
-    // What is asked for by name stands in the guest as it is now.
+    // What was asked for by name is in the guest as it is now.
     source = {
       ...files,
       changes: (wanted, context) => (wanted.isExact ? files.changes(wanted, context) : earlier.changes()),

@@ -1,4 +1,4 @@
-// Diffs that were made and are kept for a while: the next page goes on in the same one, and a late one is not made again.
+// Diffs are kept for a while: the next page continues in the same one, and one that came too late is not made again.
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,10 +29,10 @@ export interface DiffFacts extends LineCounts {
   readonly changed: boolean;
   readonly summary: DiffSummary;
   readonly ignored: IgnoredCount;
-  /** What the patch does not bring: the first of `leftOutCount` */
+  /** What the patch leaves out: the first of `leftOutCount` */
   readonly leftOut: readonly OmittedPath[];
   readonly leftOutCount: number;
-  /** Those of them that are no entry: what Git cannot hold, the first ones */
+  /** Those of them that are not entries: the first of what Git cannot hold */
   readonly omitted: readonly OmittedPath[];
 }
 
@@ -57,7 +57,7 @@ export class DiffShelf {
   readonly #kept = new Map<string, Kept>();
   readonly #making = new Map<string, SharedWork<KeptDiff>>();
 
-  /** A new diff, or the one that the same call began. It is given up with the last caller who waits for it. */
+  /** A new diff, or the one that the same call started. It is abandoned with the last caller who waits for it. */
   async make(
     { workspaceId, folder, key }: { readonly workspaceId: string; readonly folder: string; readonly key: string },
     call: CallContext,

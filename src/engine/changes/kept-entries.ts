@@ -1,4 +1,4 @@
-// The entries of a diff that is kept: in a file, a line each, since there may be many of them and several diffs.
+// The entries of a kept diff: in a file, one per line, because there may be many of them, and several diffs.
 import { createReadStream, createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';

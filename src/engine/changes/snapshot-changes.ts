@@ -1,4 +1,4 @@
-// Changes since a snapshot, put together from what the snapshot and the present each changed of the seed.
+// Changes since a snapshot, computed from what the snapshot and the present each changed in the seed.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Change, ChangesRequest, GuestFiles } from '../../agent/file-types.ts';

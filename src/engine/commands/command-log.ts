@@ -1,4 +1,4 @@
-// The commands of a workspace on disk: a record and two output files each, by sequence and byte offset, the oldest not for ever.
+// The commands of a workspace on disk: a record and two output files each, by sequence and byte offset; the oldest are dropped.
 
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { makeFolder } from '../../system/folders.ts';
 
 export type StreamName = 'stdout' | 'stderr';
 
-/** What of a workspace's commands is kept once they have ended; the oldest go first. */
+/** How much of a workspace's ended commands is kept; the oldest go first. */
 export interface CommandLimits {
   readonly commands: number;
   /** Of both streams of all commands together, `bytes` */
@@ -19,7 +19,7 @@ export interface CommandLimits {
 }
 export const usualLimits: CommandLimits = { commands: 1000, outputBytes: gibibyte };
 
-/** Files of a command. The last is empty, and there while it runs: so a start reads the records of those alone. */
+/** Files of a command. The last one is empty and exists while it runs, so that a start reads only the records of running ones. */
 const kinds = ['json', 'stdout', 'stderr', 'running'] as const;
 type FileKind = (typeof kinds)[number];
 
@@ -28,7 +28,7 @@ export class CommandLog {
   readonly #limits: CommandLimits;
   /** Sequences of all that are kept, oldest first */
   readonly #kept = new Set<number>();
-  /** Records of those that run, and of those whose end found no room on the disk yet */
+  /** Records of running ones, and of those whose end did not fit on the disk yet */
   readonly #held = new Map<number, CommandRecord>();
   /** Output of those that have ended, as far as it was measured, `bytes` */
   readonly #measured = new Map<number, number>();
@@ -40,7 +40,7 @@ export class CommandLog {
     this.#limits = limits;
   }
 
-  /** Reads the records of those that run alone; one that a crash left unreadable is skipped, its number stays taken. */
+  /** Reads only the records of running ones; one that a crash left unreadable is skipped, and its number stays taken. */
   static async open(folder: string, limits: CommandLimits = usualLimits): Promise<CommandLog> {
     const log = new CommandLog(folder, limits);
     await makeFolder(folder);
@@ -92,7 +92,7 @@ export class CommandLog {
     return record;
   }
 
-  /** The record holds from now on, also where the disk has no room for it: then this throws, and the next save tries again. */
+  /** The record counts from now on, even if the disk has no room for it: then this throws, and the next save tries again. */
   async save(record: CommandRecord): Promise<void> {
     this.#held.set(record.sequence, record);
     this.#kept.add(record.sequence);
@@ -126,7 +126,7 @@ export class CommandLog {
     const held = this.#held.get(sequence);
     if (held !== undefined || !this.#kept.has(sequence)) return held;
     const record = await this.#readRecord(sequence);
-    // Its end was never noted, and nobody looks for it any more.
+    // Its end was never recorded, and nobody is waiting for it any more.
     return record?.ended_at === null ? { ...record, ended_at: record.started_at, lost: true } : record;
   }
 
@@ -194,7 +194,7 @@ export class CommandLog {
     await rm(this.#path(sequence, 'running'), { force: true });
   }
 
-  /** Lets go of the oldest that have ended until the rest is within the limits; the newest of them stays. */
+  /** Drops the oldest ended ones until the rest is within the limits; the newest of them stays. */
   async #sweep(): Promise<void> {
     const ended = this.sequences.filter((sequence) => !this.#held.has(sequence));
     let bytes = 0;
@@ -217,7 +217,7 @@ export class CommandLog {
   async #remove(sequence: number): Promise<void> {
     this.#kept.delete(sequence);
     this.#measured.delete(sequence);
-    // What cannot be removed now is not known any more; it goes with the workspace.
+    // What cannot be removed now is forgotten; it goes with the workspace.
     for (const kind of kinds) await rm(this.#path(sequence, kind), { force: true }).catch(() => undefined);
   }
 }

@@ -5,7 +5,7 @@ import { cutSizes, joinEnds } from '../output/head-and-tail.ts';
 import type { OutputText } from '../output/text.ts';
 import type { CommandLog, StreamName } from './command-log.ts';
 
-/** @param isOver whether the command had ended when it was asked for: nothing comes after what is there */
+/** @param isOver whether the command had already ended: then no more output follows */
 export async function showOutput(
   log: CommandLog,
   sequence: number,

@@ -10,7 +10,7 @@ import { mebibyte } from '../../shared/units.ts';
 import type { CommandLog, StreamName } from './command-log.ts';
 import type { LineShell, StartedLine } from './shell-line.ts';
 
-/** Most output of one stream that is kept; what comes after is counted as cut, the command runs on */
+/** Most output kept of one stream; the rest counts as cut, and the command keeps running */
 const keptBytes = 256 * mebibyte;
 
 /** A command under way. */
@@ -31,16 +31,16 @@ export interface StartedCommand {
   readonly shell: LineShell;
 }
 
-/** Streams of somebody who is there while it runs. */
+/** Streams of a caller who watches while it runs. */
 export interface LiveEnds {
   readonly stdin: Readable | undefined;
-  /** Takes output at the reader's pace, and the command slows down with it; rejects when the reader has gone */
+  /** Takes output at the reader's pace, and so slows the command down; rejects when the reader has gone */
   readonly show: ((stream: StreamName, bytes: Buffer) => Promise<void>) | undefined;
-  /** Aborted when they leave: the command goes on without them */
+  /** Aborted when they leave: the command keeps running without them */
   readonly left: AbortSignal;
 }
 
-/** A command that starts; the record has its process before the first output is waited for. A failure leaves none. */
+/** Starts a command; the record has its process before the first output is awaited. A failure leaves none. */
 export async function startCommand(
   starting: Promise<StartedLine>,
   log: CommandLog,
@@ -60,7 +60,7 @@ export async function startCommand(
   return { run: { ...run, inputFailed: feedInput(process, live.stdin, run.done) }, shell };
 }
 
-/** A part must not pass for the whole: a command whose input fails never sees an end of it, and is killed. */
+/** Partial input must not look complete: a command whose input fails never sees its end, and is killed. */
 async function feedInput(process: GuestProcess, stdin: Readable, done: Promise<unknown>): Promise<PyroError> {
   const over = new AbortController();
   void done.then(() => over.abort());
@@ -75,7 +75,7 @@ async function feedInput(process: GuestProcess, stdin: Readable, done: Promise<u
   return await new Promise(() => undefined);
 }
 
-/** Goes on with a command from where its files stand. */
+/** Continues a command from where its files end. */
 export async function followAgain(client: GuestClient, log: CommandLog, record: CommandRecord): Promise<CommandRun> {
   const offsets = await log.sizes(record.sequence);
   const process = await client.attach(record.process ?? '', offsets);
@@ -94,7 +94,7 @@ function follow(process: GuestProcess, log: CommandLog, record: CommandRecord, l
     done,
     inputFailed: new Promise(() => undefined),
     signal: (name, scope) => process.signal(name, scope),
-    // One that has just ended has no terminal any more, and that is no failure.
+    // One that has just ended no longer has a terminal, which is not a failure.
     resize: (size) => void process.resize(size).catch(() => undefined),
     changed: () => wake.promise,
   };
@@ -140,7 +140,7 @@ async function copyToFiles(
       cut: isCut,
     };
   } catch (error) {
-    // The guest is gone, or this daemon lets go of it: the next one looks again.
+    // The guest is gone, or this daemon is releasing it: the next one looks again.
     const isGone = !isPyroError(error, 'guest_unreachable');
     ended = { ...record, cut: isCut, lost: isGone, ended_at: isGone ? Date.now() / 1000 : null };
     if (isGone) await process.forget().catch(() => undefined);
@@ -152,7 +152,7 @@ async function copyToFiles(
     () => true,
     () => false,
   );
-  // Its output is on the host now; the guest need not keep it. A server that it has started goes on. On a full disk the
+  // Its output is on the host now; the guest need not keep it. A server that it started keeps running. On a full disk the
   // guest keeps the end, so that another daemon can ask for it.
   if (isNoted && !ended.lost && ended.ended_at !== null) {
     await (ended.timed_out ? process.forget() : process.leave()).catch(() => undefined);

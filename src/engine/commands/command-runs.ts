@@ -78,7 +78,7 @@ export class CommandRuns {
     }
   }
 
-  /** Follows again what ran when the last session ended; what the guest no longer knows is lost. */
+  /** Follows again what was running when the last session ended; what the guest no longer knows is lost. */
   async resume(client: GuestClient): Promise<void> {
     await this.settle();
     for (const record of this.#log.running()) {

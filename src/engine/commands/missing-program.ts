@@ -1,4 +1,4 @@
-// The line that helps where a command ended with 127: which environments have the program, and what would install it.
+// The line that helps when a command ended with 127: which environments have the program, and what would install it.
 
 import { posix } from 'node:path';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
@@ -48,7 +48,7 @@ export interface ProgramPlace {
   readonly package_sources: string;
 }
 
-/** Null unless the command ended because a program is missing that is known here. */
+/** Null unless the command ended because a program known here is missing. */
 export function noteOnProgram(
   where: ProgramPlace,
   exitCode: number | null,

@@ -1,4 +1,4 @@
-// A command line for a shell: bash where the environment has it, since that is what people and models write for, else sh.
+// A command line for a shell: bash if the environment has it, because that is what people and models write for, else sh.
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
 import type { StartRequest } from '../../agent/messages.ts';
@@ -42,7 +42,7 @@ async function startByFirst(
       const argv = [`/bin/${shell}`, '-c', line];
       return { process: await client.start({ ...request, argv }, { signal }), shell };
     } catch (error) {
-      // A bash that is there and cannot be executed, for want of its interpreter, is none.
+      // A bash that exists but cannot be executed, for lack of its interpreter, does not count.
       if (!isPyroError(error, 'command_not_found', 'command_not_executable')) throw error;
       if (shell === 'sh' && isPyroError(error, 'command_not_executable')) throw error;
     }

@@ -1,4 +1,4 @@
-// The two places of a copy: what stands there, and where what comes will stand.
+// The two places of a copy: what is there, and where the copy will be.
 import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { GuestFiles } from '../../agent/file-types.ts';
@@ -8,11 +8,11 @@ import { isPyroError, PyroError, systemCodeOf } from '../../shared/errors.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 export interface Place {
-  /** Absolute and without an end */
+  /** Absolute, without a trailing slash */
   readonly path: string;
-  /** True when a folder is meant, whether it stands there or not */
+  /** True when a folder is meant, whether or not it exists */
   readonly isFolder: boolean;
-  /** True when what is in the folder is meant */
+  /** True when the contents of the folder are meant */
   readonly isContent: boolean;
 }
 
@@ -21,7 +21,7 @@ export function placeOf(words: string, absolute: (words: string) => string): Pla
   return { path: absolute(words), isFolder: isContent || words === '' || words.endsWith('/'), isContent };
 }
 
-/** Where on the host it comes to stand. Throws `export_refused` for a link to a folder, which may be meant or not. */
+/** Where on the host the copy goes. Throws `export_refused` for a link to a folder, which is ambiguous. */
 export async function placeHere(to: Place, from: Place): Promise<string> {
   const standing = await lstat(to.path).catch(() => undefined);
   const behind = await stat(to.path).catch(() => undefined);
@@ -38,7 +38,7 @@ export async function placeHere(to: Place, from: Place): Promise<string> {
   throw new PyroError('usage', 'the root of the guest has no name', { hint: 'name a folder that does not exist yet' });
 }
 
-/** As with `cp`, a link to a file that stands in the very place is followed: a person has named it. */
+/** As with `cp`, a link to a file that is itself the target is followed: a person named it. */
 async function behindLink(path: string): Promise<string> {
   if ((await lstat(path).catch(() => undefined))?.isSymbolicLink() !== true) return path;
   const behind = await stat(path).catch(() => undefined);
@@ -78,7 +78,7 @@ export interface Standing {
   readonly mode: number | undefined;
 }
 
-/** What stands at a path of the guest; links count as what they lead to. */
+/** What is at a path in the guest; links count as what they point to. */
 export async function standingAt(
   workspace: Workspace,
   path: string,

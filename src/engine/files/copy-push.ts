@@ -1,4 +1,4 @@
-// A copy into the guest: what is on this machine comes to stand there, and what the result says of it.
+// A copy into the guest: files of this machine go there, and the result describes them.
 
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { CopyOutput } from '../../contract/files.ts';
@@ -51,7 +51,7 @@ function gitStatus(count: number): string {
   return `Git's own folders are not copied (${count})`;
 }
 
-/** Of what the guest refuses or cannot hold nothing was put in its place. */
+/** If the guest refuses it or cannot hold it, nothing was put in place. */
 function withNextStep(error: unknown): unknown {
   if (isPyroError(error, 'is_a_directory', 'not_a_directory', 'not_a_file')) {
     return new PyroError(error.code, error.message, {
@@ -60,7 +60,7 @@ function withNextStep(error: unknown): unknown {
       cause: error,
     });
   }
-  // The disk of this machine, where no guest has said so.
+  // The disk of this machine, since no guest reported it.
   if (!isPyroError(error, 'disk_full') || error.details['guest_code'] === undefined) return error;
   return new PyroError('disk_full', `no room left on the disk of the workspace: ${error.message}`, {
     hint: 'nothing was copied; delete files in the workspace, or create one with a larger disk (--disk-mib)',

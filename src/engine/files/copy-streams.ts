@@ -60,7 +60,7 @@ export async function copyToOutput(
   return copied(workspace, path, '-', bytes);
 }
 
-/** Standard input as one file, which appears when the last byte is there. */
+/** Standard input as one file, which appears once the last byte has arrived. */
 export async function copyFromInput(
   workspace: Workspace,
   guest: string,

@@ -1,4 +1,4 @@
-// Copies between the host and a workspace: where they come to stand; export and sync do the work.
+// Copies between the host and a workspace: where they go; export and sync do the work.
 
 import { basename, posix, resolve } from 'node:path';
 import type { WorkspaceCall } from '../../contract/call.ts';
@@ -39,7 +39,7 @@ export async function copyFiles(
     : await copyIn(workspace, host, guest, call);
 }
 
-/** Its own steps are worth no line of a log, which gets the result; what happens to the guest is. */
+/** Its own steps are not logged, only the result; what happens to the guest is. */
 function passing(onProgress: OnProgress): OnProgress {
   const steps = ['copy', 'export', 'sync'];
   return (progress) => onProgress(steps.includes(progress.phase) ? { ...progress, isPassing: true } : progress);

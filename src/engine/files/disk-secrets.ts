@@ -1,4 +1,4 @@
-// Whether the value of a secret stands on a disk that is about to leave, also in what is left of deleted files.
+// Whether the value of a secret is on a disk that is about to leave, even in what is left of deleted files.
 import { open } from 'node:fs/promises';
 import { dataExtents } from '../../machine/layers.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
@@ -14,7 +14,7 @@ export async function assertCleanDisk(image: string, secrets: SecretSet, signal:
   try {
     const chunk = Buffer.alloc(chunkBytes);
     for (const { start, length } of extents) {
-      // What stands on both sides of a hole does not belong together.
+      // Bytes on either side of a hole do not belong together.
       const redactor = secrets.redactor();
       const end = start + length;
       for (let at = start; at < end; ) {

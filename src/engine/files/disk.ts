@@ -59,7 +59,7 @@ export async function exportDisk(
   });
 }
 
-/** The disk as one file, which is checked for secrets before it is one that somebody could read. */
+/** The disk as one file, checked for secrets before anyone could read it. */
 async function writeDisk(
   layers: DiskLayers,
   disk: string,

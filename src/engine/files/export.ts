@@ -12,7 +12,7 @@ import type { Workspace } from '../workspace/workspace.ts';
 import { belowWorkspace } from './files.ts';
 import { SecretWatch } from './secret-watch.ts';
 
-/** With `isMerge` it goes into what stands there, as a copy does; a link in its place is replaced and not followed. */
+/** With `isMerge` it goes into what is there, as a copy does; a link in its place is replaced, not followed. */
 export async function exportWorkspace(
   workspace: Workspace,
   input: ExportInput,

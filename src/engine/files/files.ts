@@ -46,7 +46,7 @@ export async function listFiles(
   };
 }
 
-/** How deep a pattern may match: whoever writes a slash or two stars means what lies below. */
+/** How deep a pattern may match: a slash or two stars mean what is below. */
 function levelsOf(glob = ''): number {
   return glob.includes('**') ? mostLevels : Math.min(mostLevels, glob.split('/').length);
 }
@@ -71,7 +71,7 @@ export async function readFile(
     },
     call,
   );
-  // A text file that is cut within a character is still text; a part of one character alone is none.
+  // A text file that is cut within a character is still text; a lone part of a character is not.
   const rest = slice.isCut ? trailingRest(slice.bytes) : 0;
   const whole = rest < slice.bytes.length ? slice.bytes.subarray(0, slice.bytes.length - rest) : slice.bytes;
   const isText = isUtf8(whole) && !whole.includes(0);

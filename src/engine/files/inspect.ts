@@ -11,10 +11,10 @@ import { planOf, startAbove } from '../workspace/guest-plan.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { newLayer } from '../workspace/workspace-record.ts';
 
-/** It reads files and runs nothing: where its workspace has more, it is of the size that every prepared environment has. */
+/** It reads files and runs nothing, so it has the size of prepared environments even if its workspace is larger. */
 const helperSize = { vcpu_count: 1, mem_mib: 1024 };
 
-/** Work with the files of a frozen layer; what the helper guest writes is thrown away with it. */
+/** Work with the files of a frozen layer; what the helper guest writes is discarded with it. */
 export async function inspectLayer<T>(
   workspace: Workspace,
   layer: string,
@@ -27,7 +27,7 @@ export async function inspectLayer<T>(
   const disk = newLayer();
   const plan = {
     ...(await planOf(workspace, { ...workspace.record, ...size, disk }, context)),
-    // It ends with us, and none of the workspace's secrets comes to it.
+    // It ends with us, and gets none of the workspace's secrets.
     messageFile: undefined,
     arrive: undefined,
   };
@@ -41,7 +41,7 @@ export async function inspectLayer<T>(
   }
 }
 
-/** The same for the disk of a stopped workspace, which stays stopped meanwhile. Throws `workspace_running`. */
+/** The same for the disk of a stopped workspace, which stays stopped. Throws `workspace_running`. */
 export async function inspectStopped<T>(
   workspace: Workspace,
   context: CallContext,

@@ -1,4 +1,4 @@
-// Notices secrets in files that are about to leave: they go as they are, or they do not go, and nothing of one is written here.
+// Notices secrets in files that are about to leave: files leave unchanged or not at all, and no secret is written here.
 import { Readable } from 'node:stream';
 import type { Change, GuestFiles } from '../../agent/file-types.ts';
 import { readTar } from '../../changes/tar-read.ts';
@@ -53,7 +53,7 @@ export class SecretWatch {
     this.#assertClean();
   }
 
-  /** The archive made anew, broken off before its end when a secret was in it. */
+  /** The archive rebuilt, cut off before its end if a secret was in it. */
   async *#archive(archive: Readable): AsyncGenerator<Buffer> {
     const mtimeSeconds = Math.floor(Date.now() / 1000);
     for await (const entry of readTar(archive)) {
@@ -68,7 +68,7 @@ export class SecretWatch {
     yield tarEnd;
   }
 
-  /** The content with stars for secrets: what is in the making is on a disk of the host, and goes no further then. */
+  /** The content with stars for secrets: the unfinished archive is on a disk of the host, and gets no further. */
   async *#content(path: Buffer, content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     const redactor = this.#secrets.redactor();
     for await (const chunk of content) {

@@ -1,4 +1,4 @@
-// Newer files of the host brought into a workspace: only differences travel, and all of a call or nothing.
+// Newer files from the host brought into a workspace: only differences are sent, all of a call or nothing.
 import { Readable } from 'node:stream';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
@@ -16,7 +16,7 @@ const shownChanges = 100;
 
 /** A push of a path that is permitted; the last three are those of a copy. */
 export interface PushRequest extends Omit<SyncPushInput, 'workspace_id'> {
-  /** True for everything of a folder, and for an archive as the file that it is */
+  /** True for everything in a folder, and for an archive as a plain file */
   readonly isWhole: boolean;
   /** Name in the guest of a single file; its own unless given */
   readonly name: string | undefined;

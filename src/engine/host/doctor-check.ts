@@ -8,7 +8,7 @@ import { isPyroError, messageOf, reportError } from '../../shared/errors.ts';
 import { commandCall } from '../../shared/hint-words.ts';
 import { createCgroup, findCgroupHome } from '../../system/cgroup.ts';
 
-/** A test cannot change the machine's architecture, fill its disk or take root's rights away. */
+/** Tests replace these: they cannot change the architecture, fill the disk or take away root's rights. */
 export interface DoctorFacts {
   readonly platform: string;
   readonly architecture: string;

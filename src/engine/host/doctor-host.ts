@@ -1,4 +1,4 @@
-// The machine itself: kind, folders, room on the disk, and whether it lets us limit a guest.
+// The machine itself: kind, folders, disk space, and whether it lets us limit a guest.
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -57,7 +57,7 @@ export async function checkSpace(folder: string, facts: DoctorFacts): Promise<Do
   }
 }
 
-/** No limits are a warning: a guest's memory is bounded by its own size all the same. */
+/** Missing limits are only a warning: a guest's memory is bounded by its own size anyway. */
 export async function checkLimits(facts: DoctorFacts): Promise<DoctorCheck> {
   const name = 'cgroup-limits';
   const why = 'the host then limits the memory and processes of each QEMU, even if its guest has taken it over';

@@ -63,7 +63,7 @@ async function checkProgram(program: Program): Promise<DoctorCheck> {
 }
 
 async function askVersion(path: string, flag: string): Promise<string | undefined> {
-  // Some print their version on standard error, and some end with 1 then.
+  // Some print their version on standard error, and some then exit with 1.
   const answer = await tryCommand(path, [flag], { timeoutMs: 10_000 }).catch(() => undefined);
   return /\d+\.\d+(?:\.\d+)?/.exec(`${answer?.stdout ?? ''}\n${answer?.stderr ?? ''}`)?.[0];
 }

@@ -1,4 +1,4 @@
-// The checks of the machine: each prerequisite by itself, so that everything may be broken at once.
+// The checks of the machine: each prerequisite on its own, so that everything may be broken at once.
 
 import type { DoctorCheck } from '../../contract/machine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
@@ -15,7 +15,7 @@ export async function examine(
   facts: DoctorFacts = realFacts,
 ): Promise<DoctorCheck[]> {
   const examination = { paths, facts, context };
-  // In the order in which a person would mend them: what stands later needs what stands before.
+  // In the order in which a person would fix them: later ones depend on earlier ones.
   return [
     checkPlatform(facts),
     ...(await checkPrograms(paths)),

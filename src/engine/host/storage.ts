@@ -1,11 +1,11 @@
-// What pyro holds on the disk of this machine, by kind, and how much of it nothing needs.
+// What pyro keeps on the disk of this machine, by kind, and how much of it is not needed.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageUse } from '../../contract/machine.ts';
 import { diskUse } from '../../system/disk-use.ts';
 import type { Paths } from '../../system/paths.ts';
 
-/** Folders of each kind; what stands in the cache or the state beside them counts as `other` */
+/** Folders of each kind; anything else in the cache or the state counts as `other` */
 const kinds = [
   { kind: 'environments', root: 'cache', folder: 'environments', isItem: () => true },
   { kind: 'downloads', root: 'cache', folder: join('blobs', 'sha256'), isItem: () => true },
@@ -15,7 +15,7 @@ const kinds = [
   { kind: 'logs', root: 'state', folder: 'logs', isItem: () => true },
 ] as const;
 
-/** Counts what lies in the folders of this user. A file with several names counts once, where it is met first. */
+/** Counts what is in the folders of this user. A file with several names counts once, where it is found first. */
 export async function measureStorage(paths: Paths, signal: AbortSignal): Promise<StorageUse[]> {
   const seen = new Set<string>();
   const uses: StorageUse[] = [];

@@ -2,7 +2,7 @@
 import { cutSizes, joinEnds } from './head-and-tail.ts';
 import type { OutputText } from './text.ts';
 
-/** Room that a capture begins with, `bytes` */
+/** Initial buffer of a capture, `bytes` */
 const firstRoom = 4096;
 
 class Capture {
@@ -24,7 +24,7 @@ class Capture {
     this.#makeRoom(Math.min(this.#limit, this.#size + bytes.length));
     const headPart = Math.min(bytes.length, Math.max(0, this.#headBytes - this.#size));
     bytes.copy(this.#kept, this.#size, 0, headPart);
-    // Of one piece longer than the tail only its end can stay.
+    // Of a piece longer than the tail, only the end can stay.
     for (let at = Math.max(headPart, bytes.length - this.#tailBytes); at < bytes.length; ) {
       const place = this.#placeOf(this.#size + at);
       at += bytes.copy(this.#kept, place, at, Math.min(bytes.length, at + this.#limit - place));
@@ -49,7 +49,7 @@ class Capture {
     };
   }
 
-  /** Where the byte at an offset behind the head lies. */
+  /** Where the byte at an offset after the head is. */
   #placeOf(offset: number): number {
     return this.#headBytes + ((offset - this.#headBytes) % this.#tailBytes);
   }

@@ -4,7 +4,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { eventSchema, type WorkspaceEvent } from '../../contract/records.ts';
 import { isDiskFull, systemCodeOf } from '../../shared/errors.ts';
 
-/** A full disk costs the line: what it tells of has been done all the same, and is not to be called failed. */
+/** A full disk costs the line: the event has happened anyway, and must not count as failed. */
 export async function recordEvent(path: string, kind: WorkspaceEvent['kind'], detail: string): Promise<void> {
   try {
     await appendFile(path, `${JSON.stringify({ at: Date.now() / 1000, kind, detail })}\n`, { mode: 0o600 });
@@ -26,7 +26,7 @@ export async function readEvents(path: string): Promise<WorkspaceEvent[]> {
     try {
       return [eventSchema.parse(JSON.parse(line))];
     } catch {
-      // The last line of a daemon that was killed may be half a line.
+      // The last line of a killed daemon may be incomplete.
       return [];
     }
   });

@@ -1,4 +1,4 @@
-// The one cut of output that is too long to show: its beginning, a note on what lies between, and its end.
+// The one cut of output that is too long to show: its beginning, a note on what is left out, and its end.
 import { decodeSlice, type OutputText } from './text.ts';
 
 export interface CutSizes {
@@ -8,7 +8,7 @@ export interface CutSizes {
 
 export interface CutOutput {
   readonly head: Buffer;
-  /** Nothing where the head is all there is */
+  /** Empty if the head is everything */
   readonly tail: Buffer;
   /** Of the whole output, `bytes` */
   readonly size: number;
@@ -16,7 +16,7 @@ export interface CutOutput {
   readonly isOver: boolean;
 }
 
-/** How much of either end is shown where there is room for so many bytes in all. */
+/** How much of either end is shown within a total of so many bytes. */
 export function cutSizes(room: number): CutSizes {
   const headBytes = Math.floor(room / 2);
   return { headBytes, tailBytes: room - headBytes };

@@ -1,10 +1,10 @@
-// What to wait for in output: a text, or a regular expression that may be as wild as it likes but not take for ever.
+// What to wait for in output: a text, or any regular expression, as long as it does not take forever.
 import { types } from 'node:util';
 import { createContext, Script } from 'node:vm';
 import { PyroError } from '../../shared/errors.ts';
 
 export const longestPattern = 500;
-/** Time that one look may take, `ms` */
+/** Time that one match may take, `ms` */
 const lookMs = 100;
 
 export interface OutputPattern {
@@ -38,7 +38,7 @@ function isFound(source: string, flags: string, text: string): boolean {
   try {
     return search.runInContext(createContext({ source, flags, text }), { timeout: lookMs }) === true;
   } catch (error) {
-    // It comes from that context, so it is no instance of our Error.
+    // It comes from that context, so it is not an instance of our Error.
     const isTimeout = types.isNativeError(error) && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
     if (!isTimeout) throw error;
     throw new PyroError('usage', `wait_for: /${source}/ takes more than ${lookMs} ms to match`, {

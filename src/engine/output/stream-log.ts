@@ -1,10 +1,10 @@
-// Output that may grow for ever, on disk: addressed by byte offset, the newest bytes kept, offsets never shifted.
+// Output that may grow forever, on disk: addressed by byte offset, the newest bytes kept, offsets never shifted.
 import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDiskFull, systemCodeOf } from '../../shared/errors.ts';
 import { makeFolder } from '../../system/folders.ts';
 
-/** A log is cut into so many files, so that the oldest go one by one. */
+/** How many files a log is cut into, so that the oldest can go one by one. */
 const segmentsPerLog = 8;
 const nameDigits = 16;
 
@@ -54,7 +54,7 @@ export class StreamLog implements AsyncDisposable {
     return last === undefined ? 0 : last.start + last.size;
   }
 
-  /** A full disk costs these bytes, which are then a gap, and never what writes them. */
+  /** A full disk costs these bytes, which become a gap, but never ends the writer. */
   async append(bytes: Uint8Array): Promise<void> {
     const end = this.end + bytes.length;
     try {
@@ -71,10 +71,10 @@ export class StreamLog implements AsyncDisposable {
     this.notify();
   }
 
-  /** Goes on at a later offset: what lies between was lost on the way. */
+  /** Continues at a later offset: what is in between was lost on the way. */
   async skip(offset: number): Promise<void> {
     if (offset > this.end) {
-      // One gap after another is one gap, or empty files would push out what is kept.
+      // Adjacent gaps are merged, or empty files would push out what is kept.
       const empty = this.#segments.at(-1)?.size === 0 ? this.#segments.pop() : undefined;
       await this.#begin(offset);
       if (empty !== undefined) await rm(this.#path(empty.start), { force: true });
@@ -86,7 +86,7 @@ export class StreamLog implements AsyncDisposable {
   async read(offset: number, length: number): Promise<LogSlice> {
     for (;;) {
       const at = this.#segments.find(({ start, size }) => offset < start + size);
-      // Behind a gap at the end nothing has come yet.
+      // After a gap at the end nothing has come yet.
       const from = Math.max(offset, at?.start ?? this.end);
       const parts: Buffer[] = [];
       let next = from;
@@ -106,7 +106,7 @@ export class StreamLog implements AsyncDisposable {
     }
   }
 
-  /** Settles at the next output, or when whoever waits should look again. */
+  /** Settles at the next output, or when waiters should look again. */
   changed(): Promise<void> {
     return this.#next.promise;
   }
@@ -116,7 +116,7 @@ export class StreamLog implements AsyncDisposable {
     this.#next = Promise.withResolvers<void>();
   }
 
-  /** Forgets everything. */
+  /** Discards everything. */
   async clear(): Promise<void> {
     await this[Symbol.asyncDispose]();
     this.#segments.length = 0;

@@ -19,7 +19,7 @@ export interface Screen {
 /** Bytes that are looked at before finished lines are taken away, so that memory stays small */
 const pieceBytes = 8192;
 
-/** A screen that is fed as its stream goes on. */
+/** A screen that is fed as its stream arrives. */
 export class EmulatedScreen {
   readonly #terminal: Terminal;
 

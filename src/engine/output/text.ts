@@ -1,14 +1,14 @@
-// Bytes of a command's output as text: cut at whole characters, with what is no text flagged.
+// Bytes of a command's output as text: cut at whole characters, with non-text flagged.
 import { isUtf8 } from 'node:buffer';
 
 /** Most bytes of one character */
 const longestCharacter = 4;
-/** So much more than a page is read, so that a page smaller than a character can hold one whole, `bytes` */
+/** How much more than a page is read, so that a page smaller than a character can hold a whole one, `bytes` */
 export const beyondPage = longestCharacter - 1;
 
 export interface OutputText {
   readonly text: string;
-  /** False when bytes that are no UTF-8 were replaced */
+  /** False when non-UTF-8 bytes were replaced */
   readonly isUtf8: boolean;
 }
 
@@ -39,7 +39,7 @@ export function wholePage(bytes: Buffer, limit: number, isEnd: boolean): Buffer 
   return bytes.subarray(0, page.length === 0 ? 0 : characterBytes(bytes[0] ?? 0));
 }
 
-/** Bytes at the end that begin a character whose rest is missing; 0 when the end is whole or no UTF-8. */
+/** Bytes at the end that begin a character whose rest is missing; 0 when the end is whole or not UTF-8. */
 export function trailingRest(bytes: Buffer): number {
   for (let back = 1; back < longestCharacter && back <= bytes.length; back++) {
     const byte = bytes[bytes.length - back] ?? 0;

@@ -5,12 +5,12 @@ import { readinessOf } from './service-record.ts';
 
 const firstDelayMs = 500;
 const longestDelayMs = 30_000;
-/** So many restarts in a row without a long run, and it is given up */
+/** After so many restarts in a row without a long run, it is given up */
 const mostAttempts = 20;
 /** A run of this length clears the count, `s` */
 const longRunSeconds = 60;
 
-/** An end that somebody has asked for. */
+/** An end that someone asked for. */
 export interface Stopping {
   readonly state: 'stopped' | 'failed';
   readonly reason: string;
@@ -31,7 +31,7 @@ export function decideFate(
   // One without probes is ready as soon as it has started, however soon it ended.
   const isInstant = record.ready_at === null && readinessOf(record).length === 0;
   const ready = isInstant ? { readyAt: record.started_at } : {};
-  // What never came up at its first start would hardly do so at the next: whoever started it should look.
+  // What never came up at its first start would hardly do so at the next: its owner should look.
   if (record.ready_at === null && !isInstant && record.restart_count === 0) {
     return { kind: 'over', ...(stopping ?? { state: 'failed', reason: 'process_exited_before_ready' }) };
   }

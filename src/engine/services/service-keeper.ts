@@ -6,7 +6,7 @@ import { messageOf } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { writeJson } from '../../system/files.ts';
 
-/** Where a service stands, and what it is lent. */
+/** Where a service is kept, and what it borrows. */
 export interface ServiceOwner {
   readonly folder: string;
   readonly secrets: SecretSet;
@@ -44,7 +44,7 @@ export class ServiceKeeper {
   async update(changes: Partial<ServiceRecord>): Promise<void> {
     this.#record = { ...this.#record, ...changes };
     const path = join(this.#place.folder, 'service.json');
-    // A full disk must not end what runs: the record in memory holds, and the next change writes it.
+    // A full disk must not end a running process: the record in memory counts, and the next change writes it.
     await this.#writing.run(() => writeJson(path, this.#record).catch(() => undefined));
   }
 
@@ -54,7 +54,7 @@ export class ServiceKeeper {
     this.note(`${state}${reason === null ? '' : ` (${reason})`}${exitCode === null ? '' : `, exit code ${exitCode}`}`);
   }
 
-  /** It should have come back and could not. */
+  /** It should have restarted and could not. */
   async stayAway(why: unknown): Promise<void> {
     await this.update({ stop_reason: this.clean(why) });
     this.note(`did not restart: ${messageOf(why)}`);

@@ -73,7 +73,7 @@ async function readTail(
   const err = request.stream === 'stdout' ? untouched(stderr) : await tailOf(stderr, request, isOver);
   return {
     ...service.view(workspaceId),
-    // Where this text ends, so that whoever goes on from there misses nothing and sees nothing twice.
+    // Where this text ends, so that a reader who continues there misses nothing and sees nothing twice.
     stdout_bytes: out.end,
     stderr_bytes: err.end,
     stdout: out.text,

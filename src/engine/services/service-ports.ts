@@ -44,7 +44,7 @@ async function openPort(client: GuestClient, port: Ports[number]): Promise<Publi
   try {
     return await publishPort(client, given, guestPort);
   } catch (error) {
-    // Nobody has asked for this one: another is better than none.
+    // Nobody asked for this particular one: another is better than none.
     if (!isPyroError(error, 'port_taken')) throw error;
     return await publishPort(client, undefined, guestPort);
   }

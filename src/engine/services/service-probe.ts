@@ -8,7 +8,7 @@ import { startLine } from '../commands/shell-line.ts';
 import { readinessOf } from './service-record.ts';
 
 const commandMs = 10_000;
-/** Time between the first two looks, then twice as long each time up to the interval, `ms` */
+/** Time between the first two probes, doubled each time up to the interval, `ms` */
 const firstPauseMs = 50;
 
 /** False when its time is over before all probes hold. Throws `guest_unreachable`, and what the signal carries. */
@@ -30,7 +30,7 @@ export async function waitUntilReady(
   }
 }
 
-/** What does not hold yet, as text; undefined when all do. */
+/** What does not hold yet, as text; undefined when everything does. */
 async function findUnready(
   client: GuestClient,
   record: ServiceRecord,

@@ -19,7 +19,7 @@ import { isAlive, viewOfService } from './service-record.ts';
 
 /** Most output of one stream that is kept; the oldest goes first */
 const keptBytes = 16 * mebibyte;
-/** Output of one stream that the guest holds while nobody follows; a service never waits for a reader */
+/** Output of one stream that the guest keeps while nobody follows; a service never waits for a reader */
 const bufferBytes = 4 * mebibyte;
 /** From TERM to KILL, `ms` */
 const graceMs = 5000;
@@ -37,7 +37,7 @@ export class Service {
   #attempt = new AbortController();
   #settled = Promise.withResolvers<void>();
   #detail: string | undefined;
-  /** Why the end that comes was asked for */
+  /** Why it was asked to end */
   #stopping: Stopping | undefined;
   #killAtMs = 0;
 
@@ -66,7 +66,7 @@ export class Service {
     return viewOfService(workspaceId, this.record, { detail: this.#detail, ports: this.#ports.views(), bytes });
   }
 
-  /** Starts its process. Throws what the guest or a port refuses, and when it is stopped meanwhile; nothing is left then. */
+  /** Starts its process. Throws what the guest or a port refuses, and if it is stopped meanwhile; then nothing is left. */
   async launch(client: GuestClient, isRestart: boolean): Promise<void> {
     const { command, cwd, restart_count: count } = this.record;
     const env = this.#keeper.environment();
@@ -104,7 +104,7 @@ export class Service {
     this.#follow(process, client);
   }
 
-  /** Goes on with what an earlier session has left. Throws what the guest answers when it does not know the process. */
+  /** Continues what an earlier session left. Throws the guest's answer if it does not know the process. */
   async resume(client: GuestClient): Promise<void> {
     this.#client = client;
     const { process: id, base, state, ports } = this.record;
@@ -118,7 +118,7 @@ export class Service {
       stderr: Math.max(0, this.logs.stderr.end - base.stderr),
     };
     const process = await client.attach(id, offsets);
-    // A port that somebody else has taken meanwhile does not end the service.
+    // A port that was taken meanwhile does not end the service.
     try {
       await this.#keeper.update({ ports: await this.#ports.open(client, ports) });
     } catch (error) {
@@ -127,28 +127,28 @@ export class Service {
     this.#follow(process, client);
   }
 
-  /** TERM, then KILL; it does not come back by itself. */
+  /** TERM, then KILL; it does not restart by itself. */
   async stop(signal: AbortSignal): Promise<void> {
     await this.#keeper.update({ is_wanted: false });
     await this.#halt({ state: 'stopped', reason: 'sigterm' }, signal);
   }
 
-  /** One that is over does not come back with its guest any more. */
+  /** One that has ended no longer restarts with its guest. */
   async forgo(): Promise<void> {
     if (this.record.is_wanted) await this.#keeper.update({ is_wanted: false });
   }
 
-  /** It should have come back and could not. */
+  /** It should have restarted and could not. */
   async stayAway(why: unknown): Promise<void> {
     await this.#keeper.stayAway(why);
   }
 
-  /** Its guest will be stopped; it comes back with the guest when its policy is `always`. */
+  /** Its guest will be stopped; it restarts with the guest if its policy is `always`. */
   async quiesce(signal: AbortSignal): Promise<void> {
     await this.#halt({ state: 'stopped', reason: 'workspace_stopped' }, signal);
   }
 
-  /** Waits until it has noticed that its session has ended; nothing of it is under way then. */
+  /** Waits until it has noticed that its session has ended; then nothing of it is in progress. */
   async settle(): Promise<void> {
     await this.#followed;
     this.#attempt.abort();
@@ -199,7 +199,7 @@ export class Service {
 
   #follow(process: GuestProcess, client: GuestClient): void {
     this.#process = process;
-    // Whatever goes wrong there stands in the record.
+    // Whatever goes wrong there is in the record.
     this.#followed = this.#copy(process).catch(() => undefined);
     if (this.record.ready_at === null) void this.#awaitReady(client, this.#attempt.signal);
     else this.#settled.resolve();
@@ -213,7 +213,7 @@ export class Service {
         ({ stream, to }) => this.logs[stream].skip(base[stream] + to),
       );
       this.#process = undefined;
-      // A shell that was told to end does so at once; its children have the same time as a single program would.
+      // A shell that is told to end does so at once; its children get the same time as a single program would.
       const graceMs = this.#stopping === undefined ? 0 : this.#graceLeftMs();
       const forgotten = process.forget({ graceMs }).catch(() => undefined);
       if (graceMs > 0) await forgotten;

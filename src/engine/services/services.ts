@@ -64,7 +64,7 @@ export class Services {
     return [...this.#services.values()].sort((a, b) => (a.record.name < b.record.name ? -1 : 1));
   }
 
-  /** Starts a service in the place of one of its name that is over, whose logs go. Throws `service_running`. */
+  /** Starts a service, replacing an ended one with the same name and its logs. Throws `service_running`. */
   async start(client: GuestClient, record: ServiceRecord): Promise<Service> {
     const { name } = record;
     using place = this.#starting.take(name);
@@ -85,7 +85,7 @@ export class Services {
       });
     }
     const folder = join(this.#folder, name);
-    // One that is over may still be writing that down.
+    // One that has ended may still be recording that.
     await earlier?.settle();
     await earlier?.close();
     await rm(folder, { recursive: true, force: true });
@@ -103,7 +103,7 @@ export class Services {
     return service;
   }
 
-  /** Ids in the guest of those that run. */
+  /** Ids in the guest of the running ones. */
   get processes(): string[] {
     return this.#alive().flatMap(({ record }) => record.process ?? []);
   }
@@ -120,7 +120,7 @@ export class Services {
     }
   }
 
-  /** Those that are always wanted come back; one that cannot says why. */
+  /** Those with the policy `always` restart; one that cannot says why. */
   async restart(client: GuestClient): Promise<void> {
     for (const service of this.all()) {
       const { is_wanted: isWanted, restart_policy: policy, state } = service.record;
@@ -151,7 +151,7 @@ export class Services {
     return await Service.open({ folder: join(this.#folder, record.name), secrets: this.#secrets, onEvent }, record);
   }
 
-  /** What happened stands in the record too; a full disk must not end a service. */
+  /** What happened is in the record, too; a full disk must not end a service. */
   async #note(name: string, detail: string): Promise<void> {
     const text = this.#secrets.maskText(`${name} ${detail}`);
     await recordEvent(this.#eventsPath, 'service', text).catch(() => undefined);
@@ -162,7 +162,7 @@ export class Services {
   }
 }
 
-/** A service that is started again is found where it was, also when any port would do. */
+/** A restarted service is found where it was, even if any port would do. */
 function withEarlierPorts(ports: ServiceRecord['ports'], earlier: ServiceRecord['ports']): ServiceRecord['ports'] {
   return ports.map((port) => ({
     ...port,

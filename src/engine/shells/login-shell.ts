@@ -1,4 +1,4 @@
-// Which shell an image wants: its root's own, else what it names, else one that nearly every image has.
+// Which shell an image wants: root's own, else the one it names, else one that nearly every image has.
 import type { GuestClient } from '../../agent/guest-client.ts';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
@@ -20,7 +20,7 @@ export async function startLoginShell(
     if (program === undefined) continue;
     try {
       const env = { ...request.env, SHELL: program };
-      // No -l: the profile of many images would take the image's own PATH away.
+      // No -l: the profile of many images would override the image's own PATH.
       return { process: await client.start({ ...request, argv: [program], env }, { signal }), program };
     } catch (error) {
       if (!isPyroError(error, ...refusals)) throw error;

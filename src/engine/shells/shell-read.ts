@@ -10,15 +10,15 @@ import { beyondPage, decodeSlice, wholePage } from '../output/text.ts';
 import type { Shell } from './shell.ts';
 import { viewOfShell } from './shell-record.ts';
 
-/** Longest wait where one is asked for without saying how long, `s` */
+/** Longest wait if no limit was given, `s` */
 const usualWaitSeconds = 30;
-/** Newest output in which a pattern is looked for */
+/** How much of the newest output is searched for a pattern */
 const searchedBytes = 64 * kibibyte;
-/** Newest output from which a screen is drawn */
+/** How much of the newest output a screen is drawn from */
 const drawnBytes = 8 * mebibyte;
-/** Least time between two looks for a pattern, `ms` */
+/** Least time between two searches for a pattern, `ms` */
 const betweenLooksMs = 10;
-/** Wait for the rest of a character or sequence that stands at the end, `ms` */
+/** Wait for the rest of a character or sequence at the end, `ms` */
 const restMs = 100;
 
 export async function readShell(
@@ -89,7 +89,7 @@ async function waitForOutput(
       leftMs = Math.min(leftMs, waitForIdleMs - quietMs);
     } else if (pattern === undefined && shell.log.end > cursor) return missed;
     await waitForAny([changed], leftMs, signal);
-    // In a flood there is no need to look at each drop.
+    // In a flood there is no need to look at every drop.
     if (pattern !== undefined) await waitForAny([], betweenLooksMs, signal);
   }
 }
@@ -108,7 +108,7 @@ async function readPart(shell: Shell, request: ShellReadInput, signal: AbortSign
   let page = bytes.subarray(0, maxChars);
   let rest = unfinishedRest(page, isPlain);
   if (rest === bytes.length && rest > 0) {
-    // Nothing but the beginning of something: its rest comes at once or never.
+    // Only the beginning of something: its rest comes at once or never.
     await waitForAny([shell.log.changed()], restMs, signal);
     ({ from, bytes } = await shell.log.read(cursor, maxChars + beyondPage));
     page = bytes.subarray(0, maxChars);

@@ -42,7 +42,7 @@ export class Shell {
     return shell;
   }
 
-  /** A shell that an earlier daemon has left on disk; undefined when its record cannot be read. */
+  /** A shell that an earlier daemon left on disk; undefined if its record cannot be read. */
   static async load(folder: string): Promise<Shell | undefined> {
     const record = await readJson(recordPath(folder), shellRecordSchema).catch(() => undefined);
     return record === undefined ? undefined : new Shell(folder, record, await openLog(folder));
@@ -66,12 +66,12 @@ export class Shell {
     return this.#lastOutputMs;
   }
 
-  /** Goes on from where the log stands. Throws what the guest answers when it does not know the shell. */
+  /** Continues from the end of the log. Throws the guest's answer if it does not know the shell. */
   async resume(client: GuestClient): Promise<void> {
     this.#follow(await client.attach(this.#record.process, { stdout: this.log.end, stderr: 0 }));
   }
 
-  /** Gives the count of bytes that the terminal took. */
+  /** Returns the number of bytes that the terminal accepted. */
   async write(bytes: Buffer, signal: AbortSignal): Promise<number> {
     try {
       return await this.#running().write(bytes, { signal, timeoutMs: inputMs });
@@ -136,7 +136,7 @@ export class Shell {
       this.#process = undefined;
       this.log.notify();
     };
-    // Whatever goes wrong there stands in the record.
+    // Whatever goes wrong there is in the record.
     this.#followed = this.#copy(process).then(whenOver, whenOver);
   }
 
@@ -153,7 +153,7 @@ export class Shell {
       // Its output is on the host now; the guest need not keep it.
       await process.forget().catch(() => undefined);
     } catch (error) {
-      // The guest is gone, or this daemon lets go of it: the next one looks again.
+      // The guest is gone, or this daemon is releasing it: the next one looks again.
       if (!isPyroError(error, 'guest_unreachable')) {
         await process.forget().catch(() => undefined);
         await this.#end(null, true);
@@ -170,7 +170,7 @@ export class Shell {
   async #save(record: ShellRecord): Promise<void> {
     this.#record = record;
     if (this.#isRemoved) return;
-    // A full disk must not end what runs: the record in memory holds, and the next change writes it.
+    // A full disk must not end a running process: the record in memory counts, and the next change writes it.
     await writeJson(recordPath(this.#folder), record).catch(() => undefined);
   }
 }

@@ -13,7 +13,7 @@ import { startLoginShell } from './login-shell.ts';
 import { Shell } from './shell.ts';
 
 const mostShells = 32;
-/** Output that the guest holds while nobody follows; the terminal waits when it is full */
+/** Output that the guest keeps while nobody follows; the terminal waits when it is full */
 const bufferBytes = 4 * mebibyte;
 
 export class Shells {
@@ -95,7 +95,7 @@ export class Shells {
     }
   }
 
-  /** Ends a shell and forgets it with its output. */
+  /** Ends a shell and discards its output. */
   async close(id: string): Promise<ShellRecord> {
     const shell = this.get(id);
     await shell.close();
@@ -104,7 +104,7 @@ export class Shells {
     return shell.record;
   }
 
-  /** Ids in the guest of those that run. */
+  /** Ids in the guest of the running ones. */
   get processes(): string[] {
     return this.#running().map(({ record }) => record.process);
   }

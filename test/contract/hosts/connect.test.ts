@@ -92,7 +92,7 @@ describe('with the program of the host', () => {
     fake.install('claude-code');
     const shared = await fake.hosts.connect(requestFor('claude-code', { scope: 'project' }), context);
     expect(shared.notes.join()).toContain('Pending approval');
-    expect(shared.notes.join()).toContain('--npx writes a command for everybody');
+    expect(shared.notes.join()).toContain('--npx writes a command that works for everyone');
     expect(JSON.parse(fake.read('project/.mcp.json'))).toMatchObject({ mcpServers: { pyro: { command: launcher } } });
     await fake.hosts.connect(requestFor('claude-code', { scope: 'local' }), context);
     expect(JSON.parse(fake.read(claudeFile))).toMatchObject({

@@ -128,7 +128,7 @@ describe.skipIf(obstacle !== undefined)('a copy', () => {
     const { skipped } = await house.copy(house.on('kinds'), ':/srv/kinds');
     expect(skipped.map(({ status }) => status)).toEqual([
       "Git's own folders are not copied (1)",
-      '1 devices, sockets or pipes in it',
+      '1 device, socket or pipe in it',
     ]);
   });
 
