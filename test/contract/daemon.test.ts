@@ -231,7 +231,7 @@ describe('what a broken or hostile client of this user sends', () => {
       `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
     expect(await raw(socket, 'no http at all\r\n\r\n')).toContain('400');
     expect(await raw(socket, post('{"operation":'))).toContain('not JSON');
-    expect(await raw(socket, post('{"operation":"fake.echo"}'))).toContain('does not fit');
+    expect(await raw(socket, post('{"operation":"fake.echo"}'))).toContain('is not valid');
     expect(await raw(socket, post('{}', '/v9/call'))).toContain('404');
     expect((await echo()).text).toBe('hi');
   });
