@@ -11,7 +11,7 @@ import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { formatCount } from '../../shared/units.ts';
 import { belowWorkspace } from '../files/files.ts';
-import { maskEntries } from '../files/masks.ts';
+import { maskDiff } from '../files/masks.ts';
 import { SecretWatch } from '../files/secret-watch.ts';
 import { recordEvent } from '../output/events.ts';
 import { beyondPage, wholePage } from '../output/text.ts';
@@ -67,7 +67,7 @@ async function resultOf(
     base: request.base,
     changed: facts.changed,
     summary: { ...facts.summary },
-    entries: maskEntries(entries, workspace.secrets),
+    entries,
     entries_truncated: offset === 0 && facts.summary.total > entries.length,
     patch: page.toString('utf8'),
     patch_bytes: bytes,
@@ -127,7 +127,7 @@ async function collect(
   }
   const watch = new SecretWatch(workspace.secrets, path);
   const isWatched = !workspace.secrets.isEmpty && !isStatOnly;
-  return await collectDiff(isWatched ? watch.files(source) : source, options, call);
+  return maskDiff(await collectDiff(isWatched ? watch.files(source) : source, options, call), workspace.secrets);
 }
 
 /** A part of the patch; characters are not cut. */

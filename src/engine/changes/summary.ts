@@ -9,7 +9,7 @@ import { readConnectionLog } from '../../network/connection-log.ts';
 import { formatBytes, formatCount, formatIgnored } from '../../shared/units.ts';
 import { visible } from '../../shared/visible.ts';
 import type { CommandLog } from '../commands/command-log.ts';
-import { maskEntries } from '../files/masks.ts';
+import { maskDiff } from '../files/masks.ts';
 import { deniedConnections } from '../guests/guest-network.ts';
 import { readEvents } from '../output/events.ts';
 import type { Workspace } from '../workspace/workspace.ts';
@@ -31,11 +31,10 @@ export async function summarize(
   const { entries, facts } = await workspace.use(call, async ({ guest }) => {
     const options = { workFolder: files.scratch, isStatOnly: true };
     const place = { workspaceId: record.id, folder: files.scratch, key: 'summary' };
-    const kept = await shelf.make(place, call, ({ signal }) =>
-      collectDiff(createGuestFiles(guest.client), options, { signal }),
+    const kept = await shelf.make(place, call, async ({ signal }) =>
+      maskDiff(await collectDiff(createGuestFiles(guest.client), options, { signal }), workspace.secrets),
     );
-    const shown = await readEntries(kept.entries, shownFiles);
-    return { entries: maskEntries(shown, workspace.secrets), facts: kept.facts };
+    return { entries: await readEntries(kept.entries, shownFiles), facts: kept.facts };
   });
   const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
   const commands = await commandsSince(log, since);

@@ -1,5 +1,5 @@
 // Results about files, with stars where a secret stood.
-import type { DiffEntry } from '../../changes/diff-types.ts';
+import type { DiffResult } from '../../changes/diff-types.ts';
 import type { FileListOutput, FileReadOutput } from '../../contract/files.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 
@@ -20,11 +20,13 @@ export function maskListing(listing: FileListOutput, secrets: SecretSet): FileLi
   return { ...listing, entries };
 }
 
-export function maskEntries(entries: DiffEntry[], secrets: SecretSet): DiffEntry[] {
-  if (secrets.isEmpty) return entries;
-  return entries.map((entry) => ({
+/** A diff is kept in files, which must not have a secret in the name of a path either. */
+export function maskDiff(diff: DiffResult, secrets: SecretSet): DiffResult {
+  if (secrets.isEmpty) return diff;
+  const entries = diff.entries.map((entry) => ({
     ...entry,
     path: secrets.maskText(entry.path),
     old_path: entry.old_path === null ? null : secrets.maskText(entry.old_path),
   }));
+  return { ...diff, entries };
 }
