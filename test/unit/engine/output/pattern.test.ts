@@ -24,4 +24,14 @@ describe('a pattern', () => {
     expect(() => parsePattern('/^(a+)+$/').isIn(`${'a'.repeat(60)}!`)).toThrow(/takes more than/);
     expect(performance.now() - began).toBeLessThan(3000);
   });
+
+  it('is not blamed while others have the processor, and is in the end', () => {
+    let looks = 0;
+    const starved = (): number => {
+      looks++;
+      return 0;
+    };
+    expect(() => parsePattern('/^(a+)+$/', starved).isIn(`${'a'.repeat(60)}!`)).toThrow(/takes more than/);
+    expect(looks).toBeGreaterThan(4);
+  });
 });
