@@ -13,6 +13,7 @@ export class RecordKeeper {
   /** True while the record on disk lacks the last activity */
   #isStale = false;
   #isClosed = false;
+  #isLetGo = false;
 
   constructor(files: WorkspaceFiles, record: WorkspaceRecord) {
     this.#files = files;
@@ -31,7 +32,7 @@ export class RecordKeeper {
     this.#record = { ...this.#record, ...changes };
     this.#isStale = false;
     await this.#writing.run(async () => {
-      if (!this.#isClosed) await writeRecord(this.#files, this.#record);
+      if (!this.#isClosed && !this.#isLetGo) await writeRecord(this.#files, this.#record);
     });
   }
 
@@ -70,6 +71,14 @@ export class RecordKeeper {
   /** Writes what was put off. */
   async flush(): Promise<void> {
     if (this.#isStale) await this.update({});
+  }
+
+  /** All is written, and nothing from now on: the record is another process's, which may have changed it already. */
+  async letGo(): Promise<void> {
+    await this.flush();
+    await this.#writing.run(async () => {
+      this.#isLetGo = true;
+    });
   }
 
   /** Nothing is written from now on. */

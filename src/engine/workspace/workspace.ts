@@ -195,6 +195,7 @@ export class Workspace {
       await this.network.closeAll();
       await guest?.release();
       await this.tenants.settle();
+      await this.#keeper.letGo();
     });
   }
 

@@ -1,5 +1,5 @@
 // Tests of the keeper of a record: what is written down beside the work never takes the place of its result.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -35,5 +35,18 @@ describe('a record that cannot be written', () => {
 
   it('is told to whoever changes what must last', async () => {
     await expect(keeper.update({ state: 'stopped' })).rejects.toThrow();
+  });
+});
+
+describe('a record that is let go of', () => {
+  it('is written to its end, and by nobody from then on', async () => {
+    rmSync(files.record, { recursive: true });
+    void keeper.touch({ command_count: 7 });
+    await keeper.letGo();
+    expect(onDisk()).toMatchObject({ command_count: 7 });
+    expect(readdirSync(files.folder)).toEqual(['workspace.json']);
+    await keeper.touch({ command_count: 8 });
+    await keeper.update({ name: 'late' });
+    expect(onDisk()).toMatchObject({ command_count: 7, name: plainRecord('0123456789ab').name });
   });
 });
