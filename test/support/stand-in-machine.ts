@@ -30,11 +30,15 @@ interface Running {
   top: string;
 }
 
+type MachineCall = 'startFresh' | 'startOnDisk' | 'takeOver' | 'open';
+
 export interface StandIn extends Disposable {
   /** The machine as an engine opens it; guests outlive the engine, as they do in QEMU */
   readonly open: (paths: Paths, context: CallContext) => Promise<Machine>;
   /** Calls that a test may have fail, by their name */
-  readonly failures: Map<'startFresh' | 'startOnDisk' | 'takeOver' | 'open', Error>;
+  readonly failures: Map<MachineCall, Error>;
+  /** Calls that wait until what stands here has settled */
+  readonly holds: Map<MachineCall, Promise<void>>;
   /** While set, guests that start are paused once they are there, as QEMU pauses one for want of room; who waits is told it */
   pause: PyroError | undefined;
   /** What was prepared for later calls, in order */
@@ -86,6 +90,7 @@ export function createStandIn(): StandIn {
   mkdirSync(contents);
   const running = new Map<string, Running>();
   const failures: StandIn['failures'] = new Map();
+  const holds: StandIn['holds'] = new Map();
   const prepared: string[] = [];
   const alive = new Set<number>();
   const projects = new Map<string, Promise<string>>();
@@ -182,19 +187,21 @@ export function createStandIn(): StandIn {
     return { guest, record, bootMs: performance.now() - startedAt };
   };
 
-  const failWhereAsked = (name: Parameters<StandIn['failures']['get']>[0]): void => {
+  const obey = async (name: MachineCall): Promise<void> => {
+    await holds.get(name);
     const error = failures.get(name);
     if (error !== undefined) throw error;
   };
 
   const standIn: StandIn = {
     failures,
+    holds,
     pause: undefined,
     prepared,
     alive,
     open: async (paths, { signal: opening }) => {
       opening.throwIfAborted();
-      failWhereAsked('open');
+      await obey('open');
       mkdirSync(paths.runtime, { recursive: true, mode: 0o700 });
       return {
         choice: { accelerator: 'tcg', reason: 'a stand-in' },
@@ -210,16 +217,16 @@ export function createStandIn(): StandIn {
           if (disks.base !== undefined) await writeLayer(disks.base, { below: null, content: null });
         },
         startFresh: async (plan, { signal }, isCold = false) => {
-          failWhereAsked('startFresh');
+          await obey('startFresh');
           await writeLayer(plan.disks.top, { below: null, content: null });
           return { ...(await launch(paths, plan, signal)), source: isCold ? 'cold' : 'template' };
         },
         startOnDisk: async (plan, { signal }) => {
-          failWhereAsked('startOnDisk');
+          await obey('startOnDisk');
           return { ...(await launch(paths, plan, signal)), source: 'template' };
         },
         takeOver: async (id, _diskFolder, record, signal) => {
-          failWhereAsked('takeOver');
+          await obey('takeOver');
           const entry = running.get(record.folder);
           if (entry === undefined || entry.process.exitCode !== null || entry.process.signalCode !== null)
             throw new PyroError('guest_unreachable', 'the guest is no longer running');

@@ -228,7 +228,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     const context = this.#own;
     for (const workspace of this.all()) {
       const { ttl_seconds: ttl, state } = workspace.record;
-      if (state !== 'started' || ttl === 0 || workspace.isBusy || workspace.idleSeconds < ttl) continue;
+      if (state !== 'started' || ttl === 0 || workspace.idleSeconds < ttl) continue;
       try {
         await workspace.stop('idle', context);
       } catch (error) {

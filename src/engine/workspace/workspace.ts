@@ -121,10 +121,11 @@ export class Workspace {
     await this.#life.run(() => this.#ensureGuest(context, true));
   }
 
-  /** Syncs and ends the guest; what it has written stays. */
+  /** Syncs and ends the guest; what it has written stays. One that is not idle any more at its turn goes on. */
   async stop(reason: 'idle' | 'explicit', context: CallContext): Promise<void> {
     await this.#life.run(async () => {
       await this.#meet(context);
+      if (reason === 'idle' && this.idleSeconds < this.record.ttl_seconds) return;
       if (await this.#halt(context)) await recordEvent(this.files.events, 'stopped', reason);
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
     });
