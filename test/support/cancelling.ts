@@ -22,11 +22,14 @@ async function outcomeOf(work: Promise<unknown>): Promise<Outcome> {
 }
 
 /** Cancels when the signal is looked at for the `turn`th time, and when that time's work has begun, by turns. */
-function cancelledAt(turn: number): { readonly context: WorkspaceCall; readonly isReached: () => boolean } {
+function cancelledAt(
+  turn: number,
+  changes: Partial<WorkspaceCall>,
+): { readonly context: WorkspaceCall; readonly isReached: () => boolean } {
   const controller = new AbortController();
   const look = Math.ceil(turn / 2);
   let looks = 0;
-  const context = call();
+  const context = call(changes);
   Object.defineProperty(context, 'signal', {
     enumerable: true,
     get: () => {
@@ -45,10 +48,11 @@ function cancelledAt(turn: number): { readonly context: WorkspaceCall; readonly 
 export async function cancelEverywhere(
   act: (context: WorkspaceCall) => Promise<unknown>,
   check: (outcome: Outcome, turn: number) => Promise<void>,
+  changes: Partial<WorkspaceCall> = {},
 ): Promise<{ readonly turns: number; readonly cancelledCount: number }> {
   let cancelledCount = 0;
   for (let turn = 1; turn <= 2 * mostLooks; turn++) {
-    const { context, isReached } = cancelledAt(turn);
+    const { context, isReached } = cancelledAt(turn, changes);
     const outcome = await outcomeOf(act(context));
     if (outcome === 'cancelled') cancelledCount += 1;
     await check(outcome, turn);

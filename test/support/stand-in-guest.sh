@@ -30,7 +30,7 @@ mount --bind "$lower" pyro/lower
 mount --bind "$sockets" pyro/sockets
 touch pyro/agent
 mount --bind "$agent" pyro/agent
-# The agent is not the first process: that one would boot the guest.
+# The agent is not the first process: that one would boot the guest. Nor is it one in the background, which ignores SIGINT.
 chroot "$root" /pyro/agent --socket /pyro/sockets/a --network /pyro/sockets/n --magic "$magic" --overlay \
-  --workspace /workspace --upper /pyro/upper --lower /pyro/lower &
-wait $!
+  --workspace /workspace --upper /pyro/upper --lower /pyro/lower
+exit 0
