@@ -70,6 +70,16 @@ export function standInObstacle(): string | undefined {
   return 'this host lets us make no namespaces with an overlay in them, which stand-in guests live in';
 }
 
+/** Both of its processes: the second one does not yet end with the first when it has just been forked. */
+function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended, which nobody has been told yet.
+  }
+}
+
 /** The file of a socket is there a moment before somebody listens. */
 async function isListening(path: string): Promise<boolean> {
   if (!existsSync(path)) return false;
@@ -125,7 +135,7 @@ export function createStandIn(): StandIn {
     release: () => client[Symbol.asyncDispose](),
     [Symbol.asyncDispose]: async () => {
       await client[Symbol.asyncDispose]();
-      entry.process.kill('SIGKILL');
+      killGroup(entry.process);
       await entry.ended;
       await rm(entry.sockets, { recursive: true, force: true });
     },
@@ -142,7 +152,7 @@ export function createStandIn(): StandIn {
     const separate = [...namespaces, '--mount', '--pid', '--uts', '--fork', '--kill-child', '--'];
     const folders = [root, join(content, 'upper'), join(content, 'work'), await lowerOf(plan.disks.project), sockets];
     const args = [...separate, 'sh', script, ...folders, agent, magic.toString('hex')];
-    const process = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const process = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     let said = '';
     process.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-4096);
@@ -158,7 +168,7 @@ export function createStandIn(): StandIn {
     const entry: Running = { process, ended, sockets, top: plan.disks.top };
     await using undo = new AsyncDisposableStack();
     undo.defer(async () => {
-      process.kill('SIGKILL');
+      killGroup(process);
       await ended;
       await rm(sockets, { recursive: true, force: true });
     });
@@ -239,7 +249,7 @@ export function createStandIn(): StandIn {
       };
     },
     [Symbol.dispose]: () => {
-      for (const { process } of running.values()) process.kill('SIGKILL');
+      for (const { process } of running.values()) killGroup(process);
       rmSync(folder, { recursive: true, force: true });
     },
   };
