@@ -138,6 +138,9 @@ export interface TreeItem {
   readonly sha256: string;
 }
 
+/** An array, or what makes them one after the other. */
+export type TreeItems = Iterable<TreeItem> & { readonly length: number };
+
 export interface TreeComparison {
   /** Indexes into the items that are missing or different in the guest */
   readonly different: readonly number[];
@@ -171,5 +174,5 @@ export interface GuestFiles {
   pack(request: PackRequest, call?: CallOptions): Promise<Readable>;
   /** Puts a tar stream below the destination and deletes paths there: all or nothing as far as a crash allows. */
   unpack(request: UnpackRequest, tar: Readable, call?: CallOptions): Promise<{ written: number; deleted: number }>;
-  compare(request: { destination: string; items: readonly TreeItem[] }, call?: CallOptions): Promise<TreeComparison>;
+  compare(request: { destination: string; items: TreeItems }, call?: CallOptions): Promise<TreeComparison>;
 }

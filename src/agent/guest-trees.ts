@@ -12,7 +12,7 @@ import {
   type TreeManifestMessage,
   unpackAnswerSchema,
 } from './file-messages.ts';
-import type { ExpectedItem, PackRequest, TreeComparison, TreeItem, UnpackRequest } from './file-types.ts';
+import type { ExpectedItem, PackRequest, TreeComparison, TreeItems, UnpackRequest } from './file-types.ts';
 import { brokenProtocol, chunksOf, relativePath } from './guest-bytes.ts';
 import { type CallOptions, expectSuccess, type GuestClient, parseAnswer, readAll } from './guest-client.ts';
 
@@ -51,7 +51,7 @@ export async function unpackTree(
 
 export async function compareTree(
   client: GuestClient,
-  request: { readonly destination: string; readonly items: readonly TreeItem[] },
+  request: { readonly destination: string; readonly items: TreeItems },
   call: CallOptions,
 ): Promise<TreeComparison> {
   const options = { timeoutMs: treeMs, ...call };
@@ -147,7 +147,7 @@ function manifestHeader(size: number): Buffer {
   return header;
 }
 
-async function* itemLines(items: readonly TreeItem[]): AsyncGenerator<Buffer> {
+async function* itemLines(items: TreeItems): AsyncGenerator<Buffer> {
   let text = '';
   for (const item of items) {
     const message: TreeItemMessage = { ...item, path: item.path.toString('base64') };

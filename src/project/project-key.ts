@@ -1,6 +1,6 @@
 // The key of a project image, and the finer stamp that tells whether anything moved while it was read.
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, constants, openSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -82,6 +82,20 @@ function readWhole(path: Buffer): Buffer {
   const file = openSync(path, safeRead);
   try {
     return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Reads a file until it ends or there is no more room; gives how many bytes were read. */
+export function readStart(path: Buffer, into: Buffer): number {
+  const file = openSync(path, safeRead);
+  try {
+    let at = 0;
+    for (let count = -1; count !== 0 && at < into.length; at += count) {
+      count = readSync(file, into, at, into.length - at, null);
+    }
+    return at;
   } finally {
     closeSync(file);
   }

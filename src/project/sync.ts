@@ -1,15 +1,18 @@
 // Sync push: what a host path would put into a guest, with hashes to compare, and a tar stream of a chosen part.
 import { createHash } from 'node:crypto';
-import { lstat, mkdtemp, readlink, rm } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
+import { lstat, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf, PyroError } from '../shared/errors.ts';
+import { kibibyte } from '../shared/units.ts';
 import { runBytes } from '../system/byte-command.ts';
 import { checkArchive, openArchive } from './archive.ts';
 import { checkTar, startTar } from './image-file.ts';
 import { ItemCollector } from './item-collector.ts';
-import { digestOf, readFailure } from './project-key.ts';
+import { digestOf, readFailure, readStart } from './project-key.ts';
 import { type LeftOut, type SeedItem, type SeedRequest, type SeedSummary, stampOf } from './project-types.ts';
 import { readSeed, readWhole } from './seed.ts';
 
@@ -23,10 +26,16 @@ export interface SyncItem {
   readonly sha256: string;
 }
 
+/** Items that are made when they are asked for: a monorepo has hundreds of thousands. */
+export interface SyncItems extends Iterable<SyncItem> {
+  readonly length: number;
+  at(index: number): SyncItem | undefined;
+}
+
 export interface SyncSource extends AsyncDisposable {
   /** `file` for a single file that is no archive: its one item has the file's own name */
   readonly mode: SeedSummary['mode'] | 'file';
-  readonly items: readonly SyncItem[];
+  readonly items: SyncItems;
   readonly leftOut: LeftOut;
   /** Tar stream of the chosen items, with `hasTop` of the folder's own mode, and nothing else. It fails with `seed_changing` when one is not as it was hashed. */
   pack(indexes: readonly number[], signal: AbortSignal, hasTop?: boolean): Readable;
@@ -38,6 +47,11 @@ interface Hashing {
   readonly name: string | undefined;
 }
 
+const digestBytes = 32;
+/** Files of this size and larger are read as a stream, `bytes` */
+const largestAtOnce = 256 * kibibyte;
+/** Other work of this process goes on after so many */
+const itemsAtOnce = 20;
 const archiveName = /\.(tar|tar\.gz|tgz|tar\.zst|tar\.xz|txz)$/i;
 
 export interface SyncWish extends SeedRequest {
@@ -84,18 +98,35 @@ async function makeSource(
   { signal, onHashed, name }: Hashing,
   end: () => Promise<void> = async () => undefined,
 ): Promise<SyncSource> {
-  const hashed: SyncItem[] = [];
-  for (const item of items) {
-    const { type, mode: permissions, size } = item;
-    const path = name === undefined ? item.path : Buffer.from(name);
-    hashed.push({ path, type, mode: permissions, size, sha256: await hashOf(item, signal) });
-    onHashed(size);
+  const digests = Buffer.alloc(items.length * digestBytes);
+  const room = Buffer.alloc(largestAtOnce);
+  for (const [index, item] of items.entries()) {
+    // Small files are read at once: waiting for each would take many times as long.
+    if (index % itemsAtOnce === 0) await nextTurn();
+    signal.throwIfAborted();
+    (await hashOf(item, room, signal))?.copy(digests, index * digestBytes);
+    onHashed(item.size);
   }
+  const at = (index: number): SyncItem | undefined => {
+    const item = items[index];
+    if (item === undefined) return undefined;
+    const { type, mode: permissions, size } = item;
+    const from = index * digestBytes;
+    const sha256 = type === 'directory' ? '' : digests.toString('hex', from, from + digestBytes);
+    return { path: name === undefined ? item.path : Buffer.from(name), type, mode: permissions, size, sha256 };
+  };
+  const all = function* (): Generator<SyncItem> {
+    for (let index = 0; index < items.length; index++) {
+      const item = at(index);
+      if (item !== undefined) yield item;
+    }
+  };
   const pack = (indexes: readonly number[], packSignal: AbortSignal, hasTop = false): Readable => {
     const chosen = [...indexes].sort((a, b) => a - b).flatMap((index) => items[index] ?? []);
     return Readable.from(packItems({ root, chosen, hasTop, name }, packSignal), { objectMode: false });
   };
-  return { mode, items: hashed, leftOut, pack, [Symbol.asyncDispose]: end };
+  const views: SyncItems = { length: items.length, at, [Symbol.iterator]: all };
+  return { mode, items: views, leftOut, pack, [Symbol.asyncDispose]: end };
 }
 
 interface Chosen {
@@ -106,8 +137,11 @@ interface Chosen {
 }
 
 async function* packItems({ root, chosen, hasTop, name }: Chosen, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const paths = [...(hasTop ? [Buffer.from('.')] : []), ...chosen.map(({ path }) => path)];
-  const tar = await startTar([{ folder: root, paths }], signal, { isSparse: true, name });
+  const paths = function* (): Generator<Buffer> {
+    if (hasTop) yield Buffer.from('.');
+    for (const { path } of chosen) yield path;
+  };
+  const tar = await startTar([{ folder: root, paths: paths() }], signal, { isSparse: true, name });
   // A reader that leaves early ends tar by its broken pipe; then nobody asks how it ended.
   tar.done.catch(() => undefined);
   for await (const chunk of tar.stdout) yield chunk;
@@ -131,16 +165,22 @@ async function* packItems({ root, chosen, hasTop, name }: Chosen, signal: AbortS
   }
 }
 
-async function hashOf(item: SeedItem, signal: AbortSignal): Promise<string> {
-  if (item.type === 'directory') return '';
+/** sha256 of a file's data or a link's target; undefined for a folder. */
+async function hashOf(item: SeedItem, room: Buffer, signal: AbortSignal): Promise<Buffer | undefined> {
+  if (item.type === 'directory') return undefined;
   try {
-    if (item.type === 'file') return (await digestOf(item, signal)).toString('hex');
-    const target = await readlink(item.absolute, { encoding: 'buffer' });
-    return createHash('sha256').update(target).digest('hex');
+    if (item.type === 'symlink') return digestOfBytes(readlinkSync(item.absolute, { encoding: 'buffer' }));
+    // What a file says of its size may be wrong: one that fills the room is read as a stream.
+    const count = item.size < room.length ? readStart(item.absolute, room) : room.length;
+    return count < room.length ? digestOfBytes(room.subarray(0, count)) : await digestOf(item, signal);
   } catch (cause) {
     signal.throwIfAborted();
     throw readFailure(item, cause);
   }
+}
+
+function digestOfBytes(bytes: Buffer): Buffer {
+  return createHash('sha256').update(bytes).digest();
 }
 
 /** GNU tar puts links in place last, so that no entry is written through one. */

@@ -55,10 +55,13 @@ export async function pushFrom(
   return await workspace.use(call, async ({ guest }) => {
     const files = createGuestFiles(guest.client);
     const { different, extra } = await files.compare({ destination, items }, { signal, timeoutMs: 600_000 });
-    const written = different.flatMap((index) => items[index] ?? []);
     const deleted = request.delete ? [...extra] : [];
-    const bytes = written.reduce((sum, { type, size }) => sum + (type === 'file' ? size : 0), 0);
-    if (!isDryRun && (written.length + deleted.length > 0 || hasTop)) {
+    let bytes = 0;
+    for (const index of different) {
+      const item = items.at(index);
+      if (item?.type === 'file') bytes += item.size;
+    }
+    if (!isDryRun && (different.length + deleted.length > 0 || hasTop)) {
       const tell = createMeter(call.onProgress, { phase: 'sync', message: 'sending', totalBytes: bytes });
       const tar = metered(read.pack(different, signal, hasTop), tell);
       const place = {
@@ -68,10 +71,12 @@ export async function pushFrom(
         ...(name === undefined ? {} : { file: name }),
       };
       await files.unpack(place, tar, { signal, timeoutMs: 600_000 });
-      await recordEvent(workspace.files.events, 'sync', `${written.length} written, ${deleted.length} deleted`);
+      await recordEvent(workspace.files.events, 'sync', `${different.length} written, ${deleted.length} deleted`);
     }
     const shown = [
-      ...written.slice(0, shownChanges).map(({ path }) => ({ path: path.toString('utf8'), status: 'written' })),
+      ...different
+        .slice(0, shownChanges)
+        .map((index) => ({ path: items.at(index)?.path.toString('utf8') ?? '', status: 'written' })),
       ...deleted.slice(0, shownChanges).map((path) => ({ path: path.toString('utf8'), status: 'deleted' })),
     ];
     return {
@@ -82,12 +87,12 @@ export async function pushFrom(
         source_path: source,
         destination,
         entry_count: items.length,
-        written_count: written.length,
+        written_count: different.length,
         deleted_count: deleted.length,
         bytes_written: bytes,
         dry_run: isDryRun,
         changes: shown.slice(0, shownChanges),
-        changes_truncated: written.length + deleted.length > shownChanges,
+        changes_truncated: different.length + deleted.length > shownChanges,
       },
       left_out: read.leftOut,
     };

@@ -1,6 +1,6 @@
 // Sync push: hashes to compare, and a stream that holds the chosen part and nothing else.
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -39,10 +39,20 @@ async function unpack(source: SyncSource, indexes: readonly number[]): Promise<s
 describe('a sync source', () => {
   it('lists a checkout without .git and ignored files, with the hashes of what stands on disk', async () => {
     const folder = folderWithFiles();
+    for (const size of [0, 262_143, 262_144, 1_000_000]) writeFileSync(join(folder, `${size}`), randomBytes(size));
     await using source = await openSyncSource({ path: folder, includes: [] }, signal);
-    const listed = source.items.map(({ path, type }) => `${type} ${path.toString('latin1')}`);
+    const listed = [...source.items].map(({ path, type }) => `${type} ${path.toString('latin1')}`);
+    const sized = ['file 0', 'file 1000000', 'file 262143', 'file 262144'];
     expect(listed.sort()).toEqual(
-      ['directory dir', 'file .gitignore', 'file dir/a', 'file dir/\xe9\n', 'file run', 'symlink link'].sort(),
+      [
+        ...sized,
+        'directory dir',
+        'file .gitignore',
+        'file dir/a',
+        'file dir/\xe9\n',
+        'file run',
+        'symlink link',
+      ].sort(),
     );
     for (const item of source.items) {
       const expected =
@@ -57,10 +67,10 @@ describe('a sync source', () => {
     await using source = await openSyncSource({ path: folder, includes: [] }, signal);
     const all = await unpack(
       source,
-      source.items.map((_, index) => index),
+      [...source.items].map((_, index) => index),
     );
     expect(describeTree(all)).toEqual(describeTree(folder, (path) => path === '.env'));
-    const run = source.items.findIndex(({ path }) => path.toString() === 'run');
+    const run = [...source.items].findIndex(({ path }) => path.toString() === 'run');
     const part = await unpack(source, [run]);
     expect(readdirSync(part)).toEqual(['run']);
     const path = join(scratch.folder(), 'x.tar');
@@ -72,7 +82,7 @@ describe('a sync source', () => {
     const folder = folderWithFiles();
     await using file = await openSyncSource({ path: join(folder, 'run'), includes: [] }, signal);
     expect(file.mode).toBe('file');
-    expect(file.items.map(({ path }) => path.toString())).toEqual(['run']);
+    expect([...file.items].map(({ path }) => path.toString())).toEqual(['run']);
     const path = join(scratch.folder(), 'x.tgz');
     execFileSync('tar', ['-czf', path, '-C', folder, 'dir', 'link', 'run']);
     const before = readdirSync(tmpdir()).filter((name) => name.startsWith('pyro-sync-'));
@@ -80,7 +90,7 @@ describe('a sync source', () => {
       await using source = await openSyncSource({ path, includes: [] }, signal);
       const out = await unpack(
         source,
-        source.items.map((_, index) => index),
+        [...source.items].map((_, index) => index),
       );
       expect(describeTree(out)).toEqual(describeTree(folder, (name) => name.startsWith('.')));
     }
@@ -92,7 +102,7 @@ describe('a sync source', () => {
     await using source = await openSyncSource({ path: folder, includes: [], isWhole: true }, signal);
     const out = await unpack(
       source,
-      source.items.map((_, index) => index),
+      [...source.items].map((_, index) => index),
     );
     expect(describeTree(out)).toEqual(describeTree(folder));
     expect(source.leftOut.git_folders).toBe(1);
@@ -104,14 +114,14 @@ describe('a sync source', () => {
     const path = join(scratch.folder(), 'x.tgz');
     execFileSync('tar', ['-czf', path, '-C', folder, 'run']);
     await using archive = await openSyncSource({ path, includes: [], isWhole: true }, signal);
-    expect(archive.items.map(({ path: item }) => item.toString())).toEqual(['x.tgz']);
+    expect([...archive.items].map(({ path: item }) => item.toString())).toEqual(['x.tgz']);
   });
 
   it('fails when a file is not as it was hashed', async () => {
     const folder = folderWithFiles();
     await using source = await openSyncSource({ path: folder, includes: [] }, signal);
     writeFileSync(join(folder, 'run'), 'RUN');
-    const run = source.items.findIndex(({ path }) => path.toString() === 'run');
+    const run = [...source.items].findIndex(({ path }) => path.toString() === 'run');
     await expect(buffer(source.pack([run], signal))).rejects.toMatchObject({ code: 'seed_changing' });
     expect(existsSync(join(folder, '.git'))).toBe(true);
   });
