@@ -23,7 +23,7 @@ const cgroupRoot = "/sys/fs/cgroup/pyro"
 type guest struct {
 	*resume.Resumer
 	manager *process.Manager
-	// ready is closed when all modules are loaded; failure says what went wrong with them.
+	// ready is closed once all modules are loaded; failure says what went wrong with them.
 	ready   chan struct{}
 	failure error
 	mounts  *boot.Mounts
@@ -89,7 +89,7 @@ func (g *guest) MountProject() error {
 	return g.useLayers()
 }
 
-// Freeze makes the disk whole and still.
+// Freeze flushes the disk and stops writes to it.
 func (g *guest) Freeze() error {
 	err := g.freezer.Freeze(g.mounts.Disk)
 	if errors.Is(err, boot.ErrFrozen) {
@@ -98,7 +98,7 @@ func (g *guest) Freeze() error {
 	return err
 }
 
-// Thaw lets the disk go on.
+// Thaw allows writes to the disk again.
 func (g *guest) Thaw() (bool, error) { return g.freezer.Thaw(g.mounts.Disk) }
 
 // Grow makes the file system as large as its disk.
@@ -139,7 +139,7 @@ func runAsInit() error {
 	machine := &guest{Resumer: resumer, manager: process.NewManager(true), ready: make(chan struct{}), files: &files.Store{},
 		network: &network.Network{ServePort: serveNetworkPort, Catches: true}}
 	agent := &server.Agent{Machine: machine, Version: version, Mux: mux, Manager: machine.manager, Files: machine.files, Network: machine.network}
-	// Opening the port tells the host that the guest is up, so everything else stands by now.
+	// Opening the port tells the host that the guest is up, so everything else is ready by now.
 	port, err := channel.OpenVirtio(path)
 	if err != nil {
 		return err
@@ -172,7 +172,7 @@ func serveNetworkPort(mux *channel.Mux) error {
 func endGuest(err error) {
 	fmt.Fprintln(os.Stderr, "pyro agent:", err)
 	boot.PowerOff(nil)
-	// Where there is nothing to switch off, staying is better than a kernel panic: the line above can be read.
+	// If the machine cannot be switched off, staying is better than a kernel panic: the line above can be read.
 	for {
 		time.Sleep(time.Hour)
 	}

@@ -113,7 +113,7 @@ func serveConn(mux *channel.Mux, conn *net.UnixConn) {
 	defer conn.Close()
 	port, err := channel.FromConn(conn)
 	if err == nil {
-		// How a connection ended is of no interest: the next hello begins anew.
+		// How a connection ended does not matter: the next hello starts over.
 		_ = mux.Serve(port)
 	}
 }

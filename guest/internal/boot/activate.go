@@ -25,7 +25,7 @@ const (
 // Mounts is what the agent keeps of an activation.
 type Mounts struct {
 	// Disk is the root folder of the guest's own disk, which holds the upper layers in root/upper and
-	// workspace/upper. It stays mounted in the initramfs below the new root, where no path of the guest leads:
+	// workspace/upper. It stays mounted in the initramfs below the new root, where no path in the guest leads:
 	// whoever walks the guest's files meets them once, and nothing there depends on what the image has at some path.
 	Disk *os.File
 	// Image is the root folder of the environment, the lower layer of the root.
@@ -34,20 +34,20 @@ type Mounts struct {
 	Project *os.File
 	// HasProject is true once the project's disk is that layer.
 	HasProject bool
-	// projectDevice is the project's disk, looked for before a template is saved: to look again would take longer than
-	// to mount it. Empty when there is no such disk yet.
+	// projectDevice is the project's disk, found before a template is saved: finding it again would take longer than
+	// mounting it. Empty when there is no such disk yet.
 	projectDevice string
-	// Names are the open files that stand in /etc for the guest's names, by their names there.
+	// Names are the open files that hold the guest's names in /etc, by their names there.
 	Names map[string]*os.File
 }
 
 // Activate mounts everything and switches the root of this process; afterwards all paths are those of the image.
-// It cannot be undone: after an error the guest is of no use.
+// It cannot be undone: after an error the guest is useless.
 func Activate(hasProject bool) (*Mounts, error) {
 	if err := mountDisks(hasProject); err != nil {
 		return nil, err
 	}
-	// Opened now: no path leads to them once the root is switched.
+	// Opened now, because no path leads to them once the root is switched.
 	layers, err := openAll(diskFolder, imageFolder)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func Activate(hasProject bool) (*Mounts, error) {
 	if err := switchRoot(); err != nil {
 		return nil, err
 	}
-	// From here on links of the image lead where they lead in the guest, and cannot lead out of it.
+	// From here on, links of the image point where they do in the guest, and cannot lead out of it.
 	if err := makePlain(Workspace); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func mountDisks(hasProject bool) error {
 		at     mount
 	}{
 		{"root", mount{"", imageFolder, "squashfs", unix.MS_RDONLY, ""}},
-		// What is deleted gives its room back to the host's disk.
+		// Deleted blocks are returned to the host's disk.
 		{"disk", mount{"", diskFolder, "ext4", unix.MS_NOATIME, "discard"}},
 		{projectSerial, mount{"", projectFolder, "squashfs", unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV, ""}},
 	}
@@ -121,7 +121,7 @@ func mountDisks(hasProject bool) error {
 	return nil
 }
 
-// mountOverlays gives the workspace's lower layer: the project, or what the image has there.
+// mountOverlays returns the workspace's lower layer: the project, or what the image has there.
 func mountOverlays(image *os.File, hasProject bool) (*os.File, error) {
 	_, err := os.Lstat(filepath.Join(diskFolder, "workspace/upper"))
 	isNew := errors.Is(err, os.ErrNotExist)
@@ -144,19 +144,19 @@ func mountOverlays(image *os.File, hasProject bool) (*os.File, error) {
 	}
 	return lower, mountAll([]mount{
 		overlay(imageFolder, diskFolder+"/root", newRoot),
-		// By its descriptor: names of an image may hold what separates the options.
+		// By descriptor: names in an image may contain the separator of mount options.
 		overlay(descriptorPath(lower), diskFolder+"/workspace", newWorkspace),
 	})
 }
 
-// openWorkspaceOf gives the folder that /workspace of an image is or, inside of it, leads to; nil when there is none.
+// openWorkspaceOf returns the folder that /workspace of an image is or, within the image, points to; nil when there is none.
 func openWorkspaceOf(image *os.File) (*os.File, error) {
 	fd, err := unix.Openat2(int(image.Fd()), strings.TrimPrefix(Workspace, "/"), &unix.OpenHow{
 		Flags:   unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS | unix.RESOLVE_NO_XDEV,
 	})
 	if err != nil {
-		// Nothing there, a file, a link that leads nowhere or in circles.
+		// Nothing there, a file, a dangling link or a link loop.
 		return nil, nil
 	}
 	var top, found unix.Stat_t
@@ -165,7 +165,7 @@ func openWorkspaceOf(image *os.File) (*os.File, error) {
 		return nil, err
 	}
 	if top.Ino == found.Ino {
-		// The image as a whole is no workspace.
+		// The whole image is not a workspace.
 		unix.Close(fd)
 		return nil, nil
 	}
@@ -186,7 +186,7 @@ func overlay(lower, folder, target string) mount {
 		"lowerdir=%s,upperdir=%s/upper,workdir=%s/work,redirect_dir=on,metacopy=off,index=off", lower, folder, folder)}
 }
 
-// makePlain makes a folder in place of whatever else an image has there.
+// makePlain replaces whatever else an image has there with a folder.
 func makePlain(path string) error {
 	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
 		if err := os.Remove(path); err != nil {
@@ -196,7 +196,7 @@ func makePlain(path string) error {
 	return os.MkdirAll(path, 0o755)
 }
 
-// clearWay removes a file, or a link that leads to no folder, where a folder is needed.
+// clearWay removes a file, or a link that does not point to a folder, where a folder is needed.
 func clearWay(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil
@@ -217,7 +217,7 @@ func switchRoot() error {
 	return os.Chdir("/")
 }
 
-// mountSystem mounts what programs expect of a running system; the image may have none of the folders.
+// mountSystem mounts what programs expect of a running system; the image may lack the folders.
 func mountSystem() error {
 	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	for _, path := range []string{"/proc", "/sys", "/dev", "/run"} {
@@ -240,7 +240,7 @@ func mountSystem() error {
 	for link, target := range map[string]string{
 		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
 	} {
-		// devtmpfs is one for all its mounts, so the links may stand already.
+		// All mounts of devtmpfs are the same, so the links may already exist.
 		_ = os.Symlink(target, filepath.Join("/dev", link))
 	}
 	for _, folder := range []struct {
@@ -254,7 +254,7 @@ func mountSystem() error {
 	return nil
 }
 
-// makeFolder leaves a folder of the image as it is.
+// makeFolder leaves an existing folder of the image as it is.
 func makeFolder(path string, mode os.FileMode) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil

@@ -49,7 +49,7 @@ func Prepare() error {
 	return bringLoopbackUp()
 }
 
-// LoadLate loads the modules that nothing needs before activation, and gives their memory in the initramfs back.
+// LoadLate loads the modules that nothing needs before activation, and frees their memory in the initramfs.
 func LoadLate() error {
 	if err := loadModules("late"); err != nil {
 		return err
@@ -57,8 +57,8 @@ func LoadLate() error {
 	return os.RemoveAll(modulesFolder)
 }
 
-// ignoreSignals keeps the first process alive: the default of most signals would end it, and with it the guest.
-// They are caught and not ignored, because what is ignored stays so in every child.
+// ignoreSignals keeps the first process alive: by default most signals would end it, and with it the guest.
+// They are caught rather than ignored, because ignored signals stay ignored in every child.
 func ignoreSignals() {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2,
 		unix.SIGALRM, unix.SIGTERM, unix.SIGPWR, unix.SIGIO, unix.SIGVTALRM)
@@ -83,7 +83,7 @@ func mountAll(mounts []mount) error {
 	return nil
 }
 
-// loadModules loads the modules that a file lists one a line, each after those it needs.
+// loadModules loads the modules listed in a file, one per line, each after those it needs.
 func loadModules(list string) error {
 	text, err := os.ReadFile(filepath.Join(modulesFolder, list))
 	if err != nil {

@@ -27,13 +27,13 @@ const diskPattern = "/sys/block/vd*/serial"
 // projectSerial names the project's disk.
 const projectSerial = "project"
 
-// findDisk waits for the virtio disk of this serial: the order of their names is not promised.
+// findDisk waits for the virtio disk with this serial: the order of their names is not guaranteed.
 func findDisk(serial string) (string, error) {
 	return waitFor("disk", diskPattern, serial)
 }
 
 func waitFor(kind, pattern, wanted string) (string, error) {
-	// Announcements are subscribed to before the first look, so none falls between look and wait.
+	// It subscribes before the first look, so that no announcement falls between look and wait.
 	events, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {
 		return "", fmt.Errorf("listen for devices: %w", err)
@@ -56,7 +56,7 @@ func waitFor(kind, pattern, wanted string) (string, error) {
 		if err := unix.SetsockoptTimeval(events, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 			return "", err
 		}
-		// What is announced does not matter, nor that some may have been lost: it is looked at again.
+		// What is announced does not matter, nor that some may be lost: it looks again anyway.
 		if _, _, err := unix.Recvfrom(events, buffer, 0); err != nil &&
 			!errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ENOBUFS) {
 			return "", fmt.Errorf("listen for devices: %w", err)
@@ -64,7 +64,7 @@ func waitFor(kind, pattern, wanted string) (string, error) {
 	}
 }
 
-// deviceWith gives the device whose attribute file, matched by pattern, holds the wanted text; empty when none does.
+// deviceWith returns the device whose attribute file, matched by pattern, holds the wanted text; empty when none does.
 func deviceWith(pattern, wanted string) string {
 	paths, _ := filepath.Glob(pattern)
 	for _, path := range paths {

@@ -25,10 +25,10 @@ const (
 	mostFreezing = 10 * time.Second
 )
 
-// ErrFrozen is returned when a disk is to be frozen that is so already.
+// ErrFrozen is returned when the disk is already frozen.
 var ErrFrozen = errors.New("the disk is already frozen")
 
-// Freezer freezes a disk for a bounded time: what wants to write waits meanwhile, and so may the agent.
+// Freezer freezes a disk for a bounded time: writers wait meanwhile, perhaps even the agent.
 type Freezer struct {
 	mu    sync.Mutex
 	timer *time.Timer
@@ -48,7 +48,7 @@ func (f *Freezer) Freeze(disk *os.File) error {
 	timer = time.AfterFunc(mostFreezing, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		// A timer that fired too late to be stopped must not end the next freezing.
+		// A timer that fired too late to be stopped must not end the next freeze.
 		if f.timer == timer {
 			_, _ = f.thaw(disk)
 		}
@@ -57,7 +57,7 @@ func (f *Freezer) Freeze(disk *os.File) error {
 	return nil
 }
 
-// Thaw tells whether the disk was frozen until now.
+// Thaw reports whether the disk was frozen until now.
 func (f *Freezer) Thaw(disk *os.File) (wasFrozen bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -79,7 +79,7 @@ func (f *Freezer) thaw(disk *os.File) (wasFrozen bool, err error) {
 	return true, nil
 }
 
-// Grow makes the file system as large as its disk is now, and gives that in bytes.
+// Grow makes the file system as large as its disk is now, and returns that size in bytes.
 func Grow(disk *os.File) (int64, error) {
 	var status unix.Stat_t
 	if err := unix.Fstat(int(disk.Fd()), &status); err != nil {

@@ -1,4 +1,4 @@
-// Names of the guest in /etc: files of a tmpfs over those of the image, so that giving new names changes no disk.
+// Names of the guest in /etc: tmpfs files mounted over those of the image, so that new names change no disk.
 
 package boot
 
@@ -16,7 +16,7 @@ const namesFolder = "/run/pyro"
 // NameFiles are the files in /etc that are a guest's own.
 var NameFiles = []string{"hostname", "hosts", "machine-id", "resolv.conf"}
 
-// mountNames gives the open files. Once each stands in /etc their file system needs no path of its own.
+// mountNames returns the open files. Once each is mounted in /etc, their file system needs no path of its own.
 func mountNames() (map[string]*os.File, error) {
 	tmpfs := mount{"names", namesFolder, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, "mode=0700,size=1m"}
 	if err := tmpfs.mount(); err != nil {
@@ -44,8 +44,8 @@ func mountNames() (map[string]*os.File, error) {
 	return files, os.Remove(namesFolder)
 }
 
-// makeTarget makes a file to mount over where there is none. Some images have a link there into a folder that is
-// empty until a service runs; the file is then made at its end, which leaves the link as it is.
+// makeTarget makes a file to mount over if there is none. Some images have a link there into a folder that is
+// empty until a service runs; then the file is made at the end of the link, which stays as it is.
 func makeTarget(path string) error {
 	for range 40 {
 		info, err := os.Lstat(path)
@@ -63,7 +63,7 @@ func makeTarget(path string) error {
 			path = link
 			continue
 		case err == nil:
-			// Neither file nor link: of no use as it is.
+			// Neither file nor link: useless as it is.
 			if err := os.RemoveAll(path); err != nil {
 				return err
 			}

@@ -1,4 +1,4 @@
-// The project's disk comes to a guest that was restored: its workspace gets another lower layer.
+// A restored guest gets the project's disk: its workspace gets another lower layer.
 
 package boot
 
@@ -14,10 +14,10 @@ import (
 // projectMount is a folder of the guest's own disk, where no path of the guest leads.
 const projectMount = "workspace/project"
 
-// ErrWorkspaceBusy is returned when something still uses the workspace that is to be mounted anew.
+// ErrWorkspaceBusy is returned when something still uses the workspace that is to be remounted.
 var ErrWorkspaceBusy = errors.New("a process is using the workspace")
 
-// MountProject mounts the project's disk and puts it below the workspace's changes. What it opened is in m.Project.
+// MountProject mounts the project's disk and puts it below the workspace's changes. m.Project holds what it opened.
 func (m *Mounts) MountProject() error {
 	device := m.projectDevice
 	if device == "" {
@@ -36,16 +36,16 @@ func (m *Mounts) MountProject() error {
 	}
 	if err := unix.Unmount(Workspace, unix.UMOUNT_NOFOLLOW); err != nil {
 		_ = project.Close()
-		// Left attached, it would be in the way of the next try.
+		// Left attached, it would block the next try.
 		_ = unix.Unmount(filepath.Join(descriptorPath(m.Disk), projectMount), unix.MNT_DETACH)
 		if errors.Is(err, unix.EBUSY) {
 			return ErrWorkspaceBusy
 		}
 		return fmt.Errorf("unmount the workspace: %w", err)
 	}
-	// Only a mount of this namespace can be a layer, and it is found by the way of its descriptor alone.
+	// Only a mount in this namespace can be a layer, and only its descriptor finds it.
 	folder := filepath.Join(descriptorPath(m.Disk), "workspace")
-	// The owner that the image's own workspace has given it is not that of the project.
+	// It has the owner of the image's own workspace, which is not the project's.
 	upper := filepath.Join(folder, "upper")
 	if err := errors.Join(os.Chown(upper, 0, 0), os.Chmod(upper, 0o755)); err != nil {
 		_ = project.Close()
@@ -60,7 +60,7 @@ func (m *Mounts) MountProject() error {
 	return nil
 }
 
-// attachProject mounts the disk by descriptors: the guest's paths are not to be trusted with it.
+// attachProject mounts the disk by descriptor: the guest's paths cannot be trusted.
 func (m *Mounts) attachProject(device string) error {
 	if err := unix.Mkdirat(int(m.Disk.Fd()), projectMount, 0o755); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("make a place for the project: %w", err)

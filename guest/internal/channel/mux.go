@@ -11,7 +11,7 @@ import (
 
 // Mux accepts sessions from ports; it is a net.Listener.
 type Mux struct {
-	// beginning makes hellos on several ports follow one another.
+	// beginning serializes hellos on several ports.
 	beginning sync.Mutex
 
 	mu       sync.Mutex
@@ -27,7 +27,7 @@ func NewMux(magic [PartBytes]byte) *Mux {
 	return &Mux{magic: magic, sessions: make(chan *Session), closed: make(chan struct{})}
 }
 
-// SetMagic gives all later hellos another magic; the session under way lives on.
+// SetMagic gives all later hellos another magic; the current session lives on.
 func (m *Mux) SetMagic(magic [PartBytes]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -40,7 +40,7 @@ func (m *Mux) currentMagic() [PartBytes]byte {
 	return m.magic
 }
 
-// Serve reads one port until it is over, which is no error.
+// Serve reads one port until its end, which is not an error.
 func (m *Mux) Serve(port *Port) error {
 	var scan scanner
 	var own *Session
@@ -76,8 +76,8 @@ func (m *Mux) Serve(port *Port) error {
 	}
 }
 
-// begin ends the session before, hands out the new one and has the hello answered. It waits for nothing that
-// depends on the host: the next hello may stand behind this one.
+// begin ends the previous session, hands out the new one and has the hello answered. It waits for nothing that
+// depends on the host: the next hello may be right behind this one.
 func (m *Mux) begin(port *Port, magic, nonce [PartBytes]byte) *Session {
 	m.beginning.Lock()
 	defer m.beginning.Unlock()
@@ -112,7 +112,7 @@ func (m *Mux) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends Accept; the session under way lives on.
+// Close ends Accept; the current session lives on.
 func (m *Mux) Close() error {
 	m.once.Do(func() { close(m.closed) })
 	return nil

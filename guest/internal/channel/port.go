@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longestWrite is what the virtio console driver takes at once, in bytes.
+// longestWrite is how much the virtio console driver accepts at once, in bytes.
 const longestWrite = 32 << 10
 
 // patience is how long a port has no host before that host counts as gone. Bytes come with the interrupt, but that a host
@@ -24,7 +24,7 @@ const longestWrite = 32 << 10
 // the session before it by its hello, however soon it comes.
 const patience = 5 * time.Second
 
-// errDetached tells that the host has closed its end for now.
+// errDetached means that the host has closed its end for now.
 var errDetached = errors.New("no host is connected")
 
 // Port is the byte stream to the host. It waits in the runtime's own edge-triggered epoll: a level-triggered one
@@ -33,7 +33,7 @@ type Port struct {
 	raw           syscall.RawConn
 	readDeadline  func(time.Time) error
 	writeDeadline func(time.Time) error
-	// reopens tells that an end of file is only the host going away for a while.
+	// reopens means that an end of file is only the host going away for a while.
 	reopens bool
 	// patience is for a host that is missing.
 	patience time.Duration
@@ -82,7 +82,7 @@ func FromConn(conn *net.UnixConn) (*Port, error) {
 	return &Port{raw: raw, writeDeadline: conn.SetWriteDeadline}, nil
 }
 
-// read waits for bytes. It gives errDetached once each time the host goes away, and io.EOF when the port is over.
+// read waits for bytes. It returns errDetached once each time the host goes away, and io.EOF when the port has ended.
 func (p *Port) read(b []byte) (int, error) {
 	for isLate := false; ; isLate = true {
 		n, err := p.readOnce(b, isLate)
@@ -148,7 +148,7 @@ func (p *Port) missedHost(isLate bool) error {
 	return nil
 }
 
-// write waits until the port takes some of b. It gives os.ErrDeadlineExceeded when interrupt was called.
+// write waits until the port accepts some of b. It returns os.ErrDeadlineExceeded when interrupt was called.
 func (p *Port) write(b []byte) (n int, err error) {
 	if p.reopens {
 		b = b[:min(len(b), longestWrite)]
@@ -167,7 +167,7 @@ func (p *Port) write(b []byte) (n int, err error) {
 	return max(n, 0), err
 }
 
-// interrupt makes a write that waits, and every later one, end at once; resume takes that back.
+// interrupt makes a waiting write, and every later one, end at once; resume undoes that.
 func (p *Port) interrupt() { _ = p.writeDeadline(time.Unix(1, 0)) }
 
 func (p *Port) resume() { _ = p.writeDeadline(time.Time{}) }

@@ -12,15 +12,15 @@ const PartBytes = 16
 type events struct {
 	// deliver takes bytes of the session; they are valid during the call only.
 	deliver func([]byte)
-	// matched tells that a magic went by: the session before it is over.
+	// matched means that a magic went by: the session before it is over.
 	matched func()
 	// hello takes the nonce of a complete hello: a new session begins with the next byte.
 	hello func(nonce [PartBytes]byte)
 }
 
 // scanner splits incoming bytes into those of sessions and the nonces of hellos. It never holds a byte back
-// because it might begin a magic: a session that is about to end may see a part of one. It goes on matching
-// inside a nonce, because the host may have been cut there and have begun again.
+// because it might begin a magic: a session that is about to end may see part of one. It keeps matching
+// inside a nonce, because the host may have been cut off there and started again.
 type scanner struct {
 	magic   [PartBytes]byte
 	tail    []byte
@@ -59,7 +59,7 @@ func (s *scanner) consume(part []byte, report events) {
 	}
 }
 
-// find gives the index in chunk after the first magic, or -1 when none ends in it.
+// find returns the index in chunk after the first magic, or -1 when none ends in it.
 func (s *scanner) find(chunk []byte) int {
 	if len(s.tail) > 0 {
 		var room [2*PartBytes - 2]byte

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// mostUnread bounds what waits for the session's reader, in bytes; more makes the port wait.
+// mostUnread bounds what waits for the session's reader, in bytes; beyond it the port waits.
 const mostUnread = 256 << 10
 
 // Session is a connection between two hellos.
@@ -23,7 +23,7 @@ type Session struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	unread  []byte
-	// store is what unread begins at again once all of it was read.
+	// store is where unread starts again once all of it has been read.
 	store   []byte
 	isEnded bool
 	ended   chan struct{}
@@ -58,7 +58,7 @@ func (s *Session) feed(b []byte) {
 	s.changed.Broadcast()
 }
 
-// end makes reads give EOF and writes fail; when it returns nothing of the session is written any more.
+// end makes reads return EOF and writes fail; when it returns, nothing of the session is written any more.
 func (s *Session) end() {
 	s.mu.Lock()
 	isFirst := !s.isEnded

@@ -38,26 +38,26 @@ type ChangesRequest struct {
 	ExcludedNames []string `json:"excluded_names,omitempty"`
 	// Below is the path at and below which changes are looked for; everywhere when it is empty.
 	Below []byte `json:"below,omitempty"`
-	// LeftOut are paths that are not reported, nor what is below them.
+	// LeftOut are paths that are not reported, and neither is what is below them.
 	LeftOut [][]byte `json:"left_out,omitempty"`
 	// LeafNames are the names of files and links that are reported; all of them when there are none. Folders are reported anyway.
 	LeafNames []string `json:"leaf_names,omitempty"`
-	// Folded are folders that, where the lower layer has none, are counted in place of what is below them.
+	// Folded are folders that, if the lower layer lacks them, are counted as a whole instead of walked.
 	Folded [][]byte `json:"folded,omitempty"`
 	// LargestContent is the size of a file up to which its content is sent, in bytes; 0 sends all.
 	LargestContent int64 `json:"largest_content,omitempty"`
 }
 
-// Side is how a path stood or stands.
+// Side is the state of a path before or after.
 type Side struct {
 	Type string `json:"type"`
 	Mode uint32 `json:"mode"`
 	Size int64  `json:"size"`
-	// Withheld is true when the content is not sent, since it is larger than was asked for.
+	// Withheld is true when the content is not sent, because it is larger than was asked for.
 	Withheld bool `json:"withheld,omitempty"`
 }
 
-// Fold counts what is below a folder and is no folder.
+// Fold counts what is below a folder, other than folders.
 type Fold struct {
 	Files int64 `json:"files"`
 	Bytes int64 `json:"bytes"`
@@ -131,7 +131,7 @@ func isInside(path string) bool {
 	return len(path) <= longestPath && !strings.ContainsRune(path, 0)
 }
 
-// Stream writes all records. What it returns is the connection's failure; others are in the stream.
+// Stream writes all records. It returns only a failure of the connection; others are in the stream.
 func (c *Changes) Stream(ctx context.Context, to io.Writer) error {
 	out := &recorder{Writer: bufio.NewWriterSize(to, longestFrame), ctx: ctx, hasContent: c.request.Content, largest: c.request.LargestContent}
 	err := c.records(ctx, out)
@@ -186,7 +186,7 @@ func setOf[T string | []byte](of []T) map[string]bool {
 	return set
 }
 
-// explicit reports a path whether it has changed or not.
+// explicit reports a path whether or not it has changed.
 func (c *Changes) explicit(out *recorder, merged *os.File, path string) error {
 	before, err := descend(c.layers.Lower, path)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Comparing a tree of the host with what stands in the guest, so that only differences travel.
+// Comparing a tree of the host with what is in the guest, so that only differences are sent.
 
 package files
 
@@ -17,7 +17,7 @@ import (
 
 const (
 	mostItems = 1_000_000
-	// batch is how many answers a line carries: the host bounds lines.
+	// batch is how many answers a line carries: the host limits the length of lines.
 	batch = 100
 )
 
@@ -104,7 +104,7 @@ func (c *Comparison) Stream(ctx context.Context, r *Store, to io.Writer) error {
 }
 
 func (c *Comparison) different(ctx context.Context, out *lines, root *os.File) error {
-	// Neighbours mostly share their folder.
+	// Consecutive items mostly share their folder.
 	var around *folder
 	defer func() { around.close() }()
 	last := "/"
@@ -158,7 +158,7 @@ func (i *Item) equals(n *node) (bool, error) {
 	return hex.EncodeToString(hash.Sum(nil)) == i.Sha256, nil
 }
 
-// extra reports what is in a folder, which it closes, and not among the items.
+// extra reports what is in a folder but not among the items, and closes the folder.
 func (c *Comparison) extra(ctx context.Context, r *Store, out *lines, here *folder, path string) error {
 	defer here.close()
 	names, err := here.names()

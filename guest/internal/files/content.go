@@ -1,4 +1,4 @@
-// Content of a path, of exactly the announced length even when the file changes while it is read.
+// Content of a path, always of exactly the announced length, even if the file changes while it is read.
 
 package files
 
@@ -17,15 +17,15 @@ const wholeBytes = 1 << 20
 
 // content is what a path holds.
 type content struct {
-	// size is what read gives, in bytes.
+	// size is how much read returns, in bytes.
 	size   int64
 	source io.Reader
 	file   *os.File
-	// isTorn tells after reading that the file had changed: bytes are missing or made up.
+	// isTorn says after reading that the file had changed: bytes are missing or made up.
 	isTorn bool
 }
 
-// open gives the content of a file or link; that of anything else is empty.
+// open returns the content of a file or link; anything else is empty.
 func (n *node) open() (*content, error) {
 	switch n.kind() {
 	case "symlink":
@@ -52,7 +52,7 @@ func (n *node) open() (*content, error) {
 	return &content{size: int64(len(whole)), source: bytes.NewReader(whole)}, err
 }
 
-// readWhole reads a file that is expected to have so many bytes, with one call where it has: there may be very many.
+// readWhole reads a file of the expected size with a single call if it has that size: there may be very many files.
 func readWhole(from descriptor, expected int64) ([]byte, error) {
 	buffer := make([]byte, expected+1)
 	count, err := from.Read(buffer)
@@ -84,7 +84,7 @@ func (c *content) WriteTo(w io.Writer) (int64, error) {
 	return written, nil
 }
 
-// Close may be called on none.
+// Close may be called on nil.
 func (c *content) Close() {
 	if c != nil && c.file != nil {
 		// It was only read.

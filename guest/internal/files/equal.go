@@ -13,7 +13,7 @@ import (
 
 const compareBytes = 256 << 10
 
-// equal says whether a path stands as it stood.
+// equal says whether a path is unchanged.
 func equal(ctx context.Context, a, b *node) (bool, error) {
 	if a == nil || b == nil {
 		return a == b, nil
@@ -56,7 +56,7 @@ func equalFiles(ctx context.Context, a, b *node) (bool, error) {
 	defer unix.Close(second)
 	one, two := make([]byte, compareBytes), make([]byte, compareBytes)
 	for {
-		// Whoever asked may have gone, and a file may be as large as the disk.
+		// The caller may have gone, and a file may be as large as the disk.
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}

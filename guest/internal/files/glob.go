@@ -1,4 +1,4 @@
-// Globs: patterns of paths, where ** stands for any number of folders and {a,b} for either.
+// Globs: path patterns, where ** stands for any number of folders and {a,b} for either.
 
 package files
 
@@ -11,14 +11,14 @@ const (
 	longestGlob = 4096
 	// mostGlobParts bounds the work of a pattern with many **.
 	mostGlobParts = 64
-	// mostAlternatives bounds what the braces of a pattern make of it.
+	// mostAlternatives bounds how many patterns braces expand to.
 	mostAlternatives = 64
 )
 
-// glob is a parsed pattern: what any of its alternatives takes. One without alternatives takes everything.
+// glob is a parsed pattern: it matches what any of its alternatives matches. Without alternatives it matches everything.
 type glob []alternative
 
-// alternative is a pattern without braces. One without a slash is about names.
+// alternative is a pattern without braces. Without a slash it matches names only.
 type alternative struct {
 	parts    []string
 	isOnName bool
@@ -46,7 +46,7 @@ func parseGlob(pattern string) (glob, error) {
 	return g, nil
 }
 
-// withoutBraces gives the patterns that a pattern with braces stands for, and false when they are more than limit.
+// withoutBraces expands the braces of a pattern; false when there are more than limit results.
 // Braces that are not closed, or have no comma, stand for themselves.
 func withoutBraces(pattern string, limit int) ([]string, bool) {
 	start, end, commas := findBraces(pattern)
@@ -66,7 +66,7 @@ func withoutBraces(pattern string, limit int) ([]string, bool) {
 	return all, true
 }
 
-// findBraces gives the places of the first pair of braces with a comma of their own, and of these commas.
+// findBraces returns the positions of the first pair of braces with a comma of its own, and of these commas.
 func findBraces(pattern string) (start, end int, commas []int) {
 	for start = 0; start < len(pattern); start++ {
 		if pattern[start] == '\\' {
@@ -109,7 +109,7 @@ func parseAlternative(pattern string) (alternative, error) {
 	if len(parts) > mostGlobParts {
 		return alternative{}, refuse("invalid_request", "the glob is too long")
 	}
-	// Repeated ** mean what one does, and cost more.
+	// Repeated ** mean the same as one, but cost more.
 	kept := parts[:1]
 	for _, part := range parts[1:] {
 		if part != "**" || kept[len(kept)-1] != "**" {
@@ -142,7 +142,7 @@ func (g glob) matches(relative string) bool {
 	return false
 }
 
-// matchesParts goes back to the last ** only, so that its work is the product of the lengths at most.
+// matchesParts backtracks to the last ** only, so that its work is at most the product of the lengths.
 func matchesParts(parts, names []string) bool {
 	part, name, star, mark := 0, 0, -1, 0
 	for name < len(names) {

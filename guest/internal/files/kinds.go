@@ -1,4 +1,4 @@
-// Kinds: what would take the place of something of another kind is refused before anything is changed.
+// Kinds: replacing something with another kind is refused before anything is changed.
 
 package files
 
@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkKinds looks through the folders that stand on both sides; at is where the target's one lies.
+// checkKinds walks the folders that exist on both sides; at is the target's path.
 func (m *merger) checkKinds(path, at string) error {
 	folders, err := m.checkEntries(path, at)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 const (
 	opaqueName   = "overlay.opaque"
 	redirectName = "overlay.redirect"
-	// folderFlags open a folder and nothing that only leads to one.
+	// folderFlags open a folder, never a link to one.
 	folderFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 )
 
@@ -32,7 +32,7 @@ type node struct {
 	status unix.Stat_t
 }
 
-// reopen opens a folder anew, so that the copy is read from its beginning and closed on its own.
+// reopen opens a folder again, so that the copy is read from the start and closed on its own.
 func reopen(file *os.File) (*folder, error) {
 	fd, err := unix.Openat(int(file.Fd()), ".", folderFlags, 0)
 	if err != nil {
@@ -58,7 +58,7 @@ func (f *folder) names() ([]string, error) {
 	return names, err
 }
 
-// find gives an entry; nil when there is none, or no folder.
+// find returns an entry; nil when there is none, or no folder.
 func (f *folder) find(name string) (*node, error) {
 	if f == nil {
 		return nil, nil
@@ -86,7 +86,7 @@ func (n *node) isWhiteout() bool {
 	return n != nil && n.status.Mode&unix.S_IFMT == unix.S_IFCHR && n.status.Rdev == 0
 }
 
-// openFolder gives nil for whatever is no folder, and for one that has gone.
+// openFolder returns nil for anything but a folder, and for one that has gone.
 func (n *node) openFolder() (*folder, error) {
 	if n.kind() != "directory" {
 		return nil, nil
@@ -161,7 +161,7 @@ func descend(root *os.File, path string) (*node, error) {
 	return n, err
 }
 
-// split gives the path of the folder around a path, and the name in it.
+// split returns the parent folder of a path, and the name in it.
 func split(path string) (parent, name string) {
 	path = strings.Trim(path, "/")
 	at := strings.LastIndexByte(path, '/')

@@ -16,7 +16,7 @@ const (
 	mostDepth   = 1000
 	// mostListingBytes ends a page early: the host takes answers of 1 MiB.
 	mostListingBytes = 700 << 10
-	// entryBytes is about what an entry's JSON is long beside its paths.
+	// entryBytes is about how long an entry's JSON is, without its paths.
 	entryBytes = 160
 )
 
@@ -30,7 +30,7 @@ type Entry struct {
 	Target  []byte `json:"link_target,omitempty"`
 }
 
-// Listing is a page; NextCursor is the last path of one that goes on.
+// Listing is a page; NextCursor is its last path if more follows.
 type Listing struct {
 	Entries    []Entry `json:"entries"`
 	NextCursor []byte  `json:"next_cursor,omitempty"`
@@ -45,7 +45,7 @@ type ListRequest struct {
 	Cursor string
 }
 
-// List gives one page. A path that is no folder gives itself.
+// List returns one page. A path that is not a folder lists itself.
 func (r *Store) List(ctx context.Context, request ListRequest) (*Listing, error) {
 	path, err := checkPath(request.Path)
 	if err != nil {
@@ -92,14 +92,14 @@ func (l *lister) walk(path, relative string, depth int) error {
 		// Gone or closed since: the others are still worth listing.
 		return l.ctx.Err()
 	}
-	// In the order of paths, what is in a folder comes behind "folder/", and "folder-x" before that.
+	// In path order, the contents of a folder come after "folder/", and "folder-x" comes before that.
 	var keys []string
 	for _, entry := range entries {
 		if l.store.isHidden(entry.Name()) {
 			continue
 		}
 		keys = append(keys, entry.Name())
-		// What Git keeps for itself is listed when it is asked for by its own path.
+		// Git's own files are listed only when asked for by their own path.
 		if entry.IsDir() && depth > 1 && entry.Name() != ".git" {
 			keys = append(keys, entry.Name()+"/")
 		}
@@ -145,7 +145,7 @@ func (l *lister) add(path string) {
 func entryOf(path string, status *unix.Stat_t) Entry {
 	entry := Entry{
 		Path: []byte(path), Type: kindOfStat(status.Mode), Mode: status.Mode & 0o7777,
-		// What is before 1970 has no place on the wire.
+		// Times before 1970 cannot be sent.
 		MtimeMs: max(0, status.Mtim.Nano()/1e6),
 	}
 	switch entry.Type {

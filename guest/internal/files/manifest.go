@@ -1,4 +1,4 @@
-// The manifest of a tree: where it goes, what goes away for it, and what it must not replace.
+// The manifest of a tree: where it goes, what is removed for it, and what it must not replace.
 
 package files
 
@@ -19,13 +19,13 @@ const (
 type Manifest struct {
 	// Destination is an absolute folder, made when missing.
 	Destination []byte `json:"destination"`
-	// Deleted are paths below it that go away.
+	// Deleted are paths below it to remove.
 	Deleted [][]byte `json:"deleted"`
-	// File is the name of the only entry: a link that stands there is followed to what it leads to.
+	// File is the name of the only entry: a link there is followed to its target.
 	File []byte `json:"file,omitempty"`
-	// KeepsKinds refuses to put a file in the place of a folder or a device, or a folder in that of anything else.
+	// KeepsKinds refuses to replace a folder or a device with a file, or anything else with a folder.
 	KeepsKinds bool `json:"keeps_kinds,omitempty"`
-	// Expected is what must stand below the destination still; of type "none" what must not.
+	// Expected is what must still be below the destination; type "none" means what must not.
 	Expected []Item `json:"expected,omitempty"`
 }
 
@@ -53,7 +53,7 @@ func readManifest(in *tar.Reader) (*Manifest, error) {
 	return manifest, nil
 }
 
-// place gives the folder to put things in, made when missing, and the name of the one file, where links lead to.
+// place returns the folder to put things in, made when missing, and the name of the one file, with links resolved.
 func (m *Manifest) place() (folder, file string, err error) {
 	file = string(m.File)
 	if file == "" {
@@ -75,7 +75,7 @@ func (m *Manifest) place() (folder, file string, err error) {
 	return folder, filepath.Base(target), err
 }
 
-// makeDestination gives the folder without links on the way.
+// makeDestination returns the folder without links on the way.
 func makeDestination(path string) (string, error) {
 	path, err := checkPath(path)
 	if err != nil {

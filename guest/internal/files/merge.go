@@ -1,4 +1,4 @@
-// Merging: a draft that is complete takes its place, folder by folder, after what goes away has gone.
+// Merging: a complete draft moves into place, folder by folder, after what goes away has been removed.
 
 package files
 
@@ -29,7 +29,7 @@ func (m *merger) merge(deleted [][]byte) error {
 	return m.finish(".")
 }
 
-// remove takes a path away, unless a link is on the way: what is behind that is not below the destination.
+// remove removes a path, unless a link is on the way: what is behind that is not below the destination.
 func (m *merger) remove(path string) error {
 	for at := 0; ; {
 		next := strings.IndexByte(path[at:], '/')
@@ -92,7 +92,7 @@ func (m *merger) placeEntries(path string) ([]string, error) {
 		return nil, err
 	}
 	defer to.Close()
-	// The package io/fs would not take names that are no UTF-8.
+	// The package io/fs would reject names that are not UTF-8.
 	entries, err := from.ReadDir(-1)
 	if err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (m *merger) placeEntry(from, to int, path string, isFolder bool) (bool, err
 	if isFolder && isFolderThere {
 		return true, nil
 	}
-	// A file over a file is one step; anything else has to make room.
+	// A file over a file is one step; anything else must be moved away first.
 	if isThere && (isFolder || isFolderThere) {
 		if err := m.to.RemoveAll(path); err != nil {
 			return false, err
@@ -139,7 +139,7 @@ func (m *merger) placeEntry(from, to int, path string, isFolder bool) (bool, err
 	return false, os.NewSyscallError("rename", unix.Renameat(from, name, to, name))
 }
 
-// finishDraft gives the folders of a part of the draft, deepest first, what their entries say.
+// finishDraft applies their entries to the folders of a part of the draft, deepest first.
 func (m *merger) finishDraft(path string) error {
 	entries, err := entriesOf(m.from, path)
 	if err != nil {
@@ -158,7 +158,7 @@ func (m *merger) finishDraft(path string) error {
 	return m.apply(m.from, path)
 }
 
-// finish gives a folder that stands in its place what its entry says.
+// finish applies its entry to a folder that is in place.
 func (m *merger) finish(path string) error {
 	if m.draft.folders[path] == nil {
 		return nil

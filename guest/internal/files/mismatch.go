@@ -1,4 +1,4 @@
-// Why a text to replace is not there as often as expected: on which lines it stands, or with which line ends.
+// Why a text to replace does not occur as often as expected: on which lines it is, or with which line endings.
 
 package files
 
@@ -48,7 +48,7 @@ func linesOf(content, old []byte, count int) string {
 	return said
 }
 
-// lineEnds tells when the text would be there with other line ends; empty when these are not the reason.
+// lineEnds says when the text would match with other line endings; empty when these are not the reason.
 func lineEnds(content, old []byte) string {
 	if !bytes.Contains(old, []byte("\n")) {
 		return ""

@@ -22,7 +22,7 @@ type Pack struct {
 	excluded map[string]bool
 	// leftOut are paths below the top.
 	leftOut map[string]bool
-	// names is set where the tar tells of what stays behind by its name.
+	// names is set if the tar lists what stays behind by name.
 	names bool
 }
 
@@ -37,7 +37,7 @@ type PackRequest struct {
 	NamesKept bool `json:"names_kept,omitempty"`
 }
 
-// Pack finds what is to be packed, so that a refusal comes before the stream. Close it.
+// Pack finds what to pack, so that a refusal comes before the stream. The caller closes it.
 func (r *Store) Pack(request PackRequest) (*Pack, error) {
 	path, err := checkPath(string(request.Path))
 	if err != nil {
@@ -204,7 +204,7 @@ func (t *packer) nameOnly(path string) error {
 	return t.out.WriteHeader(&tar.Header{Name: path, Typeflag: tar.TypeDir, Mode: folderMode, Format: tar.FormatPAX})
 }
 
-// gone forgives what vanished while the tree was walked.
+// gone ignores what vanished while the tree was walked.
 func gone(err error) error {
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ELOOP) {
 		return nil

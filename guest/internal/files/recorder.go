@@ -20,7 +20,7 @@ type recorder struct {
 	*bufio.Writer
 	ctx        context.Context
 	hasContent bool
-	// largest is the size up to which a file's content is sent; 0 sends all.
+	// largest is the size up to which a file's content is sent; 0 sends everything.
 	largest int64
 	records int
 	// failure is the connection's.
@@ -100,7 +100,7 @@ func (o *recorder) content(kind byte, side *content) bool {
 	return side.isTorn
 }
 
-// end ends a record. Nearly all of them end alike, so that is not made anew each time.
+// end ends a record. Nearly all end alike, so that end is not built each time.
 func (o *recorder) end(isTorn bool) {
 	if isTorn {
 		o.json(frameEnd, ChangeEnd{true})

@@ -24,7 +24,7 @@ func refuse(code, format string, values ...any) error {
 	return &Refusal{Code: code, Message: fmt.Sprintf(format, values...)}
 }
 
-// codes are the conditions of the system that a caller can do something about.
+// codes are the system errors that a caller can do something about.
 var codes = []struct {
 	cause error
 	code  string
@@ -43,7 +43,7 @@ var codes = []struct {
 	{unix.EFBIG, "disk_full"},
 }
 
-// explain gives an error of the system its code.
+// explain maps a system error to its code.
 func explain(err error, path string) error {
 	var refusal *Refusal
 	if err == nil || errors.As(err, &refusal) {

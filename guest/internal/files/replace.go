@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mostReplace bounds a file that text is replaced in, in bytes.
+// mostReplace bounds the size of a file to replace text in, in bytes.
 const mostReplace = 64 << 20
 
 // mostEditWork bounds what several edits read of a file, in bytes: each reads all of it.
@@ -33,7 +33,7 @@ type ReplaceRequest struct {
 	Edits []Edit `json:"edits"`
 }
 
-// Replaced says what became of the file.
+// Replaced describes the result.
 type Replaced struct {
 	Size          int64 `json:"size"`
 	ReplacedCount int   `json:"replaced_count"`

@@ -29,7 +29,7 @@ type SliceRequest struct {
 // Slice is what was asked for.
 type Slice struct {
 	Bytes []byte
-	// Size is the file's; where the kernel makes the file up, what is known of it.
+	// Size is the file's; for a file made up by the kernel, what is known of it.
 	Size   int64
 	Mode   uint32
 	Offset int64
@@ -60,7 +60,7 @@ func (r *Store) Read(request SliceRequest) (*Slice, error) {
 		_, err = unix.Seek(fd, request.Offset, io.SeekStart)
 	}
 	if err == nil {
-		// One byte more tells whether the file goes on.
+		// One more byte tells whether the file continues.
 		slice.Bytes, err = io.ReadAll(io.LimitReader(source, request.Length+1))
 	}
 	if err != nil {
@@ -89,7 +89,7 @@ func (q SliceRequest) check() error {
 	return nil
 }
 
-// cut takes away what is behind the length and behind the last line.
+// cut removes what is beyond the length and the last line.
 func (s *Slice) cut(request SliceRequest) {
 	if int64(len(s.Bytes)) > request.Length {
 		s.Bytes, s.IsCut = s.Bytes[:request.Length], true
@@ -110,7 +110,7 @@ func (s *Slice) cut(request SliceRequest) {
 	}
 }
 
-// skipLines reads over lines and gives what follows, and the offset where that begins.
+// skipLines skips lines and returns what follows, and the offset where that begins.
 func skipLines(source io.Reader, lines int64) (io.Reader, int64, error) {
 	buffer := make([]byte, 256<<10)
 	offset := int64(0)
@@ -161,7 +161,7 @@ func openRegular(path string) (int, *unix.Stat_t, error) {
 	return fd, &status, nil
 }
 
-// descriptor reads without waiting: a file of the kernel that has nothing to say now counts as ended.
+// descriptor reads without waiting: a kernel file with nothing to read now counts as ended.
 type descriptor int
 
 func (d descriptor) Read(p []byte) (int, error) {

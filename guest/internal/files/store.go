@@ -41,7 +41,7 @@ type Store struct {
 	mu        sync.Mutex
 	workspace *Layers
 	system    *Layers
-	// hidden are the names of drafts under way. Only these are left out, so that a guest cannot hide anything.
+	// hidden are the names of current drafts. Only these are left out, so that a guest cannot hide anything.
 	hidden map[string]bool
 	// writing is held by whoever changes a file, so that no change is lost between a read and a rename.
 	writing sync.Mutex
@@ -54,7 +54,7 @@ func (r *Store) Use(workspace, system *Layers) {
 	r.workspace, r.system = workspace, system
 }
 
-// Sweep removes what an unpacking that did not end has left.
+// Sweep removes what an unfinished unpacking left behind.
 func (r *Store) Sweep() {
 	for _, root := range r.roots() {
 		paths, _ := filepath.Glob(filepath.Join(root, stagingPrefix+"*"))
@@ -65,7 +65,7 @@ func (r *Store) Sweep() {
 	}
 }
 
-// layers gives the overlay of a scope; nil when there is none.
+// layers returns the overlay of a scope; nil when there is none.
 func (r *Store) layers(scope string) *Layers {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,7 +86,7 @@ func (r *Store) roots() []string {
 	return roots
 }
 
-// hide gives a name for a draft that no listing shows until it is released.
+// hide returns a name for a draft that no listing shows until it is released.
 func (r *Store) hide() (name string, release func()) {
 	name = stagingPrefix + rand.Text()
 	r.mu.Lock()

@@ -1,4 +1,4 @@
-// What a tree was made from must still stand there when it takes its place.
+// What a tree was made from must still be there when it moves into place.
 
 package files
 
@@ -10,7 +10,7 @@ import (
 // nothing is the type of an item that is not there.
 const nothing = "none"
 
-// unchanged refuses when one of the items does not stand in the folder as whoever sent the tree has seen it.
+// unchanged refuses if one of the items is no longer in the folder as the sender of the tree saw it.
 func unchanged(ctx context.Context, folder string, items []Item) error {
 	if len(items) == 0 {
 		return nil

@@ -1,4 +1,4 @@
-// Unpacking: a tar stream goes into a draft beside its destination, and only when all of it is there into place.
+// Unpacking: a tar stream goes into a draft next to its destination, and moves into place only once it is complete.
 
 package files
 
@@ -45,7 +45,7 @@ func (r *Store) Unpack(ctx context.Context, body io.Reader) (*Unpacked, error) {
 	if err := os.Mkdir(staging, 0o700); err != nil {
 		return nil, explain(err, staging)
 	}
-	// What cannot be removed now is at the next start.
+	// What cannot be removed now is removed at the next start.
 	defer os.RemoveAll(staging)
 	if err := ownAlone(staging); err != nil {
 		return nil, explain(err, staging)
@@ -129,7 +129,7 @@ func (e *endMarks) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// draft is a tree that is not in place yet.
+// draft is a tree that is not yet in place.
 type draft struct {
 	root *os.Root
 	// folders are those with an entry of their own, by their paths; "." is the destination itself.

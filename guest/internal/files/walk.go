@@ -1,4 +1,4 @@
-// The walk over an overlay's upper layer: what differs from the lower one, at a cost of what differs.
+// The walk over an overlay's upper layer: what differs from the lower one, at a cost proportional to the differences.
 
 package files
 
@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longestPath bounds a path of the walk, in bytes: the host takes no longer ones.
+// longestPath bounds a path of the walk, in bytes: the host accepts no longer ones.
 const longestPath = 4096
 
-// pair is a path as it stood and as it stands; either may be nil.
+// pair is a path before and after; either may be nil.
 type pair struct {
 	path          string
 	before, after *node
@@ -28,7 +28,7 @@ type walker struct {
 	excluded map[string]bool
 	// below is the path to look at, with all below it; everything when it is empty.
 	below string
-	// leftOut are paths that nobody wants to know of, nor what is below them.
+	// leftOut are paths to ignore, with everything below them.
 	leftOut map[string]bool
 	// skipped are paths that are reported elsewhere.
 	skipped map[string]bool
@@ -118,7 +118,7 @@ func (p *place) names() ([]string, error) {
 	return slices.Compact(all), nil
 }
 
-// look compares one entry, and goes on below it.
+// look compares one entry, and continues below it.
 func (w *walker) look(p *place, name string) error {
 	path := p.path + name
 	if len(path) > longestPath {
@@ -160,7 +160,7 @@ func (w *walker) look(p *place, name string) error {
 	return w.into(p, path, base, after, upper, below)
 }
 
-// into goes on below an entry.
+// into continues below an entry.
 func (w *walker) into(p *place, path string, base, after, upper, below *node) error {
 	next, err := w.open(p, base, after, upper, below)
 	if err != nil || next == nil {
@@ -220,7 +220,7 @@ func (f *Fold) add(n *node) {
 	}
 }
 
-// open gives the place of an entry that was a folder or is one; nil when nothing can differ below.
+// open returns the place of an entry that was or is a folder; nil when nothing can differ below.
 func (w *walker) open(p *place, base, after, upper, below *node) (next *place, err error) {
 	next = &place{}
 	defer func() {
@@ -249,7 +249,7 @@ func (w *walker) open(p *place, base, after, upper, below *node) (next *place, e
 	return next, nil
 }
 
-// shining gives the folder of the lower layer that shows through; nil when none does.
+// shining returns the folder of the lower layer that shows through; nil when none does.
 func (w *walker) shining(p *place, upper *folder, below *node) (*folder, error) {
 	if upper == nil {
 		return below.openFolder()

@@ -1,4 +1,4 @@
-// Writing: a file appears whole, keeps its mode and owner, and stays where a link to it points.
+// Writing: a file appears all at once, keeps its mode and owner, and stays where a link to it points.
 
 package files
 
@@ -27,7 +27,7 @@ type WriteRequest struct {
 	IsAppend bool
 }
 
-// Written says what became of the file.
+// Written describes the result.
 type Written struct {
 	Size       int64  `json:"size"`
 	Mode       uint32 `json:"mode"`
@@ -125,7 +125,7 @@ func fill(draft *os.File, target string, isAppend bool, content io.Reader) error
 	return err
 }
 
-// cannotReplace is true for what is no plain entry of a folder: a file mounted over another, or one of the kernel.
+// cannotReplace is true for anything but a plain entry of a folder: a file mounted over another, or a kernel file.
 func cannotReplace(err error) bool {
 	return slices.ContainsFunc([]error{unix.EBUSY, unix.EXDEV, unix.ENOENT, unix.EPERM, unix.EACCES, unix.EOPNOTSUPP},
 		func(cause error) bool { return errors.Is(err, cause) })
@@ -157,7 +157,7 @@ func writeInPlace(target string, request WriteRequest, written *Written, content
 	return written, nil
 }
 
-// followLinks gives the path at the end of links, and without any on the way; nothing has to be there.
+// followLinks resolves all links in a path; nothing has to exist there.
 func followLinks(path string) (string, error) {
 	for range mostLinks {
 		at := strings.LastIndexByte(path, '/')

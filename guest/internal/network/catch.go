@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// caught is what stands while connections of all programs are caught.
+// caught is what exists while connections of all programs are caught.
 type caught struct {
 	device   *os.File
 	packets  *packetSocket

@@ -37,7 +37,7 @@ func isMethod(word string) bool {
 	return word != "" && len(word) < 20
 }
 
-// describeHead tells what somebody said who made no request of it.
+// describeHead describes bytes that are not a request.
 func describeHead(head []byte) string {
 	line, _, _ := strings.Cut(string(head), "\n")
 	if said := describeRequest(strings.TrimRight(line, "\r")); said != "" {

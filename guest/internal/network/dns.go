@@ -22,7 +22,7 @@ const (
 	dnsIdle       = 30 * time.Second
 )
 
-// answerQuery answers one message; nil for what is no query. What is refused of it is told, and empty otherwise.
+// answerQuery answers one message; nil if it is not a query. It also returns what it refused, or an empty string.
 func (n *names) answerQuery(query []byte) (answer []byte, refused string) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(query)
@@ -69,8 +69,8 @@ func (n *names) answerQuery(query []byte) (answer []byte, refused string) {
 	return answer, refused
 }
 
-// resolve gives what stands behind a question: one resource, or none. That there is none is an answer; a name that no
-// host may have and a class that nobody is asked for are refused.
+// resolve returns what answers a question: one resource, or none. None is an answer, too; a name that no
+// host may have and an unsupported class are refused.
 func (n *names) resolve(question dnsmessage.Question) (resource dnsmessage.ResourceBody, code dnsmessage.RCode, isRefused bool) {
 	name, ok := canonical(question.Name.String())
 	if !ok {
@@ -89,7 +89,7 @@ func (n *names) resolve(question dnsmessage.Question) (resource dnsmessage.Resou
 		resource, code := n.reverse(name)
 		return resource, code, false
 	}
-	// Of other kinds there is nothing, and that is no failure: programs go on with the address.
+	// Other kinds have no records, which is not a failure: programs continue with the address.
 	return nil, dnsmessage.RCodeSuccess, false
 }
 
@@ -136,7 +136,7 @@ func (n *names) serveUDP(socket *net.UDPConn, reports *reports) {
 	}
 }
 
-// destinationOf gives the address that a datagram was sent to.
+// destinationOf returns the address that a datagram was sent to.
 func destinationOf(control []byte) *[4]byte {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
@@ -182,7 +182,7 @@ func (n *names) serveTCP(conn *net.TCPConn, refuse func(asked string)) {
 	}
 }
 
-// authorityOf names what a program wanted to reach; false for an address that stands for nothing.
+// authorityOf names what a program wanted to reach; false for an address that belongs to no name.
 func (n *names) authorityOf(wanted netip.AddrPort) (string, bool) {
 	address := wanted.Addr().Unmap()
 	host := address.String()

@@ -1,7 +1,7 @@
 // The link is the guest's side of its network port: an HTTP/2 client whose every stream is one connection that the
 // host judges and dials.
 
-// Package network gives programs of the guest the connections that the host grants, and nothing else.
+// Package network gives programs in the guest the connections that the host grants, and nothing else.
 package network
 
 import (
@@ -188,7 +188,7 @@ func (l *Link) ask(ctx context.Context, authority, process string) (*Stream, err
 	}
 }
 
-// drop gives a session up when it is over; false when it lives on, and the failure was the stream's own.
+// drop gives up a session that is over; false if it lives on, and the failure was the stream's own.
 func (l *Link) drop(client *http.ClientConn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

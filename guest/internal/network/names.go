@@ -1,4 +1,4 @@
-// Names that stand behind synthetic addresses: what DNS answers inside the guest, and what is asked of the host.
+// Names behind synthetic addresses: what DNS answers inside the guest, and what is asked of the host.
 
 package network
 
@@ -20,7 +20,7 @@ var (
 
 const (
 	firstSynthetic = 198<<24 | 18<<16 | 1<<8
-	// mostNames bounds the pool; the name that was given longest ago makes room.
+	// mostNames bounds the pool; the name given longest ago is dropped.
 	mostNames   = 65_536
 	longestName = 253
 )
@@ -37,7 +37,7 @@ func newNames() *names {
 	return &names{byName: map[string]uint32{}, byIndex: map[uint32]string{}}
 }
 
-// canonical is a name in lower case without its final dot; false for what no host may be called.
+// canonical is a name in lower case without its final dot; false for an invalid host name.
 func canonical(name string) (string, bool) {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if name == "" || len(name) > longestName {
@@ -73,7 +73,7 @@ func (n *names) address(name string) netip.Addr {
 	return netip.AddrFrom4(raw)
 }
 
-// name gives the name behind an address; false when there is none.
+// name returns the name behind an address; false when there is none.
 func (n *names) name(address netip.Addr) (string, bool) {
 	if !address.Is4() {
 		return "", false

@@ -1,4 +1,4 @@
-// The network of a guest as a whole: nothing of it stands before the host enables it, and nothing after it disables it.
+// The network of a guest as a whole: none of it exists before the host enables it, or after the host disables it.
 
 package network
 
@@ -93,7 +93,7 @@ func (n *Network) openLink(magic [channel.PartBytes]byte) error {
 	return nil
 }
 
-// Disable ends what listens; connections under way end with the host's side. The port stays open, for nobody.
+// Disable ends the listeners; open connections end with the host's side. The port stays open, unused.
 func (n *Network) Disable() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// headWait bounds the time a program may take to say what it wants.
+	// headWait bounds the time a program may take to send its request.
 	headWait     = 30 * time.Second
 	mostHead     = 64 << 10
 	mostClients  = 512
@@ -123,14 +123,14 @@ func (p *proxy) serve(listener *net.TCPListener) {
 				p.sort(conn)
 			}()
 		default:
-			// Too many that have not said what they want.
+			// Too many connections without a request.
 			p.link.reports.note(kindTooMany, "the proxy", "")
 			reset(conn)
 		}
 	}
 }
 
-// sort hands a connection to the protocol of its first byte.
+// sort hands a connection to the protocol that its first byte shows.
 func (p *proxy) sort(conn *net.TCPConn) {
 	_ = conn.SetReadDeadline(time.Now().Add(headWait))
 	in := bufio.NewReader(conn)
@@ -195,7 +195,7 @@ func (p *proxy) connect(w http.ResponseWriter, r *http.Request) {
 	relay(conn.TCPConn, buffered.Reader, stream)
 }
 
-// refuseWeb says why not, in one line that the program may show.
+// refuseWeb gives the reason in one line that the program may show.
 func refuseWeb(w http.ResponseWriter, err error) {
 	status, reason := http.StatusBadGateway, err.Error()
 	var refused *Refused

@@ -11,7 +11,7 @@ import (
 // pieceBytes is how much is copied at once.
 const pieceBytes = 256 << 10
 
-// pieces are used again: to get fresh memory of that size for each connection takes longer than to open it.
+// pieces are reused: getting fresh memory of that size for each connection takes longer than opening it.
 var pieces = sync.Pool{New: func() any { return new([pieceBytes]byte) }}
 
 // relay joins both until both directions have ended, or one breaks; in holds what was read of conn already.
@@ -19,7 +19,7 @@ func relay(conn *net.TCPConn, in io.Reader, stream *Stream) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		if _, err := copyAll(stream, in); err != nil {
-			// A program that has gone takes its connection along.
+			// A program that has gone takes its connection with it.
 			_ = stream.Close()
 			return
 		}

@@ -1,4 +1,4 @@
-// Probes: whether a service in the guest answers yet, looked at from inside and without any program of the image.
+// Probes: whether a service in the guest answers yet, checked from inside and without any program of the image.
 
 // Package probe looks once whether something in the guest is ready.
 package probe
@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// within bounds one look.
+// within bounds one probe.
 const within = 2 * time.Second
 
-// Request names what to look at: exactly one of the three.
+// Request names what to probe: exactly one of the three.
 type Request struct {
 	// TCP is HOST:PORT; no host is the guest itself.
 	TCP string `json:"tcp,omitempty"`
@@ -28,13 +28,13 @@ type Request struct {
 	File string `json:"file,omitempty"`
 }
 
-// Answer tells what was seen.
+// Answer says what was seen.
 type Answer struct {
 	Ready  bool   `json:"ready"`
 	Detail string `json:"detail"`
 }
 
-// Check tells what is wrong with a request; empty when nothing is.
+// Check says what is wrong with a request; empty when nothing is.
 func (r Request) Check() string {
 	given := 0
 	for _, text := range []string{r.TCP, r.HTTP, r.File} {
@@ -62,7 +62,7 @@ func (r Request) Check() string {
 	return ""
 }
 
-// Look looks once, for two seconds at most.
+// Look probes once, for at most two seconds.
 func Look(ctx context.Context, r Request) Answer {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

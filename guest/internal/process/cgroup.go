@@ -24,7 +24,7 @@ type Cgroups struct {
 	root *os.Root
 
 	mu sync.Mutex
-	// forgotten names cgroups whose process is forgotten but which could not be removed yet.
+	// forgotten names cgroups whose process is no longer known but which could not be removed yet.
 	forgotten map[string]struct{}
 }
 

@@ -22,7 +22,7 @@ const (
 	longestPayload = 65536 - headerBytes
 )
 
-// Event is what a frame stream tells beside output; which fields are set depends on Event.
+// Event is what a frame stream reports besides output; which fields are set depends on Event.
 type Event struct {
 	Event       string `json:"event"`
 	ID          string `json:"id,omitempty"`
@@ -102,7 +102,7 @@ func (a *Attachment) Follow(ctx context.Context, sink Sink, isNew bool) error {
 			return err
 		}
 	}
-	// Whoever attaches learns at once that the stream stands.
+	// A new reader learns at once that the stream is open.
 	sink.Flush()
 	for {
 		changed := a.process.watch()

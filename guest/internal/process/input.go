@@ -18,7 +18,7 @@ const endOfTransmission = 4
 type input struct {
 	file       *os.File
 	isTerminal bool
-	// turn holds one token: writers follow one another.
+	// turn holds one token: writers take turns.
 	turn   chan struct{}
 	mu     sync.Mutex
 	closed bool

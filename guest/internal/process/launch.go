@@ -13,7 +13,7 @@ import (
 
 const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environment adds what every program expects to what was asked for.
+// environment adds what every program expects to the requested variables.
 func environment(request Request, who account) (env []string, path string) {
 	values := map[string]string{"PATH": usualPath, "HOME": who.home, "USER": who.name}
 	if request.Terminal != nil {

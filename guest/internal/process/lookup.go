@@ -103,7 +103,7 @@ func findAccount(text string) (account, error) {
 			return account{}, err
 		}
 	}
-	// Only root may change its user; anybody else can but name itself.
+	// Only root may change its user; anyone else can only name itself.
 	if os.Geteuid() == 0 {
 		result.credential = credential
 	} else if int(credential.Uid) != os.Geteuid() {

@@ -1,4 +1,4 @@
-// The manager knows processes by id, from their start until they are forgotten.
+// The manager knows processes by id, from their start until they are dropped.
 
 package process
 
@@ -108,7 +108,7 @@ func check(request Request) error {
 	return nil
 }
 
-// prepare takes one of the places; the process is known only once it runs.
+// prepare reserves a slot; the process is known only once it runs.
 func (m *Manager) prepare(request Request) (*Process, error) {
 	limit := request.BufferBytes
 	if limit == 0 {
@@ -138,7 +138,7 @@ func toldArgv(argv []string) []string {
 		if len(word) > left {
 			word = strings.ToValidUTF8(word[:left], "") + "…"
 		}
-		// What a word costs beside its letters.
+		// What a word costs besides its letters.
 		left -= len(word) + 3
 		told = append(told, word)
 	}
@@ -153,7 +153,7 @@ func (m *Manager) Get(id string) (*Process, bool) {
 	return p, ok
 }
 
-// List tells of all known processes, oldest first.
+// List describes all known processes, oldest first.
 func (m *Manager) List() []Info {
 	m.mu.Lock()
 	processes := make([]*Process, 0, len(m.known))
@@ -190,7 +190,7 @@ func (m *Manager) Forget(id string) bool {
 	return ok
 }
 
-// take makes a process unknown and gives it, so that it is dropped once.
+// take makes a process unknown and returns it, so that it is dropped only once.
 func (m *Manager) take(id string) (*Process, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

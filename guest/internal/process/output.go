@@ -58,7 +58,7 @@ func (o *output) write(p []byte) {
 	}
 }
 
-// roomFor lets go of old bytes as far as that is allowed and needed, and tells how many bytes fit.
+// roomFor drops old bytes as far as allowed and needed, and returns how many bytes fit.
 func (o *output) roomFor(wanted int) int {
 	if o.isLifted {
 		return wanted
@@ -96,7 +96,7 @@ func (o *output) span(from, to int64) []byte {
 	return o.ring[at:min(len(o.ring), at+int(to-from))]
 }
 
-// lift ends waiting for room for good: the process is over and only what stands in its pipe follows.
+// lift ends all waiting for room: the process is over and only what is in its pipe follows.
 func (o *output) lift() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -104,7 +104,7 @@ func (o *output) lift() {
 	o.room.Broadcast()
 }
 
-// close lets writers go; what they still write is lost.
+// close releases writers; what they still write is lost.
 func (o *output) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -146,7 +146,7 @@ func (r *reader) read(p []byte) (n int, from, to int64) {
 	return n, from, to
 }
 
-// flushed tells that everything read so far has been sent; in block mode that makes room.
+// flushed says that everything read so far has been sent; in block mode that makes room.
 func (r *reader) flushed() {
 	r.out.mu.Lock()
 	defer r.out.mu.Unlock()

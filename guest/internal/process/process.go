@@ -31,7 +31,7 @@ type Request struct {
 	Overflow    string `json:"overflow"`
 }
 
-// Info is what the list tells of a process.
+// Info describes a process in the list.
 type Info struct {
 	ID          string   `json:"id"`
 	PID         int      `json:"pid"`
@@ -68,7 +68,7 @@ type Process struct {
 	timedOut bool
 }
 
-// watch gives a channel that is closed at the next change of output or state.
+// watch returns a channel that is closed at the next change of output or state.
 func (p *Process) watch() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,7 +125,7 @@ func (p *Process) expire() {
 	p.signalAll(syscall.SIGKILL)
 }
 
-// discard kills what runs and lets go of what is kept.
+// discard kills what runs and drops what is kept.
 func (p *Process) discard() {
 	if p.pid > 0 {
 		p.signalAll(syscall.SIGKILL)
@@ -145,7 +145,7 @@ func (p *Process) letGo() {
 	}
 }
 
-// Info tells how the process stands.
+// Info describes the state of the process.
 func (p *Process) Info() Info {
 	info := Info{ID: p.id, PID: p.pid, Argv: p.argv, StdoutBytes: p.stdout.total(), StderrBytes: p.stderr.total()}
 	p.mu.Lock()

@@ -28,7 +28,7 @@ func startPump(file *os.File, out *output, isTerminal bool) *pump {
 	return p
 }
 
-// stop makes the pump take what is there now and no more: background children may hold a pipe open for ever.
+// stop makes the pump read what is there now and no more: background children may hold a pipe open forever.
 func (p *pump) stop() {
 	p.out.lift()
 	if p.isTerminal {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// emptyLook is the time between two looks whether a process has left anything.
+// emptyLook is the time between two checks whether anything of a process is left.
 const emptyLook = 20 * time.Millisecond
 
 // Size is a terminal's size in characters; zero where it is not known.

@@ -1,6 +1,6 @@
 // Resume gives a guest that was booted or restored its own time, entropy and names.
 
-// Package resume makes a restored guest different from the others of its template.
+// Package resume makes a restored guest different from the others made from its template.
 package resume
 
 import (

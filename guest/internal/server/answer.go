@@ -1,4 +1,4 @@
-// Answers and bodies: JSON both ways, bounded, and an error for whatever a handler did not foresee.
+// Answers and bodies: JSON both ways, bounded, and an error for whatever a handler did not expect.
 
 package server
 
@@ -59,7 +59,7 @@ func answerWith(w http.ResponseWriter, status int, value any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// Who has gone needs no answer.
+	// A caller who has gone needs no answer.
 	_, _ = w.Write(body)
 }
 
@@ -74,7 +74,7 @@ func cut(message string) string {
 	return strings.ToValidUTF8(message, "�")
 }
 
-// statusOf are the codes of a refusal that are not a bad request.
+// statusOf are the refusal codes that are not a bad request.
 var statusOf = map[string]int{
 	"too_many": http.StatusTooManyRequests, "stdin_closed": http.StatusConflict,
 	"file_missing": http.StatusNotFound, "replacement_mismatch": http.StatusConflict, "no_layers": http.StatusConflict,
@@ -82,7 +82,7 @@ var statusOf = map[string]int{
 	"disk_full": http.StatusInsufficientStorage,
 }
 
-// refuseWith answers with what a room below reported.
+// refuseWith answers with what a package below reported.
 func refuseWith(w http.ResponseWriter, err error) {
 	code, message := "", err.Error()
 	var ofProcess *process.Refusal

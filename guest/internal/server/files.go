@@ -92,7 +92,7 @@ func (a *Agent) readFile(w http.ResponseWriter, r *http.Request) {
 	header.Set("Pyro-Offset", strconv.FormatInt(slice.Offset, 10))
 	header.Set("Pyro-First-Line", strconv.FormatInt(slice.FirstLine, 10))
 	header.Set("Pyro-Cut", strconv.FormatBool(slice.IsCut))
-	// Who has gone needs no answer.
+	// A caller who has gone needs no answer.
 	_, _ = w.Write(slice.Bytes)
 }
 
