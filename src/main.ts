@@ -41,7 +41,7 @@ async function run(): Promise<number> {
   }
   if (argv[0] === '__complete') {
     const { knownNames, nameLines } = await import('./engine/calls/known-names.ts');
-    // In the middle of somebody's typing there is no place for an error.
+    // In the middle of someone's typing there is no place for an error.
     const names = await knownNames(argv[1] ?? '', argv.slice(2), process.cwd()).catch(() => []);
     process.stdout.write(nameLines(names));
     return 0;

@@ -6,7 +6,7 @@ import type { CallOptions } from './guest-client.ts';
 export type FileType = 'file' | 'directory' | 'symlink' | 'other';
 
 export interface FileEntry {
-  /** Absolute path in the guest; bytes that are no UTF-8 are replaced */
+  /** Absolute path in the guest; bytes that are not UTF-8 are replaced */
   readonly path: string;
   readonly type: FileType;
   /** Length of a file, `bytes`; 0 for anything else */

@@ -9,7 +9,7 @@ import { unreachable } from './refusals.ts';
 /** Longest silence of a guest that is sending, `ms` */
 const silenceMs = 120_000;
 
-/** What a guest sends, until it has sent all; a stream that breaks off throws `guest_unreachable`. */
+/** What a guest sends, until it has sent all; a stream that is cut off throws `guest_unreachable`. */
 export async function* chunksOf(stream: ClientHttp2Stream, options: CallOptions): AsyncGenerator<Buffer> {
   const chunks = chunksIn(stream);
   try {

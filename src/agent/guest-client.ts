@@ -108,7 +108,7 @@ export class GuestClient implements AsyncDisposable {
     await this.call('POST', '/v1/project', {}, activateAnswerSchema, options);
   }
 
-  /** Makes the guest's disk whole and still; it goes on after {@link thaw}, or by itself after 10 s. */
+  /** Makes the guest's disk whole and still; it continues after {@link thaw}, or by itself after 10 s. */
   async freeze(options: CallOptions = {}): Promise<void> {
     await this.call('POST', '/v1/freeze', {}, emptyAnswerSchema, options);
   }
@@ -243,7 +243,7 @@ export class GuestClient implements AsyncDisposable {
   }
 }
 
-/** The answer's head; the wait begins anew when the guest takes what it is sent. Throws an answer that is no success. */
+/** The answer's head; the wait begins again when the guest takes what it is sent. Throws an answer that is no success. */
 export async function expectSuccess(stream: ClientHttp2Stream, options: CallOptions): Promise<IncomingHttpHeaders> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingHttpHeaders & IncomingHttpStatusHeader>();
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;

@@ -54,7 +54,7 @@ export class GuestProcess {
     await this.#client.call('DELETE', path, undefined, emptyAnswerSchema, options);
   }
 
-  /** Drops the kept output of a process that has ended; what it has put in the background runs on. */
+  /** Drops the kept output of a process that has ended; what it has put in the background keeps running. */
   async leave(options: CallOptions = {}): Promise<void> {
     await this.#client.call('DELETE', `/v1/processes/${this.id}?leave=1`, undefined, emptyAnswerSchema, options);
   }
@@ -92,7 +92,7 @@ export class GuestProcess {
     if (input.errored !== null) throw inputError(input.errored);
     const path = `/v1/processes/${this.id}/input`;
     const stream = this.#client.open('POST', path, { signal });
-    // A stream that breaks off may look to the guest as if it had ended: it is told the end by itself.
+    // A stream that is cut off may look to the guest as if it had ended: it is told the end by itself.
     const isTaken = new Promise<boolean>((resolve) => {
       stream.once('response', ({ ':status': status }) => resolve(status === 200));
       stream.once('close', () => resolve(false));

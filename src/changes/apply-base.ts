@@ -1,4 +1,4 @@
-// What earlier applies have put on the host, as the versions that a later one goes on from; kept in a pack beside the record of it.
+// What earlier applies have put on the host, as the versions that a later one continues from; kept in a pack beside the record of it.
 import { createReadStream } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import type { GuestFiles } from '../agent/file-types.ts';

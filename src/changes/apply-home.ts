@@ -33,13 +33,13 @@ export interface ApplyRequest {
   readonly applied: AppliedStates;
   /** File that keeps the contents of what they have put there */
   readonly basesFile: string;
-  /** Makes the record of what stands there then ready in a private folder; what it gives puts it in force */
+  /** Makes the record of what is there then ready in a private folder; what it gives puts it in force */
   readonly prepareRecord?: (folder: string, applied: AppliedStates) => Promise<() => Promise<void>>;
 }
 
 export interface ApplyResult {
   readonly steps: readonly ApplyStep[];
-  /** What stands there now as in the guest, of this and of earlier ones */
+  /** What is there now as in the guest, of this and of earlier ones */
   readonly applied: AppliedStates;
   readonly already: readonly Buffer[];
   /** Files that the host had changed too and that took the changes all the same */

@@ -1,4 +1,4 @@
-// How many lines an apply adds and takes away: against what stands there now, which need not be what the seed had.
+// How many lines an apply adds and takes away: against what is there now, which need not be what the seed had.
 import { constants } from 'node:fs';
 import { open, readlink } from 'node:fs/promises';
 import { Readable } from 'node:stream';
@@ -53,7 +53,7 @@ async function compareSteps(lab: GitLab, root: string, steps: readonly ApplyStep
     const input = Readable.from(contentsOf(root, missing));
     await lab.run(['fast-import', '--quiet', '--done', '--force', '--depth=0', '--big-file-threshold=16m'], { input });
   }
-  // One that somebody has changed in this moment is not among them; writing finds that out, and says it.
+  // One that someone has changed in this moment is not among them; writing finds that out, and says it.
   const known = missing.length > 0 ? await sizesOf(lab, blobs) : kept;
   const standing = await treeOf(lab, steps, ({ before: { mode, blob } }) =>
     mode !== undefined && blob !== undefined && known.has(blob) ? { mode, blob } : undefined,

@@ -38,7 +38,7 @@ const journalSchema = z.object({
 });
 type Journal = z.infer<typeof journalSchema>;
 
-/** All steps or none. Throws `apply_conflict` when somebody changes the folder meanwhile, `disk_full`, and what writing throws. */
+/** All steps or none. Throws `apply_conflict` when someone changes the folder meanwhile, `disk_full`, and what writing throws. */
 export async function writeSteps(
   lab: GitLab,
   root: string,
@@ -87,13 +87,13 @@ async function hasOriginals(stage: string): Promise<boolean> {
   return (await readdir(stage)).some((name) => name.startsWith('old-'));
 }
 
-/** Undoes what an apply that was killed has begun in this folder. Throws `state_damaged` where that cannot be done. */
+/** Undoes what an apply that was killed has begun in this folder. Throws `state_damaged` if that cannot be done. */
 export async function recoverApply(root: string): Promise<void> {
   for (const name of await readdir(root)) {
     const stage = join(root, name);
     if (name.startsWith(`${donePrefix}.`)) await rm(stage, { recursive: true, force: true, maxRetries: 3 });
     if (!name.startsWith(`${stagePrefix}.`)) continue;
-    // Somebody else's, of another daemon, who is at it now.
+    // Someone else's, of another daemon, who is at it now.
     if (await isInUse(stage)) continue;
     const journal = await readJson(join(stage, journalName), journalSchema).catch(() => undefined);
     if (journal !== undefined) await undo(root, stage, journal);
@@ -142,7 +142,7 @@ async function makeStage(stage: string): Promise<void> {
   }
 }
 
-/** Throws `path_not_writable` where {@link writeSteps} would at once. */
+/** Throws `path_not_writable` if {@link writeSteps} would at once. */
 export async function assertWritable(root: string): Promise<void> {
   try {
     await access(root, constants.W_OK);
@@ -217,7 +217,7 @@ async function tryLink(from: Buffer, to: string): Promise<boolean> {
     await link(from, to);
     return true;
   } catch {
-    // A file system without hard links, or a file of somebody else's.
+    // A file system without hard links, or a file of someone else's.
     return false;
   }
 }
@@ -234,7 +234,7 @@ async function undo(root: string, stage: string, { steps }: Journal): Promise<vo
   for (const { index, path, had, writes } of all) {
     if (had || !writes) continue;
     const standing = await look(placeOf(root, path));
-    // A new content that is no longer in the stage stands in its place, unless somebody has worked on it since; a folder is
+    // A new content that is no longer in the stage stands in its place, unless someone has worked on it since; a folder is
     // what stood there before, put back.
     const isNew = standing !== undefined && !standing.isDirectory() && standing.mtimeMs <= journalMs;
     if (isNew && !(await isLeft(`new-${index}`))) await rm(placeOf(root, path), { force: true });

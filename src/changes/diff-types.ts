@@ -8,14 +8,14 @@ export type DiffStatus = z.infer<typeof statusSchema>;
 
 export const diffEntrySchema = z
   .object({
-    /** Relative to /workspace; bytes that are no UTF-8 are replaced */
+    /** Relative to /workspace; bytes that are not UTF-8 are replaced */
     path: z.string(),
     status: statusSchema,
-    /** What stands there now, or stood there when it is deleted; `other` is a device, a socket or a pipe */
+    /** What is there now, or stood there when it is deleted; `other` is a device, a socket or a pipe */
     artifact_type: z.enum(['file', 'symlink', 'other']),
     /** Name before a rename */
     old_path: z.string().nullable(),
-    /** Type and permission bits as six octal digits, as they stand in the guest */
+    /** Type and permission bits as six octal digits, as they are in the guest */
     old_mode: z.string().nullable(),
     new_mode: z.string().nullable(),
     /** Lines added and taken away; null for what is not text */

@@ -175,7 +175,7 @@ export async function importChanges(
   };
 }
 
-/** What is at or below the path, also where a list was made without knowing it. */
+/** What is at or below the path, even where a list was made without knowing it. */
 function wanted(listed: readonly ListedChange[], below: Buffer): readonly ListedChange[] {
   return below.length === 0 ? listed : listed.filter(({ key }) => isBelow(Buffer.from(key, 'latin1'), below));
 }
@@ -188,8 +188,8 @@ async function roomIn(folder: string): Promise<number> {
 
 /**
  * Says of files whether they are text where Git would be wrong: it looks for a zero byte in the first 8,000 bytes alone, and
- * prints bytes that are no UTF-8. Only those files are named: Git holds each path against each pattern.
- * Attributes do not reach links, so one whose target is no UTF-8 makes links, and what is new or gone, binary as a whole.
+ * prints bytes that are not UTF-8. Only those files are named: Git holds each path against each pattern.
+ * Attributes do not reach links, so one whose target is not UTF-8 makes links, and what is new or gone, binary as a whole.
  */
 async function describeContents(lab: GitLab, imported: ImportedTrees): Promise<string[]> {
   const binary = [...imported.paths].filter(([key, { isText }]) => !isText && !imported.withheld.has(key));

@@ -67,7 +67,7 @@ export async function* checkedEntries(
   }
 }
 
-/** Nothing may stand twice, and nothing below what is no folder: a link made by the archive itself leads nowhere. */
+/** Nothing may stand twice, and nothing below what is not a folder: a link made by the archive itself leads nowhere. */
 function checkPlace(kinds: Map<string, TarType>, parts: readonly Buffer[], type: TarType, shown: string): void {
   const root = kinds.get('');
   if (parts.length > 0 && root !== undefined && root !== 'directory')

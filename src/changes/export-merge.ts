@@ -8,7 +8,7 @@ interface Move {
   readonly to: Buffer;
 }
 
-/** Looks first whether everything fits. Throws `output_exists` where a folder would have to take the place of a file, or a file that of a folder or a device. */
+/** Looks first whether everything fits. Throws `output_exists` if a folder would have to take the place of a file, or a file that of a folder or a device. */
 export async function mergeInto({ temporary, final }: ExportPlace, signal: AbortSignal): Promise<void> {
   const moves: Move[] = [];
   await plan(Buffer.from(temporary), Buffer.from(final), moves, signal);

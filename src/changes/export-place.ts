@@ -117,7 +117,7 @@ export async function discard(place: ExportPlace): Promise<void> {
     try {
       await rmdir(folder);
     } catch {
-      // Somebody else uses it by now: it stays, and so do those above it.
+      // Someone else uses it by now: it stays, and so do those above it.
       return;
     }
   }

@@ -168,7 +168,7 @@ function isInWorkspace(guestPath: string): boolean {
   return guestPath === workspaceFolder || guestPath.startsWith(`${workspaceFolder}/`);
 }
 
-/** What stays behind of a tree in /workspace. What is asked for by its own name goes out, also when it is ignored. */
+/** What stays behind of a tree in /workspace. What is asked for by its own name goes out, even when it is ignored. */
 async function ignoredBelow(
   files: GuestFiles,
   { guestPath, hasIgnored, workFolder }: ExportRequest,

@@ -151,7 +151,7 @@ export class GitLab implements AsyncDisposable {
     return await this.read('output');
   }
 
-  /** As {@link compare}, kept in a file of this name and read anew each time: for any number of changes, without their lines */
+  /** As {@link compare}, kept in a file of this name and read again each time: for any number of changes, without their lines */
   async compareInto(name: string, args: readonly string[]): Promise<() => AsyncGenerator<RawChange>> {
     await this.run(args, { outputFile: name });
     return () => rawChangesIn(this.file(name));

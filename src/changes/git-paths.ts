@@ -8,7 +8,7 @@ export function pathKey(path: Buffer): string {
   return path.toString('latin1');
 }
 
-/** Text of the path with this key; bytes that are no UTF-8 are replaced. */
+/** Text of the path with this key; bytes that are not UTF-8 are replaced. */
 export function shownPath(key: string): string {
   return /^[\0-\x7f]*$/.test(key) ? key : Buffer.from(key, 'latin1').toString('utf8');
 }

@@ -5,9 +5,9 @@ import { refusalOfGit } from './git-paths.ts';
 import { findIgnored, installRules, judgeAll, readRules, rulesName } from './ignored.ts';
 import { type ListedChange, listChanges, listUpTo, type Narrowed } from './listed-changes.ts';
 
-/** A longer list is made anew with its ignored folders folded */
+/** A longer list is made again with its ignored folders folded */
 const longestPlainList = 50_000;
-/** A file that each folder takes back in: it is left out where the folder itself is, since what lies in such a folder has no say */
+/** A file that each folder takes back in: it is left out where the folder itself is, since what is in such a folder has no say */
 const probeName = '.pyro-probe-4c1d';
 
 export interface SurveyRequest {

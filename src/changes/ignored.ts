@@ -1,4 +1,4 @@
-// What of a guest's new paths its project's ignore rules leave out: the rules as they stand in the guest, judged by Git here.
+// What of a guest's new paths its project's ignore rules leave out: the rules as they are in the guest, judged by Git here.
 import { mkdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { Change, GuestFiles } from '../agent/file-types.ts';
@@ -56,7 +56,7 @@ export async function findIgnored(
   return ignored;
 }
 
-/** Those that are left out although their own rules take them in: what lies in a folder that is left out has no say. */
+/** Those that are left out although their own rules take them in: what is in a folder that is left out has no say. */
 async function stillIgnored(
   lab: GitLab,
   own: ReadonlyMap<string, boolean>,

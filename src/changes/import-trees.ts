@@ -170,7 +170,7 @@ export function gitMode(side: ChangeSide): '100644' | '100755' | '120000' {
   return (side.mode & 0o100) === 0 ? '100644' : '100755';
 }
 
-/** True for what is there and is no folder. */
+/** True for what is there and is not a folder. */
 export function isLeaf(side: ChangeSide | undefined): boolean {
   return side !== undefined && side.type !== 'directory';
 }

@@ -10,7 +10,7 @@ export interface ListedChange {
   readonly key: string;
   /** True for what the seed did not have */
   readonly isNew: boolean;
-  /** True for what stands there now and is no folder */
+  /** True for what is there now and is not a folder */
   readonly isLeaf: boolean;
   readonly before: ChangeSide | undefined;
   readonly after: ChangeSide | undefined;

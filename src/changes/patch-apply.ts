@@ -41,11 +41,11 @@ export interface PatchResult {
   readonly entries: readonly PatchEntry[];
 }
 
-/** So often a patch is made ready anew when what it was made from has changed in the guest before it was written */
+/** So often a patch is made ready again when what it was made from has changed in the guest before it was written */
 const tries = 3;
 
 /**
- * Throws `patch_invalid` for what is no patch or leads out of /workspace, `patch_failed` for what does not fit, and for
+ * Throws `patch_invalid` for what is not a patch or leads out of /workspace, `patch_failed` for what does not fit, and for
  * files that do not hold still: nothing that the guest has written since they were read is written over.
  */
 export async function applyPatch(files: GuestFiles, request: PatchRequest, context: WorkContext): Promise<PatchResult> {
@@ -96,7 +96,7 @@ interface ReadPatch extends Pick<PatchPiece, 'touched' | 'origins'> {
   readonly pieces: readonly PatchPiece[];
 }
 
-/** The patch as it goes on: nothing of what is given here holds its text, but for the other grammar. */
+/** The patch as it continues: nothing of what is given here holds its text, but for the other grammar. */
 async function readPatch(lab: GitLab, patch: string | Buffer): Promise<ReadPatch> {
   const text = Buffer.from(patch).toString('latin1');
   if (isEnvelope(text)) {
@@ -107,7 +107,7 @@ async function readPatch(lab: GitLab, patch: string | Buffer): Promise<ReadPatch
   return { envelope: undefined, pieces, ...joined(pieces) };
 }
 
-/** Everything the patch touches, and what lies on the way there, so that Git sees links as links. */
+/** Everything the patch touches, and what is on the way there, so that Git sees links as links. */
 async function fetchStanding(
   files: GuestFiles,
   lab: GitLab,

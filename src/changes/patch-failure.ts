@@ -103,9 +103,9 @@ async function lineEndsOf(
       };
 }
 
-/** Content of the guest's file; undefined for one that is no text. */
+/** Content of the guest's file; undefined for one that is not text. */
 async function textOf(lab: GitLab, path: Buffer): Promise<string | undefined> {
-  // The name goes in by standard input: an argument could not hold bytes that are no UTF-8.
+  // The name goes in by standard input: an argument could not hold bytes that are not UTF-8.
   const object = await objectOf(lab, path);
   if (object === undefined) return undefined;
   await lab.run(['cat-file', '--batch'], { input: `${object}\n`, outputFile: 'blob' });

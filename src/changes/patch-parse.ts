@@ -12,7 +12,7 @@ export interface PatchHunk {
 }
 
 export interface PatchFile {
-  /** Names as they stand in the header, latin1; undefined for /dev/null and for what is not said */
+  /** Names as they are in the header, latin1; undefined for /dev/null and for what is not said */
   oldName: string | undefined;
   newName: string | undefined;
   /** Names of a rename or copy, which never have a prefix */

@@ -20,7 +20,7 @@ export interface CommandCall {
   readonly isQuiet: boolean;
   /** `-t`: a terminal is demanded */
   readonly wantsTerminal: boolean;
-  /** `-i`: standard input is passed on also where it is a terminal */
+  /** `-i`: standard input is passed on even where it is a terminal */
   readonly wantsInput: boolean;
   /** `--follow`: what comes is shown live */
   readonly follows: boolean;

@@ -7,9 +7,9 @@ import type { Interrupts } from './interrupts.ts';
 export interface LiveWish {
   /** `-t` */
   readonly wantsTerminal: boolean;
-  /** `-i`: standard input is passed on also where it is a terminal */
+  /** `-i`: standard input is passed on even where it is a terminal */
   readonly wantsInput: boolean;
-  /** A terminal where both ends are one, also when nobody asks */
+  /** A terminal where both ends are one, even when nobody asks */
   readonly takesTerminal: boolean;
   /** `--json`: the output belongs into the result */
   readonly isCaptured: boolean;

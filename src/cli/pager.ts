@@ -12,7 +12,7 @@ export interface Pager {
 /** As for git: ends at once where all fits, shows colours, and leaves what it showed on the screen */
 const lessOptions = 'FRX';
 
-/** Standard output itself where it is no terminal, where PAGER is cat, and where there is no pager. */
+/** Standard output itself where it is not a terminal, where PAGER is cat, and where there is no pager. */
 export async function openPager(): Promise<Pager> {
   const { stdin, stdout } = process;
   const plain: Pager = { sink: stdout, end: async () => undefined };

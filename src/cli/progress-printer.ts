@@ -20,7 +20,7 @@ export interface ProgressScreen {
 
 /** A person is shown no more amounts than so, `ms` */
 const drawMs = 100;
-/** A step that takes longer is shown with its time: it tells that something goes on, `ms` */
+/** A step that takes longer is shown with its time: it tells that something continues, `ms` */
 const patienceMs = 3000;
 const usualColumns = 80;
 /**

@@ -3,7 +3,7 @@ import { PyroError } from '../shared/errors.ts';
 import { inputError } from '../shared/input-error.ts';
 import { formatBytes } from '../shared/units.ts';
 
-/** Throws `input_failed` where it cannot be read to its end, `usage` for more bytes than that, and the signal's reason. */
+/** Throws `input_failed` if it cannot be read to its end, `usage` for more bytes than that, and the signal's reason. */
 export async function readInput(signal: AbortSignal, mostBytes: number, tooMuch?: string): Promise<Buffer> {
   const onAbort = (): void => void process.stdin.destroy();
   signal.throwIfAborted();

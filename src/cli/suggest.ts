@@ -1,4 +1,4 @@
-// What somebody may have meant who typed an option or a command that is not known.
+// What someone may have meant who typed an option or a command that is not known.
 import { meaningOf, namesNear } from '../operations/input-names.ts';
 
 const mostSuggestions = 3;

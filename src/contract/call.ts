@@ -18,7 +18,7 @@ export interface RunIo {
 export interface RunControl {
   readonly signal: (name: string) => void;
   readonly resize: (size: { cols: number; rows: number }) => void;
-  /** Command that follows it on for somebody who leaves; absent where it ends with its caller */
+  /** Command that follows it on for someone who leaves; absent where it ends with its caller */
   readonly followedBy?: string | undefined;
 }
 
@@ -41,6 +41,6 @@ export type RunCall = Omit<WorkspaceCall, 'hostPaths' | 'project'>;
 export interface DaemonControl {
   /** Undefined when none runs. Throws `daemon_unresponsive`. */
   readonly status: (signal: AbortSignal) => Promise<DaemonStatus | undefined>;
-  /** Ends the daemon and waits for that, by force also one that does not answer; guests run on. False when none ran. */
+  /** Ends the daemon and waits for that, by force also one that does not answer; guests keep running. False when none ran. */
   readonly stop: (input: DaemonStopInput, signal: AbortSignal) => Promise<boolean>;
 }

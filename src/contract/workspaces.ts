@@ -49,7 +49,7 @@ const createdFields = {
     .describe('Idle time until it is stopped, seconds; 0 for never'),
 };
 
-/** The same fields in a record and in a view: their kind alone, since what stands there was judged when it came in. */
+/** The same fields in a record and in a view: their kind alone, since what is there was judged when it came in. */
 export const keptFields = {
   vcpu_count: z.number(),
   mem_mib: z.number(),

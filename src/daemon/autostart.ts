@@ -96,7 +96,7 @@ async function untilListening(places: DaemonPlaces, signal: AbortSignal): Promis
   const deadline = Date.now() + startMs;
   while (!(await isListening(places.socket))) {
     if (Date.now() > deadline) throw await startFailure(places, 'another daemon is alive but does not listen');
-    // The other one was started by somebody else, so no event of it reaches us.
+    // The other one was started by someone else, so no event of it reaches us.
     await sleep(50, undefined, { signal });
   }
 }

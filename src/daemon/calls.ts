@@ -37,7 +37,7 @@ export interface Calls {
   readonly answer: (work: Work, response: ServerResponse, id: string) => Promise<void>;
   /** Counts a connection until what it gives back is called; `cut` ends it without aborting its work */
   readonly enter: (cut: () => void) => () => void;
-  /** Ends a call because somebody means it; false when there is none */
+  /** Ends a call because someone means it; false when there is none */
   readonly cancel: (id: string) => boolean;
   readonly whenNone: () => Promise<void>;
   /** Lets go of all callers without aborting their work: commands in guests run on and are followed by the next daemon */

@@ -54,7 +54,7 @@ export async function readFrames(
   }
 }
 
-/** The end of the daemon in the middle of a call; `followedBy` is the command that shows how the work goes on. */
+/** The end of the daemon in the middle of a call; `followedBy` is the command that shows how the work continues. */
 export function lost(why: string, cause?: unknown, followedBy?: string): PyroError {
   return new PyroError('daemon_lost', `the daemon ended during the call: ${why}`, {
     hint:

@@ -48,7 +48,7 @@ export async function serveLive(
     );
     await talk(context, socket, head);
   } catch {
-    // The caller broke off, or sent what no front sends.
+    // The caller was cut off, or sent what no front sends.
   } finally {
     socket.end();
   }
@@ -83,7 +83,7 @@ async function talk(context: RouteContext, socket: Duplex, head: Buffer): Promis
   )
     .catch(() => undefined)
     .then(() => {
-      // A terminal that hangs up ends; a pipe that breaks off does not, and what reads it must not believe so.
+      // A terminal that hangs up ends; a pipe that is cut off does not, and what reads it must not believe so.
       if (opening.terminal !== null) caller.input.end();
       if (!isCut) controller.abort(noLongerWaiting('the caller went away'));
     });

@@ -15,7 +15,7 @@ export const stopPath = '/v1/stop';
 export const callPath = `/v${protocolNumber}/call`;
 /** A call with streams: the connection is upgraded */
 export const livePath = `/v${protocolNumber}/live`;
-/** Ends a call that somebody means to end: one whose connection closes may go on */
+/** Ends a call that someone means to end: one whose connection closes may go on */
 export const cancelPath = `/v${protocolNumber}/cancel`;
 /** Name of a call, for its cancel */
 export const callHeader = 'pyro-call';

@@ -20,7 +20,7 @@ export interface RouteContext {
 
 /** Handles one request to its end; never throws. */
 export async function route(context: RouteContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  // A caller that breaks off is told apart by its response's close.
+  // A caller that is cut off is told apart by its response's close.
   request.on('error', () => undefined);
   response.on('error', () => undefined);
   response.setHeader(versionHeader, context.version);

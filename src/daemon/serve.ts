@@ -37,7 +37,7 @@ export async function runDaemonProcess(options: DaemonProcessOptions): Promise<n
   process.on('unhandledRejection', (reason) => log.fault('unhandled_rejection', reason));
   process.on('uncaughtException', (error) => {
     log.fault('uncaught_exception', error);
-    // Guests run on, and the next daemon adopts them: that is safer than going on in an unknown state.
+    // Guests keep running, and the next daemon adopts them: that is safer than going on in an unknown state.
     process.exit(1);
   });
   try {

@@ -22,7 +22,7 @@ export interface DaemonOptions {
   readonly log: Log;
   /** Time without a guest, a call or a connection after which it ends, `ms` */
   readonly idleMs: number;
-  /** Ends it at once; guests run on */
+  /** Ends it at once; guests keep running */
   readonly signal: AbortSignal;
   /** Called when it takes calls */
   readonly onReady: () => void;
@@ -97,7 +97,7 @@ export async function serveDaemon(options: DaemonOptions): Promise<void> {
     return runningGuests > 0 || busyCalls > 0 || calls.count() > 0 || connections.count > 0;
   };
   await untilEnded(ending.signal, isBusy, idleMs);
-  // Also when idleness is the reason: from here on calls are refused.
+  // Even when idleness is the reason: from here on calls are refused.
   ending.abort();
   await Promise.race([calls.whenNone(), pause(drainMs, cutting.signal)]);
   log.info('ending', { calls: calls.count() });

@@ -1,4 +1,4 @@
-// Whether somebody listens on a unix socket.
+// Whether someone listens on a unix socket.
 import { connect } from 'node:net';
 
 export async function isListening(path: string): Promise<boolean> {

@@ -44,7 +44,7 @@ export async function fetchBlob(download: BlobDownload): Promise<string> {
       await downloadAll(download, partial);
       await rename(partial, path);
     } catch (error) {
-      // After a broken network the next pull goes on where this one stopped; nobody resumes what was cancelled.
+      // After a broken network the next pull continues where this one stopped; nobody resumes what was cancelled.
       const isNetwork = isPyroError(signal.aborted ? signal.reason : error, 'registry_unreachable', 'registry_error');
       if (!isNetwork) await rm(partial, { force: true });
       throw error;

@@ -21,7 +21,7 @@ export class ByteSource {
     return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, size);
   }
 
-  /** Exactly this many bytes. Throws `image_invalid` where the stream ends before. */
+  /** Exactly this many bytes. Throws `image_invalid` if the stream ends before. */
   async need(size: number): Promise<Buffer> {
     const bytes = await this.take(size);
     if (bytes === undefined) throw cutShort();

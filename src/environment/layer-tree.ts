@@ -191,7 +191,7 @@ export class LayerTree {
   }
 }
 
-/** The mark of an overlay's own upper folder, as tools write it that pack such a folder as it stands. */
+/** The mark of an overlay's own upper folder, as tools write it that pack such a folder as it is. */
 function isWhiteout({ type, devmajor, devminor }: TarEntry): boolean {
   return type === 'character-device' && devmajor === 0 && devminor === 0;
 }

@@ -59,7 +59,7 @@ export function platformOf(told: {
   return `${told.os.toLowerCase()}/${/^x86[_-]64$/.test(architecture) ? 'amd64' : architecture}`;
 }
 
-/** Throws `image_invalid` or, for what is no image of layers, `image_unsupported`. */
+/** Throws `image_invalid` or, for what is not an image of layers, `image_unsupported`. */
 export function parseManifest(bytes: Buffer, image: string): Manifest {
   if (oldSchema.safeParse(parseJson(bytes)).success) {
     throw new PyroError('image_unsupported', `${image} has a manifest of the retired schema 1`, {

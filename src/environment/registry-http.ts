@@ -83,7 +83,7 @@ async function sendOnce(request: HttpRequest, attempt: number): Promise<Response
   }
 }
 
-/** What came encrypted at first must not go on in clear, where others could change it. */
+/** What came encrypted at first must not continue in clear, where others could change it. */
 async function refuseDowngrade({ url, registry }: HttpRequest, { url: last, body }: Response): Promise<void> {
   if (!String(url).startsWith('https:') || !last.startsWith('http:')) return;
   await body?.cancel();

@@ -73,7 +73,7 @@ export class Registry {
       await response.body?.cancel();
       const challenge = response.headers.get('www-authenticate');
       if (response.status !== 401 || challenge === null || wasAsked) throw this.#failure(response.status);
-      // Also when a token has run out between two layers.
+      // Even when a token has run out between two layers.
       wasAsked = true;
       this.#authorization = await authorize(challenge, this.#reference, { signal: this.#signal, limits: this.limits });
     }

@@ -166,7 +166,7 @@ export async function addEnvironment(
     await makeFolder(draft);
     await rename(imageFile, join(draft, 'root.squashfs'));
     await writeJson(join(draft, 'environment.json'), record);
-    // What stands there is damaged, or it would have been adopted; guests that have it open keep it.
+    // What is there is damaged, or it would have been adopted; guests that have it open keep it.
     await rm(folder, { recursive: true, force: true });
     await rename(draft, folder);
   } finally {

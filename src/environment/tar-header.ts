@@ -29,7 +29,7 @@ export interface Extension {
   readonly longLink: string | undefined;
 }
 
-/** A header as it stands, before the extensions apply. */
+/** A header as it is, before the extensions apply. */
 export interface RawHeader {
   readonly flag: string;
   readonly size: number;

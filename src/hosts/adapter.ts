@@ -48,7 +48,7 @@ export interface HostAdapter {
   readonly readEntry: (raw: unknown) => ServerEntry | undefined;
   /** Fields of the canonical entry; undefined ones have no place in it. All others stay. */
   readonly fields: (wish: EntryWish, raw: unknown) => Readonly<Record<string, unknown>>;
-  /** Arguments of the host's own program that add an entry where there is none */
+  /** Arguments of the host's own program that add an entry if there is none */
   readonly addArguments: ((command: readonly string[], scope: HostScope) => string[]) | undefined;
   /** Command that takes an entry of this name away */
   readonly removeCommand: (name: string, place: ConfigPlace) => string;

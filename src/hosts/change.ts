@@ -17,7 +17,7 @@ export interface Plan {
 
 const mostAttempts = 3;
 
-/** Throws `host_config_invalid` for a text that does not parse, unless the edit is what mends it. */
+/** Throws `host_config_invalid` for a text that does not parse, unless the edit is what fixes it. */
 export async function planEdit(
   adapter: HostAdapter,
   place: ConfigPlace,
@@ -31,7 +31,7 @@ export async function planEdit(
   return { place, file, after, diff: diffText(file.path, file.text, after) };
 }
 
-/** Writes the plan, made anew when the host wrote in between, and gives the path of the backup. */
+/** Writes the plan, made again when the host wrote in between, and gives the path of the backup. */
 export async function carryOut(plan: Plan, replan: () => Promise<Plan>): Promise<string | null> {
   let current = plan;
   for (let attempt = 0; attempt < mostAttempts; attempt++) {

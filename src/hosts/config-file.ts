@@ -1,4 +1,4 @@
-// Files that belong to somebody else: read with their byte order mark, mode and links, written whole with a backup beside them.
+// Files that belong to someone else: read with their byte order mark, mode and links, written whole with a backup beside them.
 import { isUtf8 } from 'node:buffer';
 import type { Stats } from 'node:fs';
 import { chmod, chown, copyFile, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -102,7 +102,7 @@ async function keepOwner({ realPath, owner }: ConfigFile): Promise<void> {
   const { uid, gid } = await stat(realPath);
   if (uid === owner.uid && gid === owner.gid) return;
   await chown(realPath, owner.uid, owner.gid).catch((error: unknown) => {
-    // Only root can give a file away; anybody else could not have replaced it for another user either.
+    // Only root can give a file away; anyone else could not have replaced it for another user either.
     if (systemCodeOf(error) !== 'EPERM') throw error;
   });
 }

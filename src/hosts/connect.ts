@@ -1,4 +1,4 @@
-// Connecting a host: the entry is edited into its file, since the hosts' own programs write all of it anew, and then the host is asked.
+// Connecting a host: the entry is edited into its file, since the hosts' own programs write all of it again, and then the host is asked.
 
 import type { ConnectResult, HostChange, HostConnectInput } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';

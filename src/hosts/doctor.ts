@@ -1,4 +1,4 @@
-// What stands between each host and the server, with the command that mends it.
+// What stands between each host and the server, with the command that fixes it.
 
 import type { HostCheck, HostReport } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';

@@ -1,4 +1,4 @@
-// Members of a JSON object, put in, taken out and written anew: no byte beside them moves, comments stay where they are.
+// Members of a JSON object, put in, taken out and written again: no byte beside them moves, comments stay where they are.
 import { createScanner, type Node } from 'jsonc-parser';
 
 // jsonc-parser's kinds of tokens are a const enum, which a build by single files cannot read.
@@ -9,7 +9,7 @@ const blankToken = 15;
 const endToken = 17;
 
 interface Rest {
-  /** Just behind the comma; undefined where there is none */
+  /** Just behind the comma; undefined if there is none */
   readonly comma: number | undefined;
   /** Behind the comments that follow on the same line */
   readonly lineEnd: number;
@@ -84,7 +84,7 @@ export function removeMember(text: string, object: Node, member: Node): string {
   return dropBlank(next, start, members.length === 1 ? object.offset : undefined);
 }
 
-/** Writes a value anew where the old one stands. */
+/** Writes a value again where the old one stands. */
 export function replaceValue(text: string, node: Node, value: unknown): string {
   const end = node.offset + node.length;
   const isSpread = text.slice(node.offset, end).includes('\n');

@@ -1,4 +1,4 @@
-// A JSON text that does not parse, mended by punctuation alone: no word that the user wrote is taken away.
+// A JSON text that does not parse, fixed by punctuation alone: no word that the user wrote is taken away.
 import { type Node, type ParseError, type ParseOptions, parseTree, printParseErrorCode } from 'jsonc-parser';
 
 const mostSteps = 50;

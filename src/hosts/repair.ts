@@ -1,4 +1,4 @@
-// Makes the entries of a host canonical again; what else stands in its files stays, and a text that does not parse is mended on demand.
+// Makes the entries of a host canonical again; what else stands in its files stays, and a text that does not parse is fixed on demand.
 import { chmod, stat } from 'node:fs/promises';
 import type { ConnectResult, HostChange, HostRepairInput } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
@@ -121,7 +121,7 @@ export function placesByFile(places: readonly ConfigPlace[]): [ConfigPlace, ...C
   return files;
 }
 
-/** Only the owner of a file can do that; anybody else gets the error of the read. */
+/** Only the owner of a file can do that; anyone else gets the error of the read. */
 async function mendMode(path: string): Promise<string | undefined> {
   try {
     const status = await stat(path);

@@ -152,7 +152,7 @@ function mendToml(text: string, path: EntryPath): string | undefined {
   for (const section of sections.filter((each) => isOurs(each, path))) {
     for (const part of readable(section)) kept = deepMerge(kept, tableSchema.catch({}).parse(valueIn(part, path)));
   }
-  // The empty line that parted it from the text before comes anew.
+  // The empty line that parted it from the text before comes again.
   return append(rest.replace(/(^|\n)\r?\n$/, '$1'), path, kept);
 }
 

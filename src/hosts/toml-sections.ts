@@ -4,7 +4,7 @@ import { scanToml } from './toml-scan.ts';
 export interface Section {
   /** Parts of the table's name; empty before the first header */
   readonly name: readonly string[];
-  /** The header line as it stands */
+  /** The header line as it is */
   readonly header: string;
   /** Header and lines up to the last that is no comment */
   readonly body: string;

@@ -165,7 +165,7 @@ function hostPathsOf(state: ServerState, project: Project | undefined): HostPath
   return { folders: [...(source === undefined ? [] : [source]), ...allowed, exportsFolder(state)] };
 }
 
-/** Work that takes longer than hosts wait goes on; the caller is told how to follow it. */
+/** Work that takes longer than hosts wait continues; the caller is told how to follow it. */
 async function withinGuard(
   { guardMs: ms, words }: ServerState,
   work: Promise<CallToolResult>,

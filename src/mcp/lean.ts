@@ -20,7 +20,7 @@ const steady = new Set([
   'deleted',
   'next_cursor',
 ]);
-/** Values that say nothing, since they are what everybody expects */
+/** Values that say nothing, since they are what everyone expects */
 const usual: Readonly<Record<string, unknown>> = {
   execution_mode: 'guest',
   workspace_path: '/workspace',

@@ -100,7 +100,7 @@ function pathOfRoot(address: string): string[] {
   }
 }
 
-/** A checkout before a plain folder. The home folder and `/` are where a host was started, not what somebody works on. */
+/** A checkout before a plain folder. The home folder and `/` are where a host was started, not what someone works on. */
 async function firstUsable(candidates: readonly string[]): Promise<string | undefined> {
   const folders: string[] = [];
   for (const candidate of candidates) {

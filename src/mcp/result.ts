@@ -27,7 +27,7 @@ export function successResult(
 }
 
 /**
- * A failed call, said once. Not in the structure: clients that check it against the output schema also when a call has
+ * A failed call, said once. Not in the structure: clients that check it against the output schema even when a call has
  * failed would show their own complaint in place of this error.
  */
 export function errorResult(report: ErrorReport): CallToolResult {

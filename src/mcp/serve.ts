@@ -44,7 +44,7 @@ export async function serveMcp(
   const fault = await Promise.race([signalled.promise, wire.whenAnswered, wire.whenBroken]);
   life.abort();
   await handle.close();
-  // Whoever reads the answers has gone with its input, as a rule: that is no failure.
+  // Whoever reads the answers has gone with its input, as a rule: that is not a failure.
   if (fault === undefined || process.stdout.writableEnded || systemCodeOf(fault) !== undefined) return 0;
   state.log.fault('wire_broken', fault);
   return 1;

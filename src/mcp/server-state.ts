@@ -40,7 +40,7 @@ export interface ServerStateParts {
   readonly catalogue: readonly ToolFacts[];
   readonly operations: () => Promise<readonly AnyOperation[]>;
   readonly invoke: Invoke;
-  /** The server's life: a clone that was begun goes on when the call that wanted it is answered */
+  /** The server's life: a clone that was begun continues when the call that wanted it is answered */
   readonly signal: AbortSignal;
   readonly guardMs?: number;
 }

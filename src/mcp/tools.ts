@@ -63,7 +63,7 @@ export function annotationsOf({ effect, tool }: ToolFacts, hasNetwork: boolean):
   };
 }
 
-/** A tool as it stands in the list. A schema of the output is a promise of structure, which a model does not get of texts. */
+/** A tool as it is in the list. A schema of the output is a promise of structure, which a model does not get of texts. */
 export function shownTool({ name, facts, description, inputSchema, annotations }: ToolEntry, audience: Audience) {
   const hasStructure = audience === 'program' || facts.tool.isData === true;
   const meta = metaOf(facts);

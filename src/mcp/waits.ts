@@ -6,7 +6,7 @@ import { noLongerWaiting } from '../shared/leaving.ts';
 const reserveSeconds = 5;
 const field = 'wait_seconds';
 
-/** Hosts lose patience after a minute: a wait ends before, whatever is asked, and the work goes on. */
+/** Hosts lose patience after a minute: a wait ends before, whatever is asked, and the work continues. */
 export function capWait(
   operation: AnyOperation,
   input: Readonly<Record<string, unknown>>,

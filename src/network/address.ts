@@ -1,4 +1,4 @@
-// Kinds of IP addresses, pure: which are public, and what the others are, also where one hides inside another.
+// Kinds of IP addresses, pure: which are public, and what the others are, even where one hides inside another.
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 export interface Address {
@@ -58,7 +58,7 @@ const special4: readonly (readonly [AddressKind, readonly Block[]])[] = [
   ],
 ];
 
-// https://www.iana.org/assignments/iana-ipv6-special-registry; what lies outside of 2000::/3 is not public anyway.
+// https://www.iana.org/assignments/iana-ipv6-special-registry; what is outside 2000::/3 is not public anyway.
 const special6: readonly (readonly [AddressKind, readonly Block[]])[] = [
   [
     'private',

@@ -17,7 +17,7 @@ export const hostName = 'host.pyro.internal';
 
 export type AllowRule = { readonly text: string; readonly port: number | undefined } & (
   | { readonly kind: 'public' }
-  /** `isPublic`: only as long as it leads to public addresses. `pinned`: also while it leads to this one, whatever its kind */
+  /** `isPublic`: only as long as it leads to public addresses. `pinned`: even while it leads to this one, whatever its kind */
   | {
       readonly kind: 'name';
       readonly name: string;

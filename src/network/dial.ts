@@ -25,7 +25,7 @@ export async function addressesOf(target: Target, resolver: Resolver): Promise<r
   if (target.name === hostName) return [{ text: '127.0.0.1', family: 4 }];
   const texts = await withDeadline(resolver(target.name), resolveTimeoutMs);
   const addresses = texts.slice(0, mostAddresses).map((text) => parseAddress(text));
-  // One that is not understood spoils the name: it might be dialled by somebody who reads it differently.
+  // One that is not understood spoils the name: it might be dialled by someone who reads it differently.
   return addresses.every((address) => address !== undefined) ? addresses : [];
 }
 

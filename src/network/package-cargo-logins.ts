@@ -1,4 +1,4 @@
-// Tokens of Cargo's registries: from its credentials, or from the configuration where somebody has put them.
+// Tokens of Cargo's registries: from its credentials, or from the configuration where someone has put them.
 import { join } from 'node:path';
 import type { HostSettings } from './package-settings.ts';
 

@@ -32,7 +32,7 @@ export async function readCargo(host: HostSettings, found: Findings, certificate
       });
     if (name === undefined || token === undefined) return plain;
     found.secret(token);
-    // This configuration lies on the guest's disk; the token in its memory.
+    // This configuration is on the guest's disk; the token in its memory.
     const path = found.file(`cargo/${name}`, `${token}\n`);
     return `${plain.trimEnd()}\ncredential-provider = ["cargo:token-from-stdout", "cat", "${path}"]\n`;
   });

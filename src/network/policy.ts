@@ -133,7 +133,7 @@ function decideAddress(
       matchesAddress(rule, address, target.port),
   );
   if (matching.length === 0) return no('allow-list', `${shown(target)} is not on the allow-list`);
-  // An address of this machine is opened by nothing but itself: a name might be pointed at it by anybody.
+  // An address of this machine is opened by nothing but itself: a name might be pointed at it by anyone.
   const opening = matching.find((rule) =>
     own && !isOfHost(target.name) ? rule.kind === 'address' || isPinned(rule, address) : opensKind(rule, kind, address),
   );

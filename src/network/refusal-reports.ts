@@ -88,7 +88,7 @@ export class RefusalReports implements Disposable {
     if (status !== 200) stream.close();
   }
 
-  /** Notes requests that HTTP/2 has refused before anybody could read them. */
+  /** Notes requests that HTTP/2 has refused before anyone could read them. */
   noteUnread(count: number): void {
     const name = count === 1 ? 'a request' : `${count} requests`;
     this.#note({ name: `${name} without a readable target`, rule: 'http2', reason: 'malformed request' });
@@ -163,7 +163,7 @@ async function readBody(stream: ServerHttp2Stream): Promise<string> {
       chunks.push(chunk);
     }
   } catch {
-    // A report that breaks off is none.
+    // A report that is cut off is none.
     return '';
   } finally {
     clearTimeout(timer);

@@ -65,7 +65,7 @@ function stateOf({ field, schema, usual, operations }: Setting, stored: Readonly
   const isSet = stored[field] !== undefined;
   const given = stored[field] ?? null;
   const fault = isSet ? faultOf({ schema }, stored[field]) : null;
-  // What the file has may be anything; it is shown as it stands there.
+  // What the file has may be anything; it is shown as it is there.
   const shown = fault === null || typeof given === 'string' ? given : JSON.stringify(given);
   return {
     name: settingName(field),

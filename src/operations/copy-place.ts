@@ -45,7 +45,7 @@ export function readCopyWords(source: string, target: string): CopyWords {
 }
 
 function splitPlace(word: string): { workspace: string; path: string } | undefined {
-  // `C:\Users` is what somebody has copied from elsewhere, and names no workspace.
+  // `C:\Users` is what someone has copied from elsewhere, and names no workspace.
   const [, workspace, path] = /^([^/:]*):(?!\\)(.*)$/s.exec(word) ?? [];
   return workspace === undefined || path === undefined ? undefined : { workspace, path };
 }

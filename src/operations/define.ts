@@ -25,7 +25,7 @@ export interface OperationContext extends CallContext {
   readonly call?: CallOperation;
   /** What the network of a workspace may be at most; no limit at the command line */
   readonly network: NetworkCeiling | undefined;
-  /** The background process, for the commands about it; absent inside of it */
+  /** The background process, for the commands about it; absent inside it */
   readonly daemon: DaemonControl | undefined;
 }
 
@@ -108,7 +108,7 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   readonly settings?: readonly string[];
   /** Input that the command line has instead of the schema's defaults, which fit a model */
   readonly commandDefaults?: Readonly<Record<string, unknown>>;
-  /** For a result whose text comes in pages: fields of the text, of the cursor to give and of the one that goes on */
+  /** For a result whose text comes in pages: fields of the text, of the cursor to give and of the one that continues */
   readonly pages?: PagedResult;
   readonly input: I;
   readonly output: O;
@@ -128,7 +128,7 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
    * there is nothing to ask. The input has `dry_run` and `force`, which leaves the question out.
    */
   readonly question?: (preview: z.output<O>) => string | undefined;
-  /** True where nothing is done as long as neither somebody was asked nor `force` is given */
+  /** True where nothing is done as long as neither someone was asked nor `force` is given */
   readonly mustAsk?: boolean;
   /** What the command does with `--follow`: it shows what comes, live, and gives a last line for the person */
   readonly follow?: (context: OperationContext, input: z.output<I>) => Promise<string>;

@@ -103,7 +103,7 @@ function toList(given: unknown, node: InputNode, form: WordForm | undefined, pla
   });
 }
 
-/** What is no list, where only a list of it alone, or of its entries, can be meant. */
+/** What is not a list, where only a list of it alone, or of its entries, can be meant. */
 function listOf(value: unknown, { items }: InputNode, place: Place): unknown[] | undefined {
   const fields = fieldsOf(value);
   if (items?.type === 'object' && fields !== undefined) {

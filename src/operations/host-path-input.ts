@@ -7,7 +7,7 @@ import type { AnyOperation } from './define.ts';
 /** Where an item of a list has its path */
 const itemField = 'file_path';
 
-/** The fields with absolute paths; in a list, those of its items. What is no path is left for the schema. */
+/** The fields with absolute paths; in a list, those of its items. What is not a path is left for the schema. */
 export function absolutePaths(
   input: Readonly<Record<string, unknown>>,
   fields: readonly string[],

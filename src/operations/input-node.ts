@@ -1,4 +1,4 @@
-// What a schema wants, as far as one must know it to mend an input or to show an example of it.
+// What a schema wants, as far as one must know it to fix an input or to show an example of it.
 import { z } from 'zod';
 
 const nodeSchema = z.object({

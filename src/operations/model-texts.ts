@@ -6,7 +6,7 @@ import type { WorkspaceOutput } from './workspace-scalars.ts';
 
 const workFolder = '/workspace/';
 
-/** Paths of the guest as they are given: relative ones lie under /workspace. */
+/** Paths of the guest as they are given: relative ones are under /workspace. */
 export function shortPath(path: string): string {
   return visible(path.startsWith(workFolder) ? path.slice(workFolder.length) : path);
 }

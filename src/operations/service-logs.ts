@@ -1,4 +1,4 @@
-// workspace.service.logs: what a service has written, its newest lines or page by page, also while it comes.
+// workspace.service.logs: what a service has written, its newest lines or page by page, even while it comes.
 
 import { serviceLogsInput, serviceLogsOutput } from '../contract/services.ts';
 import { defineOperation } from './define.ts';

@@ -76,7 +76,7 @@ export const shellAttach = defineOperation({
   exitCode: ({ exit_code: exitCode }) => exitCode ?? 0,
 });
 
-/** The only shell that runs, or a new one. Throws `usage` where it is not clear which. */
+/** The only shell that runs, or a new one. Throws `usage` if it is not clear which. */
 async function findShell(id: string, { terminal }: RunIo, call: CallOperation, signal: AbortSignal): Promise<string> {
   const { shells } = shellListOutput.parse(await call('workspace.shell.list', { workspace_id: id }, signal));
   const [first, ...others] = shells.filter(({ state }) => state === 'running').map((shell) => shell.shell_id);
@@ -98,7 +98,7 @@ interface Attachment {
   readonly detach: number;
 }
 
-/** The exit code of the shell; undefined when it goes on. */
+/** The exit code of the shell; undefined when it continues. */
 async function attach(
   { id, io, stdout, call, detach }: Attachment,
   outer: AbortSignal,

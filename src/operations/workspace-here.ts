@@ -19,7 +19,7 @@ export interface WorkspaceHere {
   readonly name: string | null;
 }
 
-/** Throws `usage` where none came from the folder, `workspace_ambiguous` where several did. */
+/** Throws `usage` if none came from the folder, `workspace_ambiguous` where several did. */
 export async function findWorkspaceHere(
   folder: string,
   call: CallOperation,

@@ -98,7 +98,7 @@ export function guestConfig(config: GitConfig, plan: ConfigPlan): string {
     ['core.preloadIndex', 'false'],
   ];
   if (isSha256) lines.push(['extensions.objectFormat', plan.objectFormat]);
-  // Who commits is no secret, and a guest that knows nobody refuses every commit.
+  // Who commits is not a secret, and a guest that knows nobody refuses every commit.
   lines.push(['user.name', lastValue(config, 'user.name') ?? neutralIdentity.name]);
   lines.push(['user.email', lastValue(config, 'user.email') ?? neutralIdentity.email]);
   for (const name of copied) {
@@ -145,7 +145,7 @@ export function partialConfig(config: GitConfig): string {
 export function withoutCredentials(url: string): string | undefined {
   if (/^[a-z0-9+.-]+::/i.test(url)) return undefined;
   const parts = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([^?#]*)/i.exec(url);
-  // A path or `user@host:path`: neither has room for a password, unless somebody wrote one before the `@`.
+  // A path or `user@host:path`: neither has room for a password, unless someone wrote one before the `@`.
   if (parts === null) return /^[^/@]*:[^/]*@/.test(url) ? undefined : url;
   const [, scheme = '', authority = '', path = ''] = parts;
   const host = authority.slice(authority.lastIndexOf('@') + 1);

@@ -20,7 +20,7 @@ export interface Repository {
   /** Folder of its objects */
   readonly objects: string;
   readonly shallow: string;
-  /** Ignore rules that do not lie in the tree, the user's own before the repository's */
+  /** Ignore rules that are not in the tree, the user's own before the repository's */
   readonly exclude: Buffer;
   readonly attributes: Buffer;
   readonly userAttributes: Buffer;
@@ -48,7 +48,7 @@ export async function openRepository(folder: string, signal: AbortSignal): Promi
     if (value === undefined) return await readOptional(join(folders, preset));
     const text = Buffer.from(value, 'latin1').toString('utf8');
     const path = text.startsWith('~/') ? join(homedir(), text.slice(2)) : resolve(found.top, text);
-    // The user may name any file of the host; a repository only what lies in it, or its author could read the host.
+    // The user may name any file of the host; a repository only what is in it, or its author could read the host.
     const isOwn = lastValue(own, name) === value;
     const real = await realpath(path).catch(() => undefined);
     return real === undefined || (isOwn && !real.startsWith(`${found.top}/`)) ? none : await readOptional(real);

@@ -144,7 +144,7 @@ function typeOf(stat: Stats): ItemType | undefined {
   return stat.isSymbolicLink() ? 'symlink' : undefined;
 }
 
-/** An index that somebody forged could name files outside of the checkout. */
+/** An index that someone forged could name files outside the checkout. */
 function checkPath(path: string): void {
   if (/(^|\/)(\.{0,2}|\.git)(\/|$)|\0/i.test(path)) {
     throw new PyroError('seed_invalid', `the project has a path that cannot go in: ${JSON.stringify(path)}`, {

@@ -30,7 +30,7 @@ export interface PrepareContext {
 const attempts = 3;
 const longestWaitMs = 15 * 60_000;
 
-/** The image of the project as it stands now. Throws the `seed_` errors; nothing is written for one that is there. */
+/** The image of the project as it is now. Throws the `seed_` errors; nothing is written for one that is there. */
 export async function prepareProjectImage(
   store: ProjectStore,
   request: SeedRequest,

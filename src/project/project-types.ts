@@ -5,7 +5,7 @@ import { gibibyte } from '../shared/units.ts';
 /** Size of the project disk in every guest, fixed by the templates, `bytes` */
 export const projectDiskBytes = 16 * gibibyte;
 
-/** Where the project lies in every guest */
+/** Where the project is in every guest */
 export const projectGuestFolder = '/workspace';
 
 export interface SeedRequest {

@@ -79,7 +79,7 @@ function finish(mode: Seed['mode'], root: string, collector: ItemCollector, chec
   return { mode, root, items: collector.items, checkouts, leftOut: collector.leftOut };
 }
 
-/** Somebody who names an ignored folder means it. */
+/** Someone who names an ignored folder means it. */
 async function isIgnored(path: string, signal: AbortSignal): Promise<boolean> {
   return (await tryGit(path, ['check-ignore', '-q', '--', path], { signal })).exitCode === 0;
 }
@@ -104,7 +104,7 @@ async function collectSubfolder(
   collector.leftOut.ignored += (await list('--others', '--ignored', '--directory')).length;
 }
 
-/** An include that is not there is not an error: `node_modules` comes and goes. */
+/** An include that is not there is no error: `node_modules` comes and goes. */
 async function addIncludes(collector: ItemCollector, includes: readonly string[]): Promise<void> {
   for (const include of includes) {
     const path = include.replace(/^(\.\/)+/, '').replace(/\/+$/, '');

@@ -33,7 +33,7 @@ export interface SyncItems extends Iterable<SyncItem> {
 }
 
 export interface SyncSource extends AsyncDisposable {
-  /** `file` for a single file that is no archive: its one item has the file's own name */
+  /** `file` for a single file that is not an archive: its one item has the file's own name */
   readonly mode: SeedSummary['mode'] | 'file';
   readonly items: SyncItems;
   readonly leftOut: LeftOut;

@@ -33,7 +33,7 @@ export interface ExecExit {
 
 /** What the stream is made of. */
 export interface ExecParts extends Pick<WorkspaceMethods, 'exec' | 'logs'> {
-  /** Works also when the calls of the program are cancelled */
+  /** Works even when the calls of the program are cancelled */
   readonly kill: (sequence: number) => Promise<unknown>;
 }
 
@@ -49,7 +49,7 @@ interface Page {
 
 const pageBytes = 262_144;
 const waitSeconds = 30;
-/** The daemon may be replaced in the middle; the next call starts another, which goes on with the command */
+/** The daemon may be replaced in the middle; the next call starts another, which continues with the command */
 const mostLosses = 3;
 /** A page may be empty although there is more: half a character, or a daemon that just takes over */
 const emptyMs = 100;

@@ -86,7 +86,7 @@ export function systemCodeOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Host conditions that a user can mend, met in the middle of any work. */
+/** Host conditions that a user can fix, met in the middle of any work. */
 function fromSystemError(error: unknown): PyroError | undefined {
   const path = error instanceof Error && 'path' in error ? wantedPath(String(error.path)) : 'the file system';
   switch (systemCodeOf(error)) {

@@ -3,7 +3,7 @@
 export class ExclusiveNames {
   readonly #taken = new Set<string>();
 
-  /** Undefined while somebody else has the name. */
+  /** Undefined while someone else has the name. */
   take(name: string): Disposable | undefined {
     if (this.#taken.has(name)) return undefined;
     this.#taken.add(name);

@@ -45,7 +45,7 @@ export class SharedWork<T> {
     return work;
   }
 
-  /** Whoever comes from now on begins anew: what was given up has no result for them. */
+  /** Whoever comes from now on begins again: what was given up has no result for them. */
   #giveUp(work: Underway<T>): void {
     this.#forget(work);
     work.controller.abort(new PyroError('cancelled', 'nobody is waiting for it any more'));

@@ -34,7 +34,7 @@ export function formatTable(cells: readonly (readonly string[])[], width?: numbe
     .join('\n');
 }
 
-/** Names and what is said of each; what is longer than the `width` of a terminal goes on below its beginning, cut at spaces. */
+/** Names and what is said of each; what is longer than the `width` of a terminal continues below its beginning, cut at spaces. */
 export function formatFacts(facts: readonly (readonly string[])[], width?: number): string {
   const names = Math.max(...facts.map(([name = '']) => stringWidth(name)));
   const room = Math.max((width ?? Infinity) - names - gap, narrowest);
@@ -65,7 +65,7 @@ function narrow(widths: number[], width: number): void {
   }
 }
 
-/** The beginning of a cell, with a mark that it goes on. What a reader sees as one sign is not divided. */
+/** The beginning of a cell, with a mark that it continues. What a reader sees as one sign is not divided. */
 function cutAt(most: number, cell: string): string {
   let text = '';
   for (const { segment } of new Intl.Segmenter().segment(cell)) {

@@ -22,7 +22,7 @@ export async function waitForAny(
 
 /**
  * What is being started, unless the signal comes first. A start cannot be cut off half-way without losing what it may have
- * started: it goes on, and what comes of it is handed to `abandon`.
+ * started: it continues, and what comes of it is handed to `abandon`.
  */
 export async function startedUnless<T>(
   starting: Promise<T>,

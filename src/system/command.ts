@@ -120,7 +120,7 @@ export async function tryCommand(
   };
 }
 
-/** The command line with which a program gets the kernel's signal when its parent dies; as it stands where that cannot be. */
+/** The command line with which a program gets the kernel's signal when its parent dies; as it is where that cannot be. */
 export async function tie(file: string, args: readonly string[]): Promise<readonly string[]> {
   const [setpriv, program] = await Promise.all([findProgram('setpriv'), findProgram(file)]);
   // A program that is missing is told by its own name.

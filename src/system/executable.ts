@@ -1,4 +1,4 @@
-// Where this pyro is: what somebody else has to run to get the same program.
+// Where this pyro is: what someone else has to run to get the same program.
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -72,7 +72,7 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** The file that a path names, links followed; also where a link leads to a file that is not there yet. */
+/** The file that a path names, links followed; even where a link leads to a file that is not there yet. */
 export async function whereLinksLead(path: string): Promise<string> {
   try {
     return await realpath(path);

@@ -11,7 +11,7 @@ export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
   /** Longest wait for another holder, `ms` */
   readonly waitMs?: number;
-  /** Called once when somebody else holds the lock: `process 123` */
+  /** Called once when someone else holds the lock: `process 123` */
   readonly onWait?: (holder: string) => void;
 }
 
@@ -32,7 +32,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
         isTaken = await lock(fd, deadline - Date.now(), options.signal);
       }
       if (!isTaken) throw await lockedError(path);
-      // Its last owner has removed the file, and somebody else may have a new one.
+      // Its last owner has removed the file, and someone else may have a new one.
       if (isAt(path, fd)) return own(path, fd);
     } catch (error) {
       closeSync(fd);
@@ -138,7 +138,7 @@ function programError(error: unknown): unknown {
 
 /** The descriptor of the file in the program that locks it */
 const lockedFd = 3;
-/** How that program says that somebody else holds the lock; none of its failures */
+/** How that program says that someone else holds the lock; none of its failures */
 const conflictCode = 100;
 const mostSaid = 1000;
 

@@ -55,7 +55,7 @@ function privateTemporary(suffix: string): string {
   return join(tmpdir(), `pyro-${userInfo().uid}${suffix}`);
 }
 
-/** Creates a folder for this user alone and refuses one that somebody else planted. */
+/** Creates a folder for this user alone and refuses one that someone else planted. */
 export async function ensurePrivateFolder(path: string): Promise<string> {
   await makeFolder(path);
   const status = lstatSync(path);

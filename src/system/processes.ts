@@ -32,7 +32,7 @@ export function isRunning(identity: ProcessIdentity): boolean {
 
 const endLookMs = 5;
 
-/** Kill -9, and the wait until it holds nothing any more; one that has ended already is no failure. */
+/** Kill -9, and the wait until it holds nothing any more; one that has ended already is not a failure. */
 export async function killProcess(identity: ProcessIdentity): Promise<void> {
   if (isRunning(identity)) process.kill(identity.pid, 'SIGKILL');
   // Only a parent is told of an end; others have to look.

@@ -41,7 +41,7 @@ export async function writeSettings(settings: Settings): Promise<void> {
   const path = settingsPath();
   try {
     const place = await whereLinksLead(path);
-    // What stands there may be /dev/null, which a rename would replace for the whole machine.
+    // What is there may be /dev/null, which a rename would replace for the whole machine.
     if ((await stat(place).catch(() => undefined))?.isFile() === false) throw notWritable(path, 'it is not a file');
     await writeJson(place, settings);
   } catch (error) {

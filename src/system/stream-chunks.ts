@@ -1,4 +1,4 @@
-// Reads an HTTP/2 stream chunk by chunk, also one that was closed before anybody began to read.
+// Reads an HTTP/2 stream chunk by chunk, also one that was closed before anyone began to read.
 import type { Http2Stream } from 'node:http2';
 
 /**

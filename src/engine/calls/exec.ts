@@ -29,7 +29,7 @@ const usualTimeoutSeconds = 600;
 const notedBytes = 8000;
 
 /**
- * Runs a command line; one that outlasts `wait_seconds` goes on and is told by `running`, and so does one whose caller only no
+ * Runs a command line; one that outlasts `wait_seconds` continues and is told by `running`, and so does one whose caller only no
  * longer waits. One that is cancelled is killed.
  */
 export async function execute(workspace: Workspace, request: ExecInput, call: WorkspaceCall): Promise<ExecOutput> {

@@ -1,4 +1,4 @@
-// The commands of a workspace as history, and the output of one of them page by page, also while it runs.
+// The commands of a workspace as history, and the output of one of them page by page, even while it runs.
 
 import type { WorkspaceCall } from '../../contract/call.ts';
 import { type LogEntry, type LogsInput, type LogsOutput, resultBytes } from '../../contract/commands.ts';

@@ -29,7 +29,7 @@ export async function pruneWorkspaces(
       if (!isDryRun) await registry.remove(id);
       deleted.push(id);
     } catch (error) {
-      // Somebody else has deleted it meanwhile.
+      // Someone else has deleted it meanwhile.
       if (!isPyroError(error, 'workspace_unknown')) throw error;
     }
   }

@@ -147,7 +147,7 @@ async function readPage(
   }
 }
 
-/** What changed outside of /workspace, without contents. */
+/** What changed outside /workspace, without contents. */
 async function systemChanges(files: GuestFiles, secrets: SecretSet, call: WorkspaceCall): Promise<PatchEntry[]> {
   const found: PatchEntry[] = [];
   for await (const { path, before, after } of files.changes({ scope: 'system', hasContent: false }, call)) {

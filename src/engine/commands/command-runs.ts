@@ -37,7 +37,7 @@ export class CommandRuns {
 
   /**
    * Starts a command. A command that the guest refuses leaves a record with that end. One that is cancelled while it starts
-   * is killed as soon as it has; where the caller only no longer waits, it runs on.
+   * is killed as soon as it has; where the caller only no longer waits, it keeps running.
    * @param onStarted also called for a command whose caller has left meanwhile
    */
   async start(

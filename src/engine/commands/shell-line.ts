@@ -12,7 +12,7 @@ export interface StartedLine {
   readonly shell: LineShell;
 }
 
-/** Starts the line. Throws `command_not_found` where there is no shell, and what else the guest refuses. */
+/** Starts the line. Throws `command_not_found` if there is no shell, and what else the guest refuses. */
 export async function startLine(
   client: GuestClient,
   line: string,

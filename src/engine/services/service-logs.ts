@@ -1,4 +1,4 @@
-// The output of a service: its newest lines, or one stream from a byte offset on, also while it comes.
+// The output of a service: its newest lines, or one stream from a byte offset on, even while it comes.
 
 import type { ServiceLogsInput, ServiceLogsOutput } from '../../contract/services.ts';
 import { PyroError } from '../../shared/errors.ts';

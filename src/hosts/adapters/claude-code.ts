@@ -1,4 +1,4 @@
-// Claude Code: ~/.claude.json for the user and for one project, .mcp.json for everybody who works on a project.
+// Claude Code: ~/.claude.json for the user and for one project, .mcp.json for everyone who works on a project.
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';

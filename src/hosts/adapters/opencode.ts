@@ -49,7 +49,7 @@ export const adapter: HostAdapter = {
       command: entry.command,
       env: entry.environment,
       isEnabled: entry.enabled,
-      // Its own limit is 5 s, but that of progress it starts anew.
+      // Its own limit is 5 s, but that of progress it starts again.
       callTimeoutMs: entry.timeout ?? 5000,
       startTimeoutMs: undefined,
       passedVariables: undefined,
