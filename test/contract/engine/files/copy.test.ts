@@ -178,15 +178,16 @@ describe.skipIf(obstacle !== undefined)('a copy', () => {
       await house.sh('rm -rf many');
       await house.copy(house.on('many'), ':many', { signal });
     });
+    expect(['0', '301']).toContain((await house.sh('ls -A many 2>/dev/null | wc -l')).trim());
+    await house.copy(house.on('many'), ':many');
     const outside = await cancelAllAlong(async (signal) => {
       execFileSync('rm', ['-rf', house.on('many-back')]);
       await house.copy(':many', house.on('many-back'), { signal });
     });
     expect(inside).toBeGreaterThan(0);
     expect(outside).toBeGreaterThan(0);
-    const listed = (await house.sh('ls -A; ls -A /workspace/many 2>/dev/null | wc -l')).split('\n');
+    const listed = (await house.sh('ls -A; ls -A many')).split('\n');
     expect(listed.filter((name) => name.includes('pyro'))).toEqual([]);
-    expect(['0', '301']).toContain(listed.at(-2));
     expect(readdirSync(house.host).filter((name) => name.includes('many'))).toEqual(expect.arrayContaining(['many']));
     expect(readdirSync(house.host).filter((name) => name.startsWith('.'))).toEqual([]);
     expect(house.leftovers).toEqual([]);
