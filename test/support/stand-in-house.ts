@@ -54,6 +54,12 @@ export class StandInHouse implements AsyncDisposable {
     return stdout;
   }
 
+  /** How many processes in the guest have exactly this command line. */
+  async processes(line: string): Promise<number> {
+    const lines = 'for each in /proc/[0-9]*/cmdline; do tr "\\0" " " < $each 2>/dev/null; echo; done';
+    return Number(await this.sh(`(${lines}) 2>/dev/null | grep -cxF '${line} ' || true`));
+  }
+
   list = (given: Given, changes?: Partial<WorkspaceCall>) =>
     this.all.fileList(fileListInput.parse({ workspace_id: this.id, ...given }), call(changes));
   read = (path: string, given: Given = {}, changes?: Partial<WorkspaceCall>) =>
