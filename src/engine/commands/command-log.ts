@@ -132,7 +132,8 @@ export class CommandLog {
 
   /** Of those that are kept, oldest first. */
   get sequences(): number[] {
-    return [...this.#kept];
+    // Commands that begin at once are noted in the order in which their files were made.
+    return [...this.#kept].sort((a, b) => a - b);
   }
 
   /** Count of older ones that are no longer kept. */

@@ -133,7 +133,8 @@ describe.skipIf(obstacle !== undefined)('a shell', { shuffle: false }, () => {
     await answer(id, 'echo again $((1 + 1))', '/again 2/');
     killNow(house.engine.engine().activity().guests[0]?.pid);
     await until(() => house.engine.engine().activity().runningGuests === 0);
-    expect((await list()).shells).toMatchObject([{ shell_id: id, state: 'stopped', lost: true }]);
+    await until(async () => (await list()).shells[0]?.state === 'stopped');
+    expect((await list()).shells).toMatchObject([{ shell_id: id, lost: true }]);
     expect((await read(id, { max_chars: 1_000_000 })).output).toContain('again 2');
     await expect(type(id, 'x')).rejects.toMatchObject({ code: 'shell_ended' });
     // Reading it has started no guest.
