@@ -68,7 +68,7 @@ export interface Guest extends AsyncDisposable {
   /** File name of the layer that it writes */
   readonly topLayer: () => Promise<string>;
   /** Lets go of the guest, which runs on */
-  readonly release: () => Promise<void>;
+  readonly detach: () => Promise<void>;
 }
 
 export interface StartedGuest {

@@ -205,7 +205,7 @@ export class QemuGuest implements Guest {
     return identity;
   }
 
-  async release(): Promise<void> {
+  async detach(): Promise<void> {
     this.#space?.[Symbol.dispose]();
     await this.client[Symbol.asyncDispose]();
     await this.#qmp[Symbol.asyncDispose]();

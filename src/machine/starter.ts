@@ -200,7 +200,7 @@ export async function takeOver(
     await guest.client.resume({ hostname: hostName(id), machineId: running.machine_id }, undefined, { signal });
     return guest;
   } catch (error) {
-    await guest.release();
+    await guest.detach();
     throw error;
   }
 }

@@ -52,8 +52,8 @@ export function openSilentGuests({ machineFailure }: { readonly machineFailure?:
     machine: () => (machineFailure === undefined ? Promise.resolve(machine) : Promise.reject(machineFailure)),
     secretStore: () => Promise.reject(new Error('no secrets are kept here')),
     removeSockets: async () => undefined,
-    expectAnother: () => undefined,
-    expectRestart: () => undefined,
+    prepareNextCreate: () => undefined,
+    prepareNextStart: () => undefined,
   };
   const processes: ChildProcess[] = [];
   const servers: Server[] = [];

@@ -132,7 +132,7 @@ export function createStandIn(): StandIn {
       return true;
     },
     topLayer: async () => basename(entry.top),
-    release: () => client[Symbol.asyncDispose](),
+    detach: () => client[Symbol.asyncDispose](),
     [Symbol.asyncDispose]: async () => {
       await client[Symbol.asyncDispose]();
       killGroup(entry.process);

@@ -130,11 +130,11 @@ export async function createWorkspace(
   // From here on it exists.
   await workspace.update({ guest: started.record, seed: seed.view });
   undo.move();
-  workspace.hold(started, reservation);
+  workspace.attach(started, reservation);
   registry.add(workspace);
   const imageId = seed.image === undefined ? undefined : await readImageId(seed.image);
   if (seed.image !== undefined && imageId !== undefined) {
-    resources.expectAnother({
+    resources.prepareNextCreate({
       environment: guestEnvironment(environment),
       size: plan.size,
       variables: baseEnvironment(draft),

@@ -12,7 +12,7 @@ import { afterReset, newLayer } from '../workspace/workspace-record.ts';
 
 /** Throws `snapshot_unknown`; after any failure the workspace is as it was, or stopped if memory holds only one guest. */
 export async function resetWorkspace(workspace: Workspace, snapshot: string, context: CallContext): Promise<void> {
-  await workspace.alone(context, async () => {
+  await workspace.exclusively(context, async () => {
     const { files, record } = workspace;
     const below = snapshot === 'baseline' ? null : layerOf(record, snapshot);
     using reservation = await reserve(workspace, context);
@@ -23,7 +23,7 @@ export async function resetWorkspace(workspace: Workspace, snapshot: string, con
     const started = await startAbove(await workspace.resources.machine(context), plan, below, context);
     undo.use(started.guest);
     undo.defer(() => workspace.network.close(started.guest.client));
-    await workspace.swap(started, reservation, afterReset(record, disk, below, started.record));
+    await workspace.replaceGuest(started, reservation, afterReset(record, disk, below, started.record));
     undo.move();
     await forgetApplied(files.folder, record.snapshots.find(({ name }) => name === snapshot)?.created_at);
     await removeUnneeded(workspace);
@@ -38,6 +38,6 @@ async function reserve(workspace: Workspace, context: CallContext): Promise<Disp
   } catch (error) {
     if (workspace.guest === undefined || !isPyroError(error, 'memory_exhausted')) throw error;
     context.onProgress({ phase: 'reset', message: 'stopping the guest: memory does not hold two of its size' });
-    return await workspace.giveWay(context);
+    return await workspace.stopForReplacement(context);
   }
 }

@@ -19,7 +19,7 @@ export async function createSnapshot(
   { snapshot_name: name }: SnapshotCreateInput,
   context: CallContext,
 ): Promise<SnapshotCreateOutput> {
-  await workspace.alone(context, async () => {
+  await workspace.exclusively(context, async () => {
     await takeSnapshot(workspace, workspace.guest, name, context);
     await recordEvent(workspace.files.events, 'snapshot', name);
   });
@@ -61,7 +61,7 @@ export async function deleteSnapshot(
   { workspace_id, snapshot_name: name }: SnapshotDeleteInput,
   context: CallContext,
 ): Promise<SnapshotDeleteOutput> {
-  await workspace.alone(context, async () => {
+  await workspace.exclusively(context, async () => {
     await workspace.update(dropSnapshot(workspace.record, name));
     await removeUnneeded(workspace);
   });

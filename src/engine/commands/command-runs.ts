@@ -99,7 +99,7 @@ export class CommandRuns {
   }
 
   /** Their guest is gone. */
-  async loseAll(): Promise<void> {
+  async markAllLost(): Promise<void> {
     await this.settle();
     for (const record of this.#log.running()) await this.#lose(record);
   }

@@ -33,7 +33,7 @@ export async function exportDisk(
   }
   if (standing !== undefined) refuseSpecial(output, standing);
   const draft = temporaryName(output);
-  return await workspace.alone(call, async () => {
+  return await workspace.exclusively(call, async () => {
     assertStopped(workspace);
     const { record, files, secrets } = workspace;
     try {

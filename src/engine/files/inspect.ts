@@ -47,7 +47,7 @@ export async function inspectStopped<T>(
   context: CallContext,
   work: (files: GuestFiles) => Promise<T>,
 ): Promise<T> {
-  return await workspace.alone(context, async () => {
+  return await workspace.exclusively(context, async () => {
     assertStopped(workspace);
     return await inspectLayer(workspace, workspace.record.disk, context, work);
   });

@@ -23,7 +23,7 @@ export class MemoryShare {
   }
 
   /** The guest has its memory, in the place of the reservation, until its process has ended. */
-  give(guest: Guest, reservation: Disposable = this.#held): void {
+  assign(guest: Guest, reservation: Disposable = this.#held): void {
     const held = new DisposableStack();
     reservation[Symbol.dispose]();
     held.use(this.#memory.note(this.#newHolder()));
@@ -32,7 +32,7 @@ export class MemoryShare {
   }
 
   /** Room for the guest that comes in the place of the present one, which is about to be ended: nobody else gets it. */
-  succeed(): Disposable {
+  reserveReplacement(): Disposable {
     return this.#memory.note(this.#newHolder());
   }
 

@@ -142,7 +142,7 @@ export class Services {
     await Promise.all(this.all().map((service) => service.settle()));
   }
 
-  async loseAll(reason: LossReason): Promise<void> {
+  async markAllLost(reason: LossReason): Promise<void> {
     await Promise.all(this.all().map((service) => service.lose(reason)));
   }
 

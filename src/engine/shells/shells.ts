@@ -125,7 +125,7 @@ export class Shells {
     await Promise.all(this.all().map((shell) => shell.settle()));
   }
 
-  async loseAll(): Promise<void> {
+  async markAllLost(): Promise<void> {
     await this.settle();
     for (const shell of this.#running()) await shell.lose();
   }

@@ -62,9 +62,9 @@ export class GuestTenants {
   }
 
   /** The guest is gone. */
-  async loseAll(reason: LossReason): Promise<void> {
-    await this.runs.loseAll();
-    await this.shells.loseAll();
-    await this.services.loseAll(reason);
+  async markAllLost(reason: LossReason): Promise<void> {
+    await this.runs.markAllLost();
+    await this.shells.markAllLost();
+    await this.services.markAllLost(reason);
   }
 }

@@ -15,9 +15,9 @@ export interface SharedResources {
   readonly secretStore: () => Promise<SecretStore>;
   readonly removeSockets: (guest: RunningGuest) => Promise<void>;
   /** Makes the next guest with this project quick; returns at once */
-  readonly expectAnother: (project: ProjectPreparation) => void;
+  readonly prepareNextCreate: (project: ProjectPreparation) => void;
   /** Makes the next start from disk quick; returns at once */
-  readonly expectRestart: (workspace: { readonly record: WorkspaceRecord; readonly files: WorkspaceFiles }) => void;
+  readonly prepareNextStart: (workspace: { readonly record: WorkspaceRecord; readonly files: WorkspaceFiles }) => void;
 }
 
 export interface HeldGuest {

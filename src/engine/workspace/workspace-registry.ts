@@ -80,7 +80,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     await sweepOwnedFolders(paths.runtime);
     await sweepGuests(paths.runtime, new Set(noted.map(({ folder }) => folder)));
     const context = registry.#own;
-    const adoptions = [...registry.#workspaces.values()].map((workspace) => workspace.adopt(context));
+    const adoptions = [...registry.#workspaces.values()].map((workspace) => workspace.takeOver(context));
     const adopted = Promise.all(adoptions.map((each) => registry.#inBackground(each)));
     await Promise.race([adopted, sleep(adoptionMs, undefined, { ref: false })]);
     registry.#reaper = setInterval(() => void registry.#reap(), reapMs);
@@ -97,7 +97,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
       secretStore: () =>
         this.#secretStore.join(undefined, () => SecretStore.open(this.paths.runtime, scopeOf(this.paths.state))),
       removeSockets: (guest) => removeSockets(this.paths.runtime, guest),
-      expectAnother: (project) => {
+      prepareNextCreate: (project) => {
         if (this.#closing.signal.aborted) return;
         const { signal } = this.#own;
         const work = sleep(quietMs, undefined, { signal, ref: false }).then(() =>
@@ -108,7 +108,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
         );
         void this.#inBackground(work);
       },
-      expectRestart: ({ record, files }) => {
+      prepareNextStart: ({ record, files }) => {
         if (record.disk_mib > templateDiskMib || this.#closing.signal.aborted) return;
         const environment = { name: record.environment, digest: record.environment_digest, imagePath: files.rootImage };
         const size = { vcpuCount: record.vcpu_count, memoryMib: record.mem_mib };
@@ -176,7 +176,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     const workspace = this.#damaged.has(id) ? undefined : this.get(id);
     using place = this.#removing.take(id);
     if (place === undefined) throw unknown(id);
-    await workspace?.close();
+    await workspace?.endForGood();
     if ((workspace?.record.secrets.length ?? 0) > 0) await (await this.resources.secretStore()).remove(id);
     const { folder } = this.filesOf(id);
     // The rename makes the end whole, however long the removal takes.
@@ -190,7 +190,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#reaper);
     this.#closing.abort(new PyroError('cancelled', 'the daemon ends'));
-    await Promise.all([...this.#background, ...this.all().map((workspace) => workspace.release())]);
+    await Promise.all([...this.#background, ...this.all().map((workspace) => workspace.detach())]);
   }
 
   async #load(name: string): Promise<void> {

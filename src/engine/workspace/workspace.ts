@@ -91,8 +91,8 @@ export class Workspace {
   }
 
   /** Takes a guest that was started for this workspace, in the place of the reservation until it is gone. */
-  hold({ guest }: Pick<StartedGuest, 'guest'>, reservation?: Disposable): void {
-    this.memory.give(guest, reservation);
+  attach({ guest }: Pick<StartedGuest, 'guest'>, reservation?: Disposable): void {
+    this.memory.assign(guest, reservation);
     this.#guest = guest;
     watchOutput(this, guest);
     void guest.ended.then(() => this.#onEnd(guest));
@@ -124,26 +124,26 @@ export class Workspace {
   /** Syncs and ends the guest; what it has written stays. One that is not idle any more at its turn goes on. */
   async stop(reason: 'idle' | 'explicit', context: CallContext): Promise<void> {
     await this.#life.run(async () => {
-      await this.#meet(context);
+      await this.#reconnect(context);
       if (reason === 'idle' && this.idleSeconds < this.record.ttl_seconds) return;
-      if (await this.#halt(context)) await recordEvent(this.files.events, 'stopped', reason);
+      if (await this.#stopGuest(context)) await recordEvent(this.files.events, 'stopped', reason);
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
     });
-    this.resources.expectRestart(this);
+    this.resources.prepareNextStart(this);
   }
 
-  /** Stops the guest for another one in its place, which gets its memory. Only within {@link alone}. */
-  async giveWay(context: CallContext): Promise<Disposable> {
+  /** Stops the guest for another one in its place, which gets its memory. Only within {@link exclusively}. */
+  async stopForReplacement(context: CallContext): Promise<Disposable> {
     using undo = new DisposableStack();
-    const memory = undo.use(this.memory.succeed());
-    await this.#halt(context);
+    const memory = undo.use(this.memory.reserveReplacement());
+    await this.#stopGuest(context);
     await this.update({ state: 'stopped', stop_reason: 'host', guest: null });
     undo.move();
     return memory;
   }
 
   /** Ends the guest with all that it has written on its disk; false when there is none. */
-  async #halt(context: CallContext): Promise<boolean> {
+  async #stopGuest(context: CallContext): Promise<boolean> {
     const guest = this.#guest;
     if (guest === undefined) return false;
     await settleForStop(this, guest.client, context);
@@ -153,31 +153,31 @@ export class Workspace {
 
   /**
    * Another guest takes the place of the present one, which goes only then. Where that cannot be written down, all is as
-   * it was, and the other guest is the caller's to end. Only within {@link alone}.
+   * it was, and the other guest is the caller's to end. Only within {@link exclusively}.
    */
-  async swap(started: StartedGuest, reservation: Disposable, changes: Partial<WorkspaceRecord>): Promise<void> {
+  async replaceGuest(started: StartedGuest, reservation: Disposable, changes: Partial<WorkspaceRecord>): Promise<void> {
     const old = { guest: this.#guest, noted: this.record.guest };
     await this.#keeper.exchange(changes);
-    this.hold(started, reservation);
+    this.attach(started, reservation);
     if (old.guest !== undefined) {
       await this.network.close(old.guest.client);
       await old.guest[Symbol.asyncDispose]();
     }
     if (old.noted !== null) await this.resources.removeSockets(old.noted);
-    await this.tenants.loseAll('workspace_reset');
+    await this.tenants.markAllLost('workspace_reset');
   }
 
   /** A change of its life, after those that are under way. Throws `workspace_unknown` when it is deleted. */
-  async alone<T>(context: CallContext, work: () => Promise<T>): Promise<T> {
+  async exclusively<T>(context: CallContext, work: () => Promise<T>): Promise<T> {
     return await this.#life.run(async () => {
       this.#assertThere();
-      await this.#meet(context);
+      await this.#reconnect(context);
       return await work();
     });
   }
 
   /** Ends the guest for good; the caller removes the folder. Nothing is written to it from now on. */
-  async close(): Promise<void> {
+  async endForGood(): Promise<void> {
     await this.#life.run(async () => {
       const noted = this.record.guest;
       if (this.#guest !== undefined) await this.#end(this.#guest, 'workspace_stopped');
@@ -188,30 +188,30 @@ export class Workspace {
   }
 
   /** Lets go of everything; the guest runs on for the next daemon. */
-  async release(): Promise<void> {
+  async detach(): Promise<void> {
     await this.#life.run(async () => {
       await this.#keeper.flush();
       const guest = this.#guest;
       this.#guest = undefined;
       await this.network.closeAll();
-      await guest?.release();
+      await guest?.detach();
       await this.tenants.settle();
       await this.#keeper.letGo();
     });
   }
 
   /** Takes over the guest that the record names; one that is gone or does not answer counts as crashed. */
-  async adopt(context: CallContext): Promise<void> {
+  async takeOver(context: CallContext): Promise<void> {
     await this.#life.run(async () => {
-      await this.#meet(context);
+      await this.#reconnect(context);
       await sweepLayers(this, this.#guest === undefined, context);
     });
   }
 
   /** A guest that runs and that nobody has a session with must not be passed by: it writes to the disk. */
-  async #meet(context: CallContext): Promise<void> {
+  async #reconnect(context: CallContext): Promise<void> {
     const noted = this.record.guest;
-    if (this.#guest === undefined && noted !== null) await this.#takeOver(noted, context);
+    if (this.#guest === undefined && noted !== null) await this.#reconnectTo(noted, context);
   }
 
   async #ensureGuest(context: CallContext, isExplicit: boolean): Promise<HeldGuest> {
@@ -222,7 +222,7 @@ export class Workspace {
         return { guest: this.#guest, restarted: false };
       }
       // Its session broke, whoever began one was cut off, or its end has not been told yet.
-      const again = await this.#takeOver(noted, context);
+      const again = await this.#reconnectTo(noted, context);
       if (again !== undefined) return { guest: again, restarted: false };
     }
     if (this.record.stop_reason === 'explicit' && !isExplicit) {
@@ -232,7 +232,7 @@ export class Workspace {
     const machine = await this.resources.machine(context);
     await mergeLayers(this, machine.layers, context.signal);
     const started = await machine.startOnDisk(await planOf(this, this.record, context), context);
-    this.hold(started, reservation);
+    this.attach(started, reservation);
     await this.#keeper.noteStart(started.record);
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
     await this.tenants.restart(started.guest.client);
@@ -243,16 +243,16 @@ export class Workspace {
    * A new session with the guest that runs, in which all is followed again; undefined when it is gone or does not
    * answer, and counts as crashed. Our own end, our own disk and our own machine say nothing of the guest, which runs on.
    */
-  async #takeOver(noted: RunningGuest, context: CallContext): Promise<Guest | undefined> {
+  async #reconnectTo(noted: RunningGuest, context: CallContext): Promise<Guest | undefined> {
     const machine = await this.resources.machine(context);
     const before = this.#guest;
     this.#guest = undefined;
     if (before !== undefined) await this.network.close(before.client);
-    await before?.release();
+    await before?.detach();
     let guest: Guest | undefined;
     try {
       guest = await machine.takeOver(this.record.id, this.files.folder, noted, context.signal);
-      this.hold({ guest });
+      this.attach({ guest });
       await arrive(this, guest, context);
       await this.tenants.resume(guest.client);
       await reconcileLayers(this, guest);
@@ -260,14 +260,14 @@ export class Workspace {
     } catch (error) {
       this.#guest = undefined;
       if (guest !== undefined) await this.network.close(guest.client);
-      await guest?.release();
+      await guest?.detach();
       context.signal.throwIfAborted();
       if (isDiskFull(error)) throw error;
       const why = isRunning(noted.process) ? `given up: ${messageOf(error)}` : 'its QEMU ended';
       // One that does not answer must not go on writing to the disk that the next one starts from.
       await endLeftGuest(noted);
       this.memory.free();
-      await this.#onLoss(why);
+      await this.#onGuestLost(why);
       return undefined;
     }
   }
@@ -277,23 +277,23 @@ export class Workspace {
     await guest[Symbol.asyncDispose]();
     this.memory.free();
     if (this.record.guest !== null) await this.resources.removeSockets(this.record.guest);
-    await this.tenants.loseAll(reason);
+    await this.tenants.markAllLost(reason);
   }
 
   #onEnd(guest: Guest): void {
     if (this.#guest !== guest) return;
     this.#guest = undefined;
     void this.#life.run(async () => {
-      await guest.release();
-      if (this.#guest === undefined) await this.#onLoss('its QEMU ended');
+      await guest.detach();
+      if (this.#guest === undefined) await this.#onGuestLost('its QEMU ended');
     });
   }
 
-  async #onLoss(why: string): Promise<void> {
+  async #onGuestLost(why: string): Promise<void> {
     const noted = this.record.guest;
     await this.network.closeAll();
     if (noted !== null) await this.resources.removeSockets(noted);
-    await this.tenants.loseAll('guest_ended');
+    await this.tenants.markAllLost('guest_ended');
     if (this.#keeper.isClosed) return;
     await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
     await recordEvent(this.files.events, 'stopped', why);

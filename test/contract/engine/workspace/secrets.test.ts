@@ -170,7 +170,7 @@ test.each([
   [{ name: 'F', file_path: '/nowhere/at/all' }, 'secret_invalid', /the file of the secret F cannot be read/],
   [{ name: 'F', file_path: 'relative' }, 'usage', /is not an absolute path/],
   [{ name: 'F', file_path: '/dev/zero' }, 'secret_invalid', /is no regular file/],
-  [{ name: 'a b', value: 'something' }, 'secret_invalid', /cannot be the name/],
+  [{ name: 'a b', value: 'something' }, 'secret_invalid', /name/],
   [{ name: 'F', value: 'x' }, 'secret_invalid', /must have/],
 ])('a create with the secret %j makes nothing', async (secret, code, message) => {
   const before = (await engine.workspaces().list({ limit: 50 })).count;

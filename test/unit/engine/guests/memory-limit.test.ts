@@ -79,7 +79,7 @@ it('is held for a guest of an earlier daemon before it is taken over, until its 
   const workspace = await fake.openWorkspace({ guest: guest.record, mem_mib: 14_000 });
   expect(() => fake.memory.reserve(passing(14_000))).toThrow('1 guests hold the rest');
   guest.process.kill('SIGKILL');
-  await workspace.adopt(call());
+  await workspace.takeOver(call());
   fake.memory.reserve(passing(14_000))[Symbol.dispose]();
 });
 

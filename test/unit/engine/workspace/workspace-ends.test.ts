@@ -20,7 +20,7 @@ it.each([
   const guest = await fake.startGuest(answer);
   const workspace = await fake.openWorkspace({ guest: guest.record });
   const ending = new AbortController();
-  const adoption = workspace.adopt(call({ signal: ending.signal }));
+  const adoption = workspace.takeOver(call({ signal: ending.signal }));
   const failed = expect(adoption).rejects.toThrow('the daemon ends');
   await until(() => guest.commands.length === (answer('qmp_capabilities') === undefined ? 1 : 2));
   ending.abort(new Error('the daemon ends'));
@@ -33,7 +33,7 @@ it('leaves a guest alone when this machine, not the guest, is what fails', async
   await using fake = openSilentGuests({ machineFailure: new Error('no QEMU any more') });
   const guest = await fake.startGuest();
   const workspace = await fake.openWorkspace({ guest: guest.record });
-  await expect(workspace.adopt(call())).rejects.toThrow('no QEMU any more');
+  await expect(workspace.takeOver(call())).rejects.toThrow('no QEMU any more');
   expect(guest.isRunning()).toBe(true);
   expect(workspace.record.guest).toEqual(guest.record);
 });
@@ -62,7 +62,7 @@ it('ends a guest that nobody has a session with when its workspace is deleted', 
   await using fake = openSilentGuests();
   const guest = await fake.startGuest();
   const workspace = await fake.openWorkspace({ guest: guest.record });
-  await workspace.close();
+  await workspace.endForGood();
   expect(guest.isRunning()).toBe(false);
 });
 
