@@ -1,6 +1,14 @@
-// The unit tests that run against mutants of the pure parts; see `make mutate`.
+// The tests of the pure parts alone, which run against their mutants; see `make mutate`.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['test/unit/{network,secrets,changes,engine}/**/*.test.ts'], testTimeout: 60_000 },
+  test: {
+    include: [
+      'test/unit/{network,secrets}/*.test.ts',
+      'test/unit/changes/diff-entries.test.ts',
+      'test/unit/engine/output/*.test.ts',
+      'test/unit/engine/workspace/workspace-find.test.ts',
+    ],
+    testTimeout: 60_000,
+  },
 });
