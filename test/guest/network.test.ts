@@ -205,7 +205,7 @@ describe('a guest with egress to two services of its host', () => {
     expect(seen?.map(({ name }) => name)).toEqual([
       ...['version.bind.', 'version.bind.', 'a b.example.', 'a b.example.', 'operation 5', 'operation 5'],
       ...['a query without a question', 'a query without a question'],
-      ...['a message that is no query', 'a message that is no query', 'a message that is cut off'],
+      ...['a message that is not a query', 'a message that is not a query', 'a message that is cut off'],
     ]);
     for (const { verdict, rule } of seen ?? []) expect([verdict, rule]).toEqual(['denied', "guest's names"]);
   });

@@ -171,6 +171,6 @@ describe('the real agent', () => {
     expect(answer.toString()).toContain('400 Bad Request');
     await using again = await Egress.open({ socketPath, magic, log, grant: makeGrant('egress') });
     await until(() => again.refusedSince(0).length > 0);
-    expect(again.refusedSince(0)).toMatchObject([{ name: 'bytes that are no request', verdict: 'denied' }]);
+    expect(again.refusedSince(0)).toMatchObject([{ name: 'bytes that are not a request', verdict: 'denied' }]);
   });
 });
