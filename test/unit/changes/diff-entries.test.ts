@@ -75,6 +75,8 @@ describe('what Git found', () => {
       [file(), undefined],
       { status: 'deleted', new_mode: null },
     ],
+    ['a file in place of a folder', change('A', 'f'), [folder, file()], { status: 'added', old_mode: null }],
+    ['a folder in place of a file', change('D', 'f'), [file(), folder], { status: 'deleted', new_mode: null }],
     [
       'a link that is gone',
       change('D', 'f', { oldMode: '120000' }),
@@ -151,11 +153,7 @@ describe('what no patch can hold', () => {
     ['content', [file(0o644, 9), file(0o644, 7)], { left_out_bytes: 7 }],
     ['another mode alone', [file(), file(0o755)], { status: 'mode_changed', new_mode: '100755', left_out_bytes: 3 }],
     ['a mode and a size', [file(), file(0o755, 4)], { new_mode: '100755', left_out_bytes: 4 }],
-    [
-      'a file in place of a link',
-      [link, file(0o777, 4)],
-      { old_mode: '120000', new_mode: '100777', left_out_bytes: 4 },
-    ],
+    ['a file in place of a link', [link, file(0o644, 4)], { old_mode: '120000', left_out_bytes: 4 }],
     ['a new one', [undefined, file()], { status: 'added', old_mode: null, left_out_bytes: 3 }],
     ['one that is gone', [file(0o644, 8), undefined], { status: 'deleted', new_mode: null, left_out_bytes: 8 }],
     ['one in place of a folder', [folder, file()], { status: 'added', old_mode: '040755', left_out_bytes: 3 }],
