@@ -6,15 +6,13 @@ import { operations } from '../src/operations/index.ts';
 import { writeNotice } from './notice.ts';
 import { writeTypes } from './types.ts';
 
-/** Modules whose content is decided here: `filter` is how they are imported, `from` the path of who does. */
-function replaceModules(modules: readonly { filter: RegExp; from?: RegExp; contents: string }[]): Plugin {
+/** Modules whose content is decided here. */
+function replaceModules(modules: readonly { filter: RegExp; contents: string }[]): Plugin {
   return {
     name: 'replace-modules',
     setup: ({ onResolve, onLoad }) => {
-      modules.forEach(({ filter, from, contents }, index) => {
-        onResolve({ filter }, ({ importer }) =>
-          from === undefined || from.test(importer) ? { path: String(index), namespace: 'replaced' } : undefined,
-        );
+      modules.forEach(({ filter, contents }, index) => {
+        onResolve({ filter }, () => ({ path: String(index), namespace: 'replaced' }));
         onLoad({ filter: new RegExp(`^${index}$`), namespace: 'replaced' }, () => ({ contents }));
       });
     },
@@ -54,13 +52,6 @@ const { metafile } = await build({
       { filter: /\/locales\/index\.js$/, contents: 'export {};' },
       // What zod makes of JSON schemas that others wrote: pyro only writes them.
       { filter: /\/from-json-schema\.js$/, contents: 'export const fromJSONSchema = undefined;' },
-      // What execa prints of each program where somebody asks it to be verbose.
-      {
-        filter: /\/default\.js$/,
-        from: /\/execa\/lib\/verbose\//,
-        contents: "export const defaultVerboseFunction = () => '';",
-      },
-      { filter: /^pretty-ms$/, contents: 'export default String;' },
     ]),
   ],
   banner: {

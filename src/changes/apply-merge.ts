@@ -99,13 +99,9 @@ export async function hasMarks(place: Buffer): Promise<boolean> {
 
 /** The host's file as a blob of the lab. */
 async function storeFile(lab: GitLab, place: Buffer): Promise<string> {
-  const file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW);
-  try {
-    const input = createReadStream('', { fd: file.fd, autoClose: false });
-    return (await lab.run(['hash-object', '-w', '--no-filters', '--stdin'], { input })).stdout.trim();
-  } finally {
-    await file.close();
-  }
+  await using file = await open(place, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const input = file.createReadStream();
+  return (await lab.run(['hash-object', '-w', '--no-filters', '--stdin'], { input })).stdout.trim();
 }
 
 interface Merged {

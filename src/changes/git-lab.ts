@@ -5,7 +5,8 @@ import type { Readable } from 'node:stream';
 import { isDiskFull, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
 import type { OnProgress } from '../shared/progress.ts';
-import { type CommandResult, failureOf, tryCommand } from '../system/command.ts';
+import { type CommandResult, tryCommand } from '../system/command.ts';
+import { failureOf } from '../system/command-errors.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { type RawChange, rawChangesIn, readRawDiff } from './raw-diff.ts';
 

@@ -4,7 +4,7 @@ import type { Change, ChangeSide } from '../agent/file-types.ts';
 import { PyroError } from '../shared/errors.ts';
 import { gatherPieces } from '../shared/gather-pieces.ts';
 import { formatBytes, gibibyte, mebibyte } from '../shared/units.ts';
-import { failureOf } from '../system/command.ts';
+import { failureOf } from '../system/command-errors.ts';
 import type { GitLab } from './git-lab.ts';
 import { pathKey, refusalOfGit } from './git-paths.ts';
 import { areShort, type LabTree, streamTrees, TreeLines, writeTrees } from './lab-trees.ts';
@@ -56,16 +56,12 @@ export async function importTrees(
   options: ImportOptions,
 ): Promise<ImportedTrees> {
   const importer = new Importer(options);
-  let failure: unknown;
-  const input = Readable.from(gatherPieces(importer.stream(changes))).on('error', (error) => {
-    failure = error;
-  });
+  const input = Readable.from(gatherPieces(importer.stream(changes)));
   const marks = lab.file('marks');
   const manners = ['--quiet', '--done', '--force', '--depth=0', '--big-file-threshold=16m'];
   const args = ['fast-import', ...manners, `--export-marks=${marks}`];
   try {
     const result = await lab.tryRun(args, { input });
-    if (failure !== undefined) throw failure;
     if (result.exitCode !== 0) throw failureOf('git', 'git fast-import', result);
   } finally {
     input.destroy();

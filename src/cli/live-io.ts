@@ -1,7 +1,7 @@
 // The terminal or the pipes of this process as the live streams of a command in a guest.
-import { spawnSync } from 'node:child_process';
 import type { RunControl, RunIo } from '../contract/call.ts';
 import { PyroError } from '../shared/errors.ts';
+import { tryCommandNow } from '../system/command-now.ts';
 import type { Interrupts } from './interrupts.ts';
 
 export interface LiveWish {
@@ -66,5 +66,9 @@ export function createOutputIo(interrupts: Interrupts, endProgress: () => void):
  * The end of raw mode undoes this too; without stty only those programs suffer.
  */
 function leaveOutputAlone(): void {
-  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'], timeout: 1000 });
+  try {
+    tryCommandNow('stty', ['-opost'], { hasTerminal: true, timeoutMs: 1000 });
+  } catch {
+    // Said above.
+  }
 }

@@ -1,6 +1,7 @@
 // The pager of a person at a terminal, for output that is longer than the screen.
 import { spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
+import { tryCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
 
 export interface Pager {
@@ -19,13 +20,11 @@ export async function openPager(): Promise<Pager> {
   const line = readVariable('PAGER') ?? 'less';
   if (!stdout.isTTY || !stdin.isTTY || line === 'cat' || readVariable('TERM') === 'dumb') return plain;
   // PAGER is a line for the shell, as it is everywhere.
-  const looking = spawn('/bin/sh', ['-c', `command -v -- ${line.split(' ')[0] ?? ''} >/dev/null 2>&1`], {
-    stdio: 'ignore',
-  });
-  const isThere = await new Promise<boolean>((resolve) => {
-    looking.once('error', () => resolve(false));
-    looking.once('close', (code) => resolve(code === 0));
-  });
+  const looking = ['-c', `command -v -- ${line.split(' ')[0] ?? ''} >/dev/null 2>&1`];
+  const isThere = await tryCommand('/bin/sh', looking).then(
+    ({ exitCode }) => exitCode === 0,
+    () => false,
+  );
   if (!isThere) return plain;
   const child = spawn('/bin/sh', ['-c', line], {
     stdio: ['pipe', 'inherit', 'inherit'],

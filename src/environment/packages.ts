@@ -94,8 +94,8 @@ async function bootstrap({ packages, finish, sources, tar, signal, onProgress }:
     // In namespaces of its own nothing stays mounted, and nothing runs, when the build is ended half-way.
     await runCommand('mmdebstrap', ['--mode=unshare', ...args, packageSuite, tar, ...sources], {
       signal,
-      // Asked to end, it would tidy up for many seconds, and its children outlive it when it is killed alone.
-      endsWholeGroup: true,
+      // Asked to end, it would tidy up for many seconds.
+      endsAtOnce: true,
       env: { TMPDIR: work },
       onStderr: byLine((line) => {
         const words = line.startsWith('I: ') ? line.slice(3) : '';

@@ -1,9 +1,11 @@
 // Layers to one read-only image: read once for the tree, once for the data, straight into sqfstar.
 import { Readable } from 'node:stream';
 import { isPyroError, PyroError } from '../shared/errors.ts';
+import { gatherPieces } from '../shared/gather-pieces.ts';
 import { hintCall } from '../shared/hint-words.ts';
 import { mebibyte } from '../shared/units.ts';
 import { runCommand } from '../system/command.ts';
+import { lastWords } from '../system/last-words.ts';
 import { type LayerItem, readLayer } from './layer-reader.ts';
 import { type Inode, LayerTree } from './layer-tree.ts';
 import { blockSize, padding, type TarEntry, writeHeader } from './tar-header.ts';
@@ -127,9 +129,7 @@ async function* mergedArchive(tree: LayerTree, plan: SquashPlan): AsyncGenerator
 }
 
 async function pack(archive: AsyncGenerator<Buffer>, tree: LayerTree, plan: SquashPlan): Promise<void> {
-  const stop = new AbortController();
-  const failures: unknown[] = [];
-  const input = Readable.from(guard(archive, failures, stop), { objectMode: false });
+  const input = Readable.from(gatherPieces(archive), { objectMode: false });
   const { mode, uid, gid, mtime } = tree.root.meta;
   // sqfstar stamps the image and, in version 4.5, its root folder with this time, or with now when that is earlier: the
   // same layers make the same bytes, whatever the caller's own SOURCE_DATE_EPOCH is, and no file's time is moved.
@@ -150,13 +150,12 @@ async function pack(archive: AsyncGenerator<Buffer>, tree: LayerTree, plan: Squa
     const { stderr } = await runCommand('sqfstar', ['-quiet', '-no-progress', '-comp', 'lz4', ...options, plan.image], {
       input,
       env,
-      signal: AbortSignal.any([plan.signal, stop.signal]),
+      signal: plan.signal,
     });
-    if (failures.length === 0 && !/FATAL|ERROR/.test(stderr)) return;
-    throw failures[0] ?? new PyroError('tool_failed', `sqfstar refused the image: ${stderr.trim().slice(-500)}`);
+    if (!/FATAL|ERROR/.test(stderr)) return;
+    throw new PyroError('tool_failed', `sqfstar refused the image: ${lastWords(stderr)}`);
   } catch (error) {
     plan.signal.throwIfAborted();
-    if (failures.length > 0) throw failures[0];
     if (isPyroError(error, 'tool_failed') && /No space left|Disk quota/i.test(error.message)) {
       throw new PyroError('disk_full', `no room left while writing ${plan.image}`, {
         hint: `free some space, for example with: ${hintCall('env.prune')}`,
@@ -167,30 +166,5 @@ async function pack(archive: AsyncGenerator<Buffer>, tree: LayerTree, plan: Squa
   } finally {
     // A reader that was ended early leaves the archive suspended; this closes the layer files.
     input.destroy();
-  }
-}
-
-/** A source that breaks would look like one that ends: the failure is noted and the reader stopped. */
-async function* guard(
-  archive: AsyncGenerator<Buffer>,
-  failures: unknown[],
-  stop: AbortController,
-): AsyncGenerator<Buffer> {
-  let waiting: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const piece of archive) {
-      waiting.push(piece);
-      size += piece.length;
-      if (size < 128 * 1024) continue;
-      yield Buffer.concat(waiting, size);
-      waiting = [];
-      size = 0;
-    }
-    yield Buffer.concat(waiting, size);
-  } catch (error) {
-    failures.push(error);
-    stop.abort();
-    throw error;
   }
 }

@@ -4,7 +4,7 @@ import type { ConnectResult, HostChange, HostConnectInput } from '../contract/ma
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { HostScope } from '../shared/host-types.ts';
-import { findProgram } from '../system/command.ts';
+import { findProgram } from '../system/find-program.ts';
 import { type ConfigPlace, type EntryWish, type HostAdapter, serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';
 import { carryOut, type Edit, type Plan, planEdit } from './change.ts';
@@ -23,7 +23,7 @@ export async function connect(
   const place = await placeIn(adapter, input.scope ?? adapter.defaultScope, folder);
   const command = serverCommand(await chooseLauncher(input.npx), input, folder);
   const wish: EntryWish = { command, isNpx: command[0] === 'npx', isApproved: input.approve };
-  const program = await findProgram(adapter.program);
+  const program = findProgram(adapter.program);
   if (needsHost) await requireHost(adapter, place, program);
 
   const replan = async (): Promise<Plan> => await planEdit(adapter, place, editTo(adapter, place, wish));

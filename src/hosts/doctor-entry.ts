@@ -6,10 +6,11 @@ import type { HostCheck } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
 import { formatCount, formatDuration } from '../shared/units.ts';
-import { findProgram, tryCommand } from '../system/command.ts';
+import { tryCommand } from '../system/command.ts';
 import { childEnvironment } from '../system/environment-variables.ts';
 import { locateExecutable } from '../system/executable.ts';
 import { exists } from '../system/files.ts';
+import { findProgram } from '../system/find-program.ts';
 import { type HostAdapter, leastCallTimeoutMs, type ServerEntry } from './adapter.ts';
 import type { FoundEntry } from './find-entries.ts';
 import { chooseLauncher, plainPath, programOf } from './launcher.ts';
@@ -65,7 +66,7 @@ async function checkCommand(
 ): Promise<HostCheck> {
   const name = 'command';
   const program = command[0] ?? '';
-  const path = await findProgram(program);
+  const path = findProgram(program);
   if (path === undefined) {
     const reason = isAbsolute(program)
       ? (await exists(program))

@@ -1,8 +1,9 @@
 // The host's own program: whether it is there, what it says of the entry, and running it without a terminal.
 import { dirname } from 'node:path';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
-import { type CommandResult, findProgram, tryCommand } from '../system/command.ts';
+import { type CommandResult, tryCommand } from '../system/command.ts';
 import { exists } from '../system/files.ts';
+import { findProgram } from '../system/find-program.ts';
 import type { ConfigPlace, HostAdapter, HostVerdict, ServerEntry } from './adapter.ts';
 
 /** Some hosts start every server that they list. */
@@ -16,7 +17,7 @@ export interface InstalledHost {
 }
 
 export async function findHost(adapter: HostAdapter, signal: AbortSignal): Promise<InstalledHost | undefined> {
-  const path = await findProgram(adapter.program);
+  const path = findProgram(adapter.program);
   if (path === undefined) return undefined;
   try {
     const { stdout, exitCode } = await tryCommand(path, ['--version'], { signal, timeoutMs: longestVersionMs });

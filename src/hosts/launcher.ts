@@ -1,9 +1,9 @@
 // How a chat host starts this very pyro: by its absolute path, since a host knows another PATH than the shell that connects it.
 import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findProgram } from '../system/command.ts';
 import { locateExecutable } from '../system/executable.ts';
 import { exists } from '../system/files.ts';
+import { findProgram } from '../system/find-program.ts';
 import { type Launcher, npxLauncher } from './server-command.ts';
 
 /** Where every host looks for programs, whoever starts it and from where. */
@@ -21,7 +21,7 @@ export async function chooseLauncher(isNpx: boolean): Promise<Launcher> {
 async function isPlainNode(): Promise<boolean> {
   for (const folder of plainPath.split(':')) {
     const path = join(folder, 'node');
-    if ((await findProgram(path)) === undefined) continue;
+    if (findProgram(path) === undefined) continue;
     return (await realpath(path)) === (await realpath(process.execPath));
   }
   return false;
@@ -30,6 +30,6 @@ async function isPlainNode(): Promise<boolean> {
 /** The file of a launcher that is pyro itself, behind the Node that runs it. */
 export async function programOf(launcher: readonly string[]): Promise<string | undefined> {
   const word = launcher.at(-1) ?? '';
-  const found = await findProgram(word);
+  const found = findProgram(word);
   return found ?? (launcher.length > 1 && (await exists(word)) ? word : undefined);
 }

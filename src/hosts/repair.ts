@@ -3,7 +3,7 @@ import { chmod, stat } from 'node:fs/promises';
 import type { ConnectResult, HostChange, HostRepairInput } from '../contract/machine.ts';
 import type { CallContext } from '../shared/call-context.ts';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
-import { findProgram } from '../system/command.ts';
+import { findProgram } from '../system/find-program.ts';
 import { type ConfigPlace, type HostAdapter, serverName } from './adapter.ts';
 import { adapterOf } from './adapter-of.ts';
 import { carryOut, type Edit, type Plan, planEdit, requireSound } from './change.ts';
@@ -67,7 +67,7 @@ export async function repair(input: HostRepairInput, folder: string, context: Ca
   if (kept === undefined) notes.push(`there is no entry for pyro; connect it with: ${adapter.connectCommand}`);
   const base = { host: adapter.name, dry_run: input.dry_run, changes };
   if (input.dry_run || kept === undefined) return { ...base, verification: null, notes };
-  const answer = await ask(adapter, kept, await findProgram(adapter.program), folder, context);
+  const answer = await ask(adapter, kept, findProgram(adapter.program), folder, context);
   return { ...base, verification: answer.verification, notes: [...notes, ...answer.notes] };
 }
 

@@ -3,9 +3,10 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
-import { findProgram, runCommand } from '../system/command.ts';
+import { runCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { readJson, writeJson } from '../system/files.ts';
+import { findProgram } from '../system/find-program.ts';
 
 export interface QemuFacts {
   readonly path: string;

@@ -2,8 +2,9 @@
 import { lookup } from 'node:dns/promises';
 import { readdir, readFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
-import { findProgram, tryCommand } from '../system/command.ts';
+import { tryCommand } from '../system/command.ts';
 import { readVariable, readVariableOfEitherCase, type VariableName } from '../system/environment-variables.ts';
+import { findProgram } from '../system/find-program.ts';
 import { type FetchOptions, fetchText } from './host-fetch.ts';
 
 /** What readers of settings see of this machine; tests put their own in its place. */
@@ -26,7 +27,7 @@ const longestFile = 2 * 1024 * 1024;
 
 export const hostSettings: HostSettings = {
   run: async (program, args) => {
-    if ((await findProgram(program)) === undefined) return undefined;
+    if (findProgram(program) === undefined) return undefined;
     // Not where the daemon happens to stand: a project's own settings go into the guest with the project.
     const options = { timeoutMs: programTimeoutMs, cwd: tmpdir() };
     const result = await tryCommand(program, args, options).catch(() => undefined);

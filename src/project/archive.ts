@@ -6,7 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
-import { startBytes } from '../system/byte-command.ts';
+import { startCommand } from '../system/command.ts';
+import { lastWords } from '../system/last-words.ts';
 import { checkSize } from './image-file.ts';
 
 export interface ArchiveFacts {
@@ -37,18 +38,7 @@ export async function checkArchive(path: string, signal: AbortSignal): Promise<A
     body.on('end', next);
     body.resume();
   });
-  await using tar = await openArchive(path, signal);
-  try {
-    await pipeline(tar.stream, entries, { signal });
-    await tar.done;
-  } catch (error) {
-    signal.throwIfAborted();
-    if (isPyroError(error)) throw error;
-    throw new PyroError('seed_invalid', `${path} is not a whole tar archive: ${messageOf(error)}`, {
-      hint: `look with: tar -tvf ${path}`,
-      cause: error,
-    });
-  }
+  await readArchive(path, signal, (stream) => pipeline(stream, entries, { signal }));
   if (entryCount === 0) {
     throw new PyroError('seed_invalid', `${path} has no entries, or is not a tar archive`, {
       hint: 'give a tar, tar.gz, tar.zst or tar.xz archive',
@@ -70,20 +60,45 @@ function checkEntry(header: Header): void {
   }
 }
 
-export interface OpenArchive extends AsyncDisposable {
+interface OpenArchive extends AsyncDisposable {
   readonly stream: Readable;
   /** Settles when the program that unpacks has ended well */
   readonly done: Promise<void>;
 }
 
-/** The plain tar stream of an archive, by its first bytes. */
-export async function openArchive(path: string, signal: AbortSignal): Promise<OpenArchive> {
+/** Gives the plain tar stream of an archive to whoever uses it up. Throws `seed_invalid` where it breaks off. */
+export async function readArchive<T>(
+  path: string,
+  signal: AbortSignal,
+  use: (stream: Readable) => Promise<T>,
+): Promise<T> {
+  await using tar = await openArchive(path, signal);
+  try {
+    const result = await use(tar.stream);
+    await tar.done;
+    return result;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isPyroError(error) && !isPyroError(error, 'input_failed')) throw error;
+    const cause = await tar.done.then(
+      () => error,
+      (reason: unknown) => reason,
+    );
+    throw new PyroError('seed_invalid', `${path} is not a whole tar archive: ${messageOf(cause)}`, {
+      hint: `look with: tar -tvf ${path}`,
+      cause,
+    });
+  }
+}
+
+/** By its first bytes. */
+async function openArchive(path: string, signal: AbortSignal): Promise<OpenArchive> {
   const start = await firstBytes(path);
   const magic = start.toString('hex');
   if (magic.startsWith('fd377a585a00')) {
-    const child = startBytes('xz', ['--decompress', '--stdout', '--', path], { signal });
+    const child = startCommand('xz', ['--decompress', '--stdout', '--', path], { signal });
     const done = child.done.then(({ exitCode, stderr }) => {
-      if (exitCode !== 0) throw new Error(stderr.trim().slice(0, 300));
+      if (exitCode !== 0) throw new Error(lastWords(stderr));
     });
     done.catch(() => child.stdout.destroy());
     const end = async (): Promise<void> => {

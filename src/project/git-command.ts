@@ -1,7 +1,8 @@
 // Runs git on a repository that may be hostile: no hooks, no watchers, no filters, no network, nothing written.
 import { PyroError } from '../shared/errors.ts';
-import { type ByteResult, runBytes } from '../system/byte-command.ts';
+import { type ByteResult, runBytes } from '../system/command.ts';
 import { noOtherRepository } from '../system/git-variables.ts';
+import { lastWords } from '../system/last-words.ts';
 
 export interface GitOptions {
   readonly signal: AbortSignal;
@@ -86,7 +87,7 @@ export async function runGit(folder: string, args: readonly string[], options: G
 export function gitRefused(folder: string, stderr: string): PyroError {
   const lines = stderr.trim().split('\n');
   const reasons = lines.filter((line) => !/^(hint|warning): /.test(line));
-  const why = (reasons.length > 0 ? reasons : lines).slice(-3).join('; ').slice(0, 500);
+  const why = lastWords((reasons.length > 0 ? reasons : lines).join('\n'), { lines: 3, between: '; ' });
   if (stderr.includes('dubious ownership')) {
     return new PyroError('seed_unsupported', `the checkout ${folder} belongs to someone else, so git refuses it`, {
       hint: `if you trust it: git config --global --add safe.directory ${folder}`,

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PyroError } from '../shared/errors.ts';
 import { formatBytes } from '../shared/units.ts';
-import { type RunningBytes, runBytes, startBytes } from '../system/byte-command.ts';
+import { type RunningCommand, runBytes, startCommand } from '../system/command.ts';
+import { lastWords } from '../system/last-words.ts';
 import { markImage } from './image-id.ts';
 import { projectDiskBytes } from './project-types.ts';
 
@@ -32,7 +33,7 @@ export async function startTar(
   sets: readonly PathSet[],
   signal: AbortSignal,
   { isSparse = false, name }: TarWish = {},
-): Promise<RunningBytes> {
+): Promise<RunningCommand> {
   const lists = await mkdtemp(join(tmpdir(), 'pyro-list-'));
   const from: string[] = [];
   for (const [number, { folder, paths }] of sets.entries()) {
@@ -44,9 +45,16 @@ export async function startTar(
   const owners = ['--owner=0', '--group=0', '--numeric-owner'];
   const forms = [...(isSparse ? ['--sparse'] : []), ...(name === undefined ? [] : [`--transform=${renaming(name)}`])];
   const args = ['--create', '--format=gnu', ...forms, ...names, ...owners, ...from];
-  const { stdout, done } = startBytes('tar', args, { signal, env: { LC_ALL: 'C', TAR_OPTIONS: undefined } });
-  const cleaned = done.finally(() => rm(lists, { recursive: true, force: true }));
-  return { stdout, done: cleaned };
+  const remove = (): Promise<void> => rm(lists, { recursive: true, force: true });
+  try {
+    const tar = startCommand('tar', args, { signal, env: { LC_ALL: 'C', TAR_OPTIONS: undefined } });
+    const done = tar.done.finally(remove);
+    done.catch(() => undefined);
+    return { ...tar, done };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }
 
 /** The expression of tar that gives every path this name, whatever is in it. */
@@ -69,7 +77,7 @@ function* ended(paths: Iterable<Buffer>): Generator<Buffer> {
 /** Throws `seed_changing` when tar met files that changed or vanished under it, `seed_invalid` when it could not read. */
 export function checkTar({ stderr, exitCode }: { readonly stderr: string; readonly exitCode: number }): void {
   if (exitCode === 0) return;
-  const why = stderr.trim().split('\n').slice(0, 3).join('; ').slice(0, 600);
+  const why = lastWords(stderr, { lines: 3, isFirst: true, between: '; ' });
   if (exitCode === 1 || /No such file|removed before|changed as we read|shrank/.test(stderr)) {
     throw new PyroError('seed_changing', `the project changed while it was read: ${why}`, {
       hint: 'call again when nothing is writing to it',
@@ -86,7 +94,7 @@ export async function writeImage(tar: Readable, image: string, signal: AbortSign
   const roots = ['-all-root', '-root-mode', '755', '-root-time', '0'];
   const { stderr, exitCode } = await runBytes('sqfstar', [...format, ...roots, image], { input: tar, signal });
   if (exitCode !== 0) {
-    const why = stderr.trim().split('\n').slice(0, 4).join('; ').slice(0, 600);
+    const why = lastWords(stderr, { lines: 4, isFirst: true, between: '; ' });
     if (/No space left|Disk quota/.test(stderr)) {
       throw new PyroError('disk_full', `no room left while writing ${image}`, { hint: 'free some space' });
     }

@@ -7,7 +7,7 @@ import { createMeter, type OnProgress } from '../shared/progress.ts';
 import { formatCount } from '../shared/units.ts';
 import { syncFile, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
-import { checkArchive, openArchive } from './archive.ts';
+import { checkArchive, readArchive } from './archive.ts';
 import { writeGitDirectory } from './git-directory.ts';
 import { checkSize, checkTar, startTar, writeImage } from './image-file.ts';
 import type { CollectedItem } from './item-collector.ts';
@@ -171,9 +171,7 @@ async function buildFromArchive(seed: Seed, file: string, signal: AbortSignal): 
   if (item === undefined) throw new PyroError('seed_missing', 'the archive is gone', { hint: 'call again' });
   const path = item.absolute.toString('utf8');
   const { entryCount, bytes } = await checkArchive(path, signal);
-  await using tar = await openArchive(path, signal);
-  const imageBytes = await writeImage(tar.stream, file, signal);
-  await tar.done;
+  const imageBytes = await readArchive(path, signal, (stream) => writeImage(stream, file, signal));
   return { imageBytes, summary: { entry_count: entryCount, bytes_written: bytes } };
 }
 

@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { messageOf, PyroError } from '../shared/errors.ts';
+import { PyroError } from '../shared/errors.ts';
 import { kibibyte } from '../shared/units.ts';
-import { runBytes } from '../system/byte-command.ts';
-import { checkArchive, openArchive } from './archive.ts';
+import { tryCommand } from '../system/command.ts';
+import { lastWords } from '../system/last-words.ts';
+import { checkArchive, readArchive } from './archive.ts';
 import { checkTar, startTar } from './image-file.ts';
 import { ItemCollector } from './item-collector.ts';
 import { digestOf, readFailure, readStart } from './project-key.ts';
@@ -186,18 +187,13 @@ function digestOfBytes(bytes: Buffer): Buffer {
 /** GNU tar puts links in place last, so that no entry is written through one. */
 async function unpack(path: string, folder: string, signal: AbortSignal): Promise<void> {
   await checkArchive(path, signal);
-  await using tar = await openArchive(path, signal);
   const args = ['--extract', '--no-same-owner', '--preserve-permissions', '-C', folder, '-f', '-'];
-  const { exitCode, stderr } = await runBytes('tar', args, {
-    input: tar.stream,
-    signal,
-    env: { LC_ALL: 'C', TAR_OPTIONS: undefined },
-  });
-  await tar.done.catch((error: unknown) => {
-    throw new PyroError('seed_invalid', `${path} does not unpack: ${messageOf(error)}`, { cause: error });
-  });
+  const env = { LC_ALL: 'C', TAR_OPTIONS: undefined };
+  const { exitCode, stderr } = await readArchive(path, signal, (input) =>
+    tryCommand('tar', args, { input, signal, env }),
+  );
   if (exitCode !== 0)
-    throw new PyroError('seed_invalid', `${path} does not unpack: ${stderr.trim().slice(0, 500)}`, {
+    throw new PyroError('seed_invalid', `${path} does not unpack: ${lastWords(stderr, { isFirst: true })}`, {
       hint: `look with: tar -tvf ${path}`,
     });
 }

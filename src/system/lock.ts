@@ -1,10 +1,13 @@
 // A lock between processes: the kernel's own, on a file that is held open, so that it ends with whoever holds it.
-import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isDiskFull, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isDiskFull, PyroError } from '../shared/errors.ts';
+import { tryCommand } from './command.ts';
+import { failureOf } from './command-errors.ts';
+import { tryCommandNow } from './command-now.ts';
 import { makeFolder } from './folders.ts';
+import type { Ending } from './last-words.ts';
 import { identifySelf, isRunning, type ProcessIdentity, processIdentitySchema } from './processes.ts';
 
 export interface LockOptions {
@@ -70,29 +73,12 @@ function own(path: string, fd: number): AsyncDisposable {
  * which it shares with us: the lock stays when it ends, and goes when we close the file or are no more.
  */
 async function lock(fd: number, waitMs: number, signal: AbortSignal | undefined): Promise<boolean> {
-  const words = lockWords(waitMs);
-  // One that waits must not outlive us. What that needs is loaded on first use: a front that only asks should start at once.
-  const line = waitMs > 0 ? await (await import('./command.ts')).tie('flock', words) : ['flock', ...words];
-  const [program = 'flock', ...args] = line;
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe', fd] });
-  const onAbort = (): void => void child.kill('SIGKILL');
-  if (signal?.aborted === true) onAbort();
-  signal?.addEventListener('abort', onAbort, { once: true });
-  let stderr = '';
-  child.stderr?.on('data', (chunk: Buffer) => {
-    stderr = `${stderr}${chunk.toString('utf8')}`.slice(0, mostSaid);
-  });
-  try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject).once('close', resolve);
-    });
+  const options = { signal, descriptors: [fd], endsWithUs: waitMs > 0 };
+  const result = await tryCommand('flock', lockWords(waitMs), options).catch((error: unknown) => {
     signal?.throwIfAborted();
-    return isLocked(code, stderr);
-  } catch (error) {
-    throw programError(error);
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
-  }
+    throw error;
+  });
+  return isLocked(result);
 }
 
 /**
@@ -102,12 +88,7 @@ async function lock(fd: number, waitMs: number, signal: AbortSignal | undefined)
 export function lockFolder(path: string, waitMs: number): Disposable {
   const fd = openSync(path, 'r');
   try {
-    const { status, stderr, error } = spawnSync('flock', lockWords(waitMs), {
-      stdio: ['ignore', 'ignore', 'pipe', fd],
-      encoding: 'utf8',
-    });
-    if (error !== undefined) throw programError(error);
-    if (!isLocked(status, stderr.slice(0, mostSaid))) {
+    if (!isLocked(tryCommandNow('flock', lockWords(waitMs), { descriptors: [fd] }))) {
       throw new PyroError('locked', `another process holds ${path}`, { hint: 'try again in a moment' });
     }
   } catch (error) {
@@ -122,25 +103,15 @@ function lockWords(waitMs: number): string[] {
   return ['--exclusive', '--conflict-exit-code', String(conflictCode), ...wait, String(lockedFd)];
 }
 
-function isLocked(code: number | null, stderr: string): boolean {
-  if (code === 0 || code === conflictCode) return code === 0;
-  throw new PyroError('tool_failed', `flock failed with exit code ${code}: ${stderr.trim()}`);
-}
-
-function programError(error: unknown): unknown {
-  if (systemCodeOf(error) !== 'ENOENT') return error;
-  return new PyroError('tool_missing', 'flock is not installed', {
-    hint: 'install util-linux with the package manager of this machine',
-    details: { program: 'flock' },
-    cause: error,
-  });
+function isLocked(ending: Ending): boolean {
+  if (ending.exitCode === 0 || ending.exitCode === conflictCode) return ending.exitCode === 0;
+  throw failureOf('flock', 'flock', ending);
 }
 
 /** The descriptor of the file in the program that locks it */
 const lockedFd = 3;
 /** How that program says that someone else holds the lock; none of its failures */
 const conflictCode = 100;
-const mostSaid = 1000;
 
 function isAt(path: string, fd: number): boolean {
   const there = statSync(path, { throwIfNoEntry: false });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { hostSettings } from '../../src/network/package-settings.ts';
-import { findProgram } from '../../src/system/command.ts';
+import { findProgram } from '../../src/system/find-program.ts';
 import { takeCargo } from '../support/cargo-tools.ts';
 import { call, createRequest, exec, openTestEngine, type TestEngine } from '../support/engine.ts';
 
@@ -38,7 +38,7 @@ afterAll(async () => {
 });
 
 async function takeNpm(): Promise<void> {
-  const npm = await findProgram('npm');
+  const npm = findProgram('npm');
   if (npm === undefined) {
     missing.set('npm', 'this machine has no npm');
     return;

@@ -14,7 +14,7 @@ import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findProgram } from '../../src/system/command.ts';
+import { findProgram } from '../../src/system/find-program.ts';
 import { gitIn } from './hairy-repository.ts';
 import { openService } from './network.ts';
 
@@ -42,7 +42,7 @@ export async function openSshServer(): Promise<SshServer | { readonly missing: s
   if (!debs.some((name) => name.startsWith('openssh-server_')))
     return { missing: 'there is no package openssh-server in .tools/ssh: make setup gets it' };
   for (const program of ['dpkg-deb', 'ssh-keygen', 'git'])
-    if ((await findProgram(program)) === undefined) return { missing: `this machine has no ${program}` };
+    if (findProgram(program) === undefined) return { missing: `this machine has no ${program}` };
   const isRoot = userInfo().uid === 0;
   const folder = mkdtempSync(join(tmpdir(), 'pyro-ssh-'));
   const authorizedKeys = join(folder, 'authorized_keys');

@@ -2,7 +2,8 @@
 
 import type { DoctorCheck } from '../../contract/machine.ts';
 import { compareVersions, inspectQemu } from '../../machine/host-facts.ts';
-import { findProgram, tryCommand } from '../../system/command.ts';
+import { tryCommand } from '../../system/command.ts';
+import { findProgram } from '../../system/find-program.ts';
 import type { Paths } from '../../system/paths.ts';
 import { check } from './doctor-check.ts';
 
@@ -45,7 +46,7 @@ export async function checkPrograms(paths: Paths): Promise<DoctorCheck[]> {
 async function checkProgram(program: Program): Promise<DoctorCheck> {
   const { name, why, oldest } = program;
   const install = `sudo apt-get install ${program.package}`;
-  const path = await findProgram(name);
+  const path = findProgram(name);
   if (path === undefined) return { name, status: 'fail', message: 'not installed', why, fix: install };
   const version = await askVersion(path, program.versionFlag);
   if (version === undefined)
