@@ -1,6 +1,7 @@
 // Valid inputs from which the fuzzer starts.
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { padding, type TarEntry, writeHeader } from '../src/environment/tar-header.ts';
+import type { TarEntry } from '../src/system/tar-header.ts';
+import { padding, writeHeader } from '../src/system/tar-write.ts';
 
 const plain: TarEntry = {
   name: 'etc/passwd',

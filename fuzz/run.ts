@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { isPyroError } from '../src/shared/errors.ts';
+import { TarError } from '../src/system/tar-header.ts';
 import { createRandom, mutate } from './mutate.ts';
 import { type Target, targets } from './targets.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -31,7 +32,7 @@ async function tryInput(target: Target, input: Buffer): Promise<unknown> {
   try {
     await target.run(input);
   } catch (error) {
-    if (!isPyroError(error) || error.code === 'internal') return error;
+    if (!(error instanceof TarError || isPyroError(error)) || isPyroError(error, 'internal')) return error;
   }
   const took = performance.now() - started;
   return took > longestRunMs ? new Error(`took ${Math.round(took)} ms`) : undefined;

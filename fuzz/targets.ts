@@ -1,4 +1,4 @@
-// Parsers of foreign bytes, each with its examples and with what it owes for any input: a result that holds, or a PyroError.
+// Parsers of foreign bytes, each with its examples and with what it owes for any input: a result that holds, or an error of ours.
 import { ok as holds, deepStrictEqual as same } from 'node:assert';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,19 +13,13 @@ import { readLayer } from '../src/environment/layer-reader.ts';
 import { LayerTree } from '../src/environment/layer-tree.ts';
 import { parseConfig, parseManifest } from '../src/environment/manifest.ts';
 import { parseReference } from '../src/environment/reference.ts';
-import {
-  blockSize,
-  readEntry,
-  readPax,
-  readRawHeader,
-  type TarEntry,
-  writeHeader,
-} from '../src/environment/tar-header.ts';
 import { unpackZstd } from '../src/environment/zstd.ts';
 import { parseInput } from '../src/operations/check-input.ts';
 import { forgiveInput } from '../src/operations/forgive-input.ts';
 import { operations } from '../src/operations/index.ts';
 import { isPyroError } from '../src/shared/errors.ts';
+import { blockSize, readEntry, readPax, readRawHeader, type TarEntry } from '../src/system/tar-header.ts';
+import { writeHeader } from '../src/system/tar-write.ts';
 import {
   envelopes,
   layers,
@@ -40,7 +34,7 @@ import {
 
 export interface Target {
   readonly examples: readonly Buffer[];
-  /** Throws anything but a PyroError where the parser breaks its word */
+  /** Throws anything but an error of ours where the parser breaks its word */
   readonly run: (input: Buffer) => void | Promise<void>;
 }
 

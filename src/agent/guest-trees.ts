@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
 import { gatherPieces } from '../shared/gather-pieces.ts';
+import { padding, writeHeader } from '../system/tar-write.ts';
 import {
   differencesSchema,
   type ExpectedItemMessage,
@@ -22,7 +23,6 @@ const mostExtra = 1_000_000;
 /** Most that paths of a comparison may sum up to, `bytes` */
 const mostExtraBytes = 64 * 1024 * 1024;
 const longestLine = 1024 * 1024;
-const blockBytes = 512;
 
 export async function packTree(client: GuestClient, request: PackRequest, call: CallOptions): Promise<Readable> {
   const body: PackRequestMessage = {
@@ -109,9 +109,9 @@ async function manifestEntry(request: UnpackRequest): Promise<Buffer> {
   for await (const piece of gatherPieces(manifestText(message, expected))) pieces.push(piece);
   const size = pieces.reduce((sum, piece) => sum + piece.length, 0);
   return Buffer.concat([
-    manifestHeader(size),
+    writeHeader({ name: 'pyro.json', type: 'file', mode: 0o644, size, mtime: 0 }),
     ...pieces,
-    Buffer.alloc((blockBytes - (size % blockBytes)) % blockBytes),
+    padding(size),
   ]);
 }
 
@@ -132,19 +132,6 @@ async function* manifestText(
     comma = ',';
   }
   yield Buffer.from(']}');
-}
-
-/** The tar header of the manifest, in front of whatever tar follows. */
-function manifestHeader(size: number): Buffer {
-  const header = Buffer.alloc(blockBytes);
-  header.write('pyro.json', 0);
-  header.write('0000644\0' + '0000000\0' + '0000000\0', 100);
-  header.write(`${size.toString(8).padStart(11, '0')}\0${'0'.repeat(11)}\0`, 124);
-  header.write('        0', 148);
-  header.write('ustar\x0000', 257);
-  const sum = header.reduce((total, byte) => total + byte, 0);
-  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
-  return header;
 }
 
 async function* itemLines(items: TreeItems): AsyncGenerator<Buffer> {

@@ -1,9 +1,10 @@
 // The entries of a guest's archive, checked one by one: only what may stand below a folder of the host comes through.
+import { type GuestEntry, readGuestTar } from '../agent/guest-tar.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatBytes } from '../shared/units.ts';
 import { pathKey } from './git-paths.ts';
-import { readTar } from './tar-read.ts';
-import type { TarType } from './tar-write.ts';
+
+type TarType = Exclude<GuestEntry['type'], 'other'>;
 
 export interface ExportEntry {
   /** Parts of the path below the exported one; none for itself */
@@ -40,7 +41,7 @@ export async function* checkedEntries(
 ): AsyncGenerator<ExportEntry> {
   const kinds = new Map<string, TarType>();
   let bytes = 0;
-  for await (const entry of readTar(source)) {
+  for await (const entry of readGuestTar(source)) {
     rules.signal.throwIfAborted();
     const shown = JSON.stringify(entry.path.toString('utf8').slice(0, 300));
     const parts = split(entry.path, shown);

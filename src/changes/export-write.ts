@@ -2,8 +2,9 @@
 import { constants } from 'node:fs';
 import { chmod, copyFile, type FileHandle, link, mkdir, open, symlink } from 'node:fs/promises';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { type NewEntry, padding, tarEnd, writeHeader } from '../system/tar-write.ts';
 import { type ExportEntry, hostPath } from './export-entries.ts';
-import { encodeTarHeader, tarEnd, tarPadding } from './tar-write.ts';
+import { pathKey } from './git-paths.ts';
 
 export interface Written {
   readonly type: 'file' | 'directory' | 'symlink';
@@ -98,9 +99,9 @@ export async function writeArchive(
   try {
     for await (const entry of entries) {
       entryCount++;
-      await writeAll(file, encodeTarHeader(headerOf(entry, rootName)));
+      await writeAll(file, writeHeader(headerOf(entry, rootName)));
       await copyInto(file, entry.content());
-      await writeAll(file, tarPadding(entry.size));
+      await writeAll(file, padding(entry.size));
     }
     await writeAll(file, tarEnd);
     await file.sync();
@@ -110,12 +111,13 @@ export async function writeArchive(
   }
 }
 
-function headerOf(entry: ExportEntry, rootName: string) {
+function headerOf(entry: ExportEntry, rootName: string): NewEntry {
   const { type, mode, size } = entry;
   const isSingle = entry.parts.length === 0 && type !== 'directory';
-  const path = isSingle ? Buffer.from(rootName) : hostPath('.', entry.parts);
-  const linkTarget = type === 'link' ? hostPath('.', entry.linkParts) : entry.linkTarget;
-  return { path, type, mode, size, linkTarget, mtimeSeconds: Date.now() / 1000 };
+  const path = pathKey(isSingle ? Buffer.from(rootName) : hostPath('.', entry.parts));
+  const linkname = pathKey(type === 'link' ? hostPath('.', entry.linkParts) : entry.linkTarget);
+  const name = type === 'directory' ? `${path}/` : path;
+  return { name, type, mode, size, linkname, mtime: Date.now() / 1000 };
 }
 
 async function copyInto(file: FileHandle, content: AsyncIterable<Buffer>): Promise<void> {

@@ -1,8 +1,9 @@
 // Contents out of the lab, one after the other, from one process of Git.
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
+import { PyroError } from '../shared/errors.ts';
 import { gatherPieces } from '../shared/gather-pieces.ts';
-import { ByteReader, cutShort } from './byte-reader.ts';
+import { ByteReader } from '../system/byte-reader.ts';
 import type { GitLab } from './git-lab.ts';
 
 const chunkBytes = 256 * 1024;
@@ -26,7 +27,7 @@ export async function* readBlobs<T>(
     input: Readable.from(gatherPieces(lines(all(), blobOf))),
     outputFile: 'blobs',
   });
-  const reader = new ByteReader(createReadStream(lab.file('blobs'), { highWaterMark: chunkBytes }));
+  const reader = new ByteReader(createReadStream(lab.file('blobs'), { highWaterMark: chunkBytes }), { cutShort });
   try {
     for await (const each of all()) {
       const header = (await reader.line(longestHeader))?.toString('latin1') ?? '';
@@ -46,8 +47,7 @@ async function* lines<T>(all: Iterable<T> | AsyncIterable<T>, blobOf: (each: T) 
 
 async function* body(reader: ByteReader, size: number): AsyncGenerator<Buffer> {
   for (let missing = size; missing > 0; ) {
-    const part = await reader.some(Math.min(missing, chunkBytes));
-    if (part === undefined) throw cutShort();
+    const part = await reader.next(Math.min(missing, chunkBytes));
     missing -= part.length;
     yield part;
   }
@@ -57,4 +57,8 @@ export async function gatherBlob(content: AsyncIterable<Buffer>): Promise<Buffer
   const parts: Buffer[] = [];
   for await (const part of content) parts.push(part);
   return Buffer.concat(parts);
+}
+
+function cutShort(): PyroError {
+  return new PyroError('tool_failed', 'git ended before it had told all contents');
 }

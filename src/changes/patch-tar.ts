@@ -1,10 +1,11 @@
 // The files that a patch makes or changes, as the tar stream that the guest unpacks.
 import type { ChangeSide } from '../agent/file-types.ts';
+import { padding, tarEnd, writeHeader } from '../system/tar-write.ts';
 import type { GitLab } from './git-lab.ts';
+import { pathKey } from './git-paths.ts';
 import { gitMode } from './import-trees.ts';
 import { gatherBlob, readBlobs } from './lab-blobs.ts';
 import type { RawChange } from './raw-diff.ts';
-import { encodeTarHeader, tarEnd, tarPadding } from './tar-write.ts';
 
 /** Streams new contents out of the lab; `origin` tells what stood there, or at the old name, for its permissions. */
 export async function* tarOfChanges(
@@ -12,21 +13,21 @@ export async function* tarOfChanges(
   changes: () => AsyncIterable<RawChange>,
   origin: (key: string) => ChangeSide | undefined,
 ): AsyncGenerator<Buffer> {
-  const mtimeSeconds = Date.now() / 1000;
+  const mtime = Date.now() / 1000;
   for await (const { of: change, size, content } of readBlobs(
     lab,
     () => written(changes()),
     ({ newBlob }) => newBlob,
   )) {
-    const { path, key } = change;
-    const mode = permissions(change, origin(key));
+    const { key } = change;
+    const common = { name: key, mode: permissions(change, origin(key)), mtime };
     if (change.newMode === '120000') {
-      const linkTarget = await gatherBlob(content());
-      yield encodeTarHeader({ path, type: 'symlink', mode, size: 0, linkTarget, mtimeSeconds });
+      const linkname = pathKey(await gatherBlob(content()));
+      yield writeHeader({ ...common, type: 'symlink', size: 0, linkname });
     } else {
-      yield encodeTarHeader({ path, type: 'file', mode, size, mtimeSeconds });
+      yield writeHeader({ ...common, type: 'file', size });
       yield* content();
-      yield tarPadding(size);
+      yield padding(size);
     }
   }
   yield tarEnd;

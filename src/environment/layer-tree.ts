@@ -1,6 +1,6 @@
 // The merged tree of an image's layers, in memory only: no path of an image ever becomes a path of the host.
 import { PyroError } from '../shared/errors.ts';
-import { shown, type TarEntry } from './tar-header.ts';
+import { shown, type TarEntry } from '../system/tar-header.ts';
 
 /** A file, folder, link or device; several names may share one. */
 export interface Inode {

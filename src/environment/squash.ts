@@ -6,9 +6,11 @@ import { hintCall } from '../shared/hint-words.ts';
 import { mebibyte } from '../shared/units.ts';
 import { runCommand } from '../system/command.ts';
 import { lastWords } from '../system/last-words.ts';
-import { type LayerItem, readLayer } from './layer-reader.ts';
+import type { TarEntry } from '../system/tar-header.ts';
+import type { TarItem } from '../system/tar-read.ts';
+import { padding, tarEnd, writeHeader } from '../system/tar-write.ts';
+import { readLayer } from './layer-reader.ts';
 import { type Inode, LayerTree } from './layer-tree.ts';
-import { blockSize, padding, type TarEntry, writeHeader } from './tar-header.ts';
 
 export interface SquashPlan {
   /** Layer files, lowest first */
@@ -36,7 +38,7 @@ export interface EntryBudget {
 
 /** The entries of one layer. A small archive can unpack to any number of them, and to texts of any length. */
 export async function gatherEntries(
-  items: AsyncIterable<Pick<LayerItem, 'entry'>>,
+  items: AsyncIterable<Pick<TarItem, 'entry'>>,
   number: number,
   room: EntryBudget,
 ): Promise<TarEntry[]> {
@@ -125,7 +127,7 @@ async function* mergedArchive(tree: LayerTree, plan: SquashPlan): AsyncGenerator
     for (const name of others)
       yield writeHeader({ ...inode.meta, name, type: 'link', linkname: first ?? '', size: 0, xattrs: [] });
   }
-  yield Buffer.alloc(2 * blockSize);
+  yield tarEnd;
 }
 
 async function pack(archive: AsyncGenerator<Buffer>, tree: LayerTree, plan: SquashPlan): Promise<void> {

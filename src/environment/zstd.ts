@@ -2,7 +2,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { createZstdDecompress } from 'node:zlib';
 import { PyroError } from '../shared/errors.ts';
-import { ByteSource } from './byte-source.ts';
+import { ByteReader } from '../system/byte-reader.ts';
 
 const frameMagic = 0xfd2fb528;
 
@@ -13,7 +13,7 @@ export function isZstd(magic: number): boolean {
 
 export async function* unpackZstd(raw: Readable): AsyncGenerator<Buffer> {
   try {
-    const source = new ByteSource(raw);
+    const source = new ByteReader(raw, { cutShort });
     for (let magic = await source.take(4); magic !== undefined; magic = await source.take(4)) {
       if (isSkippable(magic.readUInt32LE(0))) {
         await source.skip((await source.need(4)).readUInt32LE(0));
@@ -30,7 +30,7 @@ export async function* unpackZstd(raw: Readable): AsyncGenerator<Buffer> {
 }
 
 /** The bytes of one frame, told by its block headers (RFC 8878, section 3.1.1). */
-async function* readFrame(source: ByteSource, magic: Buffer): AsyncGenerator<Buffer> {
+async function* readFrame(source: ByteReader, magic: Buffer): AsyncGenerator<Buffer> {
   const descriptor = await source.need(1);
   const bits = descriptor[0] ?? 0;
   const isSingle = (bits & 0x20) !== 0;
@@ -46,6 +46,10 @@ async function* readFrame(source: ByteSource, magic: Buffer): AsyncGenerator<Buf
     yield Buffer.concat([head, await source.need(length)]);
   }
   if ((bits & 4) !== 0) yield await source.need(4);
+}
+
+function cutShort(): PyroError {
+  return new PyroError('image_invalid', 'ends in the middle of a zstd frame');
 }
 
 function isSkippable(magic: number): boolean {

@@ -1,13 +1,14 @@
 // Tar archives of a user: unpacked as a stream, and checked entry by entry before anything is made of them.
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { extract, type Header } from 'tar-stream';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
+import { mebibyte } from '../shared/units.ts';
 import { startCommand } from '../system/command.ts';
 import { lastWords } from '../system/last-words.ts';
+import { shown, type TarEntry } from '../system/tar-header.ts';
+import { readTar } from '../system/tar-read.ts';
 import { checkSize } from './image-file.ts';
 
 export interface ArchiveFacts {
@@ -16,29 +17,22 @@ export interface ArchiveFacts {
   readonly bytes: number;
 }
 
-const allowedTypes = new Set<Header['type']>(['file', 'contiguous-file', 'link', 'symlink', 'directory']);
+const allowedTypes = new Set<TarEntry['type']>(['file', 'link', 'symlink', 'directory']);
+const longestExtension = 4 * mebibyte;
 
 /** Reads a whole archive. Throws `seed_invalid` for a name that leads out of it, a device, or damage. */
 export async function checkArchive(path: string, signal: AbortSignal): Promise<ArchiveFacts> {
   let entryCount = 0;
   let bytes = 0;
-  const entries = extract();
-  entries.on('entry', (header, body, next) => {
-    // A failure of the archive ends the entry at hand too; the pipeline tells it.
-    body.on('error', () => undefined);
-    try {
-      checkEntry(header);
+  const failure = (error: unknown): unknown => error;
+  await readArchive(path, signal, async (stream) => {
+    for await (const { entry } of readTar(stream, { failure, longestExtension, takesOther: true })) {
+      checkEntry(entry);
       entryCount++;
-      bytes += header.size ?? 0;
+      bytes += entry.size;
       checkSize(bytes);
-    } catch (error) {
-      entries.destroy(error instanceof Error ? error : new Error(messageOf(error)));
-      return;
     }
-    body.on('end', next);
-    body.resume();
   });
-  await readArchive(path, signal, (stream) => pipeline(stream, entries, { signal }));
   if (entryCount === 0) {
     throw new PyroError('seed_invalid', `${path} has no entries, or is not a tar archive`, {
       hint: 'give a tar, tar.gz, tar.zst or tar.xz archive',
@@ -47,16 +41,15 @@ export async function checkArchive(path: string, signal: AbortSignal): Promise<A
   return { entryCount, bytes };
 }
 
-function checkEntry(header: Header): void {
+function checkEntry({ name, type, linkname }: TarEntry): void {
   const refuse = (why: string): PyroError =>
-    new PyroError('seed_invalid', `the archive has an entry ${JSON.stringify(header.name)} ${why}`, {
+    new PyroError('seed_invalid', `the archive has an entry ${shown(name)} ${why}`, {
       hint: 'remake the archive with relative names, for example: tar -C FOLDER -cf seed.tar .',
     });
-  if (!allowedTypes.has(header.type ?? 'file')) throw refuse(`of an unsupported kind (${header.type})`);
-  const names = header.type === 'link' ? [header.name, header.linkname ?? ''] : [header.name];
-  for (const name of names) {
-    if (name.startsWith('/')) throw refuse('with an absolute name');
-    if (name.split('/').includes('..')) throw refuse('that points outside it');
+  if (!allowedTypes.has(type)) throw refuse(`of an unsupported kind (${type})`);
+  for (const each of type === 'link' ? [name, linkname] : [name]) {
+    if (each.startsWith('/')) throw refuse('with an absolute name');
+    if (each.split('/').includes('..')) throw refuse('that points outside it');
   }
 }
 
@@ -73,6 +66,7 @@ export async function readArchive<T>(
   use: (stream: Readable) => Promise<T>,
 ): Promise<T> {
   await using tar = await openArchive(path, signal);
+  addAbortSignal(signal, tar.stream);
   try {
     const result = await use(tar.stream);
     await tar.done;

@@ -15,9 +15,9 @@ import {
   type TreeComparison,
   type UnpackRequest,
 } from '../../src/agent/file-types.ts';
-import { readTar } from '../../src/changes/tar-read.ts';
-import { encodeTarHeader, tarEnd, tarPadding } from '../../src/changes/tar-write.ts';
+import { readGuestTar } from '../../src/agent/guest-tar.ts';
 import { PyroError } from '../../src/shared/errors.ts';
+import { padding, tarEnd, writeHeader } from '../../src/system/tar-write.ts';
 
 export interface FakeNode {
   readonly type: FileType;
@@ -127,7 +127,7 @@ export class FakeGuestFiles implements GuestFiles {
     }
     for (const path of request.deletedPaths) remove(next, at(path));
     let written = 0;
-    for await (const entry of readTar(tar)) {
+    for await (const entry of readGuestTar(tar)) {
       const content = entry.type === 'symlink' ? entry.linkTarget : await gather(entry.content());
       if (entry.type === 'link') throw new PyroError('internal', 'the fake unpacks no hard links');
       put(next, at(entry.path), { type: entry.type, mode: entry.mode, content });
@@ -215,9 +215,10 @@ export async function* packTree(
 function* packNode(path: Buffer, { type, mode, content }: FakeNode): Generator<Buffer> {
   if (type === 'other') return;
   const size = type === 'file' ? content.length : 0;
-  const linkTarget = type === 'symlink' ? content : Buffer.alloc(0);
-  yield encodeTarHeader({ path, type, mode, size, linkTarget, mtimeSeconds: 1 });
-  if (size > 0) yield Buffer.concat([content, tarPadding(size)]);
+  const linkname = type === 'symlink' ? content.toString('latin1') : '';
+  const name = `${path.toString('latin1')}${type === 'directory' ? '/' : ''}`;
+  yield writeHeader({ name, type, mode, size, linkname, mtime: 1 });
+  if (size > 0) yield Buffer.concat([content, padding(size)]);
 }
 
 function isOtherLeaf(key: string, before?: FakeNode, after?: FakeNode, names?: readonly string[]): boolean {

@@ -1,6 +1,6 @@
 // Entries of layers for tests of the merged tree, and what several layers of them make.
 import { LayerTree } from '../../src/environment/layer-tree.ts';
-import type { TarEntry } from '../../src/environment/tar-header.ts';
+import type { TarEntry } from '../../src/system/tar-header.ts';
 
 export function entry(name: string, more: Partial<TarEntry> = {}): TarEntry {
   const type = name.endsWith('/') ? 'directory' : 'file';

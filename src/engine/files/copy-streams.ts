@@ -5,7 +5,7 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGuestFiles } from '../../agent/guest-files.ts';
-import { readTar } from '../../changes/tar-read.ts';
+import { readGuestTar } from '../../agent/guest-tar.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { CopyOutput } from '../../contract/files.ts';
 import { isDiskFull, PyroError } from '../../shared/errors.ts';
@@ -40,7 +40,7 @@ export async function copyToOutput(
     const tell = createMeter(call.onProgress, { phase: 'copy', message: `reading ${path}` });
     let count = 0;
     try {
-      for await (const { type, size, content } of readTar(tar)) {
+      for await (const { type, size, content } of readGuestTar(tar)) {
         if (type !== 'file') {
           throw new PyroError('is_a_directory', `${path} is a folder, but - takes a single file`, {
             hint: `copy it to a folder, or make an archive: pyro exec ${workspace.record.id} -- tar -C ${path} -c .`,

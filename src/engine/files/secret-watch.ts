@@ -1,10 +1,10 @@
 // Notices secrets in files that are about to leave: files leave unchanged or not at all, and no secret is written here.
 import { Readable } from 'node:stream';
 import type { Change, GuestFiles } from '../../agent/file-types.ts';
-import { readTar } from '../../changes/tar-read.ts';
-import { encodeTarHeader, tarEnd, tarPadding } from '../../changes/tar-write.ts';
+import { readGuestTar } from '../../agent/guest-tar.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
+import { padding, tarEnd, writeHeader } from '../../system/tar-write.ts';
 
 export class SecretWatch {
   readonly #secrets: SecretSet;
@@ -55,14 +55,15 @@ export class SecretWatch {
 
   /** The archive rebuilt, cut off before its end if a secret was in it. */
   async *#archive(archive: Readable): AsyncGenerator<Buffer> {
-    const mtimeSeconds = Math.floor(Date.now() / 1000);
-    for await (const entry of readTar(archive)) {
+    const mtime = Date.now() / 1000;
+    for await (const entry of readGuestTar(archive)) {
       const { path, type, mode, size, linkTarget } = entry;
       if (this.#secrets.isIn(path) || this.#secrets.isIn(linkTarget)) this.#notice(path);
-      yield encodeTarHeader({ path, type, mode, size: type === 'other' ? 0 : size, linkTarget, mtimeSeconds });
+      const [name, linkname] = [path.toString('latin1'), linkTarget.toString('latin1')];
+      yield writeHeader({ name, type, mode, size: type === 'other' ? 0 : size, linkname, mtime });
       if (type === 'other') continue;
       yield* this.#content(path, entry.content());
-      yield tarPadding(size);
+      yield padding(size);
     }
     this.#assertClean();
     yield tarEnd;

@@ -18,8 +18,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { pullEnvironment } from '../../../src/environment/pull.ts';
 import { squashLayers } from '../../../src/environment/squash.ts';
 import { openStore, type Store } from '../../../src/environment/store.ts';
-import { padding, type TarEntry, writeHeader } from '../../../src/environment/tar-header.ts';
 import { noProgress } from '../../../src/shared/progress.ts';
+import type { TarEntry } from '../../../src/system/tar-header.ts';
+import { padding, writeHeader } from '../../../src/system/tar-write.ts';
 import {
   pushImage,
   registryMissing,

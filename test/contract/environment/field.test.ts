@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { padding, writeHeader } from '../../../src/environment/tar-header.ts';
 import { gibibyte, mebibyte } from '../../../src/shared/units.ts';
+import { padding, writeHeader } from '../../../src/system/tar-write.ts';
 import { createPuller, type Puller } from '../../support/pull.ts';
 import {
   pushBlob,

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ExportRequest, exportTree } from '../../../src/changes/export.ts';
-import { encodeTarHeader, type TarHeader, tarEnd, tarPadding } from '../../../src/changes/tar-write.ts';
+import { type NewEntry, padding, tarEnd, writeHeader } from '../../../src/system/tar-write.ts';
 import { FakeGuestFiles, file, folder, link, pipe, put, treeOf } from '../../support/fake-guest-files.ts';
 import { describeFolder, describeTree, git, writeTree } from '../../support/host-tree.ts';
 
@@ -43,7 +43,7 @@ async function run(guest: FakeGuestFiles, request: Partial<ExportRequest> = {}) 
   return await exportTree(guest, { ...usual, format: 'files', ...request }, context);
 }
 
-type Entry = Partial<Omit<TarHeader, 'path'>> & {
+type Entry = Partial<Omit<NewEntry, 'name'>> & {
   readonly path: string;
   readonly data?: string;
   readonly flag?: string;
@@ -59,17 +59,11 @@ function hostile(entries: readonly Entry[]): FakeGuestFiles {
 function* archive(entries: readonly Entry[]): Generator<Buffer> {
   for (const { path, data = '', flag, ...rest } of entries) {
     const size = rest.size ?? Buffer.byteLength(data);
-    const header = encodeTarHeader({
-      type: 'file',
-      mode: 0o644,
-      mtimeSeconds: 1,
-      ...rest,
-      path: Buffer.from(path),
-      size,
-    });
+    const name = Buffer.from(path).toString('latin1');
+    const header = writeHeader({ type: 'file', mode: 0o644, mtime: 1, ...rest, name, size });
     if (flag !== undefined) setFlag(header, flag);
     yield header;
-    if (data !== '') yield Buffer.concat([Buffer.from(data), tarPadding(size)]);
+    if (data !== '') yield Buffer.concat([Buffer.from(data), padding(size)]);
   }
   yield tarEnd;
 }
@@ -130,7 +124,7 @@ describe('exportTree writes', () => {
   it('hard links as links', async () => {
     const entries: Entry[] = [
       { path: 'a', data: 'same' },
-      { path: 'b', type: 'link', linkTarget: Buffer.from('a') },
+      { path: 'b', type: 'link', linkname: 'a' },
     ];
     await run(hostile(entries));
     expect(lstatSync(join(output, 'a')).ino).toBe(lstatSync(join(output, 'b')).ino);
@@ -225,7 +219,7 @@ describe('exportTree refuses', () => {
     expect(readdirSync(join(work, 'repo/.git/hooks'))).toEqual([]);
   });
 
-  const evil: Entry[] = [{ path: 'l', type: 'symlink', linkTarget: Buffer.from('/tmp') }];
+  const evil: Entry[] = [{ path: 'l', type: 'symlink', linkname: '/tmp' }];
   it.each<[string, Entry[]]>([
     ['..', [{ path: '../evil', data: 'x' }]],
     ['.. in the middle', [{ path: 'a/../../evil', data: 'x' }]],
@@ -237,9 +231,9 @@ describe('exportTree refuses', () => {
     ['a folder through a link', [...evil, { path: 'l/evil/', type: 'directory' }]],
     ['a file in place of a link', [...evil, { path: 'l', data: 'x' }]],
     ['a link in place of a folder', [{ path: 'l/', type: 'directory' }, ...evil]],
-    ['a hard link to a link', [...evil, { path: 'h', type: 'link', linkTarget: Buffer.from('l') }]],
-    ['a hard link out', [{ path: 'h', type: 'link', linkTarget: Buffer.from('../../etc/passwd') }]],
-    ['a hard link to an absolute path', [{ path: 'h', type: 'link', linkTarget: Buffer.from('/etc/passwd') }]],
+    ['a hard link to a link', [...evil, { path: 'h', type: 'link', linkname: 'l' }]],
+    ['a hard link out', [{ path: 'h', type: 'link', linkname: '../../etc/passwd' }]],
+    ['a hard link to an absolute path', [{ path: 'h', type: 'link', linkname: '/etc/passwd' }]],
     [
       'something below a file',
       [

@@ -1,7 +1,7 @@
 // What is remembered of an image's entries: bounded over all layers, however small the archives are that they come from.
 import { describe, expect, it } from 'vitest';
 import { type EntryBudget, gatherEntries } from '../../../src/environment/squash.ts';
-import type { TarEntry } from '../../../src/environment/tar-header.ts';
+import type { TarEntry } from '../../../src/system/tar-header.ts';
 
 const plain = { type: 'file', mode: 0, uid: 0, gid: 0, size: 0, mtime: 0, devmajor: 0, devminor: 0 } as const;
 

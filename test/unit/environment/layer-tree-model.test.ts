@@ -1,7 +1,7 @@
 // Merged layers against a naive model of them, for random ones.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { TarEntry } from '../../../src/environment/tar-header.ts';
+import type { TarEntry } from '../../../src/system/tar-header.ts';
 import { entry, merge } from '../../support/layer-entries.ts';
 
 it('merged layers agree with a naive model of files, folders, hard links and whiteouts', () => {

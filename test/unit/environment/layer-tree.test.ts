@@ -1,7 +1,7 @@
 // Layers merged in memory: whiteouts, opaque folders, hard links, links in paths, hostile names.
 import { describe, expect, it } from 'vitest';
 import { LayerTree } from '../../../src/environment/layer-tree.ts';
-import type { TarEntry } from '../../../src/environment/tar-header.ts';
+import type { TarEntry } from '../../../src/system/tar-header.ts';
 import { entry, merge } from '../../support/layer-entries.ts';
 
 describe('LayerTree', () => {

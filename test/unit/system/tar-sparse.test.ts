@@ -15,7 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readLayer } from '../../../src/environment/layer-reader.ts';
-import { padding, type TarEntry, writeHeader } from '../../../src/environment/tar-header.ts';
+import type { TarEntry } from '../../../src/system/tar-header.ts';
+import { padding, writeHeader } from '../../../src/system/tar-write.ts';
 import { plainFile } from '../../support/tar-entry.ts';
 
 let folder: string;

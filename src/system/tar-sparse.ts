@@ -1,8 +1,7 @@
 // Files with holes in archives: GNU tar's old form and the three forms of PAX, which bsdtar and Go write as well.
-import { PyroError } from '../shared/errors.ts';
 import { gibibyte } from '../shared/units.ts';
-import type { ByteSource } from './byte-source.ts';
-import { blockSize, numberAt, type RawHeader, shown, type TarEntry } from './tar-header.ts';
+import type { ByteReader } from './byte-reader.ts';
+import { blockSize, numberAt, type RawHeader, shown, type TarEntry, TarError } from './tar-header.ts';
 
 interface Piece {
   readonly offset: number;
@@ -24,11 +23,11 @@ const zeros = Buffer.alloc(256 * 1024);
 
 /** Reads what stands between the header and the data, and, in the youngest form, the map at the data's beginning. */
 export async function readStored(
-  bytes: ByteSource,
+  bytes: ByteReader,
   header: RawHeader,
   { records, entry }: { readonly records: ReadonlyMap<string, string>; readonly entry: TarEntry },
 ): Promise<Stored> {
-  if (entry.type !== 'file') return { size: 0, pieces: undefined };
+  if (entry.type !== 'file') return { size: entry.size, pieces: undefined };
   // The size that an extended header gives is that of what is stored.
   const size = Number(records.get('size') || header.size);
   const isYoung = records.get('GNU.sparse.major') === '1';
@@ -68,15 +67,12 @@ export async function* fillHoles(
 }
 
 /** Pairs of numbers in the header, and in the blocks behind it that its last byte announces. */
-async function readOldMap(bytes: ByteSource, { block }: RawHeader, entry: TarEntry): Promise<Piece[]> {
+async function readOldMap(bytes: ByteReader, { block }: RawHeader, entry: TarEntry): Promise<Piece[]> {
   if (block.toString('latin1', 257, 265) !== 'ustar  \0') {
-    throw new PyroError(
-      'image_unsupported',
-      `${shown(entry.name)} is a sparse entry in a format other than GNU tar's`,
-      {
-        hint: 'build the image with another tool, or without sparse files',
-      },
-    );
+    throw new TarError(`${shown(entry.name)} is a sparse entry in a format other than GNU tar's`, {
+      isUnsupported: true,
+      hint: 'build the image with another tool, or without sparse files',
+    });
   }
   const pieces: Piece[] = [];
   const collect = (from: Buffer, start: number, count: number): void => {
@@ -95,7 +91,7 @@ async function readOldMap(bytes: ByteSource, { block }: RawHeader, entry: TarEnt
 
 /** Lines of decimal numbers, the count first, filled up to whole blocks. */
 async function readYoungMap(
-  bytes: ByteSource,
+  bytes: ByteReader,
   size: number,
   entry: TarEntry,
 ): Promise<{ pieces: Piece[]; length: number }> {
@@ -142,6 +138,6 @@ function check(pieces: readonly Piece[], stored: number, entry: TarEntry): void 
   if (sum !== stored) throw broken(entry);
 }
 
-function broken(entry: TarEntry): PyroError {
-  return new PyroError('image_invalid', `has a sparse entry ${shown(entry.name)} whose map does not fit its data`);
+function broken(entry: TarEntry): TarError {
+  return new TarError(`has a sparse entry ${shown(entry.name)} whose map does not fit its data`);
 }

@@ -1,11 +1,18 @@
-// Headers of tar archives, byte for byte: names and attributes are latin1 strings, so that no byte of an image is lost.
-import { PyroError } from '../shared/errors.ts';
+// Headers of tar archives, byte for byte: names and attributes are latin1 strings, so that no byte of them is lost.
 
 export const blockSize = 512;
 
-export type EntryType = 'file' | 'link' | 'symlink' | 'character-device' | 'block-device' | 'directory' | 'fifo';
+export type EntryType =
+  | 'other'
+  | 'file'
+  | 'link'
+  | 'symlink'
+  | 'character-device'
+  | 'block-device'
+  | 'directory'
+  | 'fifo';
 
-/** One entry of a layer. Each character of its strings is one byte. */
+/** One entry of an archive. Each character of its strings is one byte. */
 export interface TarEntry {
   readonly name: string;
   readonly type: EntryType;
@@ -22,6 +29,20 @@ export interface TarEntry {
   readonly xattrs: readonly (readonly [name: string, value: string])[];
 }
 
+/** What is wrong with an archive; whose archive it is, the reader's caller says. */
+export class TarError extends Error {
+  /** True for what is in order, but cannot be read here */
+  readonly isUnsupported: boolean;
+  readonly hint: string | undefined;
+
+  constructor(why: string, { isUnsupported = false, hint }: { isUnsupported?: boolean; hint?: string } = {}) {
+    super(why);
+    this.name = 'TarError';
+    this.isUnsupported = isUnsupported;
+    this.hint = hint;
+  }
+}
+
 /** What an extended header (PAX or GNU) says about the entry behind it. */
 export interface Extension {
   readonly records: ReadonlyMap<string, string>;
@@ -36,7 +57,7 @@ export interface RawHeader {
   readonly block: Buffer;
 }
 
-const types: Readonly<Record<string, EntryType>> = {
+export const typeFlags: Readonly<Record<string, EntryType>> = {
   '0': 'file',
   '\0': 'file',
   '7': 'file',
@@ -49,7 +70,7 @@ const types: Readonly<Record<string, EntryType>> = {
   '6': 'fifo',
 };
 const sparseMap = 'GNU.sparse.map';
-const xattrKey = 'SCHILY.xattr.';
+export const xattrKey = 'SCHILY.xattr.';
 /** Squashfs knows these families only; access control lists and the like have no place in it. */
 const keptXattrs = /^(?:user|trusted|security)\../s;
 const longestXattr = 65_536;
@@ -71,14 +92,18 @@ export function readRawHeader(block: Buffer): RawHeader | undefined {
 }
 
 /** The entry that a header and its extensions describe. */
-export function readEntry({ flag, size, block }: RawHeader, { records, longName, longLink }: Extension): TarEntry {
+export function readEntry(
+  { flag, size, block }: RawHeader,
+  { records, longName, longLink }: Extension,
+  takesOther = false,
+): TarEntry {
   const ownName = textAt(block, 0, 100);
   const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? textAt(block, 345, 155) : '';
   // An empty value takes an earlier one back.
   const text = (key: string): string | undefined => records.get(key) || undefined;
   const name =
     text('GNU.sparse.name') ?? text('path') ?? longName ?? (prefix === '' ? ownName : `${prefix}/${ownName}`);
-  const known = types[flag];
+  const known = typeFlags[flag] ?? (takesOther ? 'other' : undefined);
   if (known === undefined) throw bad(`has an entry ${shown(name)} of the unknown type ${JSON.stringify(flag)}`);
   // Archives of old tools mark a folder by its trailing slash alone.
   const type = flag === '\0' && name.endsWith('/') ? 'directory' : known;
@@ -103,7 +128,7 @@ export function readEntry({ flag, size, block }: RawHeader, { records, longName,
     uid: number('uid', numberAt(block, 108, 8)),
     gid: number('gid', numberAt(block, 116, 8)),
     // Some tools note the target's length on a link, where no data follows.
-    size: type === 'file' ? realSize() : 0,
+    size: type === 'file' ? realSize() : type === 'other' ? number('size', size) : 0,
     mtime: clamp(Math.floor(Number(text('mtime') ?? numberAt(block, 136, 12, true))), 0xffffffff),
     linkname: text('linkpath') ?? longLink ?? textAt(block, 157, 100),
     // Old tools leave anything there in entries of other types.
@@ -139,68 +164,6 @@ export function readPax(bytes: Buffer): Map<string, string> {
   return records;
 }
 
-/** Header blocks of an entry, with an extended header in front where the plain one is too small. */
-export function writeHeader(entry: TarEntry): Buffer {
-  const records: [string, string][] = entry.xattrs.map(([key, value]) => [xattrKey + key, value]);
-  if (entry.name.length > 100) records.push(['path', entry.name]);
-  if (entry.linkname.length > 100) records.push(['linkpath', entry.linkname]);
-  const own = block(entry, flagOf(entry.type));
-  if (records.length === 0) return own;
-  const body = Buffer.concat(records.map(([key, value]) => paxRecord(key, value)));
-  const head = { ...entry, name: 'PaxHeader', linkname: '', size: body.length };
-  return Buffer.concat([block(head, 'x'), body, padding(body.length), own]);
-}
-
-/** Zeros that fill the last block of data of this length. */
-export function padding(size: number): Buffer {
-  return Buffer.alloc((blockSize - (size % blockSize)) % blockSize);
-}
-
-function block(entry: TarEntry, flag: string): Buffer {
-  const bytes = Buffer.alloc(blockSize);
-  bytes.write(entry.name.slice(0, 100), 0, 100, 'latin1');
-  putNumber(bytes, entry.mode, 100, 8);
-  putNumber(bytes, entry.uid, 108, 8);
-  putNumber(bytes, entry.gid, 116, 8);
-  putNumber(bytes, entry.size, 124, 12);
-  putNumber(bytes, entry.mtime, 136, 12);
-  bytes.write(`        ${flag}`, 148, 'latin1');
-  bytes.write(entry.linkname.slice(0, 100), 157, 100, 'latin1');
-  bytes.write('ustar\u000000', 257, 'latin1');
-  putNumber(bytes, entry.devmajor, 329, 8);
-  putNumber(bytes, entry.devminor, 337, 8);
-  let sum = 0;
-  for (const byte of bytes) sum += byte;
-  bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
-  return bytes;
-}
-
-function paxRecord(key: string, value: string): Buffer {
-  const rest = key.length + value.length + 3;
-  let length = rest + String(rest).length;
-  if (rest + String(length).length !== length) length = rest + String(length).length;
-  return Buffer.from(`${length} ${key}=${value}\n`, 'latin1');
-}
-
-function flagOf(type: EntryType): string {
-  return Object.entries(types).find(([, known]) => known === type)?.[0] ?? '0';
-}
-
-/** Octal digits, or big-endian bytes behind a mark where those do not suffice. */
-function putNumber(bytes: Buffer, value: number, offset: number, length: number): void {
-  const octal = value.toString(8);
-  if (octal.length < length) {
-    bytes.write(octal.padStart(length - 1, '0'), offset, 'latin1');
-    return;
-  }
-  let rest = value;
-  for (let index = offset + length - 1; index > offset; index--) {
-    bytes[index] = rest % 256;
-    rest = Math.floor(rest / 256);
-  }
-  bytes[offset] = 0x80;
-}
-
 export function numberAt(bytes: Buffer, offset: number, length: number, mayBeNegative = false): number {
   const first = bytes[offset] ?? 0;
   if (first >= 0x80) {
@@ -231,6 +194,6 @@ export function shown(name: string): string {
   return JSON.stringify(Buffer.from(name.slice(0, 80), 'latin1').toString('utf8'));
 }
 
-function bad(why: string): PyroError {
-  return new PyroError('image_invalid', why);
+function bad(why: string): TarError {
+  return new TarError(why);
 }

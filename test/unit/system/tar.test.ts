@@ -3,9 +3,9 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { extract, pack } from 'tar-stream';
 import { describe, expect, it } from 'vitest';
-import { readTar } from '../../../src/changes/tar-read.ts';
-import { encodeTarHeader, type TarHeader, tarEnd, tarPadding } from '../../../src/changes/tar-write.ts';
+import { readGuestTar } from '../../../src/agent/guest-tar.ts';
 import { isPyroError } from '../../../src/shared/errors.ts';
+import { type NewEntry, padding, tarEnd, writeHeader } from '../../../src/system/tar-write.ts';
 import { gather } from '../../support/fake-guest-files.ts';
 
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 300 }).map((array) => Buffer.from(array));
@@ -18,13 +18,22 @@ const item = fc.record({
   data: fc.uint8Array({ maxLength: 2000 }).map((array) => Buffer.from(array)),
 });
 
-function archiveOf(items: readonly (Omit<TarHeader, 'size' | 'mtimeSeconds'> & { data: Buffer })[]): Buffer {
-  const blocks = items.flatMap(({ data, ...header }) => {
-    const content = header.type === 'file' ? data : Buffer.alloc(0);
-    const isLink = header.type === 'symlink' || header.type === 'link';
-    const linkTarget = isLink ? (header.linkTarget ?? Buffer.alloc(0)) : Buffer.alloc(0);
-    const head = encodeTarHeader({ ...header, linkTarget, size: content.length, mtimeSeconds: 5 });
-    return [head, content, tarPadding(content.length)];
+interface Item {
+  readonly path: Buffer;
+  readonly type: NewEntry['type'];
+  readonly mode: number;
+  readonly linkTarget?: Buffer;
+  readonly data: Buffer;
+}
+
+function archiveOf(items: readonly Item[]): Buffer {
+  const blocks = items.flatMap(({ path, type, mode, linkTarget, data }) => {
+    const content = type === 'file' ? data : Buffer.alloc(0);
+    const isLink = type === 'symlink' || type === 'link';
+    const linkname = isLink ? (linkTarget ?? Buffer.alloc(0)).toString('latin1') : '';
+    const name = `${path.toString('latin1')}${type === 'directory' ? '/' : ''}`;
+    const head = writeHeader({ name, type, mode, linkname, size: content.length, mtime: 5 });
+    return [head, content, padding(content.length)];
   });
   return Buffer.concat([...blocks, tarEnd]);
 }
@@ -38,7 +47,7 @@ describe('tar', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(item, { maxLength: 5 }), fc.integer({ min: 1, max: 3000 }), async (items, size) => {
         const read: unknown[] = [];
-        for await (const entry of readTar(chunks(archiveOf(items), size))) {
+        for await (const entry of readGuestTar(chunks(archiveOf(items), size))) {
           const { type, mode, linkTarget } = entry;
           const path = type === 'directory' ? entry.path.subarray(0, -1) : entry.path;
           read.push({ path, type, mode, linkTarget, data: await gather(entry.content()) });
@@ -81,7 +90,7 @@ describe('tar', () => {
     writer.entry({ name: 'l', type: 'symlink', linkname: long });
     writer.finalize();
     const seen: string[][] = [];
-    for await (const entry of readTar(Readable.from(writer))) {
+    for await (const entry of readGuestTar(Readable.from(writer))) {
       const content = await gather(entry.content());
       seen.push([entry.path.toString(), entry.type, entry.linkTarget.toString(), content.toString()]);
     }
@@ -103,11 +112,35 @@ describe('tar', () => {
         const broken = Buffer.from(whole).subarray(0, length);
         for (const [place, byte] of places) if (place < broken.length) broken[place] = byte;
         try {
-          for await (const entry of readTar(chunks(broken, 600))) await gather(entry.content());
+          for await (const entry of readGuestTar(chunks(broken, 600))) await gather(entry.content());
         } catch (error) {
           if (!isPyroError(error, 'guest_protocol')) throw error;
         }
       }),
     );
+  });
+
+  it('with a file of holes, or without its end, is none of a guest', async () => {
+    const body = Buffer.from('22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n31 GNU.sparse.realsize=99999999\n');
+    const head = writeHeader({ name: 'PaxHeader', type: 'file', mode: 0o644, size: body.length, mtime: 0 });
+    head.write('        x', 148, 'latin1');
+    head.write(
+      `${head
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, '0')}\0 `,
+      148,
+      'latin1',
+    );
+    const data = Buffer.from('0\n'.padEnd(512, '\0'));
+    const own = writeHeader({ name: 'x', type: 'file', mode: 0o644, size: data.length, mtime: 0 });
+    const holes = Buffer.concat([head, body, padding(body.length), own, data, tarEnd]);
+    const open = archiveOf([{ path: Buffer.from('a'), type: 'file', mode: 0o644, data: Buffer.alloc(5) }]);
+    for (const archive of [holes, open.subarray(0, -tarEnd.length)]) {
+      const read = async (): Promise<void> => {
+        for await (const entry of readGuestTar(chunks(archive, 600))) await gather(entry.content());
+      };
+      await expect(read()).rejects.toMatchObject({ code: 'guest_protocol' });
+    }
   });
 });

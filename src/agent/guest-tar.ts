@@ -1,0 +1,34 @@
+// Archives that a guest sends: read as any other, with the few kinds of entries that it has to send, and names as bytes.
+import { PyroError } from '../shared/errors.ts';
+import { TarError } from '../system/tar-header.ts';
+import { readTar } from '../system/tar-read.ts';
+
+export interface GuestEntry {
+  readonly path: Buffer;
+  readonly type: 'file' | 'directory' | 'symlink' | 'link' | 'other';
+  readonly mode: number;
+  readonly size: number;
+  readonly linkTarget: Buffer;
+  /** Data of the entry; what is not read is skipped when the next entry is asked for */
+  readonly content: () => AsyncIterable<Buffer>;
+}
+
+const longestExtension = 64 * 1024;
+
+/** Reads an archive to its end. Throws `guest_protocol` for one that is damaged. */
+export async function* readGuestTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<GuestEntry> {
+  const failure = (error: unknown): unknown =>
+    error instanceof TarError ? new PyroError('guest_protocol', `the archive ${error.message}`) : error;
+  const rules = { failure, longestExtension, needsEnd: true, takesOther: true, takesHoles: false };
+  for await (const { entry, data } of readTar(source, rules)) {
+    const { name, type, mode, size, linkname } = entry;
+    yield {
+      path: Buffer.from(name, 'latin1'),
+      type: type === 'fifo' || type === 'character-device' || type === 'block-device' ? 'other' : type,
+      mode,
+      size,
+      linkTarget: Buffer.from(linkname, 'latin1'),
+      content: data,
+    };
+  }
+}
