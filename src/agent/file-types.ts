@@ -1,7 +1,7 @@
 // Files of a guest as the host sees them: listings, slices, changes against the baseline, trees in and out.
 
 import type { Readable } from 'node:stream';
-import type { CallOptions } from './guest-client.ts';
+import type { CallOptions } from './answers.ts';
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'other';
 

@@ -2,8 +2,8 @@
 import type { ClientHttp2Stream } from 'node:http2';
 import { PyroError } from '../shared/errors.ts';
 import { chunksIn } from '../system/stream-chunks.ts';
+import type { CallOptions } from './answers.ts';
 import { longestPath } from './file-messages.ts';
-import type { CallOptions } from './guest-client.ts';
 import { unreachable } from './refusals.ts';
 
 /** Longest silence of a guest that is sending, `ms` */

@@ -1,4 +1,6 @@
 // Files of a guest: the host's client of the agent's file routes.
+
+import { type CallOptions, expectSuccess, parseAnswer, readAll } from './answers.ts';
 import { decodeChanges } from './changes-decoder.ts';
 import {
   type ChangesRequestMessage,
@@ -11,7 +13,7 @@ import {
 } from './file-messages.ts';
 import type { Change, ChangesRequest, FileEntry, FileListing, FileSlice, GuestFiles } from './file-types.ts';
 import { brokenProtocol, chunksOf } from './guest-bytes.ts';
-import { type CallOptions, expectSuccess, type GuestClient, parseAnswer, readAll } from './guest-client.ts';
+import type { GuestClient } from './guest-client.ts';
 import { compareTree, packTree, unpackTree } from './guest-trees.ts';
 
 /** Time of one answer about a single file when the caller sets none, `ms` */

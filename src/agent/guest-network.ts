@@ -4,7 +4,8 @@ import { type ClientHttp2Stream, constants } from 'node:http2';
 import { Duplex } from 'node:stream';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
-import { type CallOptions, expectSuccess, type GuestClient } from './guest-client.ts';
+import { type CallOptions, expectSuccess } from './answers.ts';
+import type { GuestClient } from './guest-client.ts';
 
 const networkAnswerSchema = z.object({ proxy: z.string().max(64) });
 

@@ -5,8 +5,9 @@ import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
 import { inputError } from '../shared/input-error.ts';
 import { chunksIn } from '../system/stream-chunks.ts';
+import type { CallOptions } from './answers.ts';
 import { type Frame, FrameDecoder } from './frames.ts';
-import type { CallOptions, GuestClient } from './guest-client.ts';
+import type { GuestClient } from './guest-client.ts';
 import {
   type ExitEvent,
   emptyAnswerSchema,

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
 import { gatherPieces } from '../shared/gather-pieces.ts';
 import { padding, writeHeader } from '../system/tar-write.ts';
+import { type CallOptions, expectSuccess, parseAnswer, readAll } from './answers.ts';
 import {
   differencesSchema,
   type ExpectedItemMessage,
@@ -15,7 +16,7 @@ import {
 } from './file-messages.ts';
 import type { ExpectedItem, PackRequest, TreeComparison, TreeItems, UnpackRequest } from './file-types.ts';
 import { brokenProtocol, chunksOf, relativePath } from './guest-bytes.ts';
-import { type CallOptions, expectSuccess, type GuestClient, parseAnswer, readAll } from './guest-client.ts';
+import type { GuestClient } from './guest-client.ts';
 
 /** Time in which a guest takes the next piece of a tree, and puts all of it in place, when the caller sets none, `ms` */
 const treeMs = 600_000;

@@ -1,5 +1,6 @@
 // Progress on standard error: one line that changes on a terminal, a line for each new step elsewhere.
 import type { OnProgress, Progress } from '../shared/progress.ts';
+import { cutToWidth } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import { readVariable } from '../system/environment-variables.ts';
@@ -94,8 +95,7 @@ function lineOf(progress: Progress, elapsedMs: number, columns: number): string 
   const amounts = `${amountsOf(progress)}${elapsedMs < patienceMs ? '' : `, ${Math.floor(elapsedMs / 1000)} s`}`;
   const message = visible(progress.message);
   const room = Math.max(columns - 1 - amounts.length, 0);
-  const cut = message.length > room ? `${message.slice(0, Math.max(room - 1, 0))}…` : message;
-  return (room > 1 ? `${cut}${amounts}` : amounts.slice(2)).slice(0, Math.max(columns - 1, 0));
+  return (room > 1 ? `${cutToWidth(room, message)}${amounts}` : amounts.slice(2)).slice(0, Math.max(columns - 1, 0));
 }
 
 function amountsOf({ doneBytes, totalBytes }: Progress): string {

@@ -25,7 +25,7 @@ export function formatTable(cells: readonly (readonly string[])[], width?: numbe
       row
         .map((whole, index) => {
           const most = widths[index] ?? 0;
-          const cell = stringWidth(whole) > most ? cutAt(most, whole) : whole;
+          const cell = cutToWidth(most, whole);
           return index === row.length - 1 ? cell : cell + ' '.repeat(most - stringWidth(cell));
         })
         .join('  ')
@@ -65,8 +65,9 @@ function narrow(widths: number[], width: number): void {
   }
 }
 
-/** The beginning of a cell, with a mark that it continues. What a reader sees as one sign is not divided. */
-function cutAt(most: number, cell: string): string {
+/** The text where it fits, else its beginning with a mark that it continues. What a reader sees as one sign is not divided. */
+export function cutToWidth(most: number, cell: string): string {
+  if (stringWidth(cell) <= most) return cell;
   let text = '';
   for (const { segment } of new Intl.Segmenter().segment(cell)) {
     if (stringWidth(text + segment) > most - 1) break;

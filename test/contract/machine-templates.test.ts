@@ -1,13 +1,13 @@
 // Which saved guests are kept, and which go, on a real folder.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { pruneTemplates } from '../../src/engine/guests/templates-prune.ts';
 import { findProjectTemplate, projectTemplateKey, pruneProjectTemplates } from '../../src/machine/project-template.ts';
 import { readTemplate, type Template } from '../../src/machine/template.ts';
 import { dropTemplate, templateLock } from '../../src/machine/templates.ts';
 import { acquireLock } from '../../src/system/lock.ts';
+import { folderForEach } from '../support/own-folder.ts';
 
 const ready: Template = {
   key: '0'.repeat(32),
@@ -20,10 +20,9 @@ const ready: Template = {
 let cache = '';
 const folder = (): string => join(cache, 'templates');
 
-beforeEach(() => {
-  cache = mkdtempSync(join(tmpdir(), 'pc-'));
+folderForEach('pc-', (folder) => {
+  cache = folder;
 });
-afterEach(() => rmSync(cache, { recursive: true, force: true }));
 
 function save(imageId: string, usedAt: number): string {
   const key = projectTemplateKey(ready, imageId);

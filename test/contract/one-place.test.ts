@@ -1,21 +1,20 @@
 // How many files a new thing touches: each is added in a copy of the sources, which must compile and know it then.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
+import { folderForAll } from '../support/own-folder.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 let copy = '';
 let touched = new Set<string>();
 
-beforeAll(() => {
-  copy = mkdtempSync(join(tmpdir(), 'pyro-copy-'));
+folderForAll('pyro-copy-', (folder) => {
+  copy = folder;
   for (const name of ['src', 'package.json', 'tsconfig.json'])
     cpSync(join(root, name), join(copy, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
 });
-afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
 /** Puts text behind each of the places in a file. Fails where one of them is not there. */
 function insert(file: string, places: Readonly<Record<string, string>>): void {
@@ -58,6 +57,7 @@ import { z } from 'zod';
 import { workspaceIdField, workspaceSchema } from '../contract/workspaces.ts';
 import { defineOperation } from './define.ts';
 import { workspacesOf } from './workspace-scalars.ts';
+import { folderForAll } from '../support/own-folder.ts';
 
 export const workspaceRename = defineOperation({
   name: 'workspace.rename',

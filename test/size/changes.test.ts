@@ -1,12 +1,12 @@
 // Changes at full size, without a guest: a list, a patch that Git applies whole and a guest takes, and ignored files that stay out of it.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { collectDiff } from '../../src/changes/diff.ts';
 import { applyPatch } from '../../src/changes/patch-apply.ts';
 import { FakeGuestFiles, type FakeTree, file, folder } from '../support/fake-guest-files.ts';
 import { git } from '../support/host-tree.ts';
+import { folderForAll } from '../support/own-folder.ts';
 import { isFullSize } from '../support/size.ts';
 
 const count = isFullSize ? 100_000 : 10_000;
@@ -16,10 +16,9 @@ const largeBytes = isFullSize ? 256 * 1024 * 1024 : 24 * 1024 * 1024;
 const context = { signal: new AbortController().signal };
 let work = '';
 
-beforeAll(() => {
-  work = mkdtempSync(join(tmpdir(), 'changes-size-'));
+folderForAll('changes-size-', (folder) => {
+  work = folder;
 });
-afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 function seed(): FakeTree {
   return new Map([

@@ -10,7 +10,7 @@ import { emptySeed } from '../../src/engine/calls/list.ts';
 import { GuestMemory } from '../../src/engine/guests/memory-limit.ts';
 import type { SharedResources } from '../../src/engine/workspace/shared-resources.ts';
 import { Workspace } from '../../src/engine/workspace/workspace.ts';
-import { workspaceFiles } from '../../src/engine/workspace/workspace-record.ts';
+import { untouchedOn, workspaceFiles } from '../../src/engine/workspace/workspace-record.ts';
 import { qemuMachine } from '../../src/machine/qemu-machine.ts';
 import { SecretSet } from '../../src/secrets/secret-set.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
@@ -135,17 +135,6 @@ export function plainRecord(id: string): WorkspaceRecord {
     package_sources: 'none',
     seed: emptySeed,
     has_project: false,
-    state: 'started',
-    stop_reason: null,
-    guest: null,
-    disk: 'disk-a.qcow2',
-    layers: { 'disk-a.qcow2': null },
-    snapshots: [],
-    command_count: 0,
-    last_command: null,
-    reset_count: 0,
-    last_reset_at: null,
-    changes: null,
-    brought_digest: null,
+    ...untouchedOn('disk-a.qcow2'),
   };
 }

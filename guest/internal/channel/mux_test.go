@@ -13,35 +13,17 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"pyro/guest/internal/pair"
 )
 
 // deadline is far above what any step takes; it only keeps a broken test from hanging.
 const deadline = 20 * time.Second
 
-func connectedPair(t *testing.T) (host, guest *net.UnixConn) {
-	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ends := [2]*net.UnixConn{}
-	for at, fd := range fds {
-		file := os.NewFile(uintptr(fd), "end")
-		conn, err := net.FileConn(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = file.Close()
-		ends[at] = conn.(*net.UnixConn)
-		t.Cleanup(func() { _ = conn.Close() })
-	}
-	_ = ends[0].SetDeadline(time.Now().Add(deadline))
-	return ends[0], ends[1]
-}
-
 func startMux(t *testing.T) (*Mux, *net.UnixConn) {
 	t.Helper()
-	host, guest := connectedPair(t)
+	host, guest := pair.Connected(t)
+	_ = host.SetDeadline(time.Now().Add(deadline))
 	mux := NewMux(testMagic)
 	t.Cleanup(func() { _ = mux.Close() })
 	port, err := FromConn(guest)
@@ -185,7 +167,8 @@ func TestHelloOnAnotherPortTakesOver(t *testing.T) {
 	write(t, host, hello(nonceOf(1)))
 	first := accept(t, mux)
 	go func() { _, _ = first.Write(bytes.Repeat([]byte{'x'}, 8<<20)) }()
-	otherHost, otherGuest := connectedPair(t)
+	otherHost, otherGuest := pair.Connected(t)
+	_ = otherHost.SetDeadline(time.Now().Add(deadline))
 	port, err := FromConn(otherGuest)
 	if err != nil {
 		t.Fatal(err)

@@ -12,17 +12,15 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"pyro/guest/internal/channel"
 	"pyro/guest/internal/files"
+	"pyro/guest/internal/pair"
 	"pyro/guest/internal/process"
 )
 
@@ -46,33 +44,20 @@ type host struct {
 
 func startAgent(t *testing.T, machine Machine) *host {
 	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ends := [2]*net.UnixConn{}
-	for at, fd := range fds {
-		file := os.NewFile(uintptr(fd), "end")
-		conn, err := net.FileConn(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = file.Close()
-		ends[at] = conn.(*net.UnixConn)
-	}
+	end, own := pair.Connected(t)
 	mux := channel.NewMux(testMagic)
 	agent := &Agent{Machine: machine, Version: "test", Mux: mux, Manager: onlyManager(), Files: &files.Store{}}
-	port, err := channel.FromConn(ends[1])
+	port, err := channel.FromConn(own)
 	if err != nil {
 		t.Fatal(err)
 	}
 	go func() { _ = mux.Serve(port) }()
 	go func() { _ = agent.Serve() }()
 	t.Cleanup(func() {
-		_ = ends[0].Close()
+		_ = end.Close()
 		_ = mux.Close()
 	})
-	return &host{t: t, agent: agent, conn: ends[0], magic: testMagic}
+	return &host{t: t, agent: agent, conn: end, magic: testMagic}
 }
 
 // guestSession is a client on one session.

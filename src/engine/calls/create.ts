@@ -18,7 +18,7 @@ import { recordEvent } from '../output/events.ts';
 import { baseEnvironment } from '../workspace/guest-places.ts';
 import { placeProject, planOf } from '../workspace/guest-plan.ts';
 import { Workspace } from '../workspace/workspace.ts';
-import { newLayer, nowSeconds } from '../workspace/workspace-record.ts';
+import { newLayer, nowSeconds, untouchedOn } from '../workspace/workspace-record.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { readSecrets } from '../workspace/workspace-secrets.ts';
 import { emptySeed } from './list.ts';
@@ -83,18 +83,7 @@ export async function createWorkspace(
     package_sources: packageSources,
     seed: emptySeed,
     has_project: expected !== undefined,
-    state: 'started',
-    stop_reason: null,
-    guest: null,
-    disk,
-    layers: { [disk]: null },
-    snapshots: [],
-    command_count: 0,
-    last_command: null,
-    reset_count: 0,
-    last_reset_at: null,
-    changes: null,
-    brought_digest: null,
+    ...untouchedOn(disk),
   };
   const workspace = await Workspace.open(resources, files, draft, secrets);
   const running = Promise.withResolvers<void>();

@@ -23,6 +23,7 @@ import { isAlive } from '../services/service-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
+import { reconnect } from './reconnect.ts';
 
 const progressMs = 1000;
 
@@ -60,8 +61,7 @@ export async function statusOfService(
   { service_name: name }: ServiceStatusInput,
   call: CallContext,
 ): Promise<ServiceView> {
-  const service = workspace.tenants.services.get(name);
-  await ensureFollowed(workspace, service, call);
+  const service = await followed(workspace, name, call);
   return service.view(workspace.record.id);
 }
 
@@ -70,8 +70,7 @@ export async function logsOfService(
   request: ServiceLogsInput,
   call: CallContext,
 ): Promise<ServiceLogsOutput> {
-  const service = workspace.tenants.services.get(request.service_name);
-  await ensureFollowed(workspace, service, call);
+  const service = await followed(workspace, request.service_name, call);
   await workspace.touch();
   return await readServiceLogs(workspace.record.id, service, request, call.signal);
 }
@@ -164,9 +163,8 @@ async function waitForReady(service: Service, waitMs: number, call: CallContext)
   }
 }
 
-/** If the session breaks while the guest lives, a new one is made. */
-async function ensureFollowed(workspace: Workspace, service: Service, call: CallContext): Promise<void> {
-  if (isAlive(service.record) && workspace.guest?.client.isOpen === false) {
-    await workspace.use(call, async () => undefined);
-  }
+async function followed(workspace: Workspace, name: string, call: CallContext): Promise<Service> {
+  const service = workspace.tenants.services.get(name);
+  await reconnect(workspace, isAlive(service.record) && workspace.guest?.client.isOpen === false, call);
+  return service;
 }

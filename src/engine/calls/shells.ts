@@ -25,6 +25,7 @@ import { viewOfShell } from '../shells/shell-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
+import { reconnect } from './reconnect.ts';
 
 export async function openShell(
   workspace: Workspace,
@@ -47,8 +48,7 @@ export async function readShellOf(
   input: ShellReadInput,
   call: CallContext,
 ): Promise<ShellReadOutput> {
-  const shell = workspace.tenants.shells.get(input.shell_id);
-  await ensureFollowed(workspace, shell, call);
+  const shell = await followed(workspace, input.shell_id, call);
   await workspace.touch();
   return await readShell(workspace.record.id, shell, input, call.signal);
 }
@@ -93,8 +93,7 @@ export async function closeShell(
   { shell_id: id }: ShellCloseInput,
   call: CallContext,
 ): Promise<ShellCloseOutput> {
-  const shell = workspace.tenants.shells.get(id);
-  await ensureFollowed(workspace, shell, call);
+  const shell = await followed(workspace, id, call);
   const bytes = shell.log.end;
   const record = await workspace.tenants.shells.close(id);
   await recordEvent(workspace.files.events, 'shell', `${id} closed`);
@@ -119,9 +118,10 @@ async function withShell<T>(
   return await workspace.use(call, () => work(shell));
 }
 
-/** If the session breaks while the guest lives, a new one is made. */
-async function ensureFollowed(workspace: Workspace, shell: Shell, call: CallContext): Promise<void> {
-  if (shell.isRunning && !shell.isFollowed) await workspace.use(call, async () => undefined);
+async function followed(workspace: Workspace, id: string, call: CallContext): Promise<Shell> {
+  const shell = workspace.tenants.shells.get(id);
+  await reconnect(workspace, shell.isRunning && !shell.isFollowed, call);
+  return shell;
 }
 
 function viewOf(workspace: Workspace, shell: Shell): ShellView {

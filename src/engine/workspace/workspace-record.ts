@@ -61,6 +61,38 @@ export function layerUse({ layers, disk, snapshots }: WorkspaceRecord): LayerUse
   return { layers, top: disk, kept: snapshots.map(({ layer }) => layer) };
 }
 
+type Untouched =
+  | 'state'
+  | 'stop_reason'
+  | 'guest'
+  | 'disk'
+  | 'layers'
+  | 'snapshots'
+  | 'command_count'
+  | 'last_command'
+  | 'reset_count'
+  | 'last_reset_at'
+  | 'changes'
+  | 'brought_digest';
+
+/** What the record of every new workspace says alike: nothing has been done in it. */
+export function untouchedOn(disk: string): Pick<WorkspaceRecord, Untouched> {
+  return {
+    state: 'started',
+    stop_reason: null,
+    guest: null,
+    disk,
+    layers: { [disk]: null },
+    snapshots: [],
+    command_count: 0,
+    last_command: null,
+    reset_count: 0,
+    last_reset_at: null,
+    changes: null,
+    brought_digest: null,
+  };
+}
+
 /** What a reset changes: another layer on top, another guest. */
 export function afterReset(
   record: WorkspaceRecord,

@@ -1,22 +1,21 @@
 // What a person sees while an environment comes: plain words, bytes and percent; and what is left when they change their mind.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { folderForAll } from '../../support/own-folder.ts';
 import { pyro } from '../../support/pyro.ts';
 import { pushImage, registryMissing, startRegistry, type TestRegistry } from '../../support/registry.ts';
 import { atTerminal } from '../../support/terminal.ts';
 
 const executable = join(new URL('../../..', import.meta.url).pathname, 'bin', 'pyro');
 let home: string;
-beforeAll(() => {
-  home = mkdtempSync(join(tmpdir(), 'pyro-progress-'));
+folderForAll('pyro-progress-', (folder) => {
+  home = folder;
   // The users of a build's namespace pass through here.
   chmodSync(home, 0o755);
 });
-afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 describe.skipIf(registryMissing !== undefined)(
   `the progress of a pull${registryMissing === undefined ? '' : ` (skipped: ${registryMissing})`}`,

@@ -1,18 +1,17 @@
 // Helper programs: what they write to a file has no limit, and a failure says what ended them, in their own last words.
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { runBytes, runCommand, startCommand, tryCommand } from '../../../src/system/command.ts';
 import { identifyProcess } from '../../../src/system/processes.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 const mebibyte = 1024 * 1024;
 let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'pyro-command-'));
+folderForEach('pyro-command-', (made) => {
+  folder = made;
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const sh = (script: string): [string, string[]] => ['sh', ['-c', script]];
 

@@ -1,10 +1,9 @@
 // A second apply goes on from the first one, whatever the person and the guest have made of it since.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type ApplyRequest, applyHome } from '../../../src/changes/apply-home.ts';
 import { applyRequest, guestWithSeed, numberedLines as lines } from '../../support/apply-folder.ts';
 import {
@@ -17,14 +16,14 @@ import {
   treeOf,
 } from '../../support/fake-guest-files.ts';
 import { describeFolder } from '../../support/host-tree.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 let work: string;
 let home: string;
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'apply-'));
+folderForEach('apply-', (folder) => {
+  work = folder;
   home = join(work, 'home');
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 const seedNodes: Record<string, FakeNode> = {
   'a.txt': file(lines(40)),

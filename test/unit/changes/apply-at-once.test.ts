@@ -1,22 +1,13 @@
 // Several applies into one folder, of daemons that know nothing of each other: one of them does it, or none, and never halves.
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { applyHome } from '../../../src/changes/apply-home.ts';
 import { identifySelf } from '../../../src/system/processes.ts';
 import { applyRequest } from '../../support/apply-folder.ts';
 import { FakeGuestFiles, file, put, remove, treeOf } from '../../support/fake-guest-files.ts';
 import { describeFolder, describeTree, writeTree } from '../../support/host-tree.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 let work: string;
 let home: string;
@@ -28,13 +19,12 @@ remove(guest.current, 'gone');
 put(guest.current, 'swap/inner', file('now a folder\n'));
 for (let index = 0; index < 30; index++) put(guest.current, `new/${index}`, file('new\n'));
 
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'apply-'));
+folderForEach('apply-', (folder) => {
+  work = folder;
   home = join(work, 'home');
   stage = join(home, '.pyro-apply.partial-0123456789ab');
   writeTree(home, seed);
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 async function apply(bases = 'bases.pack') {
   const request = applyRequest(work, { basesFile: join(work, bases) });

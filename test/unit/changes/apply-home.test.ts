@@ -4,7 +4,6 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -14,9 +13,8 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type ApplyRequest, applyHome } from '../../../src/changes/apply-home.ts';
 import { recoverApply } from '../../../src/changes/apply-write.ts';
 import { applyRequest, guestWithSeed, numberedLines as lines } from '../../support/apply-folder.ts';
@@ -31,16 +29,16 @@ import {
   treeOf,
 } from '../../support/fake-guest-files.ts';
 import { describeFolder, describeTree } from '../../support/host-tree.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 const context = { signal: new AbortController().signal };
 let work: string;
 let home: string;
 
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'apply-'));
+folderForEach('apply-', (folder) => {
+  work = folder;
   home = join(work, 'home');
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 const seedNodes: Record<string, FakeNode> = {
   'a.txt': file(lines(40)),

@@ -1,8 +1,7 @@
 // What an apply tells of itself: lines against what stands here, merges only where they can be made, and what is left alone.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { countTakenBack } from '../../../src/changes/apply-base.ts';
 import { type ApplyRequest, applyHome } from '../../../src/changes/apply-home.ts';
 import { applyRequest, guestWithSeed, numberedLines as lines } from '../../support/apply-folder.ts';
@@ -16,14 +15,14 @@ import {
   remove,
   treeOf,
 } from '../../support/fake-guest-files.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 let work: string;
 let home: string;
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'apply-'));
+folderForEach('apply-', (folder) => {
+  work = folder;
   home = join(work, 'home');
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 const context = { signal: new AbortController().signal };
 

@@ -1,8 +1,7 @@
 // What the diff of a workspace says, on its own and against hostile trees.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { collectDiff, type DiffRequest } from '../../../src/changes/diff.ts';
 import { countLines } from '../../../src/changes/diff-types.ts';
 import {
@@ -17,14 +16,14 @@ import {
   treeOf,
 } from '../../support/fake-guest-files.ts';
 import { describeFolder, describeTree, git, writeTree } from '../../support/host-tree.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 const context = { signal: new AbortController().signal };
 let work: string;
 
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'diff-'));
+folderForEach('diff-', (folder) => {
+  work = folder;
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 async function diffOf(before: FakeTree, after: FakeTree, request: Partial<DiffRequest> = {}) {
   const diff = await collectDiff(new FakeGuestFiles(before, after), { workFolder: work, ...request }, context);

@@ -1,20 +1,18 @@
 // Patches that begin with `*** Begin Patch`, as models write them, into the fake guest; and those that must not get through.
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { isEnvelope } from '../../../src/changes/envelope-parse.ts';
 import { applyPatch } from '../../../src/changes/patch-apply.ts';
 import { FakeGuestFiles, type FakeTree, file, link, treeOf } from '../../support/fake-guest-files.ts';
 import { describeTree } from '../../support/host-tree.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 const context = { signal: new AbortController().signal };
 let work: string;
 
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'envelope-'));
+folderForEach('envelope-', (folder) => {
+  work = folder;
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 async function apply(guest: FakeGuestFiles, patch: string) {
   return await applyPatch(guest, { workFolder: work, patch: Buffer.from(patch) }, context);

@@ -1,29 +1,19 @@
 // What a copy does with files and folders that stand in its place.
 import { execFileSync } from 'node:child_process';
-import {
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { exportTree } from '../../../src/changes/export.ts';
 import { FakeGuestFiles, file, treeOf } from '../../support/fake-guest-files.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 let work: string;
 let output: string;
 
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'merge-'));
+folderForEach('merge-', (folder) => {
+  work = folder;
   output = join(work, 'out');
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 async function copy(guest: FakeGuestFiles, signal = new AbortController().signal): Promise<void> {
   const request = {

@@ -4,32 +4,29 @@ import {
   chmodSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type ExportRequest, exportTree } from '../../../src/changes/export.ts';
 import { type NewEntry, padding, tarEnd, writeHeader } from '../../../src/system/tar-write.ts';
 import { FakeGuestFiles, file, folder, link, pipe, put, treeOf } from '../../support/fake-guest-files.ts';
 import { describeFolder, describeTree, git, writeTree } from '../../support/host-tree.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 const context = { signal: new AbortController().signal };
 let work: string;
 let output: string;
 
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'export-'));
+folderForEach('export-', (folder) => {
+  work = folder;
   output = join(work, 'out');
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 async function run(guest: FakeGuestFiles, request: Partial<ExportRequest> = {}) {
   const usual = {

@@ -1,8 +1,7 @@
 // Which new files the rules of a project leave out of its diff: the same that Git itself leaves out in a checkout.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { GuestFiles } from '../../../src/agent/file-types.ts';
 import { collectDiff, type DiffRequest } from '../../../src/changes/diff.ts';
 import {
@@ -15,15 +14,15 @@ import {
   treeOf,
 } from '../../support/fake-guest-files.ts';
 import { git, writeTree } from '../../support/host-tree.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 const context = { signal: new AbortController().signal };
 const repository = { '.git/HEAD': file('ref: refs/heads/main\n') };
 let work: string;
 
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'ignored-'));
+folderForEach('ignored-', (folder) => {
+  work = folder;
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 async function diffOf(
   before: Readonly<Record<string, FakeNode>>,

@@ -1,19 +1,19 @@
 // A repository made inside the guest's workspace comes home as plain files, and every way home says so.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { applyHome } from '../../../src/changes/apply-home.ts';
 import { collectDiff } from '../../../src/changes/diff.ts';
 import { exportTree } from '../../../src/changes/export.ts';
 import { applyRequest } from '../../support/apply-folder.ts';
 import { FakeGuestFiles, file, put, remove, treeOf } from '../../support/fake-guest-files.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 const context = { signal: new AbortController().signal };
 let work: string;
 let guest: FakeGuestFiles;
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'nested-'));
+folderForEach('nested-', (folder) => {
+  work = folder;
   const seed = treeOf({
     '.git/HEAD': file('x\n'),
     'old/.git/HEAD': file('x\n'),
@@ -24,7 +24,6 @@ beforeEach(() => {
   for (const key of ['sub/.git/HEAD', 'sub/deep/f', 'ö/.git', 'ö/f', 'old/new', 'plain/new'])
     put(guest.current, Buffer.from(key).toString('latin1'), file('new\n'));
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 const told = (...folders: string[]) =>
   folders.map((folder) => ({ path: `${folder}/.git`, reason: expect.stringContaining('plain files') }));

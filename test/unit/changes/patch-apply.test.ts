@@ -1,8 +1,7 @@
 // Patches of every kind that Git and people make, into the fake guest; and patches that must not get through.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { applyPatch } from '../../../src/changes/patch-apply.ts';
 import {
   FakeGuestFiles,
@@ -15,14 +14,14 @@ import {
   treeOf,
 } from '../../support/fake-guest-files.ts';
 import { describeTree, git, writeTree } from '../../support/host-tree.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 const context = { signal: new AbortController().signal };
 let work: string;
 
-beforeEach(() => {
-  work = mkdtempSync(join(tmpdir(), 'patch-'));
+folderForEach('patch-', (folder) => {
+  work = folder;
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
 
 async function apply(guest: FakeGuestFiles, patch: string | Buffer) {
   return await applyPatch(guest, { workFolder: work, patch: Buffer.from(patch) }, context);

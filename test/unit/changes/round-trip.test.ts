@@ -3,24 +3,23 @@
 import { isUtf8 } from 'node:buffer';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { collectDiff } from '../../../src/changes/diff.ts';
 import { exportTree } from '../../../src/changes/export.ts';
 import { applyPatch } from '../../../src/changes/patch-apply.ts';
 import { FakeGuestFiles, type FakeNode, type FakeTree, put, remove } from '../../support/fake-guest-files.ts';
 import { describeFolder, describeTree, git, writeTree } from '../../support/host-tree.ts';
+import { folderForAll } from '../../support/own-folder.ts';
 
 const runs = process.env['PYRO_SOAK'] === '1' ? 200 : 20;
 const context = { signal: new AbortController().signal };
 let work: string;
 
-beforeAll(() => {
-  work = mkdtempSync(join(tmpdir(), 'changes-'));
+folderForAll('changes-', (folder) => {
+  work = folder;
 });
-afterAll(() => rmSync(work, { recursive: true, force: true }));
 
 const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
 const names = [

@@ -1,17 +1,14 @@
 // Folders of sockets whose makers were killed go; those of living ones, and of others, stay.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { ownedFolderName, sweepOwnedFolders } from '../../../src/machine/owned-folders.ts';
+import { folderForEach } from '../../support/own-folder.ts';
 
 let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'pyro-owned-'));
-});
-afterEach(() => {
-  rmSync(folder, { recursive: true, force: true });
+folderForEach('pyro-owned-', (made) => {
+  folder = made;
 });
 
 it('removes what a dead process has made, and nothing else', async () => {

@@ -1,21 +1,18 @@
 // Headers of archives: what is written is read again, and what GNU tar and others write is understood.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readLayer } from '../../../src/environment/layer-reader.ts';
 import { readPax, type TarEntry } from '../../../src/system/tar-header.ts';
 import { padding, writeHeader } from '../../../src/system/tar-write.ts';
+import { folderForAll } from '../../support/own-folder.ts';
 
 let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'pyro-tar-'));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
+folderForAll('pyro-tar-', (made) => {
+  folder = made;
 });
 
 async function read(bytes: Buffer): Promise<{ entry: TarEntry; data: string }[]> {

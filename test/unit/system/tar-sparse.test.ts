@@ -1,30 +1,18 @@
 // Files with holes in layers: what GNU tar writes in each of its forms is read as the file was; hostile maps are refused.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, mkdtempSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readLayer } from '../../../src/environment/layer-reader.ts';
 import type { TarEntry } from '../../../src/system/tar-header.ts';
 import { padding, writeHeader } from '../../../src/system/tar-write.ts';
+import { folderForAll } from '../../support/own-folder.ts';
 import { plainFile } from '../../support/tar-entry.ts';
 
 let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'pyro-sparse-'));
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
+folderForAll('pyro-sparse-', (made) => {
+  folder = made;
 });
 
 interface Found {

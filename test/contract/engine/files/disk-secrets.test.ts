@@ -1,20 +1,19 @@
 // Secrets on a disk image that is about to leave: found wherever they stand, and nothing found where there is none.
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { assertCleanDisk } from '../../../../src/engine/files/disk-secrets.ts';
 import { SecretSet } from '../../../../src/secrets/secret-set.ts';
+import { folderForEach } from '../../../support/own-folder.ts';
 
 const value = Buffer.from('Zx9-a-value-that-nobody-prints');
 const secrets = new SecretSet([{ name: 'TOKEN', source: 'literal', value }]);
 const { signal } = new AbortController();
 const mebibyte = 1024 * 1024;
 let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'pyro-disk-'));
+folderForEach('pyro-disk-', (made) => {
+  folder = made;
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function image(pieces: readonly (readonly [number, Buffer])[]): string {
   const path = join(folder, 'disk.raw');

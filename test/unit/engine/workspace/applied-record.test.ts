@@ -1,20 +1,19 @@
 // The record of what was applied, and which resets end it.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   basesFile,
   forgetApplied,
   prepareApplied,
   readApplied,
 } from '../../../../src/engine/workspace/applied-record.ts';
+import { folderForEach } from '../../../support/own-folder.ts';
 
 let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'applied-'));
+folderForEach('applied-', (made) => {
+  folder = made;
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const states = new Map([['a.txt', '100644 0123']]);
 
