@@ -22,6 +22,7 @@ const handedOn: Readonly<Record<string, string>> = {
   'src/changes/lab-blobs.ts': 'the reader that is made of it reads at once, and closes it',
   'src/cli/standard-streams.ts': 'standard input is heard by who reads it, as it is where Node makes it',
   'src/daemon/autostart.ts': 'firstLine listens to what launch has started, in the same turn',
+  'src/system/command.ts': 'start listens to what launch has started, in the same turn',
   'src/machine/qemu-process.ts': 'QemuProcess listens to what it is made of, in the same turn',
 };
 
