@@ -109,9 +109,9 @@ describe.skipIf(obstacle !== undefined)('commands', { shuffle: false }, () => {
     );
     expect(cut).toBeGreaterThan(3);
     await until(async () => (await house.processes('/bin/bash -c sleep 0.2; : sleep-4712')) === 0);
+    const before = (await logs()).entries.at(-1)?.sequence ?? 0;
     const leaving = new AbortController();
     const left = run('until [ -e go ]; do sleep 0.02; done; echo gone-on', {}, { signal: leaving.signal });
-    const before = (await logs()).entries.at(-1)?.sequence ?? 0;
     await until(async () => (await logs()).entries.some(({ running }) => running));
     leaving.abort(noLongerWaiting('the caller has left'));
     await expect(left).rejects.toMatchObject({ code: 'cancelled' });
