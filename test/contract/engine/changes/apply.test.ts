@@ -138,7 +138,7 @@ describe.skipIf(obstacle !== undefined)('an apply', () => {
     rmSync(house.on('seed'), { recursive: true });
     await expect(house.apply()).rejects.toMatchObject({
       code: 'seed_missing',
-      message: expect.stringContaining('any more'),
+      message: expect.stringContaining('no longer'),
     });
     plant(house.on('seed'));
   });
