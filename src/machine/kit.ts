@@ -45,7 +45,7 @@ export async function loadKit(): Promise<GuestKit> {
     (await sizeOf(initramfs)) === record.initramfs_bytes;
   if (!isWhole) {
     throw new PyroError('guest_kit_missing', `the guest kit in ${folder} is missing or incomplete`, {
-      hint: 'in a checkout run: make guest; otherwise install the package again: npm install -g pyro-mcp',
+      hint: 'in a checkout, run: make guest; otherwise reinstall the package: npm install -g pyro-mcp',
     });
   }
   return {

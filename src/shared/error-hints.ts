@@ -80,7 +80,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   secret_invalid: 'give another name or value; the message says what is wrong',
   secret_unknown: 'name a secret that the workspace was created with',
   secret_lost: 'create a new workspace with the secret',
-  secret_in_record: 'name the secret in secret_env and use the variable instead',
+  secret_in_record: 'refer to the secret by its name in secret_env and use the variable instead',
   secret_store_missing: 'set XDG_RUNTIME_DIR to a folder on a tmpfs',
   secret_in_output: 'remove it from the files that the message names, or leave them out with a narrower path',
   command_unknown: `${hintCall('workspace.logs')} without a sequence lists the commands`,

@@ -135,7 +135,7 @@ function refuseUnpermittedPorts(workspace: Workspace, ceiling: NetworkCeiling | 
   if (permitsPorts(workspace.record.network_policy)) return;
   throw new PyroError(
     'ports_unavailable',
-    `this server permits the network policy ${ceiling.policy}, which allows no ports`,
+    `this server allows the network policy ${ceiling.policy}, which allows no ports`,
     {
       hint: `start the service without published_ports, or have the person who runs the server start it with --network-policy ${ceiling.policy === 'off' ? 'published-ports' : 'egress+published-ports'}`,
     },

@@ -31,7 +31,7 @@ export function grantFor(
   const most = makeGrant(wayOutOf(ceiling.policy), asList(ceiling.allow));
   const granted = intersectGrants(most, allow.length === 0 ? makeGrant(policy, asList(ceiling.allow)) : wish);
   if (granted.policy !== policy) {
-    throw new PyroError('network_refused', `this server permits the network policy ${ceiling.policy}, not ${policy}`, {
+    throw new PyroError('network_refused', `this server allows the network policy ${ceiling.policy}, not ${policy}`, {
       hint: 'ask for less, or let the person who runs the server start it with --network-policy',
     });
   }
@@ -42,7 +42,7 @@ export function grantFor(
 export function permitPackageSources(wish: PackageSourceKind, ceiling: NetworkCeiling | undefined): PackageSourceKind {
   const rank = (kind: PackageSourceKind): number => packageSourceKinds.indexOf(kind);
   if (ceiling === undefined || rank(wish) <= rank(ceiling.packageSources)) return wish;
-  throw new PyroError('network_refused', `this server permits package_sources ${ceiling.packageSources}, not ${wish}`, {
+  throw new PyroError('network_refused', `this server allows package_sources ${ceiling.packageSources}, not ${wish}`, {
     hint: `ask for less, or let the person who runs the server start it with --package-sources ${wish}`,
   });
 }

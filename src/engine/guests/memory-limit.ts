@@ -2,7 +2,7 @@
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { PyroError } from '../../shared/errors.ts';
-import { mebibyte } from '../../shared/units.ts';
+import { formatCount, mebibyte } from '../../shared/units.ts';
 import type { Paths } from '../../system/paths.ts';
 import { MemoryLedger, type Note, type NotedHolder } from './memory-ledger.ts';
 
@@ -123,14 +123,14 @@ export class GuestMemory {
       .slice(0, mostNamed);
     const named = stoppable.map(({ id, words }) => `${id} (${words})`);
     const ways = [
-      ...(named.length === 0 ? [] : [`stop or delete a workspace that is not needed: ${named.join(', ')}`]),
+      ...(named.length === 0 ? [] : [`stop or delete a workspace that you do not need: ${named.join(', ')}`]),
       ...(freeMib > 0 ? [`ask for at most ${freeMib} MiB: mem_mib`] : []),
     ];
     return new PyroError(
       'memory_exhausted',
-      `a guest of ${wantedMib} MiB does not fit: ${freeMib} of ${this.limitMib} MiB are free, ${held.length} guests hold the rest${whose(others)}`,
+      `a guest of ${wantedMib} MiB does not fit: ${freeMib} of ${this.limitMib} MiB are free, the rest is used by ${formatCount(held.length, 'guest')}${whose(others)}`,
       {
-        hint: ways.length === 0 ? 'guests that are at work end by themselves: try again then' : ways.join('; or '),
+        hint: ways.length === 0 ? 'guests that are at work end by themselves; try again later' : ways.join('; or '),
         details: {
           held_mib: total(held),
           free_mib: freeMib,
@@ -150,7 +150,7 @@ function whose(others: readonly Note[]): string {
     .sort((a, b) => b.memMib - a.memMib)
     .slice(0, mostNamed);
   if (large.length === 0) return '';
-  return ` (of it ${large.map(({ pid, memMib }) => `process ${pid} ${memMib} MiB`).join(', ')})`;
+  return ` (including ${large.map(({ pid, memMib }) => `process ${pid} ${memMib} MiB`).join(', ')})`;
 }
 
 function total(parts: Iterable<{ readonly memMib: number }>): number {

@@ -48,8 +48,8 @@ export class Preparations {
     }
     const { last } = preparation;
     const percent = percentOf(last);
-    throw new PyroError('environment_preparing', `${name} is still on its way: ${last.message}`, {
-      hint: 'make the same call again in half a minute; the work goes on meanwhile',
+    throw new PyroError('environment_preparing', `${name} is still being prepared: ${last.message}`, {
+      hint: 'make the same call again in half a minute; the work continues in the background',
       details: { phase: last.phase, percent: percent ?? null },
     });
   }

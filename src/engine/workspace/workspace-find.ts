@@ -39,7 +39,7 @@ export function findIn(all: readonly Findable[], reference: string): string {
   throw new PyroError(
     'workspace_ambiguous',
     `${JSON.stringify(reference)} is ${named.length > 0 ? 'the name' : 'the beginning of the id'} of ${found.length} workspaces: ${shown.join(', ')}${more}`,
-    { hint: 'give the whole id of one', details: { candidates: found.map(({ id }) => id) } },
+    { hint: 'use the full id of one of them', details: { candidates: found.map(({ id }) => id) } },
   );
 }
 

@@ -27,7 +27,7 @@ export async function readSecrets(requests: CreateInput['secrets'], call: Worksp
       throw new PyroError('secret_invalid', `the file of the secret ${name} cannot be read: ${path}`, { cause: error });
     });
     if (content === undefined)
-      throw new PyroError('secret_invalid', `${path} of the secret ${name} is no regular file`);
+      throw new PyroError('secret_invalid', `${path} of the secret ${name} is not a regular file`);
     if (content.length > longestSecret + 1) throw new PyroError('secret_invalid', `the file of ${name} is too long`);
     // Editors end a file with a line break that is no part of the secret.
     const value = content.at(-1) === 0x0a ? content.subarray(0, -1) : content;
@@ -61,7 +61,7 @@ export async function bringSecrets(guest: Guest, secrets: SecretSet, { signal }:
 export function refuseInRecord(what: string, texts: readonly string[], secrets: SecretSet): void {
   if (!texts.some((text) => secrets.isIn(Buffer.from(text)))) return;
   throw new PyroError('secret_in_record', `${what} contains the value of a secret, and is kept on disk`, {
-    hint: 'name the secret in secret_env and use the variable in its place',
+    hint: 'refer to the secret by its name in secret_env and use the variable instead',
   });
 }
 

@@ -35,7 +35,7 @@ test('of many creates at once one succeeds; the others name what could be stoppe
   await expect(create()).rejects.toMatchObject({
     ...full,
     details: { idle: made },
-    hint: expect.stringContaining(`stop or delete a workspace that is not needed: ${made[0]} (1024 MiB, idle `),
+    hint: expect.stringContaining(`stop or delete a workspace that you do not need: ${made[0]} (1024 MiB, idle `),
   });
   expect((await engine.workspaces().list({ limit: 50 })).count).toBe(1);
   expect(engine.standIn.alive.size).toBe(1);
@@ -106,7 +106,7 @@ test('a run of one command counts while it lasts, and no longer', async () => {
   expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   expect(both.find((each) => each.status === 'rejected')?.reason).toMatchObject({
     code: 'memory_exhausted',
-    hint: 'guests that are at work end by themselves: try again then',
+    hint: 'guests that are at work end by themselves; try again later',
   });
   await expect(run('exit 3')).resolves.toMatchObject({ exit_code: 3 });
   await create();

@@ -76,8 +76,8 @@ it('says which program holds how much, and which of its workspaces could be stop
   expect(() => memory.reserve(passing(14_000))).toThrow(
     expect.objectContaining({
       code: 'memory_exhausted',
-      message: `a guest of 14000 MiB does not fit: 9552 of 23552 MiB are free, 1 guests hold the rest (of it process ${holder.pid} 14000 MiB)`,
-      hint: `stop or delete a workspace that is not needed: ${id} (14000 MiB); or ask for at most 9552 MiB: mem_mib`,
+      message: `a guest of 14000 MiB does not fit: 9552 of 23552 MiB are free, the rest is used by 1 guest (including process ${holder.pid} 14000 MiB)`,
+      hint: `stop or delete a workspace that you do not need: ${id} (14000 MiB); or ask for at most 9552 MiB: mem_mib`,
     }),
   );
   expect(memory.lend(9553, () => undefined)).toBeUndefined();

@@ -49,7 +49,7 @@ describe.skipIf(registryMissing !== undefined)(
         if (outcome.status === 'fulfilled') continue;
         const error: PyroError = outcome.reason;
         expect(error).toMatchObject({ code: 'environment_preparing', retryable: true });
-        expect(error.message).toContain(`${name} is still on its way`);
+        expect(error.message).toContain(`${name} is still being prepared`);
         expect(error.hint).toContain('the same call again');
         expect(error.details).toHaveProperty('percent');
       }

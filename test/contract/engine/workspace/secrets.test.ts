@@ -169,7 +169,7 @@ test('its file is gone with the workspace, and a value that went with the memory
 test.each([
   [{ name: 'F', file_path: '/nowhere/at/all' }, 'secret_invalid', /the file of the secret F cannot be read/],
   [{ name: 'F', file_path: 'relative' }, 'usage', /is not an absolute path/],
-  [{ name: 'F', file_path: '/dev/zero' }, 'secret_invalid', /is no regular file/],
+  [{ name: 'F', file_path: '/dev/zero' }, 'secret_invalid', /is not a regular file/],
   [{ name: 'a b', value: 'something' }, 'secret_invalid', /name/],
   [{ name: 'F', value: 'x' }, 'secret_invalid', /must have/],
 ])('a create with the secret %j makes nothing', async (secret, code, message) => {
@@ -185,7 +185,7 @@ test('a pipe is waited for by nobody, and a file that is too long is not read to
   writeFileSync(join(folder, 'long'), '');
   truncateSync(join(folder, 'long'), 2 ** 30);
   for (const [name, message] of [
-    ['pipe', /is no regular file/],
+    ['pipe', /is not a regular file/],
     ['long', /is too long/],
   ] as const) {
     const secrets = [{ name: 'F', file_path: join(folder, name) }];

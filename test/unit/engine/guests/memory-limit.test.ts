@@ -20,8 +20,8 @@ it('is held until it is given back, and says how much is free and what to stop',
   expect(() => memory.reserve(passing(14_000))).toThrow(
     expect.objectContaining({
       code: 'memory_exhausted',
-      message: 'a guest of 14000 MiB does not fit: 5552 of 23552 MiB are free, 2 guests hold the rest',
-      hint: 'stop or delete a workspace that is not needed: ba9876543210 (4000 MiB, idle 70 s), 0123456789ab (14000 MiB, idle 5 s); or ask for at most 5552 MiB: mem_mib',
+      message: 'a guest of 14000 MiB does not fit: 5552 of 23552 MiB are free, the rest is used by 2 guests',
+      hint: 'stop or delete a workspace that you do not need: ba9876543210 (4000 MiB, idle 70 s), 0123456789ab (14000 MiB, idle 5 s); or ask for at most 5552 MiB: mem_mib',
       details: expect.objectContaining({ free_mib: 5552, held_mib: 18_000, limit_mib: 23_552, wanted_mib: 14_000 }),
     }),
   );
@@ -35,7 +35,7 @@ it('names no workspace to stop where only guests that end by themselves hold it'
   const memory = new GuestMemory(3 * 1024);
   memory.reserve(passing(2048));
   expect(() => memory.reserve(passing(512))).toThrow(
-    expect.objectContaining({ hint: 'guests that are at work end by themselves: try again then' }),
+    expect.objectContaining({ hint: 'guests that are at work end by themselves; try again later' }),
   );
 });
 
@@ -77,7 +77,7 @@ it('is held for a guest of an earlier daemon before it is taken over, until its 
   await using fake = openSilentGuests();
   const guest = await fake.startGuest();
   const workspace = await fake.openWorkspace({ guest: guest.record, mem_mib: 14_000 });
-  expect(() => fake.memory.reserve(passing(14_000))).toThrow('1 guests hold the rest');
+  expect(() => fake.memory.reserve(passing(14_000))).toThrow('the rest is used by 1 guest');
   guest.process.kill('SIGKILL');
   await workspace.takeOver(call());
   fake.memory.reserve(passing(14_000))[Symbol.dispose]();

@@ -80,7 +80,7 @@ describe('whoever named it wrong is told', () => {
       'twin',
       {
         message: '"twin" is the name of 2 workspaces: abcdef012345 (twin), abc000000000 (twin)',
-        hint: 'give the whole id of one',
+        hint: 'use the full id of one of them',
       },
     ],
     ['6f1e', { message: '"6f1e" is the beginning of the id of 2 workspaces: 6f1e538c0e71 (web), 6f1e00000000' }],
