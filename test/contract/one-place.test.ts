@@ -57,7 +57,6 @@ import { z } from 'zod';
 import { workspaceIdField, workspaceSchema } from '../contract/workspaces.ts';
 import { defineOperation } from './define.ts';
 import { workspacesOf } from './workspace-scalars.ts';
-import { folderForAll } from '../support/own-folder.ts';
 
 export const workspaceRename = defineOperation({
   name: 'workspace.rename',

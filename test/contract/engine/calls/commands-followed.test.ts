@@ -109,7 +109,7 @@ test('cursors that fit nothing are refused with what would', async () => {
   const { sequence } = await exec(engine, id, 'echo abc');
   await expect(logs({ sequence, cursor: 1 })).rejects.toMatchObject({ code: 'usage', hint: /stream/ });
   await expect(logs({ sequence, stream: 'stdout', cursor: 5 })).rejects.toThrow(
-    `stdout of command ${sequence} has 4 bytes, the cursor is 5`,
+    `stdout of command ${sequence} has 4 bytes, but the cursor is 5`,
   );
   await expect(logs({ sequence: 99_999 })).rejects.toMatchObject({ code: 'command_unknown' });
 });
@@ -134,7 +134,7 @@ test('a signal reaches the whole group; one that comes too late says how it went
   await until(async () => (await logs({ sequence })).entries[0]?.running === false);
   await expect(signal(sequence)).rejects.toMatchObject({
     code: 'command_ended',
-    message: `command ${sequence} has ended with exit code 143`,
+    message: `command ${sequence} ended with exit code 143`,
   });
   await expect(signal(99_999)).rejects.toMatchObject({ code: 'command_unknown' });
 });

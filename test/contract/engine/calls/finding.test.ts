@@ -121,7 +121,7 @@ describe('a story of one workspace, then many', { shuffle: false }, () => {
     });
     await expect(list({ cursor: 'cd0000000000' })).rejects.toMatchObject({
       code: 'usage',
-      hint: 'list from the start',
+      hint: 'list again without a cursor',
     });
   });
 });
