@@ -71,9 +71,12 @@ export interface Guest extends AsyncDisposable {
   readonly detach: () => Promise<void>;
 }
 
-export interface StartedGuest {
+export interface KnownGuest {
   readonly guest: Guest;
   readonly record: RunningGuest;
+}
+
+export interface StartedGuest extends KnownGuest {
   readonly source: 'template' | 'cold';
   /** From the start of its process to a guest that takes commands, `ms` */
   readonly bootMs: number;

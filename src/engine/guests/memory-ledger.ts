@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { isDiskFull } from '../../shared/errors.ts';
 import { temporaryName } from '../../system/files.ts';
 import { lockFolder } from '../../system/lock.ts';
-import { identifySelf, isRunning } from '../../system/processes.ts';
+import { identifySelf, isRunning, type ProcessIdentity, processIdentitySchema } from '../../system/processes.ts';
 
 /** Others hold the lock for as long as it takes to read some small files, `ms` */
 const lockWaitMs = 5000;
@@ -14,7 +14,13 @@ const lockWaitMs = 5000;
 const mostHolders = 10_000;
 
 const noteSchema = z
-  .array(z.object({ id: z.string().max(64).nullable(), mem_mib: z.number().int().nonnegative() }))
+  .array(
+    z.object({
+      id: z.string().max(64).nullable(),
+      mem_mib: z.number().int().nonnegative(),
+      process: processIdentitySchema.optional(),
+    }),
+  )
   .max(mostHolders);
 
 /** Process and start time, and a part of its own for each who notes in one process */
@@ -24,6 +30,8 @@ export interface NotedHolder {
   /** The workspace that could be stopped for it */
   readonly id: string | undefined;
   readonly memMib: number;
+  /** Of a guest that may outlive whoever has noted it */
+  readonly process?: ProcessIdentity | undefined;
 }
 
 /** What another process holds. */
@@ -35,6 +43,7 @@ export interface Note {
 export class MemoryLedger {
   readonly #folder: string;
   readonly #name: string;
+  #own: readonly NotedHolder[] = [];
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -51,6 +60,7 @@ export class MemoryLedger {
 
   /** Notes what this one holds, in place of what it has noted before. */
   write(holders: readonly NotedHolder[]): void {
+    this.#own = holders;
     const path = join(this.#folder, this.#name);
     if (holders.length === 0) {
       rmSync(path, { force: true });
@@ -59,7 +69,7 @@ export class MemoryLedger {
     const temporary = temporaryName(path);
     try {
       mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-      const note = holders.map(({ id, memMib }) => ({ id: id ?? null, mem_mib: memMib }));
+      const note = holders.map(({ id, memMib, process }) => ({ id: id ?? null, mem_mib: memMib, process }));
       writeFileSync(temporary, JSON.stringify(note), { mode: 0o600, flag: 'wx' });
       renameSync(temporary, path);
     } catch (error) {
@@ -69,25 +79,44 @@ export class MemoryLedger {
     }
   }
 
-  /** What a process that is gone has left counts for nothing, and goes. */
+  /**
+   * What a process that is gone has left counts for its guests that still run, as those of workspaces do, until another
+   * has taken them over; then it goes.
+   */
   #others(): Note[] {
     const notes: Note[] = [];
+    const left: NotedHolder[] = [];
     for (const name of readdirSync(this.#folder)) {
       const [, pid = '', ticks = ''] = namePattern.exec(name) ?? [];
       if (pid === '' || name === this.#name) continue;
       const path = join(this.#folder, name);
       if (isRunning({ pid: Number(pid), start_ticks: Number(ticks) })) {
         notes.push({ pid: Number(pid), holders: readNote(path) });
-      } else rmSync(path, { force: true });
+        continue;
+      }
+      const outliving = readNote(path).filter((holder) => holder.process !== undefined && isRunning(holder.process));
+      if (outliving.length === 0) rmSync(path, { force: true });
+      left.push(...outliving);
+    }
+    const known = new Set([...this.#own, ...notes.flatMap(({ holders }) => holders)].map(keyOf));
+    for (const holder of left) {
+      const key = keyOf(holder);
+      if (holder.process === undefined || known.has(key)) continue;
+      known.add(key);
+      notes.push({ pid: holder.process.pid, holders: [holder] });
     }
     return notes;
   }
 }
 
+function keyOf({ process }: NotedHolder): string {
+  return process === undefined ? '' : `${process.pid} ${process.start_ticks}`;
+}
+
 function readNote(path: string): NotedHolder[] {
   try {
     const note = noteSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
-    return note.map(({ id, mem_mib }) => ({ id: id ?? undefined, memMib: mem_mib }));
+    return note.map(({ id, mem_mib, process }) => ({ id: id ?? undefined, memMib: mem_mib, process }));
   } catch {
     // Given back in between, or written by somebody else: it tells of no memory.
     return [];

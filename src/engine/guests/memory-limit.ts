@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PyroError } from '../../shared/errors.ts';
 import { formatCount, mebibyte } from '../../shared/units.ts';
 import type { Paths } from '../../system/paths.ts';
+import type { ProcessIdentity } from '../../system/processes.ts';
 import { MemoryLedger, type Note, type NotedHolder } from './memory-ledger.ts';
 
 /** Left to the host, `MiB` */
@@ -17,6 +18,8 @@ export interface MemoryHolder {
   readonly memMib: number;
   /** `s` */
   readonly idleSeconds: () => number;
+  /** Of a guest that outlives this process */
+  readonly process?: ProcessIdentity | undefined;
 }
 
 /** A guest that no workspace can be stopped for: it ends by itself, or is not there yet. */

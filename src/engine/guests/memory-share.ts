@@ -1,5 +1,6 @@
 // What the guests of one workspace hold of the machine's memory: from before one is begun until it is gone.
-import type { Guest } from '../../machine/machine.ts';
+import type { KnownGuest } from '../../machine/machine.ts';
+import type { ProcessIdentity } from '../../system/processes.ts';
 import type { GuestMemory, MemoryHolder } from './memory-limit.ts';
 
 export class MemoryShare {
@@ -18,15 +19,15 @@ export class MemoryShare {
   }
 
   /** For a guest that an earlier daemon has started, before it is taken over. */
-  noteRunning(): void {
-    this.#held.use(this.#memory.note(this.#newHolder()));
+  noteRunning(process: ProcessIdentity): void {
+    this.#held.use(this.#memory.note({ ...this.#newHolder(), process }));
   }
 
   /** The guest has its memory, in the place of the reservation, until its process has ended. */
-  assign(guest: Guest, reservation: Disposable = this.#held): void {
+  assign({ guest, record: { process } }: KnownGuest, reservation: Disposable = this.#held): void {
     const held = new DisposableStack();
     reservation[Symbol.dispose]();
-    held.use(this.#memory.note(this.#newHolder()));
+    held.use(this.#memory.note({ ...this.#newHolder(), process }));
     this.#held = held;
     void guest.ended.then(() => held.dispose());
   }

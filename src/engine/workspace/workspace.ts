@@ -2,7 +2,7 @@
 
 import type { RunningGuest, WorkspaceRecord } from '../../contract/records.ts';
 import { endLeftGuest } from '../../machine/left-guests.ts';
-import type { Guest, StartedGuest } from '../../machine/machine.ts';
+import type { Guest, KnownGuest, StartedGuest } from '../../machine/machine.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isDiskFull, messageOf, PyroError } from '../../shared/errors.ts';
@@ -14,6 +14,7 @@ import { GuestNetwork } from '../guests/guest-network.ts';
 import { MemoryShare } from '../guests/memory-share.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
 import { recordEvent } from '../output/events.ts';
+import { noteLoss } from './guest-loss.ts';
 import { arrive, planOf, watchOutput } from './guest-plan.ts';
 import { GuestTenants } from './guest-tenants.ts';
 import { RecordKeeper } from './record-keeper.ts';
@@ -49,12 +50,9 @@ export class Workspace {
     this.files = files;
     this.#keeper = new RecordKeeper(files, record);
     this.tenants = tenants;
-    this.memory = new MemoryShare(resources.memory, () => ({
-      id: record.id,
-      memMib: record.mem_mib,
-      idleSeconds: () => this.idleSeconds,
-    }));
-    if (record.guest !== null) this.memory.noteRunning();
+    const { id, mem_mib: memMib } = record;
+    this.memory = new MemoryShare(resources.memory, () => ({ id, memMib, idleSeconds: () => this.idleSeconds }));
+    if (record.guest !== null) this.memory.noteRunning(record.guest.process);
   }
 
   static async open(resources: SharedResources, files: WorkspaceFiles, record: WorkspaceRecord, secrets: SecretSet) {
@@ -91,8 +89,9 @@ export class Workspace {
   }
 
   /** Takes a guest that was started for this workspace, in the place of the reservation until it is gone. */
-  attach({ guest }: Pick<StartedGuest, 'guest'>, reservation?: Disposable): void {
-    this.memory.assign(guest, reservation);
+  attach(known: KnownGuest, reservation?: Disposable): void {
+    const { guest } = known;
+    this.memory.assign(known, reservation);
     this.#guest = guest;
     watchOutput(this, guest);
     void guest.ended.then(() => this.#onEnd(guest));
@@ -252,7 +251,7 @@ export class Workspace {
     let guest: Guest | undefined;
     try {
       guest = await machine.takeOver(this.record.id, this.files.folder, noted, context.signal);
-      this.attach({ guest });
+      this.attach({ guest, record: noted });
       await arrive(this, guest, context);
       await this.tenants.resume(guest.client);
       await reconcileLayers(this, guest);
@@ -267,7 +266,7 @@ export class Workspace {
       // One that does not answer must not go on writing to the disk that the next one starts from.
       await endLeftGuest(noted);
       this.memory.free();
-      await this.#onGuestLost(why);
+      await noteLoss(this, this.#keeper, why);
       return undefined;
     }
   }
@@ -285,18 +284,8 @@ export class Workspace {
     this.#guest = undefined;
     void this.#life.run(async () => {
       await guest.detach();
-      if (this.#guest === undefined) await this.#onGuestLost('its QEMU ended');
+      if (this.#guest === undefined) await noteLoss(this, this.#keeper, 'its QEMU ended');
     });
-  }
-
-  async #onGuestLost(why: string): Promise<void> {
-    const noted = this.record.guest;
-    await this.network.closeAll();
-    if (noted !== null) await this.resources.removeSockets(noted);
-    await this.tenants.markAllLost('guest_ended');
-    if (this.#keeper.isClosed) return;
-    await this.update({ state: 'stopped', stop_reason: 'crash', guest: null });
-    await recordEvent(this.files.events, 'stopped', why);
   }
 
   #assertThere(): void {

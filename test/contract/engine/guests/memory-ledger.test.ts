@@ -9,6 +9,7 @@ import { runInput } from '../../../../src/contract/run.ts';
 import { MemoryLedger } from '../../../../src/engine/guests/memory-ledger.ts';
 import { GuestMemory, passing } from '../../../../src/engine/guests/memory-limit.ts';
 import { createLocalEngine } from '../../../../src/engine/local-engine.ts';
+import { identifyProcess } from '../../../../src/system/processes.ts';
 import { call } from '../../../support/engine.ts';
 
 const worker = new URL('../../../support/memory-worker.ts', import.meta.url).pathname;
@@ -82,6 +83,32 @@ it('says which program holds how much, and which of its workspaces could be stop
   );
   expect(memory.lend(9553, () => undefined)).toBeUndefined();
   memory.reserve(passing(9552));
+});
+
+it('stays with a guest that outlives the process that started it, and is counted once by who takes it over', async () => {
+  const guest = spawn('sleep', ['600'], { stdio: 'ignore' });
+  const ended = new Promise((resolve) => guest.once('close', resolve));
+  const process_ = identifyProcess(guest.pid ?? 0);
+  const gone = await start(1);
+  await kill(gone);
+  mkdirSync(folder, { recursive: true });
+  const note = [
+    { id, mem_mib: 14_000, process: process_ },
+    { id: null, mem_mib: 9000 },
+  ];
+  writeFileSync(join(folder, `${gone.pid}-1-0123abcd.json`), JSON.stringify(note));
+  const memory = new GuestMemory(totalMib, new MemoryLedger(folder));
+  expect(() => memory.reserve(passing(14_000))).toThrow(expect.objectContaining({ code: 'memory_exhausted' }));
+  // The next daemon has it from the record of its workspace.
+  const next = new GuestMemory(totalMib, new MemoryLedger(folder));
+  next.note({ id, memMib: 14_000, idleSeconds: () => 0, process: process_ });
+  next.reserve(passing(5000));
+  expect(() => memory.reserve(passing(5000))).toThrow(expect.objectContaining({ code: 'memory_exhausted' }));
+  memory.reserve(passing(4552))[Symbol.dispose]();
+  guest.kill('SIGKILL');
+  await ended;
+  expect(() => memory.reserve(passing(14_000))).toThrow('14000');
+  expect(readdirSync(folder)).not.toContain(`${gone.pid}-1-0123abcd.json`);
 });
 
 it('is free again once its holder has given it back or was killed, whatever that has left', async () => {

@@ -1,0 +1,15 @@
+// What is noted when the guest of a workspace is gone without having been told to go.
+import { recordEvent } from '../output/events.ts';
+import type { RecordKeeper } from './record-keeper.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Ends what lived in the guest, and writes the workspace down as crashed, unless it is deleted. */
+export async function noteLoss(workspace: Workspace, keeper: RecordKeeper, why: string): Promise<void> {
+  const noted = workspace.record.guest;
+  await workspace.network.closeAll();
+  if (noted !== null) await workspace.resources.removeSockets(noted);
+  await workspace.tenants.markAllLost('guest_ended');
+  if (keeper.isClosed) return;
+  await workspace.update({ state: 'stopped', stop_reason: 'crash', guest: null });
+  await recordEvent(workspace.files.events, 'stopped', why);
+}
