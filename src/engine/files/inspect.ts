@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { GuestFiles } from '../../agent/file-types.ts';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import { PyroError } from '../../shared/errors.ts';
+import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { passing } from '../guests/memory-limit.ts';
 import { planOf, startAbove } from '../workspace/guest-plan.ts';
@@ -49,7 +49,14 @@ export async function inspectStopped<T>(
 ): Promise<T> {
   return await workspace.exclusively(context, async () => {
     assertStopped(workspace);
-    return await inspectLayer(workspace, workspace.record.disk, context, work);
+    try {
+      return await inspectLayer(workspace, workspace.record.disk, context, work);
+    } catch (error) {
+      if (!isPyroError(error, 'file_missing', 'not_a_file', 'not_a_directory', 'is_a_directory')) throw error;
+      // The usual hint names a call that needs a running guest.
+      const hint = `list what is there with: ${hintCall('workspace.disk.list', { workspace_id: workspace.record.id })}`;
+      throw new PyroError(error.code, error.message, { hint, details: error.details });
+    }
   });
 }
 

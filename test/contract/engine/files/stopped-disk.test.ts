@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { diskExportInput, diskListInput, diskReadInput } from '../../../../src/contract/snapshots.ts';
+import { hintCall } from '../../../../src/shared/hint-words.ts';
 import { call } from '../../../support/engine.ts';
 import { cancelAllAlong, StandInHouse } from '../../../support/stand-in-house.ts';
 import { standInObstacle } from '../../../support/stand-in-machine.ts';
@@ -49,7 +50,10 @@ describe.skipIf(obstacle !== undefined)('the disk of a stopped workspace', () =>
       '/workspace/g',
     ]);
     expect(await read('d/f')).toMatchObject({ content: 'text\n', truncated: false });
-    await expect(read('none')).rejects.toMatchObject({ code: 'file_missing' });
+    await expect(read('none')).rejects.toMatchObject({
+      code: 'file_missing',
+      hint: expect.stringContaining(hintCall('workspace.disk.list', { workspace_id: house.id })),
+    });
     expect(layersOf()).toEqual(before);
     expect(house.engine.engine().activity().runningGuests).toBe(0);
     expect((await house.all.status({ workspace_id: house.id }, call())).state).toBe('stopped');
