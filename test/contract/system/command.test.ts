@@ -96,12 +96,13 @@ describe('a program', () => {
     });
   });
 
-  it('that complains for 100 MiB costs no more than its last words', async () => {
-    const script = `head -c ${100 * mebibyte} /dev/zero | tr '\\0' x >&2; printf '\\nthe \\033[31mreason' >&2; exit 3`;
+  it('that complains for 512 MiB costs no more than its last words', async () => {
+    const script = `head -c ${512 * mebibyte} /dev/zero | tr '\\0' x >&2; printf '\\nthe \\033[31mreason' >&2; exit 3`;
     const before = process.memoryUsage.rss();
     const ending = await tryCommand(...sh(script));
     expect(ending.stderr.length).toBeLessThanOrEqual(64 * 1024);
-    expect(process.memoryUsage.rss() - before).toBeLessThan(64 * mebibyte);
+    // When the pieces that were read are thrown away is the collector's to say.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(256 * mebibyte);
     await expect(runCommand(...sh(script))).rejects.toMatchObject({
       code: 'tool_failed',
       message: expect.stringMatching(/^sh failed with exit code 3: x+\nthe \\x1b\[31mreason$/),
