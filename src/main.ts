@@ -2,10 +2,11 @@
 // The executable. Asking for the version loads nothing else, since that is what a host does at every start.
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Servers } from './cli/servers.ts';
 import { openStandardStreams } from './cli/standard-streams.ts';
 import { makeFolder } from './system/folders.ts';
-import { locatePaths } from './system/paths.ts';
+import { locatePaths, type Paths } from './system/paths.ts';
 import { version } from './version.ts';
 
 const argv = process.argv.slice(2);
@@ -27,17 +28,28 @@ async function run(): Promise<number> {
       return await serveMcp(options, version, signal);
     },
     daemon: async ({ readyFd }, signal) => {
-      const [{ runDaemonProcess }, { createDaemonEngine }, { operations }] = await Promise.all([
+      const [{ runDaemonProcess }, { createDaemonEngine }, { openJobProcesses }, { operations }] = await Promise.all([
         import('./daemon/serve.ts'),
         import('./engine/daemon-engine.ts'),
+        import('./engine/jobs/job-processes.ts'),
         import('./operations/index.ts'),
       ]);
-      return await runDaemonProcess({ operations, createEngine: createDaemonEngine, version, signal, readyFd });
+      const createEngine = (paths: Paths) =>
+        createDaemonEngine(paths, undefined, undefined, openJobProcesses(fileURLToPath(import.meta.url)));
+      return await runDaemonProcess({ operations, createEngine, version, signal, readyFd });
     },
   };
   if (argv[0] === 'mcp' || (argv[0] === 'daemon' && argv[1] === 'serve')) {
     const { executeServer } = await import('./cli/servers.ts');
     return await executeServer(argv, servers);
+  }
+  if (argv[0] === '__job') {
+    const [{ runJobProgram }, { jobs }] = await Promise.all([
+      import('./engine/jobs/job-program.ts'),
+      import('./engine/job-list.ts'),
+    ]);
+    await runJobProgram(jobs);
+    return 0;
   }
   if (argv[0] === '__complete') {
     const { knownNames, nameLines } = await import('./engine/calls/known-names.ts');

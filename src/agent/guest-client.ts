@@ -1,6 +1,7 @@
 // A session with one guest: HTTP/2 over its channel, each answer checked, each call with a deadline.
 import { randomBytes } from 'node:crypto';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
 import { startedUnless } from '../shared/waiting.ts';
@@ -54,9 +55,13 @@ export class GuestClient implements AsyncDisposable {
     magic: Buffer,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
   ): Promise<GuestClient> {
-    const socket = await openChannel(path, magic, options);
+    return await GuestClient.over(await openChannel(path, magic, options));
+  }
+
+  /** A session on a connection whose next byte belongs to it. */
+  static async over(connection: Duplex): Promise<GuestClient> {
     const session = connect('http://guest', {
-      createConnection: () => socket,
+      createConnection: () => connection,
       settings: { initialWindowSize: streamWindow, maxFrameSize: 65_536, enablePush: false },
       // A guest must not make the host remember much.
       maxSessionMemory: 64,

@@ -6,6 +6,7 @@ import { locatePaths, type Paths } from '../system/paths.ts';
 import type { Engine } from './engine.ts';
 import { sharedMemory } from './guests/memory-limit.ts';
 import { Preparations } from './guests/preparations.ts';
+import { type JobRunner, jobsHere } from './jobs/job.ts';
 import { createLocalEngine } from './local-engine.ts';
 import { WorkspaceRegistry } from './workspace/workspace-registry.ts';
 import { createWorkspaces } from './workspaces.ts';
@@ -31,9 +32,10 @@ export async function createDaemonEngine(
   paths: Paths = locatePaths(),
   memory = sharedMemory(paths),
   openMachine: OpenMachine = openQemuMachine,
+  jobs: JobRunner = jobsHere,
 ): Promise<DaemonEngine> {
   const closing = new AbortController();
-  const registry = await WorkspaceRegistry.open(paths, memory, openMachine);
+  const registry = await WorkspaceRegistry.open(paths, memory, openMachine, jobs);
   const preparations = new Preparations(paths, closing.signal);
   const workspaces = createWorkspaces(registry, preparations);
   return {

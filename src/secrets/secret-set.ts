@@ -43,6 +43,18 @@ export class SecretSet {
     this.#forms = secrets.flatMap(({ value }) => secretForms(value)).sort((a, b) => b.length - a.length);
   }
 
+  /** A set that masks and notices what another one does, and knows none of its names. */
+  static ofForms(forms: readonly Buffer[]): SecretSet {
+    const set = new SecretSet([]);
+    set.#forms = forms;
+    return set;
+  }
+
+  /** All that is taken out of what is shown: each value in each of its forms, the longest first. */
+  get forms(): readonly Buffer[] {
+    return this.#forms;
+  }
+
   get isEmpty(): boolean {
     return this.#forms.length === 0;
   }

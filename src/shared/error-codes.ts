@@ -80,6 +80,7 @@ export const errorCodes = {
     retryable: false,
   },
   diff_too_large: { meaning: 'The changes are too large for a diff', retryable: false },
+  work_too_large: { meaning: 'Work on the files of a guest needs more memory than it may have', retryable: false },
   export_refused: { meaning: 'An export would write something, or somewhere, that it must not', retryable: false },
   network_refused: { meaning: 'The server does not permit this network policy', retryable: false },
   secret_invalid: { meaning: 'A secret has a name or a value that cannot be used', retryable: false },

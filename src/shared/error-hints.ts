@@ -74,6 +74,8 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   patch_failed: 'read the file again and make the patch against its current content; nothing was changed',
   result_gone: 'call again without a cursor to start over',
   diff_too_large: 'give a path to compare less, or export the files',
+  work_too_large:
+    'nothing was changed; give a narrower path, or make an archive of the files in the guest and export that',
   export_refused: 'choose another output path, or export less; nothing was written',
   apply_conflict: 'commit or stash what the message names, or apply with a three-way merge; nothing was changed',
   network_refused: 'ask for less, or have the person who runs the server allow more',

@@ -2,8 +2,9 @@
 //
 // Outside stay those whose child is more than a program that runs to its end, each with the reason in its own file:
 // QEMU (machine/qemu-process.ts) and the daemon (daemon/autostart.ts) may outlive us, the server of a chat host
-// (hosts/server-probe.ts) is talked to, a pager (cli/pager.ts) has the terminal
-// itself. The linter knows these files, and nobody else gets at node:child_process; command-now.ts is a side door of this one.
+// (hosts/server-probe.ts) is talked to, a pager (cli/pager.ts) has the terminal itself, and the process of a job
+// (engine/jobs/job-process.ts) gets sessions with guests. The linter knows these files, and nobody else gets at
+// node:child_process; command-now.ts is a side door of this one.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { Readable } from 'node:stream';

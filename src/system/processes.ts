@@ -39,6 +39,18 @@ export async function killProcess(identity: ProcessIdentity): Promise<void> {
   while (isRunning(identity)) await sleep(endLookMs);
 }
 
+const pageBytes = 4096;
+
+/** Memory that a process has in use now, `bytes`; 0 when there is none with this id. */
+export function residentBytes(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * pageBytes;
+  } catch {
+    // It has ended.
+    return 0;
+  }
+}
+
 export function identifySelf(): ProcessIdentity {
   const self = identifyProcess(process.pid);
   // A machine without /proc cannot run guests; ids alone then have to do.

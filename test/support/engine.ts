@@ -9,6 +9,7 @@ import { fileWriteInput } from '../../src/contract/files.ts';
 import { type CreateInput, createInput } from '../../src/contract/workspaces.ts';
 import { createDaemonEngine, type DaemonEngine } from '../../src/engine/daemon-engine.ts';
 import type { Workspaces } from '../../src/engine/engine.ts';
+import type { JobRunner } from '../../src/engine/jobs/job.ts';
 import { GuestMemory } from '../../src/engine/guests/memory-limit.ts';
 import type { OpenMachine } from '../../src/machine/machine.ts';
 import { noProgress } from '../../src/shared/progress.ts';
@@ -42,9 +43,10 @@ export async function openEngineIn(
   cache: string,
   memoryMib?: number,
   openMachine?: OpenMachine,
+  jobs?: () => JobRunner,
 ): Promise<TestEngine> {
   const paths: Paths = { cache, state: join(folder, 's'), config: join(folder, 'c'), runtime: join(folder, 'r') };
-  const create = () => createDaemonEngine(paths, new GuestMemory(memoryMib), openMachine);
+  const create = () => createDaemonEngine(paths, new GuestMemory(memoryMib), openMachine, jobs?.());
   let engine = await create();
   const workspaces = (): Workspaces => {
     if (engine.workspaces === undefined) throw new Error('an engine without workspaces');

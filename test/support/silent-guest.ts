@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import type { RunningGuest, WorkspaceRecord } from '../../src/contract/records.ts';
 import { emptySeed } from '../../src/engine/calls/list.ts';
 import { GuestMemory } from '../../src/engine/guests/memory-limit.ts';
+import { jobsHere } from '../../src/engine/jobs/job.ts';
 import type { SharedResources } from '../../src/engine/workspace/shared-resources.ts';
 import { Workspace } from '../../src/engine/workspace/workspace.ts';
 import { untouchedOn, workspaceFiles } from '../../src/engine/workspace/workspace-record.ts';
@@ -49,6 +50,7 @@ export function openSilentGuests({ machineFailure }: { readonly machineFailure?:
   });
   const resources: SharedResources = {
     memory,
+    jobs: jobsHere,
     machine: () => (machineFailure === undefined ? Promise.resolve(machine) : Promise.reject(machineFailure)),
     secretStore: () => Promise.reject(new Error('no secrets are kept here')),
     removeSockets: async () => undefined,

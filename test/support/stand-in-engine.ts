@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { addEnvironment, openStore } from '../../src/environment/store.ts';
+import type { JobRunner } from '../../src/engine/jobs/job.ts';
 import { makeFolder } from '../../src/system/folders.ts';
 import { openEngineIn, type TestEngine } from './engine.ts';
 import { createStandIn, type StandIn } from './stand-in-machine.ts';
@@ -12,8 +13,11 @@ export interface StandInEngine extends TestEngine {
   readonly standIn: StandIn;
 }
 
-/** An engine with `debian:12` cached: its guests have the programs of this host in place of an image. */
-export async function openStandInEngine(memoryMib?: number): Promise<StandInEngine> {
+/**
+ * An engine with `debian:12` cached: its guests have the programs of this host in place of an image.
+ * @param jobs makes what does its jobs; the test's own process unless given
+ */
+export async function openStandInEngine(memoryMib?: number, jobs?: () => JobRunner): Promise<StandInEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'pt-'));
   const cache = join(folder, 'cache');
   await makeFolder(cache);
@@ -29,7 +33,7 @@ export async function openStandInEngine(memoryMib?: number): Promise<StandInEngi
   } as const;
   await addEnvironment(openStore(cache), { ...fields, config, layers: 1, packages: [] }, image);
   const standIn = createStandIn();
-  const engine = await openEngineIn(folder, cache, memoryMib, standIn.open);
+  const engine = await openEngineIn(folder, cache, memoryMib, standIn.open, jobs);
   return {
     ...engine,
     standIn,

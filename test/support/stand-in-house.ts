@@ -7,6 +7,7 @@ import { applyInput, diffInput, exportInput, syncPushInput } from '../../src/con
 import { fileListInput, fileReadInput, fileWriteInput } from '../../src/contract/files.ts';
 import type { CreateInput } from '../../src/contract/workspaces.ts';
 import type { Workspaces } from '../../src/engine/engine.ts';
+import type { JobRunner } from '../../src/engine/jobs/job.ts';
 import { isPyroError, PyroError } from '../../src/shared/errors.ts';
 import { call, createRequest, exec } from './engine.ts';
 import { openStandInEngine, type StandInEngine } from './stand-in-engine.ts';
@@ -26,9 +27,13 @@ export class StandInHouse implements AsyncDisposable {
   }
 
   /** @param seed makes the folder that the workspace begins with */
-  static async open(changes: Partial<CreateInput> = {}, seed?: (folder: string) => void): Promise<StandInHouse> {
+  static async open(
+    changes: Partial<CreateInput> = {},
+    seed?: (folder: string) => void,
+    jobs?: () => JobRunner,
+  ): Promise<StandInHouse> {
     const host = mkdtempSync(join(tmpdir(), 'ph-'));
-    const engine = await openStandInEngine();
+    const engine = await openStandInEngine(undefined, jobs);
     if (seed !== undefined) seed(join(host, 'seed'));
     const from = seed === undefined ? {} : { seed_path: join(host, 'seed') };
     const { workspace_id: id } = await engine.workspaces().create({ ...createRequest, ...from, ...changes }, call());

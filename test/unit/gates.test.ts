@@ -22,6 +22,7 @@ const forbidden: Readonly<Record<string, string>> = {
   contract: '../agent/hello.ts',
   engine: '../operations/index.ts',
   'engine/output': '../guests/preparations.ts',
+  'engine/jobs': '../output/cut.ts',
   'engine/guests': '../workspace/workspace.ts',
   'engine/commands': '../workspace/workspace.ts',
   'engine/shells': '../workspace/workspace.ts',

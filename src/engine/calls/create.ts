@@ -48,7 +48,7 @@ export async function createWorkspace(
   const grant = grantFor(input.network_policy, input.allow, call.network);
   const packageSources = permitPackageSources(input.package_sources, call.network);
   // Reading a large checkout takes as long as starting a guest, so the start goes ahead if the image can be guessed.
-  const seeding = await seeds.begin(paths, input.seed_path, call);
+  const seeding = await seeds.begin(paths, resources.jobs, input.seed_path, call);
   const [environment, known, machine] = await Promise.all([
     preparations.environment(name, input.wait_seconds * 1000, call),
     seeding.guess === undefined ? seeding.prepare() : undefined,

@@ -4,13 +4,18 @@ import type { WorkspaceCall } from '../../contract/call.ts';
 import type { SeedView } from '../../contract/workspaces.ts';
 import { prepareProjectImage } from '../../project/project-image.ts';
 import { openProjectStore } from '../../project/project-store.ts';
+import { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { exists } from '../../system/files.ts';
 import type { Paths } from '../../system/paths.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
+import type { JobRunner } from '../jobs/job.ts';
 import { emptySeed } from './list.ts';
+import { seedJob } from '../guests/seed-job.ts';
 
 const rememberedSeeds = 100;
+/** A project of the host is read and packed within this time, `ms` */
+const longestSeedMs = 3_600_000;
 
 export interface PreparedSeed {
   readonly view: SeedView;
@@ -40,13 +45,13 @@ export class SeedMemory {
   readonly #images = new Map<string, string>();
 
   /** The project of one create: guessed first, looked through when there is time for it. */
-  async begin(paths: Paths, path: string | undefined, call: WorkspaceCall): Promise<Seeding> {
+  async begin(paths: Paths, jobs: JobRunner, path: string | undefined, call: WorkspaceCall): Promise<Seeding> {
     const key = memoryKey(path, call);
     const guess = this.#images.get(key);
     return {
       guess: guess !== undefined && (await exists(guess)) ? guess : undefined,
       prepare: async () => {
-        const seed = await prepareSeed(paths, path, call);
+        const seed = await prepareSeed(paths, jobs, path, call);
         if (seed.image !== undefined) this.#note(key, seed.image);
         return seed;
       },
@@ -65,13 +70,21 @@ function memoryKey(path: string | undefined, { project }: WorkspaceCall): string
   return JSON.stringify(path === undefined ? [project?.path, project?.includes] : [path]);
 }
 
-async function prepareSeed(paths: Paths, path: string | undefined, call: WorkspaceCall): Promise<PreparedSeed> {
+async function prepareSeed(
+  { cache }: Paths,
+  jobs: JobRunner,
+  path: string | undefined,
+  call: WorkspaceCall,
+): Promise<PreparedSeed> {
   if (path === undefined && call.project === undefined) return { view: emptySeed, image: undefined };
   const from = path ?? call.project?.path ?? '';
   // A project of the server was chosen by the person who runs it.
   const real = path === undefined ? from : await permitHostPath(from, call.hostPaths);
   const request = { path: real, includes: path === undefined ? (call.project?.includes ?? []) : [] };
-  const { path: image, summary } = await prepareProjectImage(openProjectStore(paths.cache), request, call);
+  const { signal, onProgress } = call;
+  const place = { owner: real, guests: [], secrets: new SecretSet([]), workFolder: cache, deadlineMs: longestSeedMs };
+  const job = { ...place, signal, onProgress };
+  const { path: image, summary } = await jobs.run(seedJob, { cache, request }, job);
   const view: SeedView = {
     ...summary,
     destination: '/workspace',

@@ -1,27 +1,22 @@
 // Changes of a workspace: as a diff against its seed or a snapshot, as a patch into it, as an export to the host.
 import { open } from 'node:fs/promises';
-import type { GuestFiles } from '../../agent/file-types.ts';
-import { createGuestFiles } from '../../agent/guest-files.ts';
-import { collectDiff, largestCounted, largestPatched } from '../../changes/diff.ts';
-import type { DiffResult as CollectedDiff } from '../../changes/diff-types.ts';
-import { applyPatch } from '../../changes/patch-apply.ts';
+import type { GuestClient } from '../../agent/guest-client.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { DiffInput, DiffOutput, PatchApplyInput, PatchApplyOutput, PatchEntry } from '../../contract/changes.ts';
-import type { SecretSet } from '../../secrets/secret-set.ts';
+import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { formatCount } from '../../shared/units.ts';
 import { belowWorkspace } from '../files/files.ts';
-import { maskDiff } from '../files/masks.ts';
-import { SecretWatch } from '../files/secret-watch.ts';
+import { inspectLayer } from '../files/inspect.ts';
 import { recordEvent } from '../output/events.ts';
 import { beyondPage, wholePage } from '../output/text.ts';
 import { layerOf } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { runJob } from '../workspace/workspace-jobs.ts';
+import { diffJob, type MadeDiff, systemJob } from './diff-job.ts';
 import type { DiffShelf, KeptDiff } from './diff-shelf.ts';
 import { readEntries } from './kept-entries.ts';
-import { changesSince } from './snapshot-changes.ts';
-
-const mostSystemChanges = 1000;
+import { patchJob } from './patch-job.ts';
 
 export async function diffWorkspace(
   workspace: Workspace,
@@ -35,17 +30,18 @@ export async function diffWorkspace(
     return await resultOf(workspace, shelf.find(id, shelved), request, offset, null);
   }
   return await workspace.use(call, async ({ guest }) => {
-    const files = createGuestFiles(guest.client);
     const { path, base, stat_only, include_ignored, max_file_bytes } = request;
     const place = {
       workspaceId: id,
       folder: workspace.files.scratch,
       key: JSON.stringify([path, base, stat_only, include_ignored, max_file_bytes]),
     };
-    const diff = await shelf.make(place, call, (context) =>
-      collect(workspace, files, request, { ...call, ...context }),
+    const diff = await shelf.make(place, call, (workFolder, context) =>
+      makeDiff(workspace, guest.client, request, workFolder, context),
     );
-    const system = request.system ? await systemChanges(files, workspace.secrets, call) : null;
+    const system = request.system
+      ? await runJob(workspace, systemJob, undefined, { guests: [guest.client], context: call })
+      : null;
     return await resultOf(workspace, diff, request, 0, system);
   });
 }
@@ -92,42 +88,29 @@ function parseCursor(cursor: string): { shelved: string; offset: number } {
   return { shelved, offset: Number(offset) };
 }
 
-async function collect(
+/** The diff that a call asks for, worked out in a folder of its own. */
+async function makeDiff(
   workspace: Workspace,
-  files: GuestFiles,
+  client: GuestClient,
   request: DiffInput,
-  call: WorkspaceCall,
-): Promise<CollectedDiff> {
-  const { stat_only: isStatOnly, include_ignored: hasIgnored } = request;
+  workFolder: string,
+  context: CallContext,
+): Promise<MadeDiff> {
+  const { base, stat_only: isStatOnly, include_ignored: hasIgnored } = request;
   const path = request.path === undefined ? '' : belowWorkspace(request.path);
-  // None for what a patch can hold
-  const maxFileBytes = request.max_file_bytes === 0 ? undefined : request.max_file_bytes;
   const options = {
-    workFolder: workspace.files.scratch,
     isStatOnly,
     hasIgnored,
     ...(path === '' ? {} : { path }),
-    ...(maxFileBytes === undefined ? {} : { maxFileBytes }),
+    // None for what a patch can hold
+    ...(request.max_file_bytes === 0 ? {} : { maxFileBytes: request.max_file_bytes }),
   };
-  await using undo = new AsyncDisposableStack();
-  let source = files;
-  if (request.base !== 'baseline') {
-    const narrowed = {
-      hasIgnored,
-      ...(path === '' ? {} : { below: Buffer.from(path) }),
-      largestContent: Math.min(maxFileBytes ?? largestPatched, isStatOnly ? largestCounted : largestPatched),
-    };
-    const layer = layerOf(workspace.record, request.base);
-    const earlier = undo.use(await changesSince(workspace, layer, files, narrowed, call));
-    // What was asked for by name is in the guest as it is now.
-    source = {
-      ...files,
-      changes: (wanted, context) => (wanted.isExact ? files.changes(wanted, context) : earlier.changes()),
-    };
-  }
-  const watch = new SecretWatch(workspace.secrets, path);
-  const isWatched = !workspace.secrets.isEmpty && !isStatOnly;
-  return maskDiff(await collectDiff(isWatched ? watch.files(source) : source, options, call), workspace.secrets);
+  const isSinceSnapshot = base !== 'baseline';
+  const run = (guests: readonly GuestClient[]): Promise<MadeDiff> =>
+    runJob(workspace, diffJob, { options, isSinceSnapshot }, { guests, workFolder, context });
+  if (!isSinceSnapshot) return await run([client]);
+  const layer = layerOf(workspace.record, base);
+  return await inspectLayer(workspace, layer, context, (_files, earlier) => run([client, earlier]));
 }
 
 /** A part of the patch; characters are not cut. */
@@ -147,25 +130,18 @@ async function readPage(
   }
 }
 
-/** What changed outside /workspace, without contents. */
-async function systemChanges(files: GuestFiles, secrets: SecretSet, call: WorkspaceCall): Promise<PatchEntry[]> {
-  const found: PatchEntry[] = [];
-  for await (const { path, before, after } of files.changes({ scope: 'system', hasContent: false }, call)) {
-    const status = before === undefined ? 'added' : after === undefined ? 'deleted' : 'modified';
-    found.push({ path: secrets.maskText(`/${path.toString('utf8')}`), status });
-    if (found.length >= mostSystemChanges) break;
-  }
-  return found;
-}
-
 export async function applyPatchTo(
   workspace: Workspace,
   { patch }: PatchApplyInput,
   call: WorkspaceCall,
 ): Promise<PatchApplyOutput> {
   return await workspace.use(call, async ({ guest }) => {
-    const request = { workFolder: workspace.files.scratch, patch };
-    const { changed, summary, entries } = await applyPatch(createGuestFiles(guest.client), request, call);
+    const { changed, summary, entries } = await runJob(
+      workspace,
+      patchJob,
+      { patch },
+      { guests: [guest.client], context: call },
+    );
     if (changed) await recordEvent(workspace.files.events, 'patch', formatCount(summary.total, 'file'));
     return {
       workspace_id: workspace.record.id,

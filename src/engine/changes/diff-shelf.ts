@@ -2,19 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type DiffResult as CollectedDiff,
-  countLines,
-  type DiffSummary,
-  type LineCounts,
-} from '../../changes/diff-types.ts';
-import type { OmittedPath } from '../../changes/import-trees.ts';
-import type { IgnoredCount } from '../../changes/listed-changes.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { SharedWork } from '../../shared/shared-work.ts';
-import { formatBytes, gibibyte } from '../../shared/units.ts';
-import { writeEntries } from './kept-entries.ts';
+import { gibibyte } from '../../shared/units.ts';
+import { openWorkFolder } from '../jobs/job.ts';
+import type { DiffFacts, MadeDiff } from './diff-job.ts';
 
 export interface KeptDiff {
   readonly id: string;
@@ -23,17 +16,6 @@ export interface KeptDiff {
   /** File of its entries, in their order */
   readonly entries: string;
   readonly facts: DiffFacts;
-}
-
-export interface DiffFacts extends LineCounts {
-  readonly changed: boolean;
-  readonly summary: DiffSummary;
-  readonly ignored: IgnoredCount;
-  /** What the patch leaves out: the first of `leftOutCount` */
-  readonly leftOut: readonly OmittedPath[];
-  readonly leftOutCount: number;
-  /** Those of them that are not entries: the first of what Git cannot hold */
-  readonly omitted: readonly OmittedPath[];
 }
 
 interface Kept {
@@ -46,7 +28,6 @@ interface Kept {
 }
 
 const mostKept = 16;
-const mostLeftOutKept = 100;
 const mostKeptBytes = 4 * gibibyte;
 const keptMs = 600_000;
 /** How long hosts wait for a call, and how long afterwards the same call gets what it began */
@@ -61,7 +42,7 @@ export class DiffShelf {
   async make(
     { workspaceId, folder, key }: { readonly workspaceId: string; readonly folder: string; readonly key: string },
     call: CallContext,
-    collect: (call: CallContext) => Promise<CollectedDiff>,
+    makeIn: (workFolder: string, call: CallContext) => Promise<MadeDiff>,
   ): Promise<KeptDiff> {
     const whole = `${workspaceId} ${key}`;
     const late = [...this.#kept.values()].find((kept) => kept.key === whole && kept.isLate && isFresh(kept));
@@ -70,7 +51,7 @@ export class DiffShelf {
     this.#making.set(whole, making);
     try {
       return await making.join(call.signal, (signal) =>
-        this.#make(whole, workspaceId, folder, () => collect({ ...call, signal })),
+        this.#make(whole, workspaceId, folder, (workFolder) => makeIn(workFolder, { ...call, signal })),
       );
     } finally {
       if (making.isIdle) this.#making.delete(whole);
@@ -100,25 +81,20 @@ export class DiffShelf {
     key: string,
     workspaceId: string,
     folder: string,
-    collect: () => Promise<CollectedDiff>,
+    makeIn: (workFolder: string) => Promise<MadeDiff>,
   ): Promise<KeptDiff> {
     const startedAt = Date.now();
-    await using diff = await collect();
+    await using work = await openWorkFolder(folder);
+    const { patch, entries: made, facts } = await makeIn(work.path);
     const id = randomBytes(6).toString('hex');
-    const { patch } = diff;
     let file: KeptDiff['patch'];
     if (patch !== undefined) {
       file = { file: join(folder, `diff-${id}.patch`), bytes: patch.bytes };
       await rename(patch.file, file.file);
     }
     const entries = join(folder, `diff-${id}.entries`);
-    try {
-      await writeEntries(entries, diff.entries);
-    } catch (error) {
-      for (const path of [entries, file?.file]) if (path !== undefined) await rm(path, { force: true });
-      throw error;
-    }
-    const kept: KeptDiff = { id, workspaceId, patch: file, entries, facts: factsOf(diff) };
+    await rename(made, entries);
+    const kept: KeptDiff = { id, workspaceId, patch: file, entries, facts };
     const now = Date.now();
     this.#kept.set(id, { diff: kept, key, madeAt: now, usedAt: now, isLate: now - startedAt > lateMs });
     await this.#sweep(id);
@@ -141,19 +117,6 @@ export class DiffShelf {
     this.#kept.delete(id);
     for (const path of [diff?.entries, diff?.patch?.file]) if (path !== undefined) await rm(path, { force: true });
   }
-}
-
-function factsOf({ changed, summary, entries, ignored, omitted, whyLeftOut }: CollectedDiff): DiffFacts {
-  const leftOut: OmittedPath[] = [];
-  let leftOutCount = omitted.length;
-  for (const { path, left_out_bytes: size } of entries) {
-    if (size === null) continue;
-    leftOutCount++;
-    if (leftOut.length < mostLeftOutKept) leftOut.push({ path, reason: `${formatBytes(size)}, ${whyLeftOut(size)}` });
-  }
-  leftOut.push(...omitted.slice(0, mostLeftOutKept - leftOut.length));
-  const lines = countLines(entries);
-  return { changed, summary, ...lines, ignored, leftOut, leftOutCount, omitted: omitted.slice(0, mostLeftOutKept) };
 }
 
 function isFresh({ madeAt }: Kept): boolean {

@@ -1,11 +1,9 @@
 // Changes since a snapshot, computed from what the snapshot and the present each changed in the seed.
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Change, ChangesRequest, GuestFiles } from '../../agent/file-types.ts';
 import { findIgnoredFolders } from '../../changes/ignored-folders.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import { inspectLayer } from '../files/inspect.ts';
-import type { Workspace } from '../workspace/workspace.ts';
 import { ChangeFile } from './change-file.ts';
 
 const whole: ChangesRequest = { scope: 'workspace', hasContent: true, excludedNames: ['.git'] };
@@ -19,8 +17,8 @@ export interface ChangesSince extends AsyncDisposable {
  * tells; so no third reading is needed.
  */
 export async function changesSince(
-  workspace: Workspace,
-  layer: string,
+  workFolder: string,
+  past: GuestFiles,
   present: GuestFiles,
   {
     hasIgnored,
@@ -33,17 +31,13 @@ export async function changesSince(
 ): Promise<ChangesSince> {
   const request = { ...whole, ...narrowed };
   await using undo = new AsyncDisposableStack();
-  const { scratch } = workspace.files;
-  await mkdir(scratch, { recursive: true, mode: 0o700 });
-  const folder = await mkdtemp(join(scratch, 'compare-'));
+  const folder = await mkdtemp(join(workFolder, 'compare-'));
   undo.defer(() => rm(folder, { recursive: true, force: true }));
   const earlier = new ChangeFile(join(folder, 'earlier'));
   let folded: readonly Buffer[] = [];
-  await inspectLayer(workspace, layer, context, async (files) => {
-    const place = { excludedNames: ['.git'], ...(narrowed.below === undefined ? {} : { below: narrowed.below }) };
-    if (!hasIgnored) folded = await findIgnoredFolders(folder, [present, files], place, context);
-    await earlier.fill(files.changes({ ...request, leftOut: folded }, context));
-  });
+  const place = { excludedNames: ['.git'], ...(narrowed.below === undefined ? {} : { below: narrowed.below }) };
+  if (!hasIgnored) folded = await findIgnoredFolders(folder, [present, past], place, context);
+  await earlier.fill(past.changes({ ...request, leftOut: folded }, context));
   const later = new ChangeFile(join(folder, 'later'));
   await later.fill(present.changes({ ...request, folded }, context));
   const kept = undo.move();

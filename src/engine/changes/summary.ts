@@ -1,6 +1,4 @@
 // What happened in a workspace since its last reset: as data, and as Markdown for a pull request.
-import { createGuestFiles } from '../../agent/guest-files.ts';
-import { collectDiff } from '../../changes/diff.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { SummaryInput, SummaryOutput } from '../../contract/changes.ts';
 import type { CommandRecord } from '../../contract/records.ts';
@@ -9,10 +7,11 @@ import { readConnectionLog } from '../../network/connection-log.ts';
 import { formatBytes, formatCount, formatIgnored } from '../../shared/units.ts';
 import { visible } from '../../shared/visible.ts';
 import type { CommandLog } from '../commands/command-log.ts';
-import { maskDiff } from '../files/masks.ts';
 import { deniedConnections } from '../guests/guest-network.ts';
 import { readEvents } from '../output/events.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { runJob } from '../workspace/workspace-jobs.ts';
+import { diffJob } from './diff-job.ts';
 import type { DiffShelf } from './diff-shelf.ts';
 import { readEntries } from './kept-entries.ts';
 
@@ -29,10 +28,10 @@ export async function summarize(
   const { record, files, log } = workspace;
   const since = record.last_reset_at ?? record.created_at;
   const { entries, facts } = await workspace.use(call, async ({ guest }) => {
-    const options = { workFolder: files.scratch, isStatOnly: true };
     const place = { workspaceId: record.id, folder: files.scratch, key: 'summary' };
-    const kept = await shelf.make(place, call, async ({ signal }) =>
-      maskDiff(await collectDiff(createGuestFiles(guest.client), options, { signal }), workspace.secrets),
+    const wanted = { options: { isStatOnly: true }, isSinceSnapshot: false };
+    const kept = await shelf.make(place, call, (workFolder, context) =>
+      runJob(workspace, diffJob, wanted, { guests: [guest.client], context, workFolder }),
     );
     return { entries: await readEntries(kept.entries, shownFiles), facts: kept.facts };
   });

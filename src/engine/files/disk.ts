@@ -1,23 +1,19 @@
 // The disk of a stopped workspace as a file of the host.
-import { createWriteStream } from 'node:fs';
 import { lstat, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import type { GuestFiles } from '../../agent/file-types.ts';
 import { refuseSpecial } from '../../changes/export-place.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { DiskExportInput, DiskExportOutput } from '../../contract/snapshots.ts';
 import { convertDisk, type DiskLayers } from '../../machine/layers.ts';
-import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { temporaryName } from '../../system/files.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
 import { recordEvent } from '../output/events.ts';
 import { guestPath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { assertCleanDisk } from './disk-secrets.ts';
+import { runJob } from '../workspace/workspace-jobs.ts';
+import { cleanDiskJob, diskTreeJob } from './disk-jobs.ts';
 import { assertStopped, inspectLayer } from './inspect.ts';
-import { SecretWatch } from './secret-watch.ts';
 
 /** Writes the whole disk (raw, qcow2) or a tree of it (tar); the file appears whole. */
 export async function exportDisk(
@@ -35,18 +31,16 @@ export async function exportDisk(
   const draft = temporaryName(output);
   return await workspace.exclusively(call, async () => {
     assertStopped(workspace);
-    const { record, files, secrets } = workspace;
+    const { record, files } = workspace;
     try {
       if (input.format === 'tar') {
-        await inspectLayer(workspace, record.disk, call, async (guestFiles) => {
-          const packing = { path: guestPath(input.path) };
-          if (!secrets.isEmpty) await assertNoSecret(guestFiles, packing, secrets, call);
-          const tree = await guestFiles.pack(packing, call);
-          await pipeline(tree, createWriteStream(draft, { flags: 'wx', mode: 0o600 }), { signal: call.signal });
-        });
+        const tree = { path: guestPath(input.path), draft };
+        await inspectLayer(workspace, record.disk, call, (_files, client) =>
+          runJob(workspace, diskTreeJob, tree, { guests: [client], context: call }),
+        );
       } else {
         const { layers } = await workspace.resources.machine(call);
-        await writeDisk(layers, join(files.folder, record.disk), draft, input.format, secrets, call);
+        await writeDisk(workspace, layers, draft, input.format, call);
       }
       await rename(draft, output);
     } finally {
@@ -61,31 +55,22 @@ export async function exportDisk(
 
 /** The disk as one file, checked for secrets before anyone could read it. */
 async function writeDisk(
+  workspace: Workspace,
   layers: DiskLayers,
-  disk: string,
   draft: string,
   format: 'raw' | 'qcow2',
-  secrets: SecretSet,
-  { signal }: WorkspaceCall,
+  call: WorkspaceCall,
 ): Promise<void> {
+  const { signal } = call;
+  const { files, record, secrets } = workspace;
+  const disk = join(files.folder, record.disk);
   if (secrets.isEmpty) return await layers.flatten(disk, draft, format, signal);
   const raw = format === 'raw' ? draft : `${draft}.raw`;
   try {
     await layers.flatten(disk, raw, 'raw', signal);
-    await assertCleanDisk(raw, secrets, signal);
+    await runJob(workspace, cleanDiskJob, { image: raw }, { guests: [], context: call });
     if (raw !== draft) await convertDisk(raw, draft, 'qcow2', signal);
   } finally {
     if (raw !== draft) await rm(raw, { force: true });
   }
-}
-
-/** Reads the tree once before it is written as it is, with owners and times. Throws `secret_in_output`. */
-async function assertNoSecret(
-  files: GuestFiles,
-  packing: { readonly path: string },
-  secrets: SecretSet,
-  call: WorkspaceCall,
-): Promise<void> {
-  const tree = await new SecretWatch(secrets, '').files(files).pack(packing, call);
-  for await (const _ of tree) call.signal.throwIfAborted();
 }

@@ -1,7 +1,5 @@
 // Files of a workspace to a folder, an archive or a patch on the host.
 import { basename, dirname, join } from 'node:path';
-import { createGuestFiles } from '../../agent/guest-files.ts';
-import { exportTree } from '../../changes/export.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { ExportInput, ExportOutput } from '../../contract/changes.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
@@ -9,8 +7,9 @@ import { recordEvent } from '../output/events.ts';
 import { guestPath, workspacePath } from '../workspace/guest-places.ts';
 import { noteBroughtHome } from '../workspace/unsaved-work.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { runJob } from '../workspace/workspace-jobs.ts';
+import { exportJob } from './export-job.ts';
 import { belowWorkspace } from './files.ts';
-import { SecretWatch } from './secret-watch.ts';
 
 /** With `isMerge` it goes into what is there, as a copy does; a link in its place is replaced, not followed. */
 export async function exportWorkspace(
@@ -21,11 +20,9 @@ export async function exportWorkspace(
 ): Promise<ExportOutput> {
   const outputPath = await placeOf(input.output_path, isMerge, call);
   return await workspace.use(call, async ({ guest }) => {
-    const files = createGuestFiles(guest.client);
     const path = guestPath(input.path);
     const { format } = input;
-    const watch = new SecretWatch(workspace.secrets, format === 'patch' ? belowWorkspace(path) : '');
-    const source = workspace.secrets.isEmpty ? files : watch.files(files);
+    const watched = format === 'patch' ? belowWorkspace(path) : '';
     const plan = {
       guestPath: path,
       outputPath,
@@ -34,9 +31,8 @@ export async function exportWorkspace(
       hasGit: input.include_git,
       hasIgnored: input.include_ignored,
       format,
-      workFolder: workspace.files.scratch,
     };
-    const written = await exportTree(source, plan, call);
+    const written = await runJob(workspace, exportJob, { plan, watched }, { guests: [guest.client], context: call });
     await recordEvent(workspace.files.events, 'export', outputPath);
     if (path === workspacePath) await noteBroughtHome(workspace, guest.client, call);
     return {

@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestFiles } from '../../agent/file-types.ts';
+import type { GuestClient } from '../../agent/guest-client.ts';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
@@ -19,7 +20,7 @@ export async function inspectLayer<T>(
   workspace: Workspace,
   layer: string,
   context: CallContext,
-  work: (files: GuestFiles) => Promise<T>,
+  work: (files: GuestFiles, client: GuestClient) => Promise<T>,
 ): Promise<T> {
   const { vcpu_count, mem_mib } = workspace.record;
   const size = mem_mib > helperSize.mem_mib ? helperSize : { vcpu_count, mem_mib };
@@ -35,7 +36,7 @@ export async function inspectLayer<T>(
     const machine = await workspace.resources.machine(context);
     const { guest } = await startAbove(machine, plan, layer, context);
     await using _guest = guest;
-    return await guest.use(() => work(createGuestFiles(guest.client)));
+    return await guest.use(() => work(createGuestFiles(guest.client), guest.client));
   } finally {
     await rm(join(workspace.files.folder, disk), { force: true });
   }

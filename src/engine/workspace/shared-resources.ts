@@ -5,12 +5,15 @@ import type { Guest, Machine, ProjectPreparation } from '../../machine/machine.t
 import type { SecretStore } from '../../secrets/secret-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import type { GuestMemory } from '../guests/memory-limit.ts';
+import type { JobRunner } from '../jobs/job.ts';
 import type { WorkspaceFiles } from './workspace-record.ts';
 
 export interface SharedResources {
   /** Throws `tool_missing`, `host_unsupported` or `guest_kit_missing` where this host cannot run guests */
   readonly machine: (context: CallContext) => Promise<Machine>;
   readonly memory: GuestMemory;
+  /** Where the data of guests is worked on */
+  readonly jobs: JobRunner;
   /** Secrets, in memory. Throws `secret_store_missing` */
   readonly secretStore: () => Promise<SecretStore>;
   readonly removeSockets: (guest: RunningGuest) => Promise<void>;

@@ -1,14 +1,12 @@
 // What of a workspace was not brought home: counted when it stops, so that whoever clears up knows what would be lost.
 import type { GuestClient } from '../../agent/guest-client.ts';
-import { createGuestFiles } from '../../agent/guest-files.ts';
-import { countTakenBack } from '../../changes/apply-base.ts';
-import { collectDiff } from '../../changes/diff.ts';
-import { countLines } from '../../changes/diff-types.ts';
 import type { ChangeCounts, WorkspaceRecord } from '../../contract/records.ts';
 import type { UnsavedWork } from '../../contract/workspaces.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import { appliedKeys } from './applied-record.ts';
+import { noProgress } from '../../shared/progress.ts';
+import { countJob } from './count-job.ts';
 import type { Workspace } from './workspace.ts';
+import { runJob } from './workspace-jobs.ts';
 
 /** A guest that takes longer than this to tell what changed is stopped all the same */
 const longestCountMs = 20_000;
@@ -24,16 +22,8 @@ export async function countChanges(
 ): Promise<ChangeCounts | undefined> {
   try {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
-    const request = { workFolder: workspace.files.scratch, isStatOnly: true };
-    const files = createGuestFiles(client);
-    await using diff = await collectDiff(files, request, { signal: limited });
-    const { entries, digest } = diff;
-    // What was brought home and taken back since stands in no diff, and is not home either.
-    const changed = new Set(entries.flatMap(({ path, old_path: old }) => [path, old]));
-    const applied = await appliedKeys(workspace.files.folder);
-    const unlisted = applied.filter((key) => !changed.has(Buffer.from(key, 'latin1').toString('utf8')));
-    const back = await countTakenBack(files, unlisted, { signal: limited });
-    return { files: entries.length + back, ...countLines(entries), digest };
+    const context = { signal: limited, onProgress: noProgress };
+    return await runJob(workspace, countJob, { folder: workspace.files.folder }, { guests: [client], context });
   } catch {
     // Not known is an answer: nothing is thrown away for it.
     return undefined;

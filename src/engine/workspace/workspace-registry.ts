@@ -20,6 +20,7 @@ import { noProgress } from '../../shared/progress.ts';
 import { KeptWork } from '../../shared/shared-work.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
 import { GuestMemory } from '../guests/memory-limit.ts';
+import { type JobRunner, jobsHere } from '../jobs/job.ts';
 import type { SharedResources } from './shared-resources.ts';
 import { Workspace } from './workspace.ts';
 import { readRecord, type WorkspaceFiles, workspaceFiles } from './workspace-record.ts';
@@ -59,10 +60,10 @@ export class WorkspaceRegistry implements AsyncDisposable {
   readonly #secretStore = new KeptWork<SecretStore>();
   #reaper: NodeJS.Timeout | undefined;
 
-  private constructor(paths: Paths, memory: GuestMemory, openMachine: OpenMachine) {
+  private constructor(paths: Paths, memory: GuestMemory, openMachine: OpenMachine, jobs: JobRunner) {
     this.paths = paths;
     this.#memory = memory;
-    this.resources = this.#share(openMachine);
+    this.resources = this.#share(openMachine, jobs);
     this.#folder = join(paths.state, 'workspaces');
   }
 
@@ -71,8 +72,9 @@ export class WorkspaceRegistry implements AsyncDisposable {
     paths: Paths,
     memory = new GuestMemory(),
     openMachine: OpenMachine = openQemuMachine,
+    jobs: JobRunner = jobsHere,
   ): Promise<WorkspaceRegistry> {
-    const registry = new WorkspaceRegistry(paths, memory, openMachine);
+    const registry = new WorkspaceRegistry(paths, memory, openMachine, jobs);
     await ensurePrivateFolder(paths.state);
     await ensurePrivateFolder(registry.#folder);
     for (const name of await readdir(registry.#folder)) await registry.#load(name);
@@ -88,9 +90,10 @@ export class WorkspaceRegistry implements AsyncDisposable {
     return registry;
   }
 
-  #share(openMachine: OpenMachine): SharedResources {
+  #share(openMachine: OpenMachine, jobs: JobRunner): SharedResources {
     return {
       memory: this.#memory,
+      jobs,
       // A failure is not kept: the person may have mended the machine when the next call comes.
       machine: (context) =>
         this.#machine.join(context.signal, (signal) => openMachine(this.paths, { ...context, signal })),
@@ -190,6 +193,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#reaper);
     this.#closing.abort(new PyroError('cancelled', 'the daemon ends'));
+    await this.resources.jobs[Symbol.asyncDispose]();
     await Promise.all([...this.#background, ...this.all().map((workspace) => workspace.detach())]);
   }
 

@@ -1,0 +1,41 @@
+// What the daemon and a process with a job say to each other; both are of one version.
+import { errorCodes } from '../../shared/error-codes.ts';
+import { type ErrorReport, PyroError, reportError } from '../../shared/errors.ts';
+import type { Progress } from '../../shared/progress.ts';
+
+/** Descriptor of the first session with a guest; the next one has the next number */
+export const firstGuest = 4;
+/** Most guests that a job works with: one that runs, and one that shows an earlier state */
+export const mostGuests = 2;
+
+export type ToJob =
+  | {
+      readonly run: {
+        readonly job: string;
+        readonly input: unknown;
+        readonly guests: number;
+        readonly forms: readonly Buffer[];
+        readonly workFolder: string;
+      };
+    }
+  | { readonly cancel: Failure };
+
+export type FromJob = { readonly progress: Progress } | { readonly output: unknown } | { readonly failure: Failure };
+
+export interface Failure {
+  readonly report: ErrorReport;
+  /** Where a fault of ours happened, for the log */
+  readonly stack: string | undefined;
+}
+
+export function toFailure(error: unknown): Failure {
+  const report = reportError(error);
+  return { report, stack: report.code === 'internal' && error instanceof Error ? error.stack : undefined };
+}
+
+export function fromFailure({ report, stack }: Failure): PyroError {
+  const { code, message, hint, details } = report;
+  const known = Object.keys(errorCodes).find((each): each is keyof typeof errorCodes => each === code);
+  const cause = stack === undefined ? undefined : Object.assign(new Error(message), { stack });
+  return new PyroError(known ?? 'internal', message, { hint: hint ?? undefined, details, cause });
+}

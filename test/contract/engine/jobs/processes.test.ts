@@ -1,0 +1,158 @@
+// Work on a guest's data in processes of their own: the same results, and whatever the data, the daemon's thread and memory stay free.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { patchApplyInput, summaryInput } from '../../../../src/contract/changes.ts';
+import { type JobLimits, jobLimits } from '../../../../src/engine/jobs/job-process.ts';
+import { openJobProcesses } from '../../../../src/engine/jobs/job-processes.ts';
+import { call, createRequest, exec } from '../../../support/engine.ts';
+import { git } from '../../../support/host-tree.ts';
+import { StandInHouse } from '../../../support/stand-in-house.ts';
+import { standInObstacle } from '../../../support/stand-in-machine.ts';
+import { until } from '../../../support/until.ts';
+
+const obstacle = standInObstacle();
+const main = fileURLToPath(new URL('../../../../dist/main.js', import.meta.url));
+const value = 'a-secret-of-the-jobs';
+
+function seed(folder: string): void {
+  mkdirSync(folder);
+  git(folder, 'init', '-q');
+  writeFileSync(`${folder}/old`, 'old\n');
+  writeFileSync(`${folder}/other`, 'other\n');
+  git(folder, 'add', '.');
+  git(folder, 'commit', '-qm', 'first');
+}
+
+/** Processes of jobs of this test, those that wait for one included. */
+function jobProcesses(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const isJob = readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('\0__job');
+        return isJob && readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.split(' ')[1] === `${process.pid}`;
+      } catch {
+        return false;
+      }
+    });
+}
+
+async function open(limits: Partial<JobLimits> = {}): Promise<StandInHouse> {
+  const secrets = [{ name: 'TOKEN', value }];
+  return await StandInHouse.open({ secrets }, seed, () => openJobProcesses(main, { ...jobLimits, ...limits }));
+}
+
+describe.skipIf(obstacle !== undefined)('jobs in processes of their own', () => {
+  let house: StandInHouse;
+  beforeAll(async () => {
+    if (obstacle === undefined) house = await open();
+  });
+  afterAll(async () => await house?.[Symbol.asyncDispose]());
+
+  it('give what they would give here: diff, summary, patch, export, sync, apply', async () => {
+    await house.sh('echo new >> old; echo added > added; rm other');
+    const diff = await house.diff();
+    expect(diff.summary).toMatchObject({ total: 3, added: 1, modified: 1, deleted: 1 });
+    expect(diff.patch).toContain('+added');
+    const summary = await house.all.summary(summaryInput.parse({ workspace_id: house.id }), call());
+    expect(summary).toMatchObject({ file_count: 3, additions: 2 });
+    const patch = '--- a/added\n+++ b/added\n@@ -1 +1 @@\n-added\n+patched\n';
+    await house.all.patchApply(patchApplyInput.parse({ workspace_id: house.id, patch }), call());
+    expect(await house.sh('cat added')).toBe('patched\n');
+    await house.export({ path: '.', output_path: house.on('out') });
+    expect(readFileSync(house.on('out/added'), 'utf8')).toBe('patched\n');
+    house.on('from/pushed', 'pushed');
+    await house.push({ source_path: house.on('from'), dest: '/workspace/in' });
+    expect(await house.sh('cat in/pushed')).toBe('pushed');
+    expect(await house.apply()).toMatchObject({ changed_count: 4 });
+    expect(readFileSync(house.on('seed/in/pushed'), 'utf8')).toBe('pushed');
+    const snapshot = { workspace_id: house.id, snapshot_name: 'then' };
+    await house.all.snapshotCreate(snapshot, call());
+    await house.sh('echo later > later');
+    expect((await house.diff({ base: 'then' })).entries.map(({ path }) => path)).toEqual(['later']);
+    expect(house.leftovers).toEqual([]);
+  });
+
+  it('notice and mask secrets, which they are told of and which stand on no command line', async () => {
+    await house.sh(`echo ${value} > leak`);
+    await expect(house.diff()).rejects.toMatchObject({ code: 'secret_in_output' });
+    await expect(house.export({ path: 'leak', output_path: house.on('leak') })).rejects.toMatchObject({
+      code: 'secret_in_output',
+    });
+    expect((await house.diff({ stat_only: true })).entries.map(({ path }) => path)).toContain('leak');
+    await house.sh(`mv leak ${value}`);
+    const named = await house.diff({ stat_only: true });
+    expect(named.entries.map(({ path }) => path)).toContain('*'.repeat(value.length));
+    for (const pid of jobProcesses()) {
+      expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).not.toContain(value);
+      expect(readFileSync(`/proc/${pid}/environ`, 'latin1')).not.toContain(value);
+    }
+    await house.sh(`rm ${value}`);
+  });
+
+  it('leave the thread of the daemon to others while a tree of 1,000 levels and long names is summarised', async () => {
+    const { workspace_id: other } = await house.all.create({ ...createRequest, empty: true }, call());
+    const name = 'd'.repeat(3);
+    await house.sh(
+      `mkdir -p deep wide; cd deep; for i in $(seq 900); do mkdir ${name} && cd -P ${name}; done; seq 4000 | split -l 1 -a 5 -d - f
+       cd /workspace/wide; n=$(printf 'n%.0s' $(seq 240)); for i in $(seq 4); do mkdir $n$i; cd $n$i; done; seq 4000 | split -l 1 -a 5 -d - $(printf 'x%.0s' $(seq 200))`,
+    );
+    const delay = monitorEventLoopDelay({ resolution: 10 });
+    delay.enable();
+    let isDone = false;
+    const summary = house.all
+      .summary(summaryInput.parse({ workspace_id: house.id }), call())
+      .catch((error: unknown) => error)
+      .finally(() => {
+        isDone = true;
+      });
+    let count = 0;
+    while (!isDone) {
+      expect(await exec(house.engine, other, 'echo hello')).toMatchObject({ stdout: 'hello\n' });
+      count++;
+    }
+    await summary;
+    delay.disable();
+    expect(count).toBeGreaterThan(2);
+    // A machine with other work stalls everybody; the work itself took the thread for many seconds.
+    expect(delay.percentile(99) / 1e6).toBeLessThan(1000);
+    await house.sh('rm -rf deep wide');
+  });
+
+  it('end with their call: cancelled, they are gone, and nothing is left', async () => {
+    await house.sh('mkdir many; cd many; seq 3000 | split -l 1 -a 5 -d - f');
+    const before = new Set(jobProcesses());
+    for (const after of [0, 50, 150, 300]) {
+      const cancelling = new AbortController();
+      setTimeout(() => cancelling.abort(new Error('enough')), after);
+      await house.diff({}, { signal: cancelling.signal }).catch((error: unknown) => {
+        expect(error).toMatchObject({ message: 'enough' });
+      });
+    }
+    // One is held ready for the next call.
+    await until(() => jobProcesses().filter((pid) => !before.has(pid)).length <= 1);
+    expect(house.leftovers).toEqual([]);
+  });
+
+  it('that are killed are told as such, and the next one does the work', async () => {
+    const diff = house.diff({ include_ignored: true }).catch((error: unknown) => error);
+    await until(() => house.leftovers.length > 0);
+    for (const pid of jobProcesses()) process.kill(pid, 'SIGKILL');
+    expect(await diff).toMatchObject({ code: expect.stringMatching(/^(work_too_large|tool_failed)$/) });
+    expect((await house.diff({ stat_only: true })).summary['total']).toBeGreaterThan(2999);
+    await until(() => house.leftovers.length === 0);
+  });
+});
+
+describe.skipIf(obstacle !== undefined)('a job', () => {
+  it('that needs more memory than it may have ends with that error, and the workspace goes on', async () => {
+    await using house = await open({ memoryMib: 64 });
+    await house.sh('mkdir many; cd many; seq 20000 | split -l 1 -a 5 -d - a-name-of-some-length-so-that-it-takes-its-memory-');
+    await expect(house.diff()).rejects.toMatchObject({ code: 'work_too_large' });
+    expect(await house.sh('echo on')).toBe('on\n');
+    expect(house.leftovers).toEqual([]);
+  });
+});
