@@ -9,9 +9,9 @@ import type { CallContext } from '../../shared/call-context.ts';
 import { exists } from '../../system/files.ts';
 import type { Paths } from '../../system/paths.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
+import { seedJob } from '../guests/seed-job.ts';
 import type { JobRunner } from '../jobs/job.ts';
 import { emptySeed } from './list.ts';
-import { seedJob } from '../guests/seed-job.ts';
 
 const rememberedSeeds = 100;
 /** A project of the host is read and packed within this time, `ms` */
