@@ -56,7 +56,7 @@ hash_inputs() {
 is_up_to_date() {
   local file
   [ "$(cat "$out/.inputs" 2>/dev/null)" = "$1" ] || return 1
-  for file in vmlinuz initramfs.img kit.json NOTICE; do
+  for file in vmlinuz initramfs.img confine kit.json NOTICE; do
     [ -s "$out/$file" ] || return 1
   done
 }
@@ -101,6 +101,12 @@ make_initramfs() {
     >"$out/initramfs.img.new"
 }
 
+# Runs on the host, in front of QEMU.
+make_launcher() {
+  (cd "$here" && CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOFLAGS=-mod=readonly go build -buildvcs=false -trimpath \
+    -ldflags "-s -w -buildid=" -o "$work/confine" ./cmd/confine)
+}
+
 write_notice() {
   cat <<NOTICE
 This folder holds software under these licences.
@@ -114,7 +120,7 @@ Linux kernel $release (vmlinuz, and the modules in initramfs.img)
   The licence: https://www.gnu.org/licenses/old-licenses/gpl-2.0.txt,
   on Debian systems /usr/share/common-licenses/GPL-2.
 
-The agent (/init in initramfs.img) is part of pyro, under pyro's licence (MIT). It contains the Go runtime and
+The agent (/init in initramfs.img) and confine are part of pyro, under pyro's licence (MIT). They contain the Go runtime and
 standard library, golang.org/x/sys and golang.org/x/net, under this licence:
 
 NOTICE
@@ -162,10 +168,13 @@ build() {
   mkdir -p "$out"
   rm -f "$out/.inputs"
   make_initramfs
+  make_launcher
   # Files appear whole: a guest may be starting from the old ones.
   mv "$out/initramfs.img.new" "$out/initramfs.img"
   install -m 0644 "$work/package/boot/vmlinuz-$release" "$out/vmlinuz.new"
   mv "$out/vmlinuz.new" "$out/vmlinuz"
+  install -m 0755 "$work/confine" "$out/confine.new"
+  mv "$out/confine.new" "$out/confine"
   write_notice >"$out/NOTICE"
   write_manifest >"$out/kit.json"
   echo "$inputs" >"$out/.inputs"

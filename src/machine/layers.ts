@@ -93,12 +93,19 @@ export function layerName(told: string): string {
   throw new PyroError('qemu_failed', 'QEMU names the disk of the guest in a way that is not known');
 }
 
+export interface LayeredGuest {
+  readonly client: Pick<GuestClient, 'freeze' | 'thaw'>;
+  readonly qmp: Pick<Qmp, 'execute'>;
+  /** Lets it see a layer; gives the path by which it does */
+  readonly show: (layer: string) => Promise<string>;
+}
+
 /**
  * A running guest goes on writing in the layer at `path`, made on its present one, which is whole: its disk is still until
  * `note` is done. False when it was not still so long.
  */
 export async function pushLayer(
-  guest: { readonly client: Pick<GuestClient, 'freeze' | 'thaw'>; readonly qmp: Pick<Qmp, 'execute'> },
+  guest: LayeredGuest,
   path: string,
   sizeMib: number,
   note: () => Promise<void>,
@@ -107,7 +114,7 @@ export async function pushLayer(
   // A frozen file system is whole on the disk: the layer below needs no repair when it is used.
   try {
     await guest.client.freeze({ signal });
-    await pushOnTop(guest.qmp, path, sizeMib, signal);
+    await pushOnTop(guest, path, sizeMib, signal);
     // Still frozen: the guest writes nothing into the new layer before it is noted.
     await note();
   } catch (error) {
@@ -121,13 +128,18 @@ export async function pushLayer(
   );
 }
 
-async function pushOnTop(qmp: Pick<Qmp, 'execute'>, path: string, diskMib: number, signal: AbortSignal): Promise<void> {
+async function pushOnTop(
+  { qmp, show }: Pick<LayeredGuest, 'qmp' | 'show'>,
+  path: string,
+  diskMib: number,
+  signal: AbortSignal,
+): Promise<void> {
   const { node, file } = await topLayer(qmp);
   try {
     await createLayer(path, file, diskMib, signal);
     await qmp.execute('blockdev-snapshot-sync', {
       'node-name': node,
-      'snapshot-file': path,
+      'snapshot-file': await show(path),
       'snapshot-node-name': basename(path, '.qcow2'),
       format: 'qcow2',
       mode: 'existing',

@@ -95,6 +95,7 @@ export async function buildProjectTemplate(plan: ProjectTemplatePlan, signal: Ab
           magic: ready.magic,
           stateFile: ready.state,
           folderName,
+          isSaved: true,
         },
         signal,
       );

@@ -1,7 +1,7 @@
 // A guest in QEMU: its process, its QMP connection and its agent's session, started by booting or by restoring.
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
 import type { RunningGuest } from '../contract/records.ts';
 import { messageOf, PyroError } from '../shared/errors.ts';
@@ -11,7 +11,10 @@ import { identifyProcess, isRunning, type ProcessIdentity } from '../system/proc
 import type { AcceleratorChoice } from './accelerator.ts';
 import { AdoptedProcess } from './adopted-process.ts';
 import { diskNode, type MachineSpec, type MachineStorage, machineArguments } from './arguments.ts';
+import type { Confinement } from './confinement.ts';
+import { newLayersFolder, planConfinement, showLayer } from './confinement-plan.ts';
 import { readConsole } from './console.ts';
+import { templateDiskMib } from './disks.ts';
 import type { QemuFacts } from './host-facts.ts';
 import type { GuestKit } from './kit.ts';
 import { pushLayer, topLayer } from './layers.ts';
@@ -29,6 +32,8 @@ export interface QemuHost {
   readonly kit: GuestKit;
   readonly choice: AcceleratorChoice;
   readonly tscKhz: number;
+  /** How far a QEMU is shut in */
+  readonly confinement: Confinement;
   /** Folder for sockets and disks of running guests */
   readonly runtime: string;
 }
@@ -45,6 +50,10 @@ export interface QemuStartRequest {
   readonly messageFile?: string | undefined;
   /** Name of the folder of its sockets below the runtime folder; the id unless given */
   readonly folderName?: string;
+  /** Size to which its disk may grow, `MiB`; that of a template's disk unless given */
+  readonly diskMib?: number;
+  /** True for one that will be saved */
+  readonly isSaved?: boolean;
   /** Called once its processor runs: from then on there is only to wait for it */
   readonly onRunning?: (() => void) | undefined;
 }
@@ -71,12 +80,14 @@ export class QemuGuest implements Guest {
   readonly #qmp: Qmp;
   /** Absent for a guest without a disk */
   readonly #space: SpaceWatch | undefined;
+  readonly #diskFolder: string | undefined;
 
   private constructor(parts: GuestParts) {
     this.client = parts.client;
     this.#folder = parts.folder;
     this.#process = parts.process;
     this.#qmp = parts.qmp;
+    this.#diskFolder = parts.diskFolder;
     this.#space = parts.diskFolder === undefined ? undefined : new SpaceWatch(parts.qmp, parts.diskFolder);
   }
 
@@ -97,7 +108,7 @@ export class QemuGuest implements Guest {
     await makeFolder(folder);
     const isDetached = start.messageFile !== undefined;
     const sockets = { ...socketsIn(folder), ...(isDetached ? { console: join(folder, 'c') } : {}) };
-    const args = machineArguments({
+    const machine: MachineSpec = {
       id: start.id,
       accelerator: host.choice.accelerator,
       vcpuCount: start.size.vcpuCount,
@@ -111,15 +122,27 @@ export class QemuGuest implements Guest {
       sockets,
       isSandboxed: true,
       isIncoming: start.stateFile !== undefined,
-    });
+    };
     await using state = start.stateFile === undefined ? undefined : await openState(start.stateFile);
+    const limits = limitsOf(host.choice.accelerator, start.size.vcpuCount, start.size.memoryMib);
+    const confined = await planConfinement(host.confinement, {
+      machine,
+      socketFolder: folder,
+      diskMib: start.diskMib ?? templateDiskMib,
+      hasState: state !== undefined,
+      isSaved: start.isSaved ?? false,
+      processCount: limits.processCount,
+    });
+    const diskFolder = start.storage === undefined ? undefined : dirname(start.storage.disk);
+    undo.defer(() => removeNewLayers(diskFolder, folder));
     const process = await startQemu({
       qemu: host.qemu.path,
-      args,
+      args: machineArguments(machine),
+      confined,
       stateFd: state?.fd,
       messageFile: start.messageFile,
       cgroupName: start.folderName ?? start.id,
-      limits: limitsOf(host.choice.accelerator, start.size.vcpuCount, start.size.memoryMib),
+      limits,
     });
     undo.defer(() => process.kill());
     try {
@@ -137,7 +160,6 @@ export class QemuGuest implements Guest {
         signal: alive,
       });
       undo.move();
-      const diskFolder = start.storage === undefined ? undefined : dirname(start.storage.disk);
       return new QemuGuest({ folder, process, qmp, client, diskFolder });
     } catch (error) {
       signal.throwIfAborted();
@@ -179,7 +201,9 @@ export class QemuGuest implements Guest {
   }
 
   async addLayer(path: string, sizeMib: number, note: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
-    return await pushLayer({ client: this.client, qmp: this.#qmp }, path, sizeMib, note, signal);
+    const show = (layer: string): Promise<string> =>
+      showLayer(newLayersFolder(dirname(layer), basename(this.#folder)), layer);
+    return await pushLayer({ client: this.client, qmp: this.#qmp, show }, path, sizeMib, note, signal);
   }
 
   async topLayer(): Promise<string> {
@@ -216,6 +240,7 @@ export class QemuGuest implements Guest {
     await this.client[Symbol.asyncDispose]();
     await this.#qmp[Symbol.asyncDispose]();
     await this.#process.kill();
+    await removeNewLayers(this.#diskFolder, this.#folder);
     await removeFolder(this.#folder);
   }
 }
@@ -241,6 +266,10 @@ export function guestFolder(host: QemuHost, id: string): string {
 
 async function removeFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
+}
+
+async function removeNewLayers(diskFolder: string | undefined, socketFolder: string): Promise<void> {
+  if (diskFolder !== undefined) await removeFolder(newLayersFolder(diskFolder, basename(socketFolder)));
 }
 
 async function awaitBoot(qmp: Qmp, timeoutMs: number, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,9 @@
 // The machine that runs guests in QEMU: found and put together once for each process.
+import { join } from 'node:path';
 import type { CallContext } from '../shared/call-context.ts';
+import { openLog } from '../system/log.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
+import { inspectConfinement } from './confinement.ts';
 import { ensureEmptyDisk, ensureProjectPlaceholder } from './disks.ts';
 import { inspectCpu, inspectQemu } from './host-facts.ts';
 import { loadKit } from './kit.ts';
@@ -30,11 +33,19 @@ export function qemuMachine(setup: QemuSetup): Machine {
   };
 }
 
+/** Once for each program that runs guests, where a person looks who wonders about it later. */
+function noteWeakness(paths: Paths, weakness: string | undefined): void {
+  if (weakness !== undefined)
+    openLog(join(paths.state, 'logs', 'daemon.log')).info('guests are less confined', { weakness });
+}
+
 export async function openQemuSetup(paths: Paths, { signal }: CallContext): Promise<QemuSetup> {
   await ensurePrivateFolder(paths.cache);
   await ensurePrivateFolder(paths.runtime);
   const [qemu, kit, cpu] = await Promise.all([inspectQemu(paths.cache), loadKit(), inspectCpu()]);
-  const base = { qemu, kit, tscKhz: cpu.tscKhz, runtime: paths.runtime };
+  const confinement = await inspectConfinement(qemu, paths.cache);
+  noteWeakness(paths, confinement.weakness);
+  const base = { qemu, kit, tscKhz: cpu.tscKhz, confinement, runtime: paths.runtime };
   const choice = await chooseAccelerator(base, cpu, paths.cache, signal);
   return {
     host: { ...base, choice },

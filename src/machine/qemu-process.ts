@@ -2,8 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { type Cgroup, type CgroupLimits, createCgroup } from '../system/cgroup.ts';
 import { tie } from '../system/command.ts';
+import { identifyProcess, killProcess, type ProcessIdentity } from '../system/processes.ts';
+import { programEnvironment } from './confinement.ts';
+import type { ConfinedStart } from './confinement-plan.ts';
 import { type MachineProcess, printableTail } from './machine-process.ts';
 
 const keptConsole = 64 * 1024;
@@ -13,6 +17,8 @@ export interface QemuStart {
   readonly args: readonly string[];
   /** Becomes file descriptor 3 */
   readonly stateFd: number | undefined;
+  /** How it is shut in; absent where it is not */
+  readonly confined?: ConfinedStart | undefined;
   /** File for QEMU's own messages: the process then outlives us. Without it even kill -9 of pyro ends it. */
   readonly messageFile: string | undefined;
   /** Name of its cgroup, unique among the guests that run */
@@ -27,6 +33,7 @@ export async function startQemu(start: QemuStart): Promise<QemuProcess> {
     const { messageFile } = start;
     const process =
       messageFile === undefined ? await spawnAttached(start, cgroup) : await spawnDetached(start, messageFile, cgroup);
+    await process.begun;
     if (process.pid !== undefined) enterQuietly(cgroup, process.pid);
     return process;
   } catch (error) {
@@ -46,41 +53,76 @@ function enterQuietly(cgroup: Cgroup | undefined, pid: number): void {
 
 // Its end is listened for before anything else is waited for: one that ends at once would never be known to have ended.
 
-async function spawnAttached({ qemu, args, stateFd }: QemuStart, cgroup: Cgroup | undefined): Promise<QemuProcess> {
-  const [file = qemu, ...rest] = await tie(qemu, args);
-  const pipes = ['ignore', 'pipe', 'pipe'] as const;
-  const stdio = stateFd === undefined ? [...pipes] : [...pipes, stateFd];
-  return new QemuProcess(spawn(file, rest, { detached: true, cwd: '/', stdio }), undefined, cgroup);
+async function spawnAttached(start: QemuStart, cgroup: Cgroup | undefined): Promise<QemuProcess> {
+  const [program, ...args] = programLine(start);
+  const [file = program, ...rest] = tie(program, args);
+  return new QemuProcess(launch(start, file, rest, ['pipe', 'pipe']), start, cgroup);
 }
 
-async function spawnDetached(
-  { qemu, args, stateFd }: QemuStart,
-  messageFile: string,
-  cgroup: Cgroup | undefined,
-): Promise<QemuProcess> {
+async function spawnDetached(start: QemuStart, messageFile: string, cgroup: Cgroup | undefined): Promise<QemuProcess> {
+  const [program, ...args] = programLine(start);
   const messages = await open(messageFile, 'a', 0o600);
   try {
-    const files = ['ignore', messages.fd, messages.fd] as const;
-    const stdio = stateFd === undefined ? [...files] : [...files, stateFd];
-    const child = spawn(qemu, [...args], { detached: true, cwd: '/', stdio });
+    const child = launch(start, program, args, [messages.fd, messages.fd]);
     child.unref();
-    return new QemuProcess(child, messageFile, cgroup);
+    return new QemuProcess(child, start, cgroup);
   } finally {
     await messages.close();
   }
+}
+
+function programLine({ qemu, args, confined }: QemuStart): [string, ...string[]] {
+  return confined === undefined ? [qemu, ...args] : [confined.launcher, qemu, ...args];
+}
+
+type Output = 'pipe' | number;
+
+/** Descriptor 3 is the state, 4 where the launcher tells the id of the process that is QEMU. */
+function launch(
+  { stateFd, confined }: QemuStart,
+  file: string,
+  args: readonly string[],
+  outputs: readonly [Output, Output],
+): ChildProcess {
+  const state = stateFd ?? 'ignore';
+  const report = confined === undefined ? 'ignore' : 'pipe';
+  const plain = Object.fromEntries(programEnvironment().map((line) => line.split(/=(.*)/s, 2)));
+  const env = confined === undefined ? plain : { ...plain, PYRO_CONFINE: confined.spec };
+  return spawn(file, [...args], { detached: true, cwd: '/', env, stdio: ['ignore', ...outputs, state, report] });
+}
+
+/** The process id on the first line; undefined where it ends before it is told. */
+async function readProcessId(from: Readable): Promise<number | undefined> {
+  let text = '';
+  try {
+    for await (const chunk of from) {
+      text += String(chunk);
+      if (text.includes('\n')) break;
+    }
+  } catch {
+    // The launcher has ended: its end says why.
+  }
+  const pid = Number.parseInt(text, 10);
+  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
 }
 
 export class QemuProcess implements MachineProcess {
   readonly #child: ChildProcess;
   readonly #messageFile: string | undefined;
   readonly ended: Promise<void>;
+  /** Settles when the process that is QEMU is known, or will never be */
+  readonly begun: Promise<void>;
+  /** QEMU itself, where the child is only what shuts it in */
+  #inner: ProcessIdentity | undefined;
+  readonly #isConfined: boolean;
   #console = '';
   #stderr = '';
   #hasEnded = false;
 
-  constructor(child: ChildProcess, messageFile: string | undefined, cgroup: Cgroup | undefined) {
+  constructor(child: ChildProcess, start: QemuStart, cgroup: Cgroup | undefined) {
     this.#child = child;
-    this.#messageFile = messageFile;
+    this.#messageFile = start.messageFile;
+    this.#isConfined = start.confined !== undefined;
     child.stdout?.setEncoding('utf8').on('data', (text: string) => this.addConsole(text));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-keptConsole);
@@ -97,10 +139,19 @@ export class QemuProcess implements MachineProcess {
     child.once('exit', onEnd);
     // Whoever waits for the end finds nothing left of it.
     this.ended = promise.then(async () => await cgroup?.remove());
+    this.begun = this.#learnInner(promise);
+  }
+
+  async #learnInner(end: Promise<void>): Promise<void> {
+    const report = this.#child.stdio[4];
+    if (!this.#isConfined || !(report instanceof Readable)) return;
+    const pid = await Promise.race([readProcessId(report), end]);
+    report.destroy();
+    this.#inner = typeof pid === 'number' ? identifyProcess(pid) : undefined;
   }
 
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#isConfined ? this.#inner?.pid : this.#child.pid;
   }
 
   get hasEnded(): boolean {
@@ -121,7 +172,10 @@ export class QemuProcess implements MachineProcess {
   async kill(): Promise<void> {
     if (!this.#hasEnded) {
       this.#child.ref();
-      this.#child.kill('SIGKILL');
+      // Until QEMU is gone its files are locked: what shuts it in ends after it, whatever it was told.
+      await this.begun;
+      if (this.#inner !== undefined) await killProcess(this.#inner);
+      if (!this.#hasEnded) this.#child.kill('SIGKILL');
     }
     await this.ended;
   }

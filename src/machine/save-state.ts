@@ -1,6 +1,7 @@
 // Saves a running guest: what it should have in memory is brought there, then its devices' state goes to a file.
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
+import { chmod } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { isPyroError, PyroError } from '../shared/errors.ts';
@@ -51,6 +52,8 @@ export async function saveState(qmp: Qmp, socketPath: string, file: string, sign
     server.listen(socketPath);
     await once(server, 'listening', { signal: limit });
     server.on('error', () => undefined);
+    // The folder lets nobody in but us and the QEMU, which may have a user of its own.
+    await chmod(socketPath, 0o777);
     await qmp.execute('migrate', { uri: `unix:${socketPath}` });
     const [socket]: Socket[] = await connection;
     if (socket === undefined) throw new Error('a connection without a socket');

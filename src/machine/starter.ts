@@ -169,7 +169,8 @@ async function launch(
     projectImage: disks.project?.image ?? setup.projectPlaceholder,
   };
   await using undo = new AsyncDisposableStack();
-  const request = { id, size, storage, folderName: plan.socketFolder, messageFile, onRunning, ...source };
+  const diskMib = disks.sizeMib;
+  const request = { id, size, storage, diskMib, folderName: plan.socketFolder, messageFile, onRunning, ...source };
   const guest = undo.use(await QemuGuest.start(setup.host, request, signal));
   const identity = { hostname: hostName(id), machineId: randomBytes(16).toString('hex') };
   const magic = newMagic();

@@ -8,6 +8,7 @@ import { mebibyte } from '../shared/units.ts';
 import { exists, isTemporaryName, readJson, syncFile, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
+import { takeBack } from './confinement-plan.ts';
 import { copyDisk, createOverlay, makeSparse } from './disks.ts';
 import type { GuestSize, TemplateKind } from './machine.ts';
 import { ownedFolderName } from './owned-folders.ts';
@@ -156,7 +157,7 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
     {
       await using guest = await QemuGuest.start(
         host,
-        { id, size: wanted.size, storage, memory, magic, folderName },
+        { id, size: wanted.size, storage, memory, magic, folderName, isSaved: true },
         signal,
       );
       await guest.client.resume({ hostname: 'pyro', machineId: randomBytes(16).toString('hex') }, undefined, {
@@ -198,7 +199,10 @@ export async function publish(
   // A draft that somebody has removed meanwhile is not made anew by its record.
   await writeFile(join(draft, 'template.json'), JSON.stringify(record), { mode: 0o600 });
   // After a power loss there is the whole or nothing: holes in a guest's memory would go unnoticed.
-  for (const name of await readdir(draft)) await syncFile(join(draft, name));
+  for (const name of await readdir(draft)) {
+    await takeBack(join(draft, name));
+    await syncFile(join(draft, name));
+  }
   await rm(final, { recursive: true, force: true });
   await rename(draft, final);
 }

@@ -7,6 +7,7 @@ export const environmentVariables = {
   PYRO_QEMU: 'QEMU executable instead of qemu-system-x86_64',
   PYRO_ACCELERATOR: 'kvm or tcg: skips the probe and uses this accelerator',
   PYRO_KVM_DEVICE: 'KVM device instead of /dev/kvm',
+  PYRO_CONFINEMENT: 'off starts QEMU without namespaces, Landlock and a user of its own, in case they are in the way',
   PYRO_DEBUG: '1 prints the stack of an internal error',
   PYRO_DAEMON_IDLE_SECONDS: 'Seconds without a guest, a call or a connection after which the daemon ends; default 600',
   CLAUDE_PROJECT_DIR: 'Project folder, set by the chat host; the source of workspaces when the host names no roots',

@@ -12,6 +12,7 @@ import { jobsHere } from '../../src/engine/jobs/job.ts';
 import type { SharedResources } from '../../src/engine/workspace/shared-resources.ts';
 import { Workspace } from '../../src/engine/workspace/workspace.ts';
 import { untouchedOn, workspaceFiles } from '../../src/engine/workspace/workspace-record.ts';
+import { noConfinement } from '../../src/machine/confinement.ts';
 import { qemuMachine } from '../../src/machine/qemu-machine.ts';
 import { SecretSet } from '../../src/secrets/secret-set.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
@@ -42,7 +43,7 @@ export function openSilentGuests({ machineFailure }: { readonly machineFailure?:
   const kit = { kernel: '', initramfs: '', digest: '', kernelRelease: '', bytes: 0 };
   const choice = { accelerator: 'tcg', reason: 'none' } as const;
   const machine = qemuMachine({
-    host: { qemu, kit, choice, tscKhz: 1, runtime },
+    host: { qemu, kit, choice, tscKhz: 1, confinement: noConfinement('a test'), runtime },
     cacheFolder: join(folder, 'cache'),
     emptyDisk: '',
     projectPlaceholder: '',

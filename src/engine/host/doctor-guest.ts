@@ -3,6 +3,7 @@
 import type { DoctorCheck } from '../../contract/machine.ts';
 import { type Environment, openStore, resolveEnvironment, verifyEnvironment } from '../../environment/store.ts';
 import type { AcceleratorChoice } from '../../machine/accelerator.ts';
+import { inspectConfinement } from '../../machine/confinement.ts';
 import { type CpuFacts, inspectQemu } from '../../machine/host-facts.ts';
 import { loadKit } from '../../machine/kit.ts';
 import { chooseAccelerator, kvmDevice, kvmObstacle } from '../../machine/probe.ts';
@@ -63,7 +64,8 @@ async function describeHost(
   cpu: CpuFacts,
 ): Promise<QemuHost & { readonly choice: AcceleratorChoice }> {
   const [qemu, kit] = await Promise.all([inspectQemu(paths.cache), loadKit()]);
-  const base = { qemu, kit, tscKhz: cpu.tscKhz, runtime: paths.runtime };
+  const confinement = await inspectConfinement(qemu, paths.cache);
+  const base = { qemu, kit, tscKhz: cpu.tscKhz, confinement, runtime: paths.runtime };
   return { ...base, choice: await chooseAccelerator(base, cpu, paths.cache, context.signal, facts.openDevice) };
 }
 

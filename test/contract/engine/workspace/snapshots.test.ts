@@ -46,7 +46,8 @@ function makeGuest(owner: LayerOwner, thaw: () => Promise<{ wasFrozen: boolean }
       return command === 'query-block' ? [{ qdev: '/machine/vs', inserted: { 'node-name': 's0', file } }] : {};
     },
   };
-  const addLayer: Guest['addLayer'] = (...request) => pushLayer({ client, qmp }, ...request);
+  const addLayer: Guest['addLayer'] = (...request) =>
+    pushLayer({ client, qmp, show: async (layer) => layer }, ...request);
   return { calls, addLayer };
 }
 

@@ -1,0 +1,57 @@
+// Confine starts a program that sees only the files it needs, and no network and no process of the host.
+//
+//	PYRO_CONFINE='{…}' confine PROGRAM ARGUMENT…
+//
+// It stays as the parent of the program, ends with it and with its exit code, and the program ends with it. The
+// program's process id goes to file descriptor 4, as a line, before the program starts.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// failed is the exit code for a program that could not be confined as wanted: it was not started.
+const failed = 125
+
+// insideName is the first word of the command line of the half that becomes the program.
+const insideName = "pyro-confine-inside"
+
+func init() {
+	// What is set for one thread, and the parent that the kernel knows, have to stay the same to the end.
+	runtime.LockOSThread()
+}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "--abi" {
+		fmt.Println(landlockABI())
+		return
+	}
+	if len(os.Args) < 2 {
+		fail(fmt.Errorf("which program?"))
+	}
+	wanted, err := readSpec()
+	if err != nil {
+		fail(err)
+	}
+	if os.Args[0] == insideName {
+		fail(becomeProgram(wanted, os.Args[1:]))
+	}
+	status, err := runInside(wanted, os.Args[1:])
+	if err != nil {
+		fail(err)
+	}
+	if status.Signaled() {
+		// Who waits for us is told of the same end.
+		_ = syscall.Kill(os.Getpid(), status.Signal())
+		os.Exit(128 + int(status.Signal()))
+	}
+	os.Exit(status.ExitStatus())
+}
+
+func fail(err error) {
+	fmt.Fprintf(os.Stderr, "confine: %v\n", err)
+	os.Exit(failed)
+}

@@ -1,0 +1,188 @@
+// What the QEMU of one guest may see and touch, worked out from its description, and its files made ready for that.
+import { createHash } from 'node:crypto';
+import { chmod, chown, link, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { PyroError } from '../shared/errors.ts';
+import { mebibyte } from '../shared/units.ts';
+import { exists } from '../system/files.ts';
+import type { MachineSpec } from './arguments.ts';
+import { type Confinement, firstUser, programEnvironment } from './confinement.ts';
+
+/** How many users there are, one for each guest, by its name */
+const userCount = 200_000_000;
+const kvm = '/dev/kvm';
+/** Beyond the disk itself: tables of its format */
+const tablesMib = 1024;
+const mostLayers = 256;
+
+/** A program, and what it is told, that starts QEMU confined. */
+export interface ConfinedStart {
+  readonly launcher: string;
+  /** For its environment */
+  readonly spec: string;
+}
+
+export interface PlanRequest {
+  readonly machine: MachineSpec;
+  /** Folder of its sockets */
+  readonly socketFolder: string;
+  /** Largest size of its disk, `MiB` */
+  readonly diskMib: number;
+  readonly hasState: boolean;
+  /** True for one whose state will be saved, by a socket that it connects to */
+  readonly isSaved: boolean;
+  /** Threads and processes of QEMU */
+  readonly processCount: number;
+}
+
+/** Makes the files ready. Absent where QEMU is not confined. Throws `state_damaged` for a disk that names others' files. */
+export async function planConfinement(
+  confinement: Confinement,
+  request: PlanRequest,
+): Promise<ConfinedStart | undefined> {
+  const { machine, socketFolder } = request;
+  const { storage, memory } = machine;
+  const below = storage === undefined ? [] : await filesBelow(storage.disk, confinement.cacheFolder);
+  const { form, launcher } = confinement;
+  if (form === undefined) return undefined;
+  const newLayers = storage === undefined ? [] : [newLayersFolder(dirname(storage.disk), basename(socketFolder))];
+  for (const folder of newLayers) await makeNewLayersFolder(folder, dirname(socketFolder));
+  const read = [
+    machine.kernel,
+    machine.initramfs,
+    ...(storage === undefined ? [] : [storage.rootImage, storage.projectImage, ...below]),
+    ...(memory.isReadOnly && !memory.isShared ? [memory.path] : []),
+  ];
+  const write = [...(storage === undefined ? [] : [storage.disk]), ...(memory.isShared ? [memory.path] : [])];
+  const devices = machine.accelerator === 'kvm' ? [kvm] : [];
+  const groups = form.ownUser ? await groupsFor(devices) : [];
+  const uid = groups === undefined || !form.ownUser ? 0 : userOf(machine.id);
+  if (uid !== 0) await handOver(uid, read, [...write, socketFolder, ...newLayers]);
+  const spec = {
+    namespaces: form.namespaces,
+    user_namespace: form.userNamespace,
+    uid,
+    groups: groups ?? [],
+    landlock: form.landlock,
+    read: [...confinement.programFiles, ...new Set(read)],
+    write,
+    drop: newLayers,
+    sockets: [socketFolder],
+    devices,
+    ram: memory.isShared || memory.isReadOnly ? '' : memory.path,
+    connects: request.isSaved,
+    limits: {
+      open_files: 1024,
+      // Only where nobody else counts: other programs of the same user do, before Linux 5.14.
+      processes: uid === 0 ? 0 : request.processCount,
+      file_bytes: Math.ceil((Math.max(request.diskMib, machine.memoryMib) * 1.1 + tablesMib) * mebibyte),
+    },
+    descriptors: request.hasState ? 4 : 3,
+    environment: programEnvironment(),
+  };
+  return { launcher, spec: JSON.stringify(spec) };
+}
+
+function userOf(id: string): number {
+  return firstUser + 1 + (createHash('sha256').update(id).digest().readUInt32BE(0) % userCount);
+}
+
+/** Groups that may use the devices; undefined when only their owner may, who then QEMU has to be. */
+async function groupsFor(devices: readonly string[]): Promise<number[] | undefined> {
+  const groups: number[] = [];
+  for (const device of devices) {
+    const { mode, gid } = await stat(device);
+    if ((mode & 0o006) === 0o006) continue;
+    if ((mode & 0o060) !== 0o060) return undefined;
+    groups.push(gid);
+  }
+  return groups;
+}
+
+/** Our folders let nobody else in: a file in them that all may read is still read by who is shown it alone. */
+async function handOver(uid: number, read: readonly string[], own: readonly string[]): Promise<void> {
+  for (const path of read) {
+    const { mode } = await stat(path);
+    if ((mode & 0o004) === 0) await chmod(path, (mode & 0o777) | 0o004);
+  }
+  for (const path of own) await chown(path, uid, uid);
+}
+
+/** Gives files back that a QEMU had for its own. */
+export async function takeBack(path: string): Promise<void> {
+  const [uid, gid] = [process.getuid?.(), process.getgid?.()];
+  if (uid === 0 && gid !== undefined) await chown(path, uid, gid);
+}
+
+/** Layers that a running guest gets: a folder beside its disk, in which it finds what is linked there. */
+export function newLayersFolder(diskFolder: string, socketFolderName: string): string {
+  return join(diskFolder, `new-${socketFolderName}`);
+}
+
+async function makeNewLayersFolder(folder: string, runtimeFolder: string): Promise<void> {
+  // Those of guests that have ended otherwise than by us.
+  for (const name of await readdir(dirname(folder))) {
+    const [, owner] = /^new-(.+)$/.exec(name) ?? [];
+    if (owner !== undefined && !(await exists(join(runtimeFolder, owner))))
+      await rm(join(dirname(folder), name), { recursive: true, force: true });
+  }
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { mode: 0o700 });
+}
+
+/** Shows a layer to a guest that runs; gives the path by which it finds it. */
+export async function showLayer(folder: string, layer: string): Promise<string> {
+  const status = await stat(folder).catch(() => undefined);
+  // A guest that is not confined sees every path.
+  if (status === undefined) return layer;
+  const shown = join(folder, basename(layer));
+  await link(layer, shown);
+  if (status.uid !== process.getuid?.()) await chown(layer, status.uid, status.gid);
+  return shown;
+}
+
+/**
+ * Files that a disk stands on, in their order. What it says of them was written by a QEMU: it may name files beside it and
+ * disks of templates, and no other.
+ */
+async function filesBelow(disk: string, cacheFolder: string): Promise<string[]> {
+  const files: string[] = [];
+  for (let path = disk; files.length <= mostLayers; ) {
+    const name = await nameBelow(path);
+    if (name === undefined) return files;
+    if (!/^[\w.-]+$/.test(name) && !(await isTemplateDisk(name, cacheFolder))) throw foreignFile(path);
+    path = resolve(dirname(path), name);
+    files.push(path);
+  }
+  throw foreignFile(disk);
+}
+
+async function isTemplateDisk(path: string, cacheFolder: string): Promise<boolean> {
+  const place = await Promise.all([path, join(cacheFolder, 'templates')].map((each) => realpath(each).catch(() => '')));
+  const [file = '', folder = ''] = place;
+  return isAbsolute(path) && basename(file) === 'disk.qcow2' && folder !== '' && dirname(dirname(file)) === folder;
+}
+
+function foreignFile(path: string): PyroError {
+  return new PyroError('state_damaged', `${path} stands on a file that is none of its guest`, {
+    hint: 'it was changed from outside, or by a guest that broke out of its machine; delete the workspace',
+  });
+}
+
+/** Name of the file below, from the header of a qcow2 image; undefined for one that stands alone. */
+async function nameBelow(path: string): Promise<string | undefined> {
+  const file = await open(path, 'r');
+  try {
+    const header = Buffer.alloc(20);
+    await file.read(header, 0, header.length, 0);
+    if (header.toString('latin1', 0, 4) !== 'QFI\u00fb') return undefined;
+    const [offset, length] = [header.readBigUInt64BE(8), header.readUInt32BE(16)];
+    if (offset === 0n || length === 0) return undefined;
+    if (length > 1023) throw foreignFile(path);
+    const name = Buffer.alloc(length);
+    await file.read(name, 0, length, offset);
+    return name.toString('utf8');
+  } finally {
+    await file.close();
+  }
+}
