@@ -58,6 +58,8 @@ export async function planConfinement(
   const groups = form.ownUser ? await groupsFor(devices) : [];
   const uid = groups === undefined || !form.ownUser ? 0 : userOf(machine.id);
   if (uid !== 0) await handOver(uid, read, [...write, socketFolder, ...newLayers]);
+  // Root without its rights opens no file of another user, and these may have had one.
+  else for (const path of [...write, ...below, socketFolder]) await takeBack(path);
   const spec = {
     namespaces: form.namespaces,
     user_namespace: form.userNamespace,

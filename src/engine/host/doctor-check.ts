@@ -2,7 +2,8 @@
 import { statfs } from 'node:fs/promises';
 import { arch, platform, release } from 'node:os';
 import type { DoctorCheck } from '../../contract/machine.ts';
-import { type CpuFacts, inspectCpu } from '../../machine/host-facts.ts';
+import { type Confinement, inspectConfinement } from '../../machine/confinement.ts';
+import { type CpuFacts, inspectCpu, inspectQemu } from '../../machine/host-facts.ts';
 import { type OpenDevice, openReadWrite } from '../../machine/probe.ts';
 import { isPyroError, messageOf, reportError } from '../../shared/errors.ts';
 import { commandCall } from '../../shared/hint-words.ts';
@@ -18,6 +19,8 @@ export interface DoctorFacts {
   readonly openDevice: OpenDevice;
   /** Why guests get no limits on this host, or undefined */
   readonly limitObstacle: () => Promise<string | undefined>;
+  /** How far QEMU can be shut in, tried anew. Throws where there is none */
+  readonly inspectConfinement: (cacheFolder: string) => Promise<Confinement>;
 }
 
 export const realFacts: DoctorFacts = {
@@ -37,6 +40,8 @@ export const realFacts: DoctorFacts = {
     await cgroup?.remove();
     return cgroup === undefined ? `a cgroup below ${home.folders[0]} accepts no limits` : undefined;
   },
+  inspectConfinement: async (cacheFolder) =>
+    await inspectConfinement(await inspectQemu(cacheFolder), cacheFolder, true),
 };
 
 /** A check that is fine when `look` gives its message, and a failure with the error's own hint when it throws. */

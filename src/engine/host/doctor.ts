@@ -4,6 +4,7 @@ import type { DoctorCheck } from '../../contract/machine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import type { Paths } from '../../system/paths.ts';
 import { type DoctorFacts, realFacts } from './doctor-check.ts';
+import { checkConfinement } from './doctor-confinement.ts';
 import { checkAccelerator, checkEnvironment, checkKit } from './doctor-guest.ts';
 import { checkFolders, checkLimits, checkPlatform, checkSpace } from './doctor-host.ts';
 import { checkPrograms } from './doctor-programs.ts';
@@ -23,6 +24,7 @@ export async function examine(
     ...(await checkFolders(paths)),
     await checkSpace(paths.cache, facts),
     await checkLimits(facts),
+    await checkConfinement(paths.cache, facts),
     await checkAccelerator(examination),
     await checkEnvironment(environment, examination),
   ];

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { examine } from '../../../../src/engine/host/doctor.ts';
 import type { DoctorFacts } from '../../../../src/engine/host/doctor-check.ts';
+import { noConfinement } from '../../../../src/machine/confinement.ts';
 import { noProgress } from '../../../../src/shared/progress.ts';
 import { locatePaths } from '../../../../src/system/paths.ts';
 
@@ -71,6 +72,7 @@ async function look(name: string, change: Partial<DoctorFacts> = {}) {
     inspectCpu: async () => ({ model: 'x', hasVirtualization: true, tscKhz: 2_000_000 }),
     openDevice: async () => undefined,
     limitObstacle: async () => undefined,
+    inspectConfinement: async () => noConfinement('a test'),
     ...change,
   };
   const context = { signal: AbortSignal.timeout(60_000), onProgress: noProgress };
