@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs';
 import { link, lstat, readdir, realpath, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { noteDraft } from '../system/drafts.ts';
 import { exists, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 
@@ -76,7 +77,7 @@ export async function roomAt(place: ExportPlace): Promise<{ bytes: number; files
 const mostFiles = 2_000_000;
 
 /** Puts what was written into its place. */
-export async function settle(place: ExportPlace, isOverwrite: boolean): Promise<void> {
+export async function settle(place: ExportPlace, isOverwrite: boolean, journal?: string): Promise<void> {
   if (!isOverwrite || !(await exists(place.final))) {
     await appear(place);
     return;
@@ -86,6 +87,8 @@ export async function settle(place: ExportPlace, isOverwrite: boolean): Promise<
     return;
   }
   const old = temporaryName(place.final);
+  // Between the two names what stood there would be nowhere.
+  await using _note = await noteDraft(journal, { moved: { from: place.final, aside: old } });
   await rename(place.final, old);
   try {
     await rename(place.temporary, place.final);

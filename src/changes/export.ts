@@ -6,6 +6,7 @@ import type { GuestFiles } from '../agent/file-types.ts';
 import { isDiskFull, PyroError } from '../shared/errors.ts';
 import { createMeter, noProgress } from '../shared/progress.ts';
 import { formatBytes } from '../shared/units.ts';
+import { noteDraft } from '../system/drafts.ts';
 import { collectDiff } from './diff.ts';
 import { checkedEntries, type ExportEntry } from './export-entries.ts';
 import { mergeInto } from './export-merge.ts';
@@ -34,6 +35,8 @@ export interface ExportRequest {
   readonly format: 'files' | 'tar' | 'patch';
   /** Private folder of the host for what is thrown away afterwards */
   readonly workFolder: string;
+  /** Folder of notes on what is being written, for the start after a kill */
+  readonly journal?: string;
 }
 
 export interface ExportResult {
@@ -59,6 +62,7 @@ export async function exportTree(
 ): Promise<ExportResult> {
   const { isMerge = false, isOverwrite } = request;
   const place = await findPlace(request.outputPath, isMerge ? 'merge' : isOverwrite ? 'replace' : 'refuse');
+  await using _note = await noteDraft(request.journal, { made: [place.temporary], folders: [...place.madeFolders] });
   const skipped: { path: string; reason: string }[] = [];
   let skippedCount = 0;
   const onSkipped = (path: string, reason: string): void => {
@@ -72,7 +76,7 @@ export async function exportTree(
         : await writeTree(files, request, place, onSkipped, context);
     context.signal.throwIfAborted();
     if (isMerge) await mergeInto(place, context.signal);
-    else await settle(place, isOverwrite);
+    else await settle(place, isOverwrite, request.journal);
     return {
       artifact_type: written.type,
       entry_count: written.entryCount,

@@ -93,9 +93,9 @@ async function firstLine(child: ChildProcess, signal: AbortSignal): Promise<stri
 }
 
 async function untilListening(places: DaemonPlaces, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + startMs;
+  const deadline = performance.now() + startMs;
   while (!(await isListening(places.socket))) {
-    if (Date.now() > deadline) throw await startFailure(places, 'another daemon is alive but does not listen');
+    if (performance.now() > deadline) throw await startFailure(places, 'another daemon is alive but does not listen');
     // The other one was started by someone else, so no event of it reaches us.
     await sleep(50, undefined, { signal });
   }

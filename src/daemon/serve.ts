@@ -68,7 +68,7 @@ interface LifetimeLock extends AsyncDisposable {
 }
 
 async function takeLifetimeLock(path: string, socket: string, signal: AbortSignal): Promise<LifetimeLock> {
-  const deadline = Date.now() + longestLockWaitMs;
+  const deadline = performance.now() + longestLockWaitMs;
   for (;;) {
     try {
       const lock = await acquireLock(path, { signal });
@@ -76,7 +76,7 @@ async function takeLifetimeLock(path: string, socket: string, signal: AbortSigna
     } catch (error) {
       if (!isPyroError(error, 'locked')) throw error;
       if (await isListening(socket)) return { isTaken: true, [Symbol.asyncDispose]: async () => undefined };
-      if (Date.now() > deadline) {
+      if (performance.now() > deadline) {
         throw new PyroError('daemon_unresponsive', `a daemon is alive but does not listen: ${error.message}`, {
           hint: error.hint,
           cause: error,

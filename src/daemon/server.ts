@@ -121,10 +121,10 @@ async function listen(server: Server, path: string, onError: (error: Error) => v
 
 /** Guests stop by themselves without any event here, so idleness is looked at from time to time. */
 async function untilEnded(signal: AbortSignal, isBusy: () => boolean, idleMs: number): Promise<void> {
-  let idleSince = Date.now();
+  let idleSince = performance.now();
   while (!signal.aborted) {
-    if (isBusy()) idleSince = Date.now();
-    if (Date.now() - idleSince >= idleMs) return;
+    if (isBusy()) idleSince = performance.now();
+    if (performance.now() - idleSince >= idleMs) return;
     await pause(Math.min(30_000, Math.max(100, idleMs / 4)), signal);
   }
 }

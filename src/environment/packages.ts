@@ -1,12 +1,13 @@
 // Environments from Debian packages, through the machine's own apt sources: the way that needs no registry.
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+
+import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import type { OnProgress } from '../shared/progress.ts';
 import { runCommand, tryCommand } from '../system/command.ts';
 import { temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
+import { makeTemporaryFolder } from '../system/temporary-folders.ts';
 import { findAptSources } from './apt-sources.ts';
 import { type CatalogueEntry, packageSuite, packagesReference } from './catalogue.ts';
 import { squashLayers } from './squash.ts';
@@ -88,7 +89,7 @@ async function bootstrap({ packages, finish, sources, tar, signal, onProgress }:
   for (const line of finish) args.push(`--customize-hook=${line}`);
   if (packages.length > 0) args.push(`--include=${packages.join(',')}`);
   // The user of the namespace must be able to pass through here.
-  const work = await mkdtemp(join(tmpdir(), 'pyro-packages-'));
+  const work = await makeTemporaryFolder('packages');
   await chmod(work, 0o755);
   try {
     // In namespaces of its own nothing stays mounted, and nothing runs, when the build is ended half-way.

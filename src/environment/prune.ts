@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isPyroError } from '../shared/errors.ts';
 import { formatBytes } from '../shared/units.ts';
 import { diskUse } from '../system/disk-use.ts';
+import { isTemporaryName } from '../system/files.ts';
 import { acquireLock } from '../system/lock.ts';
 import { blobsFolder, environmentsFolder, locksFolder, readPointers, refsFolder, type Store } from './store.ts';
 
@@ -56,6 +57,16 @@ export async function pruneStore(
   return { freed_bytes: freed, removed };
 }
 
+/** Removes images that were not whole when their pull was killed; nothing while a pull or a prune runs. */
+export async function sweepStore(store: Store, signal: AbortSignal): Promise<void> {
+  const folder = environmentsFolder(store);
+  const drafts = (await readdir(folder).catch(() => [])).filter(isTemporaryName);
+  if (drafts.length === 0) return;
+  await using _lock = await acquireLock(pruneLock(store), { signal, waitMs: pruneWaitMs });
+  if (await findRunningPull(store)) return;
+  for (const name of drafts) await rm(join(folder, name), { recursive: true, force: true });
+}
+
 /** Waits until no prune runs. Call it after the pull's own lock is taken. */
 export async function waitForPrune(store: Store, signal: AbortSignal): Promise<void> {
   await using _lock = await acquireLock(pruneLock(store), { signal, waitMs: pruneWaitMs });
@@ -68,7 +79,7 @@ function pruneLock(store: Store): string {
 /** Locks of pulls whose process has ended are taken over, and so removed, on the way. */
 async function findRunningPull(store: Store): Promise<boolean> {
   let isRunning = false;
-  for (const name of await readdir(locksFolder(store))) {
+  for (const name of await readdir(locksFolder(store)).catch(() => [])) {
     if (!/^(?:pull|blob)-[0-9a-f]+$/.test(name)) continue;
     try {
       await using _taken = await acquireLock(join(locksFolder(store), name));

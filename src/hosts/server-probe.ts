@@ -36,7 +36,7 @@ const graceMs = 1000;
 
 export async function probeServer(command: readonly string[], options: ProbeOptions): Promise<ServerAnswer> {
   const [program = '', ...args] = command;
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   const child = spawn(program, args, { cwd: options.cwd, env: { ...options.env }, stdio: ['pipe', 'pipe', 'pipe'] });
   const closed = once(child, 'close').catch(() => undefined);
   let complaint = '';
@@ -70,7 +70,7 @@ export async function probeServer(command: readonly string[], options: ProbeOpti
     const { serverInfo } = initializedSchema.parse(hello);
     child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' })}\n`);
     const { tools } = toolsSchema.parse(await ask(2, 'tools/list', {}));
-    return { isOk: true, ...serverInfo, toolCount: tools.length, ms: Date.now() - startedAt };
+    return { isOk: true, ...serverInfo, toolCount: tools.length, ms: performance.now() - startedAt };
   } catch (error) {
     options.signal.throwIfAborted();
     // Its last words may come after the end of its output.

@@ -46,7 +46,7 @@ export class Qmp implements AsyncDisposable {
 
   /** Connects as soon as QEMU listens, and leaves the negotiation mode. */
   static async open(path: string, options: { deadlineMs: number; signal: AbortSignal }): Promise<Qmp> {
-    const deadline = Date.now() + options.deadlineMs;
+    const deadline = performance.now() + options.deadlineMs;
     for (;;) {
       options.signal.throwIfAborted();
       const socket = await tryConnect(path);
@@ -64,7 +64,7 @@ export class Qmp implements AsyncDisposable {
           options.signal.removeEventListener('abort', onAbort);
         }
       }
-      if (Date.now() > deadline) throw new PyroError('qemu_failed', `QEMU did not open ${path} in time`);
+      if (performance.now() > deadline) throw new PyroError('qemu_failed', `QEMU did not open ${path} in time`);
       // QEMU offers no event for "the socket is there"; it takes some 10 ms.
       await sleep(3, undefined, { signal: options.signal });
     }

@@ -12,13 +12,13 @@ export function startProgress(
   notify: ((progress: number, message: string) => Promise<void>) | undefined,
 ): ProgressTicker {
   if (notify === undefined) return { onProgress: () => undefined, [Symbol.dispose]: () => undefined };
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   let phase = 'running';
   let text = '';
   let count = 0;
   const timer = setInterval(() => {
     count++;
-    const seconds = Math.round((Date.now() - startedAt) / 1000);
+    const seconds = Math.round((performance.now() - startedAt) / 1000);
     // A host that has gone ends the server by itself; its missing ear is no fault of the call.
     notify(count, `${phase}${text === '' ? '' : `: ${text}`} (${seconds} s)`).catch(() => undefined);
   }, tickMs);

@@ -66,8 +66,8 @@ export function openServerState({
     const resolved = (): Promise<Project> =>
       resolveProject(options, { cache: paths.cache, cwd, roots, signal, onProgress });
     if (options.repo_url === undefined) return await resolved();
-    if (repository === undefined || Date.now() - repository.at > repositoryFreshMs) {
-      const next = { at: Date.now(), project: resolved() };
+    if (repository === undefined || performance.now() - repository.at > repositoryFreshMs) {
+      const next = { at: performance.now(), project: resolved() };
       repository = next;
       next.project.catch(() => {
         // The next call tries again; this one gets the error where it waits.

@@ -1,13 +1,13 @@
 // Packs chosen paths of host folders with GNU tar, which keeps every byte of a name, and squeezes them into a squashfs file.
 
-import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { PyroError } from '../shared/errors.ts';
 import { formatBytes } from '../shared/units.ts';
 import { type RunningCommand, runBytes, startCommand } from '../system/command.ts';
 import { lastWords } from '../system/last-words.ts';
+import { makeTemporaryFolder } from '../system/temporary-folders.ts';
 import { markImage } from './image-id.ts';
 import { projectDiskBytes } from './project-types.ts';
 
@@ -34,7 +34,10 @@ export async function startTar(
   signal: AbortSignal,
   { isSparse = false, name }: TarWish = {},
 ): Promise<RunningCommand> {
-  const lists = await mkdtemp(join(tmpdir(), 'pyro-list-'));
+  const lists = await makeTemporaryFolder('list');
+  const remove = (): Promise<void> => rm(lists, { recursive: true, force: true });
+  await using undo = new AsyncDisposableStack();
+  undo.defer(remove);
   const from: string[] = [];
   for (const [number, { folder, paths }] of sets.entries()) {
     const list = join(lists, String(number));
@@ -45,16 +48,11 @@ export async function startTar(
   const owners = ['--owner=0', '--group=0', '--numeric-owner'];
   const forms = [...(isSparse ? ['--sparse'] : []), ...(name === undefined ? [] : [`--transform=${renaming(name)}`])];
   const args = ['--create', '--format=gnu', ...forms, ...names, ...owners, ...from];
-  const remove = (): Promise<void> => rm(lists, { recursive: true, force: true });
-  try {
-    const tar = startCommand('tar', args, { signal, env: { LC_ALL: 'C', TAR_OPTIONS: undefined } });
-    const done = tar.done.finally(remove);
-    done.catch(() => undefined);
-    return { ...tar, done };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  const tar = startCommand('tar', args, { signal, env: { LC_ALL: 'C', TAR_OPTIONS: undefined } });
+  undo.move();
+  const done = tar.done.finally(remove);
+  done.catch(() => undefined);
+  return { ...tar, done };
 }
 
 /** The expression of tar that gives every path this name, whatever is in it. */

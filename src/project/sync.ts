@@ -1,15 +1,15 @@
 // Sync push: what a host path would put into a guest, with hashes to compare, and a tar stream of a chosen part.
+
 import { createHash } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
-import { lstat, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { lstat, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PyroError } from '../shared/errors.ts';
 import { kibibyte } from '../shared/units.ts';
 import { tryCommand } from '../system/command.ts';
 import { lastWords } from '../system/last-words.ts';
+import { makeTemporaryFolder } from '../system/temporary-folders.ts';
 import { checkArchive, readArchive } from './archive.ts';
 import { checkTar, startTar } from './image-file.ts';
 import { ItemCollector } from './item-collector.ts';
@@ -77,7 +77,7 @@ export async function openSyncSource(
   }
   if (isWhole || !archiveName.test(request.path))
     return await makeSource('file', seed.root, [only], seed.leftOut, hashing);
-  const folder = await mkdtemp(join(tmpdir(), 'pyro-sync-'));
+  const folder = await makeTemporaryFolder('sync');
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     await unpack(only.absolute.toString('utf8'), folder, signal);

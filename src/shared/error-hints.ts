@@ -20,6 +20,8 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   tool_failed: `${hintCall('doctor')} checks the programs that pyro calls`,
   disk_full:
     'free space on the disk that the message names: in a guest, delete files or reset it; on this machine, run pyro env prune',
+  disk_failed: `look after the disk that the message names (dmesg, smartctl), then make the call again`,
+  files_exhausted: 'make the call again when less is running; ulimit -n shows the limit, and raises it',
   output_closed: null,
   output_failed: 'free some space or write elsewhere, then run the command again',
   input_failed: 'nothing was done with the part that was read; give input that can be read to its end',

@@ -96,6 +96,11 @@ function fromSystemError(error: unknown): PyroError | undefined {
         hint: `free some space, for example with: ${hintCall('env.prune')}`,
         cause: error,
       });
+    case 'EIO':
+      return new PyroError('disk_failed', `the disk reports an error at ${path}`, { cause: error });
+    case 'EMFILE':
+    case 'ENFILE':
+      return new PyroError('files_exhausted', `too many files are open to go on with ${path}`, { cause: error });
     case 'EROFS':
     case 'EACCES':
     case 'EPERM':
@@ -113,6 +118,17 @@ function fromSystemError(error: unknown): PyroError | undefined {
 /** The name that a file was to have: what is written stands under a temporary one first. */
 function wantedPath(path: string): string {
   return path.replace(/\.partial-[0-9a-f]{12}(?=\/|$)/, '');
+}
+
+const hostFaults = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE'];
+
+/**
+ * True where this machine's disk, or its limit of open files, is the reason, also behind other words: it says nothing of
+ * what was to be written, and of no guest.
+ */
+export function isHostFault(error: unknown): boolean {
+  if (hostFaults.includes(systemCodeOf(error) ?? '')) return true;
+  return error instanceof Error && error.cause !== undefined && isHostFault(error.cause);
 }
 
 /** True for a write that failed since the disk, or the user's share of it, is full. */

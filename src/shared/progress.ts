@@ -29,7 +29,7 @@ export function createMeter(
   let nextAt = 0;
   return (bytes, totalBytes = step.totalBytes) => {
     doneBytes += bytes;
-    const now = Date.now();
+    const now = performance.now();
     if (now < nextAt) return;
     nextAt = now + meterMs;
     onProgress({ ...step, doneBytes, ...(totalBytes === undefined ? {} : { totalBytes }) });

@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isDiskFull, PyroError } from '../shared/errors.ts';
+import { isHostFault, PyroError } from '../shared/errors.ts';
 import { tryCommand } from './command.ts';
 import { failureOf } from './command-errors.ts';
 import { tryCommandNow } from './command-now.ts';
@@ -20,7 +20,7 @@ export interface LockOptions {
 
 /** Takes the lock at `path`. Throws `locked` after `waitMs`; dispose the result to release it. */
 export async function acquireLock(path: string, options: LockOptions = {}): Promise<AsyncDisposable> {
-  const deadline = Date.now() + (options.waitMs ?? 0);
+  const deadline = performance.now() + (options.waitMs ?? 0);
   await makeFolder(dirname(path));
   let told = false;
   for (;;) {
@@ -32,7 +32,7 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
       if (!isTaken) {
         if (!told) options.onWait?.(nameOf(await findHolder(path)));
         told = true;
-        isTaken = await lock(fd, deadline - Date.now(), options.signal);
+        isTaken = await lock(fd, deadline - performance.now(), options.signal);
       }
       if (!isTaken) throw await lockedError(path);
       // Its last owner has removed the file, and someone else may have a new one.
@@ -52,7 +52,7 @@ function own(path: string, fd: number): AsyncDisposable {
     ftruncateSync(fd);
     writeSync(fd, JSON.stringify(identifySelf()));
   } catch (error) {
-    if (!isDiskFull(error)) throw error;
+    if (!isHostFault(error)) throw error;
   }
   let isHeld = true;
   return {

@@ -17,18 +17,11 @@ import { runCommand } from '../../src/system/command.ts';
 import type { Paths } from '../../src/system/paths.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
 import { ownContent, pushOver, standInLayers, writeLayer } from './stand-in-layers.ts';
+import { adopt, note, type Running } from './stand-in-running.ts';
 import { until } from './until.ts';
 
 const script = new URL('stand-in-guest.sh', import.meta.url).pathname;
 const guestSource = new URL('../../guest', import.meta.url).pathname;
-
-interface Running {
-  readonly process: ChildProcess;
-  readonly ended: Promise<void>;
-  readonly sockets: string;
-  /** Path of the layer that it writes */
-  top: string;
-}
 
 type MachineCall = 'startFresh' | 'startOnDisk' | 'takeOver' | 'open';
 
@@ -91,13 +84,20 @@ async function isListening(path: string): Promise<boolean> {
   return isThere;
 }
 
-export function createStandIn(): StandIn {
-  const namespaces = findNamespaces() ?? [];
-  const folder = mkdtempSync(join(tmpdir(), 'ps-'));
+/** The agent, built into the folder. */
+export function buildAgent(folder: string): string {
   const agent = join(folder, 'agent');
   execFileSync('go', ['build', '-o', agent, './cmd/agent'], { cwd: guestSource });
+  return agent;
+}
+
+/** @param shared a folder with the built agent, for processes that take each other's guests over; it stays */
+export function createStandIn(shared?: string): StandIn {
+  const namespaces = findNamespaces() ?? [];
+  const folder = shared ?? mkdtempSync(join(tmpdir(), 'ps-'));
+  const agent = shared === undefined ? buildAgent(folder) : join(shared, 'agent');
   const contents = join(folder, 'contents');
-  mkdirSync(contents);
+  mkdirSync(contents, { recursive: true });
   const running = new Map<string, Running>();
   const failures: StandIn['failures'] = new Map();
   const holds: StandIn['holds'] = new Map();
@@ -110,10 +110,10 @@ export function createStandIn(): StandIn {
     const key = project === undefined ? '' : (project.imageId ?? project.image);
     const known = projects.get(key);
     if (known !== undefined) return known;
-    const lower = join(folder, `lower-${projects.size}`);
+    const lower = mkdtempSync(join(folder, 'lower-'));
     const work = (async () => {
-      if (project === undefined) mkdirSync(lower);
-      else await runCommand('unsquashfs', ['-quiet', '-no-progress', '-dest', lower, project.image]);
+      if (project !== undefined)
+        await runCommand('unsquashfs', ['-quiet', '-no-progress', '-force', '-dest', lower, project.image]);
       return lower;
     })();
     projects.set(key, work);
@@ -126,16 +126,16 @@ export function createStandIn(): StandIn {
     networkSocket: join(entry.sockets, 'n'),
     use: (work) => (pause === undefined ? work() : Promise.race([work(), Promise.reject(pause)])),
     addLayer: async (path, _sizeMib, note) => {
-      await pushOver(contents, entry.top, path);
-      entry.top = path;
+      await pushOver(contents, entry.top(), path);
+      entry.setTop(path);
       await note();
       return true;
     },
-    topLayer: async () => basename(entry.top),
+    topLayer: async () => basename(entry.top()),
     detach: () => client[Symbol.asyncDispose](),
     [Symbol.asyncDispose]: async () => {
       await client[Symbol.asyncDispose]();
-      killGroup(entry.process);
+      entry.kill();
       await entry.ended;
       await rm(entry.sockets, { recursive: true, force: true });
     },
@@ -151,7 +151,9 @@ export function createStandIn(): StandIn {
     const magic = randomBytes(16);
     const separate = [...namespaces, '--mount', '--pid', '--uts', '--fork', '--kill-child', '--'];
     const folders = [root, join(content, 'upper'), join(content, 'work'), await lowerOf(plan.disks.project), sockets];
-    const args = [...separate, 'sh', script, ...folders, agent, magic.toString('hex')];
+    // The last word is one by which an owner who has lost sight of a guest finds its process.
+    const words = [agent, magic.toString('hex'), `qemu,path=${sockets}/a,`];
+    const args = [...separate, 'sh', script, ...folders, ...words];
     const process = spawn('unshare', args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     let said = '';
     process.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -165,7 +167,20 @@ export function createStandIn(): StandIn {
         resolve();
       }),
     );
-    const entry: Running = { process, ended, sockets, top: plan.disks.top };
+    let top = plan.disks.top;
+    const entry: Running = {
+      kill: () => killGroup(process),
+      hasEnded: () => process.exitCode !== null || process.signalCode !== null,
+      ended,
+      sockets,
+      top: () => top,
+      setTop: (path) => {
+        top = path;
+        const identity = identifyProcess(pid);
+        if (identity !== undefined) note(sockets, identity, path);
+      },
+    };
+    entry.setTop(top);
     await using undo = new AsyncDisposableStack();
     undo.defer(async () => {
       killGroup(process);
@@ -237,8 +252,8 @@ export function createStandIn(): StandIn {
         },
         takeOver: async (id, _diskFolder, record, signal) => {
           await obey('takeOver');
-          const entry = running.get(record.folder);
-          if (entry === undefined || entry.process.exitCode !== null || entry.process.signalCode !== null)
+          const entry = running.get(record.folder) ?? adopt(join(paths.runtime, record.folder));
+          if (entry === undefined || entry.hasEnded())
             throw new PyroError('guest_unreachable', 'the guest is no longer running');
           const magic = Buffer.from(record.magic, 'hex');
           const client = await GuestClient.connect(join(entry.sockets, 'a'), magic, { timeoutMs: 10_000, signal });
@@ -249,8 +264,8 @@ export function createStandIn(): StandIn {
       };
     },
     [Symbol.dispose]: () => {
-      for (const { process } of running.values()) killGroup(process);
-      rmSync(folder, { recursive: true, force: true });
+      for (const entry of running.values()) entry.kill();
+      if (shared === undefined) rmSync(folder, { recursive: true, force: true });
     },
   };
   return standIn;

@@ -33,7 +33,7 @@ const notedBytes = 8000;
  * longer waits. One that is cancelled is killed.
  */
 export async function execute(workspace: Workspace, request: ExecInput, call: WorkspaceCall): Promise<ExecOutput> {
-  const deadline = Date.now() + request.wait_seconds * 1000;
+  const deadline = performance.now() + request.wait_seconds * 1000;
   return await workspace.use(call, async ({ guest, restarted }: HeldGuest) => {
     const { io } = call;
     const cwd = guestPath(request.cwd ?? workspacePath);
@@ -210,7 +210,7 @@ async function waitWithProgress(
   call: WorkspaceCall,
   isShown: boolean,
 ): Promise<boolean> {
-  const started = Date.now();
+  const started = performance.now();
   let isOver = false;
   const over = run.done.then(() => {
     isOver = true;
@@ -220,13 +220,13 @@ async function waitWithProgress(
     failure = error;
   });
   while (!isOver) {
-    const left = deadline - Date.now();
+    const left = deadline - performance.now();
     if (left <= 0) return false;
     await waitForAny([over, failed], Math.min(progressMs, left), call.signal);
     if (failure !== undefined) throw failure;
     if (isOver || isShown) continue;
     const { stdout, stderr } = await workspace.log.sizes(run.sequence);
-    const seconds = Math.round((Date.now() - started) / 1000);
+    const seconds = Math.round((performance.now() - started) / 1000);
     call.onProgress({ phase: 'exec', message: `running for ${seconds} s, ${formatBytes(stdout + stderr)} of output` });
   }
   return true;

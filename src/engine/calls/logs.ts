@@ -111,12 +111,12 @@ async function waitForMore(
   waitMs: number,
   call: WorkspaceCall,
 ): Promise<void> {
-  const deadline = Date.now() + waitMs;
+  const deadline = performance.now() + waitMs;
   for (;;) {
     const run = workspace.runs.get(sequence);
     const changed = run?.changed();
     if (run === undefined || changed === undefined || (await hasMore())) return;
-    const left = deadline - Date.now();
+    const left = deadline - performance.now();
     if (left <= 0) return;
     await waitForAny([changed, run.done], left, call.signal);
   }

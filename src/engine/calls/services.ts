@@ -148,14 +148,14 @@ function tcpAddress(text: string): string {
 }
 
 async function waitForReady(service: Service, waitMs: number, call: CallContext): Promise<void> {
-  const deadline = Date.now() + waitMs;
+  const deadline = performance.now() + waitMs;
   const { name } = service.record;
   let isSettled = false;
   const settled = service.settled.then(() => {
     isSettled = true;
   });
   for (;;) {
-    const left = deadline - Date.now();
+    const left = deadline - performance.now();
     await waitForAny([settled], Math.max(0, Math.min(progressMs, left)), call.signal);
     if (isSettled || left <= progressMs) return;
     const { readiness_detail: detail } = service.view('');

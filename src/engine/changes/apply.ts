@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { ApplyInput, ApplyOutput } from '../../contract/changes.ts';
-import { isDiskFull, PyroError, systemCodeOf } from '../../shared/errors.ts';
+import { isHostFault, PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { formatCount } from '../../shared/units.ts';
 import { belowWorkspace } from '../files/files.ts';
@@ -48,7 +48,7 @@ async function apply(
     if (!isCheck) {
       await noteApplied(workspace, target, applied, call, below === '' ? guest.client : undefined).catch((error) => {
         // It has been done, whether or not there is room to record it.
-        if (!isDiskFull(error)) throw error;
+        if (!isHostFault(error)) throw error;
       });
     }
     return { workspace_id: workspace.record.id, target_path: target, checked_only: isCheck, ...applied };

@@ -73,7 +73,7 @@ export class DiffShelf {
   }
 
   #use(kept: Kept): KeptDiff {
-    kept.usedAt = Date.now();
+    kept.usedAt = performance.now();
     return kept.diff;
   }
 
@@ -83,7 +83,7 @@ export class DiffShelf {
     folder: string,
     makeIn: (workFolder: string) => Promise<MadeDiff>,
   ): Promise<KeptDiff> {
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     await using work = await openWorkFolder(folder);
     const { patch, entries: made, facts } = await makeIn(work.path);
     const id = randomBytes(6).toString('hex');
@@ -95,7 +95,7 @@ export class DiffShelf {
     const entries = join(folder, `diff-${id}.entries`);
     await rename(made, entries);
     const kept: KeptDiff = { id, workspaceId, patch: file, entries, facts };
-    const now = Date.now();
+    const now = performance.now();
     this.#kept.set(id, { diff: kept, key, madeAt: now, usedAt: now, isLate: now - startedAt > lateMs });
     await this.#sweep(id);
     setTimeout(() => void this.#sweep(undefined), keptMs + 1000).unref();
@@ -107,7 +107,7 @@ export class DiffShelf {
     let bytes = latest === undefined ? 0 : (this.#kept.get(latest)?.diff.patch?.bytes ?? 0);
     for (const [index, { diff, usedAt }] of all.entries()) {
       bytes += diff.patch?.bytes ?? 0;
-      const isKept = index + 1 < mostKept && bytes <= mostKeptBytes && Date.now() - usedAt < keptMs;
+      const isKept = index + 1 < mostKept && bytes <= mostKeptBytes && performance.now() - usedAt < keptMs;
       if (!isKept) await this.#drop(diff.id);
     }
   }
@@ -120,5 +120,5 @@ export class DiffShelf {
 }
 
 function isFresh({ madeAt }: Kept): boolean {
-  return Date.now() - madeAt < freshMs;
+  return performance.now() - madeAt < freshMs;
 }

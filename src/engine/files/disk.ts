@@ -6,6 +6,7 @@ import type { WorkspaceCall } from '../../contract/call.ts';
 import type { DiskExportInput, DiskExportOutput } from '../../contract/snapshots.ts';
 import { convertDisk, type DiskLayers } from '../../machine/layers.ts';
 import { PyroError } from '../../shared/errors.ts';
+import { noteDraft } from '../../system/drafts.ts';
 import { temporaryName } from '../../system/files.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
 import { recordEvent } from '../output/events.ts';
@@ -32,6 +33,7 @@ export async function exportDisk(
   return await workspace.exclusively(call, async () => {
     assertStopped(workspace);
     const { record, files } = workspace;
+    await using _note = await noteDraft(files.drafts, { made: [draft, `${draft}.raw`] });
     try {
       if (input.format === 'tar') {
         const tree = { path: guestPath(input.path), draft };

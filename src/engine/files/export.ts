@@ -31,6 +31,7 @@ export async function exportWorkspace(
       hasGit: input.include_git,
       hasIgnored: input.include_ignored,
       format,
+      journal: workspace.files.drafts,
     };
     const written = await runJob(workspace, exportJob, { plan, watched }, { guests: [guest.client], context: call });
     await recordEvent(workspace.files.events, 'export', outputPath);

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { isDiskFull } from '../../shared/errors.ts';
+import { isHostFault } from '../../shared/errors.ts';
 import { temporaryName } from '../../system/files.ts';
 import { lockFolder } from '../../system/lock.ts';
 import { identifySelf, isRunning, type ProcessIdentity, processIdentitySchema } from '../../system/processes.ts';
@@ -75,7 +75,7 @@ export class MemoryLedger {
     } catch (error) {
       rmSync(temporary, { force: true });
       // Others do not learn of it then, as before there were notes: no reason to have no guest.
-      if (!isDiskFull(error)) throw error;
+      if (!isHostFault(error)) throw error;
     }
   }
 

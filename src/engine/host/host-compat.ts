@@ -1,9 +1,8 @@
 // Host compatibility: the command on the host itself, in a throw-away folder; only ever by explicit permission.
 
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { constants, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { PassThrough, type Readable } from 'node:stream';
 import type { RunCall } from '../../contract/call.ts';
 import type { RunInput, RunOutput } from '../../contract/run.ts';
@@ -11,13 +10,14 @@ import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { inputError } from '../../shared/input-error.ts';
 import { startCommand } from '../../system/command.ts';
 import type { Ending } from '../../system/last-words.ts';
+import { makeTemporaryFolder } from '../../system/temporary-folders.ts';
 import { newCaptures, streamsOf } from '../output/capture.ts';
 import { limitOf } from './run.ts';
 
 export async function runOnHost(request: RunInput, outputBytes: number, context: RunCall): Promise<RunOutput> {
   const { io } = context;
   const seconds = limitOf(request, io);
-  const folder = await mkdtemp(join(tmpdir(), 'pyro-host-'));
+  const folder = await makeTemporaryFolder('host');
   const started = performance.now();
   const captures = newCaptures(outputBytes);
   try {

@@ -2,14 +2,14 @@
 
 import { appendFile, readFile } from 'node:fs/promises';
 import { eventSchema, type WorkspaceEvent } from '../../contract/records.ts';
-import { isDiskFull, systemCodeOf } from '../../shared/errors.ts';
+import { isHostFault, systemCodeOf } from '../../shared/errors.ts';
 
-/** A full disk costs the line: the event has happened anyway, and must not count as failed. */
+/** A disk that takes nothing costs the line: the event has happened anyway, and must not count as failed. */
 export async function recordEvent(path: string, kind: WorkspaceEvent['kind'], detail: string): Promise<void> {
   try {
     await appendFile(path, `${JSON.stringify({ at: Date.now() / 1000, kind, detail })}\n`, { mode: 0o600 });
   } catch (error) {
-    if (!isDiskFull(error)) throw error;
+    if (!isHostFault(error)) throw error;
   }
 }
 

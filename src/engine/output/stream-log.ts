@@ -1,7 +1,7 @@
 // Output that may grow forever, on disk: addressed by byte offset, the newest bytes kept, offsets never shifted.
 import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDiskFull, systemCodeOf } from '../../shared/errors.ts';
+import { isHostFault, systemCodeOf } from '../../shared/errors.ts';
 import { makeFolder } from '../../system/folders.ts';
 
 /** How many files a log is cut into, so that the oldest can go one by one. */
@@ -54,7 +54,7 @@ export class StreamLog implements AsyncDisposable {
     return last === undefined ? 0 : last.start + last.size;
   }
 
-  /** A full disk costs these bytes, which become a gap, but never ends the writer. */
+  /** A disk that takes nothing costs these bytes, which become a gap, but never ends the writer. */
   async append(bytes: Uint8Array): Promise<void> {
     const end = this.end + bytes.length;
     try {
@@ -65,7 +65,7 @@ export class StreamLog implements AsyncDisposable {
         at += part.length;
       }
     } catch (error) {
-      if (!isDiskFull(error)) throw error;
+      if (!isHostFault(error)) throw error;
       await this.skip(end);
     }
     this.notify();

@@ -130,10 +130,10 @@ async function waitForMore(
   waitSeconds: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const deadline = Date.now() + waitSeconds * 1000;
+  const deadline = performance.now() + waitSeconds * 1000;
   for (;;) {
     const changes = logs.map((log) => log.changed());
-    const left = deadline - Date.now();
+    const left = deadline - performance.now();
     if (left <= 0 || hasMore() || !isAlive(service.record)) return;
     await waitForAny(changes, left, signal);
   }

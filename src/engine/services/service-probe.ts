@@ -18,13 +18,15 @@ export async function waitUntilReady(
   onUnready: (detail: string) => void,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const deadline = record.started_at * 1000 + record.ready_timeout_ms;
+  // What a daemon before this one has waited counts; a clock that was set meanwhile makes it neither more nor less than all.
+  const waitedMs = Math.max(0, Date.now() - record.started_at * 1000);
+  const deadline = performance.now() + Math.max(0, record.ready_timeout_ms - waitedMs);
   for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
     const unready = await findUnready(client, record, signal);
     signal.throwIfAborted();
     if (unready === undefined) return true;
     onUnready(unready);
-    const left = deadline - Date.now();
+    const left = deadline - performance.now();
     if (left <= 0) return false;
     await waitForAny([], Math.min(pauseMs, record.ready_interval_ms, left), signal);
   }

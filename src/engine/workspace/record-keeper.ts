@@ -10,6 +10,9 @@ export class RecordKeeper {
   readonly #files: WorkspaceFiles;
   readonly #writing = new Mutex();
   #record: WorkspaceRecord;
+  /** When somebody was here last, and when that was written down, by a clock that nobody sets, `ms` */
+  #activeAt: number;
+  #writtenAt: number;
   /** True while the record on disk lacks the last activity */
   #isStale = false;
   #isClosed = false;
@@ -18,6 +21,13 @@ export class RecordKeeper {
   constructor(files: WorkspaceFiles, record: WorkspaceRecord) {
     this.#files = files;
     this.#record = record;
+    // Since when only the record of the daemon before says; a clock that has been set back makes it no less than nothing.
+    this.#activeAt = performance.now() - Math.max(0, nowSeconds() - record.last_activity_at) * 1000;
+    this.#writtenAt = this.#activeAt;
+  }
+
+  get idleSeconds(): number {
+    return (performance.now() - this.#activeAt) / 1000;
   }
 
   get record(): WorkspaceRecord {
@@ -31,6 +41,7 @@ export class RecordKeeper {
   async update(changes: Partial<WorkspaceRecord>): Promise<void> {
     this.#record = { ...this.#record, ...changes };
     this.#isStale = false;
+    this.#writtenAt = performance.now();
     await this.#writing.run(async () => {
       if (!this.#isClosed && !this.#isLetGo) await writeRecord(this.#files, this.#record);
     });
@@ -50,14 +61,15 @@ export class RecordKeeper {
 
   /** A guest has been started: nobody knows any more what it changes. */
   async noteStart(guest: RunningGuest): Promise<void> {
+    this.#activeAt = performance.now();
     await this.update({ state: 'started', stop_reason: null, changes: null, guest, last_activity_at: nowSeconds() });
   }
 
   /** Somebody was here, and has changed what everything works without: it holds at once, and never fails. */
   async touch(changes?: Partial<WorkspaceRecord>): Promise<void> {
-    const now = nowSeconds();
-    const isDue = changes !== undefined || now - this.#record.last_activity_at >= activitySeconds;
-    this.#record = { ...this.#record, ...changes, last_activity_at: now };
+    this.#activeAt = performance.now();
+    const isDue = changes !== undefined || this.#activeAt - this.#writtenAt >= activitySeconds * 1000;
+    this.#record = { ...this.#record, ...changes, last_activity_at: nowSeconds() };
     this.#isStale = true;
     if (!isDue) return;
     try {

@@ -22,6 +22,8 @@ export interface WorkspaceFiles {
   readonly services: string;
   readonly events: string;
   readonly scratch: string;
+  /** Notes on what is being written at places of the host */
+  readonly drafts: string;
   /** Log of connections */
   readonly network: string;
 }
@@ -39,6 +41,7 @@ export function workspaceFiles(folder: string): WorkspaceFiles {
     services: join(folder, 'services'),
     events: join(folder, 'events.jsonl'),
     scratch: join(folder, 'scratch'),
+    drafts: join(folder, 'drafts'),
     network: join(folder, 'network.jsonl'),
   };
 }

@@ -18,8 +18,12 @@ import { ExclusiveNames } from '../../shared/exclusive-names.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { noProgress } from '../../shared/progress.ts';
 import { KeptWork } from '../../shared/shared-work.ts';
+import { sweepDrafts } from '../../system/drafts.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
+import { sweepTemporaries } from '../../system/sweep.ts';
+import { sweepTemporaryFolders } from '../../system/temporary-folders.ts';
 import { GuestMemory } from '../guests/memory-limit.ts';
+import { sweepCache } from '../guests/sweep-cache.ts';
 import { type JobRunner, jobsHere } from '../jobs/job.ts';
 import type { SharedResources } from './shared-resources.ts';
 import { Workspace } from './workspace.ts';
@@ -77,9 +81,12 @@ export class WorkspaceRegistry implements AsyncDisposable {
     const registry = new WorkspaceRegistry(paths, memory, openMachine, jobs);
     await ensurePrivateFolder(paths.state);
     await ensurePrivateFolder(registry.#folder);
+    await sweepTemporaries(paths.state, { isDeep: false });
     for (const name of await readdir(registry.#folder)) await registry.#load(name);
     const noted = [...registry.#workspaces.values()].flatMap(({ record }) => record.guest ?? []);
     await sweepOwnedFolders(paths.runtime);
+    void registry.#inBackground(sweepTemporaryFolders());
+    void registry.#inBackground(sweepCache(paths, registry.#closing.signal));
     await sweepGuests(paths.runtime, new Set(noted.map(({ folder }) => folder)));
     const context = registry.#own;
     const adoptions = [...registry.#workspaces.values()].map((workspace) => workspace.takeOver(context));
@@ -206,6 +213,8 @@ export class WorkspaceRegistry implements AsyncDisposable {
     try {
       // Diffs that were kept, and what a comparison had not thrown away yet, belonged to the daemon before.
       await rm(files.scratch, { recursive: true, force: true });
+      await sweepTemporaries(files.folder, { isDeep: true });
+      await sweepDrafts(files.drafts);
       const record = await readRecord(files);
       // Without a record it was never finished: nobody was told of it.
       if (record === undefined) await rm(files.folder, { recursive: true, force: true });

@@ -5,7 +5,7 @@ import { endLeftGuest } from '../../machine/left-guests.ts';
 import type { Guest, KnownGuest, StartedGuest } from '../../machine/machine.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import { isDiskFull, messageOf, PyroError } from '../../shared/errors.ts';
+import { isHostFault, messageOf, PyroError } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { isRunning } from '../../system/processes.ts';
 import type { CommandLog } from '../commands/command-log.ts';
@@ -22,7 +22,7 @@ import type { HeldGuest, SharedResources } from './shared-resources.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import { settleForStop } from './unsaved-work.ts';
 import { stoppedError } from './workspace-find.ts';
-import { nowSeconds, type WorkspaceFiles } from './workspace-record.ts';
+import type { WorkspaceFiles } from './workspace-record.ts';
 import { maskError } from './workspace-secrets.ts';
 
 export class Workspace {
@@ -80,7 +80,7 @@ export class Workspace {
   }
 
   get idleSeconds(): number {
-    return this.isBusy ? 0 : Math.max(0, nowSeconds() - this.record.last_activity_at);
+    return this.isBusy ? 0 : this.#keeper.idleSeconds;
   }
 
   /** The new record holds for everybody at once. */
@@ -152,18 +152,20 @@ export class Workspace {
 
   /**
    * Another guest takes the place of the present one, which goes only then. Where that cannot be written down, all is as
-   * it was, and the other guest is the caller's to end. Only within {@link exclusively}.
+   * it was, and the other guest is the caller's to end; once it is, nothing fails any more. Only within {@link exclusively}.
    */
   async replaceGuest(started: StartedGuest, reservation: Disposable, changes: Partial<WorkspaceRecord>): Promise<void> {
     const old = { guest: this.#guest, noted: this.record.guest };
     await this.#keeper.exchange(changes);
     this.attach(started, reservation);
-    if (old.guest !== undefined) {
-      await this.network.close(old.guest.client);
-      await old.guest[Symbol.asyncDispose]();
-    }
-    if (old.noted !== null) await this.resources.removeSockets(old.noted);
-    await this.tenants.markAllLost('workspace_reset');
+    const ends = [
+      async () => await (old.guest === undefined ? undefined : this.network.close(old.guest.client)),
+      async () => await old.guest?.[Symbol.asyncDispose](),
+      async () => await (old.noted === null ? undefined : this.resources.removeSockets(old.noted)),
+      async () => await this.tenants.markAllLost('workspace_reset'),
+    ];
+    // What cannot be ended or removed now goes with the next start: the caller must not take the new disk for one to throw away.
+    for (const end of ends) await Promise.allSettled([end()]);
   }
 
   /** A change of its life, after those that are under way. Throws `workspace_unknown` when it is deleted. */
@@ -261,7 +263,7 @@ export class Workspace {
       if (guest !== undefined) await this.network.close(guest.client);
       await guest?.detach();
       context.signal.throwIfAborted();
-      if (isDiskFull(error)) throw error;
+      if (isHostFault(error)) throw error;
       const why = isRunning(noted.process) ? `given up: ${messageOf(error)}` : 'its QEMU ended';
       // One that does not answer must not go on writing to the disk that the next one starts from.
       await endLeftGuest(noted);

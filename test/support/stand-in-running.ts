@@ -1,0 +1,51 @@
+// A stand-in guest that runs, as the process knows it that has started it, and as another does that takes it over.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { kill } from 'node:process';
+import { z } from 'zod';
+import { isRunning, type ProcessIdentity, processIdentitySchema } from '../../src/system/processes.ts';
+
+export interface Running {
+  /** Ends the guest at once; nothing for one that has ended */
+  readonly kill: () => void;
+  readonly hasEnded: () => boolean;
+  readonly ended: Promise<void>;
+  readonly sockets: string;
+  /** Path of the layer that it writes */
+  readonly top: () => string;
+  readonly setTop: (path: string) => void;
+}
+
+/** What a guest is known by to a process that has not started it; lies among its sockets. */
+const noteSchema = z.object({ process: processIdentitySchema, top: z.string() });
+const noteName = 'stand-in.json';
+
+/** A guest that another process has started, by what it noted. */
+export function adopt(sockets: string): Running | undefined {
+  const path = join(sockets, noteName);
+  if (!existsSync(path)) return undefined;
+  const read = () => noteSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  const { process: identity } = read();
+  if (!isRunning(identity)) return undefined;
+  return {
+    kill: () => {
+      if (isRunning(identity)) kill(-identity.pid, 'SIGKILL');
+    },
+    hasEnded: () => !isRunning(identity),
+    ended: new Promise((resolve) => {
+      const timer = setInterval(() => {
+        if (isRunning(identity)) return;
+        clearInterval(timer);
+        resolve();
+      }, 50);
+      timer.unref();
+    }),
+    sockets,
+    top: () => read().top,
+    setTop: (top) => note(sockets, identity, top),
+  };
+}
+
+export function note(sockets: string, identity: ProcessIdentity, top: string): void {
+  writeFileSync(join(sockets, noteName), JSON.stringify({ process: identity, top }));
+}
