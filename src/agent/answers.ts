@@ -10,7 +10,7 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-const longestAnswer = 1024 * 1024;
+export const longestAnswer = 1024 * 1024;
 const defaultTimeoutMs = 30_000;
 
 /** The answer's head; the wait begins again when the guest takes what it is sent. Throws an answer that is no success. */

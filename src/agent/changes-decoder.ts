@@ -7,9 +7,9 @@ import { guestErrorSchema } from './messages.ts';
 import { toRefusal } from './refusals.ts';
 
 const headerBytes = 5;
-const longestFrame = 65_536;
+export const longestFrame = 65_536;
 /** Most records of one stream */
-const mostRecords = 1_000_000;
+export const mostRecords = 1_000_000;
 const kinds = { head: 1, before: 2, after: 3, end: 4, all: 5, failure: 6 } as const;
 
 interface RawFrame {

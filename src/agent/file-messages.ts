@@ -3,6 +3,8 @@ import { z } from 'zod';
 
 /** Longest path that a guest may name, `bytes` */
 export const longestPath = 4096;
+/** Most folders that a path may go through */
+export const deepestPath = 2000;
 const count = z.number().int().nonnegative();
 const permissions = z.number().int().min(0).max(0o7777);
 const pathBytes = z.base64().max(Math.ceil(longestPath / 3) * 4);

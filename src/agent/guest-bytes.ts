@@ -3,7 +3,7 @@ import type { ClientHttp2Stream } from 'node:http2';
 import { PyroError } from '../shared/errors.ts';
 import { chunksIn } from '../system/stream-chunks.ts';
 import type { CallOptions } from './answers.ts';
-import { longestPath } from './file-messages.ts';
+import { deepestPath, longestPath } from './file-messages.ts';
 import { unreachable } from './refusals.ts';
 
 /** Longest silence of a guest that is sending, `ms` */
@@ -33,6 +33,12 @@ export function relativePath(encoded: string): Buffer {
   const parts = path.toString('latin1').split('/');
   if (path.length > longestPath || path.includes(0) || parts.some((part) => ['', '.', '..'].includes(part))) {
     throw brokenProtocol('a path that leads outside its root');
+  }
+  if (parts.length > deepestPath) {
+    const name = JSON.stringify(parts.slice(0, 3).join('/').slice(0, 100));
+    throw new PyroError('diff_too_large', `a path below ${name} goes through more than ${deepestPath} folders`, {
+      hint: 'remove it in the guest, or give a path to compare less',
+    });
   }
   return path;
 }

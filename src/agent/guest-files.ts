@@ -19,7 +19,7 @@ import { compareTree, packTree, unpackTree } from './guest-trees.ts';
 /** Time of one answer about a single file when the caller sets none, `ms` */
 const fileMs = 60_000;
 /** Longest page of a listing: 10,000 entries with paths as the agent bounds them, `bytes` */
-const longestListing = 4 * 1024 * 1024;
+export const longestListing = 4 * 1024 * 1024;
 
 type Request<Name extends 'list' | 'read' | 'write' | 'replace'> = Parameters<GuestFiles[Name]>[0];
 

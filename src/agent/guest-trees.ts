@@ -20,9 +20,9 @@ import type { GuestClient } from './guest-client.ts';
 
 /** Time in which a guest takes the next piece of a tree, and puts all of it in place, when the caller sets none, `ms` */
 const treeMs = 600_000;
-const mostExtra = 1_000_000;
+export const mostExtra = 1_000_000;
 /** Most that paths of a comparison may sum up to, `bytes` */
-const mostExtraBytes = 64 * 1024 * 1024;
+export const mostExtraBytes = 64 * 1024 * 1024;
 const longestLine = 1024 * 1024;
 
 export async function packTree(client: GuestClient, request: PackRequest, call: CallOptions): Promise<Readable> {

@@ -49,7 +49,7 @@ export interface DiffRequest {
 export const largestPatched: number = 768 * mebibyte;
 /** Where no patch is wanted, lines are counted: of files up to this size, and of so much together, the smallest first, `bytes` */
 export const largestCounted: number = mebibyte;
-const mostCounted = 128 * mebibyte;
+export const mostCounted = 128 * mebibyte;
 
 /** What keeps a file of this size out, as the reader is told. */
 function whyLeftOut(

@@ -27,7 +27,7 @@ export type EnvelopeSection =
       readonly hunks: readonly EnvelopeHunk[];
     };
 
-const mostLines = 400_000;
+export const mostLines = 400_000;
 const longestShown = 120;
 const beginning = /^[ \t]*(?:\S.*["'])?\*\*\* Begin Patch[ \t]*\r?$/m;
 const header = /^\*\*\* (?:(Add|Delete|Update) File: ?(.*)|Begin Patch|End Patch)$/;

@@ -1,7 +1,8 @@
 // The entries of a guest's archive, checked one by one: only what may stand below a folder of the host comes through.
+import { deepestPath } from '../agent/file-messages.ts';
 import { type GuestEntry, readGuestTar } from '../agent/guest-tar.ts';
 import { PyroError } from '../shared/errors.ts';
-import { formatBytes } from '../shared/units.ts';
+import { formatBytes, mebibyte } from '../shared/units.ts';
 import { pathKey } from './git-paths.ts';
 
 type TarType = Exclude<GuestEntry['type'], 'other'>;
@@ -29,8 +30,10 @@ export interface ExportRules {
   readonly signal: AbortSignal;
 }
 
-const longestName = 255;
-const longestPath = 4096;
+export const longestName = 255;
+export const longestPath = 4096;
+/** Most that all paths of an export may have together, `bytes` */
+export const mostPathBytes: number = 256 * mebibyte;
 const bytesPerEntry = 512;
 const slash = Buffer.from('/');
 
@@ -41,6 +44,7 @@ export async function* checkedEntries(
 ): AsyncGenerator<ExportEntry> {
   const kinds = new Map<string, TarType>();
   let bytes = 0;
+  let pathBytes = 0;
   for await (const entry of readGuestTar(source)) {
     rules.signal.throwIfAborted();
     const shown = JSON.stringify(entry.path.toString('utf8').slice(0, 300));
@@ -62,6 +66,8 @@ export async function* checkedEntries(
     // A hard link is as good as the file it names.
     kinds.set(keyOf(parts), entry.type === 'link' ? 'file' : entry.type);
     bytes += entry.size + bytesPerEntry;
+    pathBytes += entry.path.length;
+    if (pathBytes > mostPathBytes) throw refused(shown, `is one path too many: all have ${formatBytes(mostPathBytes)}`);
     if (bytes > rules.room.bytes || kinds.size > rules.room.files) throw diskFull(rules, bytes);
     const { type, size, linkTarget, content } = entry;
     yield { parts, type, mode: entry.mode & 0o777, size, linkTarget, linkParts, content };
@@ -73,11 +79,13 @@ function checkPlace(kinds: Map<string, TarType>, parts: readonly Buffer[], type:
   const root = kinds.get('');
   if (parts.length > 0 && root !== undefined && root !== 'directory')
     throw refused(shown, 'is below something that is not a folder');
-  for (let depth = 1; depth < parts.length; depth++) {
+  // Above a folder that is known, all are: a path of very many folders is not looked up whole for each of its files.
+  for (let depth = parts.length - 1; depth > 0; depth--) {
     const key = keyOf(parts.slice(0, depth));
     const kind = kinds.get(key);
-    if (kind === undefined) kinds.set(key, 'directory');
-    else if (kind !== 'directory') throw refused(shown, 'is below something that is not a folder');
+    if (kind === 'directory') break;
+    if (kind !== undefined) throw refused(shown, 'is below something that is not a folder');
+    kinds.set(key, 'directory');
   }
   if (parts.length > 0 && root === undefined) kinds.set('', 'directory');
   const known = kinds.get(keyOf(parts));
@@ -92,6 +100,7 @@ function split(path: Buffer, shown: string): Buffer[] {
     .toString('latin1')
     .split('/')
     .filter((part) => part !== '' && part !== '.');
+  if (parts.length > deepestPath) throw refused(shown, `goes through more than ${deepestPath} folders`);
   if (parts.includes('..')) throw refused(shown, 'leads out of the export');
   if (parts.some((part) => part.length > longestName))
     throw refused(shown, `has a name longer than ${longestName} bytes`);

@@ -74,7 +74,7 @@ export async function roomAt(place: ExportPlace): Promise<{ bytes: number; files
   return { bytes: Math.floor(bavail * bsize * 0.98), files: Math.min(files === 0 ? mostFiles : ffree, mostFiles) };
 }
 
-const mostFiles = 2_000_000;
+export const mostFiles = 2_000_000;
 
 /** Puts what was written into its place. */
 export async function settle(place: ExportPlace, isOverwrite: boolean, journal?: string): Promise<void> {

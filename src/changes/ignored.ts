@@ -9,8 +9,8 @@ import type { ListedChange } from './listed-changes.ts';
 import { changesAt } from './single-paths.ts';
 
 /** Most bytes of one file of rules, as Git itself has it, and of all of them */
-const longestRules = mebibyte;
-const mostRules = 32 * mebibyte;
+export const longestRules = mebibyte;
+export const mostRules = 32 * mebibyte;
 /** Most new files of rules whose say about themselves is asked for */
 const mostOwn = 500;
 export const rulesName = '.gitignore';

@@ -7,6 +7,7 @@ import type { OperationContext } from '../operations/define.ts';
 import { type ErrorReport, PyroError, reportError } from '../shared/errors.ts';
 import { noLongerWaiting } from '../shared/leaving.ts';
 import type { Log } from '../system/log.ts';
+import { StallWatch } from './stall-watch.ts';
 
 /** A caller that reads slowly misses progress, never its result. */
 const mostUnreadBytes = 1024 * 1024;
@@ -47,6 +48,7 @@ export interface Calls {
 export function openCalls(engine: Engine, log: Log): Calls {
   const open = new Set<() => void>();
   const cancellable = new Map<string, AbortController>();
+  const stalls = new StallWatch(log);
   let waiters: (() => void)[] = [];
 
   const enter: Calls['enter'] = (cut) => {
@@ -59,6 +61,7 @@ export function openCalls(engine: Engine, log: Log): Calls {
   };
 
   const perform: Calls['perform'] = async ({ operation, caller, run }, { signal, io, isBehind, send }) => {
+    const over = stalls.begin(operation);
     try {
       const { host_paths: hostPaths, project, network } = caller;
       const context: OperationContext = {
@@ -77,6 +80,8 @@ export function openCalls(engine: Engine, log: Log): Calls {
     } catch (error) {
       // A caller that has gone is told nothing.
       await send({ error: copy(reportFor(error, operation, log)) }).catch(() => undefined);
+    } finally {
+      over();
     }
   };
 

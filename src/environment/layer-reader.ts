@@ -26,7 +26,7 @@ const otherCompressions = [
 ] as const;
 const longestMagic = 10;
 const longestExtension = 4 * mebibyte;
-const longestLayer = 256 * gibibyte;
+export const longestLayer = 256 * gibibyte;
 
 /** Entries in their order. Throws `image_invalid` or `image_unsupported` with the layer's number. */
 export async function* readLayer(source: LayerSource): AsyncGenerator<TarItem> {

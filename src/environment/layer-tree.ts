@@ -22,10 +22,10 @@ interface Place {
   readonly canMake: boolean;
 }
 
-const mostEntries = 2_000_000;
+export const mostEntries = 2_000_000;
 const mostLinks = 40;
-const longestName = 255;
-const longestPath = 4096;
+export const longestName = 255;
+export const longestPath = 4096;
 const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
 const ownMark = '.wh..wh.';

@@ -6,7 +6,7 @@ import { containsForm, maskForms, StreamRedactor } from './redactor.ts';
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 const variablePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const mostSecrets = 64;
+export const mostSecrets = 64;
 
 export type SecretSource = 'literal' | 'file';
 

@@ -14,7 +14,7 @@ import { recordEvent } from '../output/events.ts';
 import { Service } from './service.ts';
 import { isAlive } from './service-record.ts';
 
-const mostServices = 64;
+export const mostServices = 64;
 
 export class Services {
   readonly #folder: string;

@@ -12,7 +12,7 @@ import { makeFolder } from '../../system/folders.ts';
 import { startLoginShell } from './login-shell.ts';
 import { Shell } from './shell.ts';
 
-const mostShells = 32;
+export const mostShells = 32;
 /** Output that the guest keeps while nobody follows; the terminal waits when it is full */
 const bufferBytes = 4 * mebibyte;
 

@@ -11,7 +11,7 @@ import { findMerge, merged, withoutUnneeded } from '../guests/layers.ts';
 import type { SharedResources } from './shared-resources.ts';
 import { layerUse, newLayer, nowSeconds, type WorkspaceFiles } from './workspace-record.ts';
 
-const mostSnapshots = 64;
+export const mostSnapshots = 64;
 
 type RecordChanges = Partial<WorkspaceRecord>;
 

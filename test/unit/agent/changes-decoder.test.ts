@@ -128,6 +128,13 @@ describe('decodeChanges', () => {
     await expect(decode(bytes, [1], false)).rejects.toMatchObject({ code: 'guest_protocol' });
   });
 
+  it('refuses a path through more folders than anybody makes', async () => {
+    const bytes = Buffer.concat([head(`${'n/'.repeat(2000)}n`, undefined, file(0)), end, all(1)]);
+    await expect(decode(bytes)).rejects.toMatchObject({ code: 'diff_too_large' });
+    const deepest = Buffer.concat([head(`${'n/'.repeat(1999)}n`, undefined, file(0)), end, all(1)]);
+    expect(await decode(deepest)).toHaveLength(1);
+  });
+
   it('refuses a frame that a guest must not choose the length of', async () => {
     const header = Buffer.from([1, 0xff, 0xff, 0xff, 0xff]);
     await expect(decode(header)).rejects.toMatchObject({ code: 'guest_protocol' });

@@ -223,6 +223,7 @@ describe('exportTree refuses', () => {
     ['an absolute name', [{ path: '/tmp/evil', data: 'x' }]],
     ['a name of 300 bytes', [{ path: 'n'.repeat(300), data: 'x' }]],
     ['a path of 5000 bytes', [{ path: 'n/'.repeat(2500), data: 'x' }]],
+    ['a path of 2,001 folders', [{ path: 'n/'.repeat(2001), data: 'x' }]],
     ['a zero byte', [{ path: `a\0${'b'.repeat(120)}`, data: 'x' }]],
     ['a file through a link', [...evil, { path: 'l/evil', data: 'x' }]],
     ['a folder through a link', [...evil, { path: 'l/evil/', type: 'directory' }]],
@@ -278,6 +279,15 @@ describe('exportTree refuses', () => {
     const deep = join(work, 'made/for/it');
     await expect(run(guest, { outputPath: deep })).rejects.toMatchObject({ code: 'guest_protocol' });
     expect(readdirSync(work)).toEqual([]);
+  });
+
+  it('no tree of very many folders for the time that it takes: each is looked up once', async () => {
+    const deep = 'n/'.repeat(900);
+    const entries = Array.from({ length: 3000 }, (_, index) => ({ path: `${deep}${index}`, data: '' }));
+    const before = process.cpuUsage();
+    await run(hostile(entries), { format: 'tar' });
+    // Building and looking up each of 900 paths for each of 3,000 files is work of another order.
+    expect(process.cpuUsage(before).user / 1e6).toBeLessThan(10);
   });
 
   it('a place below a file', async () => {
