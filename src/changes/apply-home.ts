@@ -5,8 +5,10 @@ import { formatCount } from '../shared/units.ts';
 import { baseOf, lastBlob, openBases, prepareBases, sizesOf, takenBack } from './apply-base.ts';
 import { compareTrees, countSteps } from './apply-lines.ts';
 import { hasMarks, mergeContested } from './apply-merge.ts';
+import { isOwnPlace } from './apply-notes.ts';
 import { type AppliedStates, type ApplyStep, appliedState, type Contested, planApply } from './apply-plan.ts';
-import { assertWritable, recoverApply, writeSteps } from './apply-write.ts';
+import { recoverApply } from './apply-undo.ts';
+import { assertWritable, writeSteps } from './apply-write.ts';
 import { tellStep } from './change-progress.ts';
 import { importChanges } from './diff.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
@@ -33,6 +35,8 @@ export interface ApplyRequest {
   readonly applied: AppliedStates;
   /** File that keeps the contents of what they have put there */
   readonly basesFile: string;
+  /** Folder of pyro's own with notes on what applies are at, the same for all of them */
+  readonly notes: string;
   /** Makes the record of what is there then ready in a private folder; what it gives puts it in force */
   readonly prepareRecord?: (folder: string, applied: AppliedStates) => Promise<() => Promise<void>>;
 }
@@ -55,12 +59,13 @@ export interface ApplyResult {
 
 const mostNamed = 10;
 const mostHopeless = 3;
+const ownReason = 'has a name that only an apply itself may use here';
 const keptReason = 'was applied, then undone in the workspace, and has changed here since: it stays';
 
 /** Throws `apply_conflict` with the files that stand against it, `disk_full`, and what reading the guest throws. */
 export async function applyHome(files: GuestFiles, request: ApplyRequest, context: WorkContext): Promise<ApplyResult> {
-  const { target, workFolder, isCheck, isThreeWay, applied } = request;
-  if (!isCheck) await recoverApply(target);
+  const { target, workFolder, isCheck, isThreeWay, applied, notes } = request;
+  if (!isCheck) await recoverApply({ root: target, notes });
   await using lab = await GitLab.create(workFolder, context);
   const { imported, ignored, omitted, unlisted } = await importChanges(
     lab,
@@ -71,7 +76,8 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
   );
   await openBases(lab, request.basesFile);
   tellStep(context, 'comparing');
-  const raw = await compareTrees(lab, beforeRef, afterRef);
+  const compared = await compareTrees(lab, beforeRef, afterRef);
+  const raw = compared.filter(({ path }) => !isOwnPlace(path));
   // What is ignored is not listed: brought on demand before, it is left as it is now.
   const changes = raw.filter(({ key }) => !unlisted.has(key));
   const changedKeys = new Set(raw.map(({ key }) => key));
@@ -101,7 +107,7 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
     // Whatever may find no room comes before the first change.
     const keep = isSame(applied, nowApplied) ? [] : await prepareRecords(lab, request, nowApplied);
     tellStep(context, `writing ${formatCount(steps.length, 'change')} into ${target}`);
-    if (steps.length > 0) await writeSteps(lab, target, steps, context.signal);
+    if (steps.length > 0) await writeSteps(lab, { root: target, notes }, steps, context.signal);
     for (const each of keep) await each();
   }
   const unsettled: Buffer[] = [];
@@ -116,6 +122,9 @@ export async function applyHome(files: GuestFiles, request: ApplyRequest, contex
     ignored,
     omitted: [
       ...omitted,
+      ...compared
+        .filter(({ path }) => isOwnPlace(path))
+        .map(({ path }) => ({ path: path.toString('utf8'), reason: ownReason })),
       ...merge.refused.filter(isBack).map(({ change }) => ({ path: change.path.toString('utf8'), reason: keptReason })),
     ],
   };

@@ -10,6 +10,7 @@ export function applyRequest(work: string, changes: Partial<ApplyRequest> = {}):
     target: join(work, 'home'),
     workFolder: join(work, 'lab'),
     basesFile: join(work, 'bases.pack'),
+    notes: join(work, 'notes'),
     hasIgnored: false,
     isCheck: false,
     isThreeWay: false,

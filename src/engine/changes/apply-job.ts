@@ -13,6 +13,8 @@ export interface ApplyJobInput {
   readonly below: string;
   /** The workspace's own folder, which holds what earlier ones have put into the target */
   readonly folder: string;
+  /** Folder with notes on what applies are at, of all workspaces */
+  readonly notes: string;
 }
 
 export type AppliedOutput = Omit<ApplyOutput, 'workspace_id' | 'target_path' | 'checked_only'>;
@@ -22,7 +24,7 @@ const shownLeftOut = 100;
 
 export const applyJob: Job<ApplyJobInput, AppliedOutput> = {
   name: 'apply',
-  run: async ({ plan, below, folder }, { guests: [guest], secrets, workFolder, signal, onProgress }) => {
+  run: async ({ plan, below, folder, notes }, { guests: [guest], secrets, workFolder, signal, onProgress }) => {
     if (guest === undefined) throw new Error('an apply without a guest');
     const files = createGuestFiles(guest);
     const { target } = plan;
@@ -30,6 +32,7 @@ export const applyJob: Job<ApplyJobInput, AppliedOutput> = {
       ...plan,
       ...(below === '' ? {} : { path: below }),
       workFolder,
+      notes,
       applied: await readApplied(folder, target),
       basesFile: basesFile(folder),
       prepareRecord: async (madeIn: string, states: AppliedStates) =>

@@ -1,5 +1,6 @@
 // Bringing the changes of a workspace home, into the checkout it was created from.
 import { realpath, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { ApplyInput, ApplyOutput } from '../../contract/changes.ts';
@@ -43,7 +44,9 @@ async function apply(
   return await workspace.use(call, async ({ guest }) => {
     call.onProgress({ phase: 'apply', message: 'reading the changes' });
     const plan = { target, hasIgnored, isCheck, isThreeWay };
-    const input = { plan, below, folder: workspace.files.folder };
+    const { folder } = workspace.files;
+    // Beside the folders of all workspaces.
+    const input = { plan, below, folder, notes: join(dirname(dirname(folder)), 'applies') };
     const applied = await runJob(workspace, applyJob, input, { guests: [guest.client], context: call });
     if (!isCheck) {
       await noteApplied(workspace, target, applied, call, below === '' ? guest.client : undefined).catch((error) => {

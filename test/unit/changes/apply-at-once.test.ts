@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFile
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { applyHome } from '../../../src/changes/apply-home.ts';
+import { noteStage } from '../../../src/changes/apply-notes.ts';
 import { identifySelf } from '../../../src/system/processes.ts';
 import { applyRequest } from '../../support/apply-folder.ts';
 import { FakeGuestFiles, file, put, remove, treeOf } from '../../support/fake-guest-files.ts';
@@ -54,6 +55,7 @@ it('waits for one that is at it, and leaves its files alone', async () => {
 });
 
 it("takes one that is just begun for somebody's, and later for nobody's", async () => {
+  await noteStage(join(work, 'notes'), stage);
   mkdirSync(stage);
   writeFileSync(join(stage, 'owner.json.partial-0123456789ab'), '{');
   await expect(apply()).rejects.toMatchObject({ code: 'apply_conflict' });

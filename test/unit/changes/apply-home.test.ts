@@ -16,7 +16,8 @@ import {
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ApplyRequest, applyHome } from '../../../src/changes/apply-home.ts';
-import { recoverApply } from '../../../src/changes/apply-write.ts';
+import { noteStage } from '../../../src/changes/apply-notes.ts';
+import { recoverApply } from '../../../src/changes/apply-undo.ts';
 import { applyRequest, guestWithSeed, numberedLines as lines } from '../../support/apply-folder.ts';
 import {
   type FakeGuestFiles,
@@ -219,7 +220,9 @@ describe('applyHome', () => {
     for (const name of ['a.txt', 'fresh/new']) utimesSync(join(home, name), 1000, 1000);
     renameSync(join(home, 'b.bin'), join(stage, 'old-2'));
     writeFileSync(join(stage, 'new-2'), 'not yet');
-    await recoverApply(home);
+    const notes = join(work, 'notes');
+    await noteStage(notes, stage);
+    await recoverApply({ root: home, notes });
     expect(describeFolder(home)).toEqual(before);
   });
 
@@ -244,6 +247,7 @@ describe('applyHome', () => {
       isThreeWay: false,
       applied: new Map(),
       basesFile: join(work, 'bases.pack'),
+      notes: join(work, 'notes'),
     };
     await expect(applyHome(guest, request, { signal: AbortSignal.abort() })).rejects.toThrow();
     expect(describeFolder(home)).toEqual(before);

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { planApply } from '../../../src/changes/apply-plan.ts';
-import { recoverApply, writeSteps } from '../../../src/changes/apply-write.ts';
+import { recoverApply } from '../../../src/changes/apply-undo.ts';
+import { writeSteps } from '../../../src/changes/apply-write.ts';
 import { GitLab } from '../../../src/changes/git-lab.ts';
 import { afterRef, beforeRef, importTrees } from '../../../src/changes/import-trees.ts';
 import { FakeGuestFiles, file, link, put, remove, treeOf } from '../../support/fake-guest-files.ts';
@@ -85,6 +86,7 @@ async function live(left: number, run: () => Promise<void>): Promise<boolean> {
 
 it('is all or nothing', { timeout: 240_000 }, async () => {
   const context = { signal: new AbortController().signal };
+  const places = { root: home, notes: join(work, 'notes') };
   await using lab = await GitLab.create(join(work, 'lab'), context);
   const changes = new FakeGuestFiles(seed, now).changes({ scope: 'workspace', hasContent: true });
   await importTrees(lab, changes, { sides: 'both', maxContentBytes: 1e9, isWanted: () => true });
@@ -105,14 +107,14 @@ it('is all or nothing', { timeout: 240_000 }, async () => {
     rmSync(home, { recursive: true, force: true });
     writeTree(home, seed);
     const { steps } = await planApply(home, raw, new Map(), context.signal);
-    return await live(left, () => writeSteps(lab, home, steps, context.signal));
+    return await live(left, () => writeSteps(lab, places, steps, context.signal));
   };
   for (let killed = 0, hasEnded = false; !hasEnded; killed++) {
     // Every seventh point of the undoing, beginning with another one each time.
     for (let again = killed % 7, isUndone = false; !isUndone; again += 7) {
       hasEnded = await begin(killed);
-      isUndone = await live(again, () => recoverApply(home));
-      await recoverApply(home);
+      isUndone = await live(again, () => recoverApply(places));
+      await recoverApply(places);
       const end = describeFolder(home);
       expect([before, after], `killed after ${killed}, its undoing after ${again}`).toContainEqual(end);
       ends.add(JSON.stringify(end));
