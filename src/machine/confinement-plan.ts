@@ -18,8 +18,10 @@ const mostLayers = 256;
 /** A program, and what it is told, that starts QEMU confined. */
 export interface ConfinedStart {
   readonly launcher: string;
-  /** For its environment */
-  readonly spec: string;
+  /** Shown by ps for the launcher */
+  readonly name: string;
+  /** What QEMU may do */
+  readonly spec: object;
 }
 
 export interface PlanRequest {
@@ -82,7 +84,7 @@ export async function planConfinement(
     descriptors: request.hasState ? 4 : 3,
     environment: programEnvironment(),
   };
-  return { launcher, spec: JSON.stringify(spec) };
+  return { launcher, name: `pyro-${machine.id}`, spec };
 }
 
 function userOf(id: string): number {

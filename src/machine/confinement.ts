@@ -112,8 +112,8 @@ async function tryForms(launcher: string, qemu: string, programFiles: readonly s
   ];
   let why: string | undefined;
   for (const form of forms) {
-    const spec = probeSpec(form, launcher, programFiles);
-    const answer = await run(launcher, [qemu, '--version'], { PYRO_CONFINE: JSON.stringify(spec) });
+    const spec = { ...probeSpec(form, launcher, programFiles), line: [qemu, '--version'] };
+    const answer = await run(launcher, ['probe'], { PYRO_CONFINE: JSON.stringify(spec) });
     if (answer.failure === undefined) return { form, landlock, weakness: weaknessOf(form, isRoot, why) };
     why ??= answer.failure;
   }

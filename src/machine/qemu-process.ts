@@ -72,14 +72,14 @@ async function spawnDetached(start: QemuStart, messageFile: string, cgroup: Cgro
 }
 
 function programLine({ qemu, args, confined }: QemuStart): [string, ...string[]] {
-  return confined === undefined ? [qemu, ...args] : [confined.launcher, qemu, ...args];
+  return confined === undefined ? [qemu, ...args] : [confined.launcher, confined.name];
 }
 
 type Output = 'pipe' | number;
 
 /** Descriptor 3 is the state, 4 where the launcher tells the id of the process that is QEMU. */
 function launch(
-  { stateFd, confined }: QemuStart,
+  { qemu, args: line, stateFd, confined }: QemuStart,
   file: string,
   args: readonly string[],
   outputs: readonly [Output, Output],
@@ -87,7 +87,10 @@ function launch(
   const state = stateFd ?? 'ignore';
   const report = confined === undefined ? 'ignore' : 'pipe';
   const plain = Object.fromEntries(programEnvironment().map((line) => line.split(/=(.*)/s, 2)));
-  const env = confined === undefined ? plain : { ...plain, PYRO_CONFINE: confined.spec };
+  const env =
+    confined === undefined
+      ? plain
+      : { ...plain, PYRO_CONFINE: JSON.stringify({ ...confined.spec, line: [qemu, ...line] }) };
   return spawn(file, [...args], { detached: true, cwd: '/', env, stdio: ['ignore', ...outputs, state, report] });
 }
 

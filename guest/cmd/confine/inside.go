@@ -9,7 +9,7 @@ import (
 )
 
 // becomeProgram gives up, in order, files, limits, user, rights and system calls, and becomes the program.
-func becomeProgram(wanted *spec, line []string) error {
+func becomeProgram(wanted *spec) error {
 	connection := int(wanted.Descriptors)
 	unix.CloseOnExec(connection)
 	if wanted.Namespaces {
@@ -43,8 +43,8 @@ func becomeProgram(wanted *spec, line []string) error {
 	if err := unix.CloseRange(wanted.Descriptors, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.ENOSYS) {
 		return fmt.Errorf("close what is not inherited: %w", err)
 	}
-	err = unix.Exec(line[0], line, wanted.Environment)
-	return fmt.Errorf("%s: %w", line[0], err)
+	err = unix.Exec(wanted.Line[0], wanted.Line, wanted.Environment)
+	return fmt.Errorf("%s: %w", wanted.Line[0], err)
 }
 
 // meetOutside hands the listener over and waits until the outer half is ready. One that is gone never is.

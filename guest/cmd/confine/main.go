@@ -1,9 +1,10 @@
 // Confine starts a program that sees only the files it needs, and no network and no process of the host.
 //
-//	PYRO_CONFINE='{…}' confine PROGRAM ARGUMENT…
+//	PYRO_CONFINE='{…}' confine NAME
 //
 // It stays as the parent of the program, ends with it and with its exit code, and the program ends with it. The
-// program's process id goes to file descriptor 4, as a line, before the program starts.
+// program's process id goes to file descriptor 4, as a line, before the program starts. The name is for people who look at
+// processes; the program's own line stands in what it may do, so that one process alone has it.
 package main
 
 import (
@@ -29,17 +30,14 @@ func main() {
 		fmt.Println(landlockABI())
 		return
 	}
-	if len(os.Args) < 2 {
-		fail(fmt.Errorf("which program?"))
-	}
 	wanted, err := readSpec()
 	if err != nil {
 		fail(err)
 	}
 	if os.Args[0] == insideName {
-		fail(becomeProgram(wanted, os.Args[1:]))
+		fail(becomeProgram(wanted))
 	}
-	status, err := runInside(wanted, os.Args[1:])
+	status, err := runInside(wanted)
 	if err != nil {
 		fail(err)
 	}

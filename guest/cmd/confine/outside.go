@@ -20,7 +20,7 @@ const namespaceFlags = syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLON
 var innerRights = []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_SETPCAP}
 
 // runInside starts the inner half, serves it, and waits for its end.
-func runInside(wanted *spec, line []string) (syscall.WaitStatus, error) {
+func runInside(wanted *spec) (syscall.WaitStatus, error) {
 	var none syscall.WaitStatus
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -33,7 +33,7 @@ func runInside(wanted *spec, line []string) (syscall.WaitStatus, error) {
 		files = append(files, uintptr(each))
 	}
 	files = append(files, uintptr(pair[1]))
-	pid, err := syscall.ForkExec("/proc/self/exe", append([]string{insideName}, line...), &syscall.ProcAttr{
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{insideName}, &syscall.ProcAttr{
 		Env:   []string{specVariable + "=" + os.Getenv(specVariable)},
 		Files: files,
 		Sys:   attributes(wanted),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -11,6 +12,8 @@ const specVariable = "PYRO_CONFINE"
 
 // spec is what one program may do. Paths are the host's, and stay the same inside.
 type spec struct {
+	// Line is the program, by its absolute path, and its arguments.
+	Line []string `json:"line"`
 	// Namespaces: own mount, network, process, IPC, host name and cgroup namespaces.
 	Namespaces bool `json:"namespaces"`
 	// UserNamespace is needed for them by whoever is not root.
@@ -52,6 +55,9 @@ func readSpec() (*spec, error) {
 	var wanted spec
 	if err := json.Unmarshal([]byte(os.Getenv(specVariable)), &wanted); err != nil {
 		return nil, fmt.Errorf("%s: %w", specVariable, err)
+	}
+	if len(wanted.Line) == 0 {
+		return nil, errors.New("which program?")
 	}
 	return &wanted, nil
 }
