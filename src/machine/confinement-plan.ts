@@ -1,19 +1,18 @@
 // What the QEMU of one guest may see and touch, worked out from its description, and its files made ready for that.
 import { createHash } from 'node:crypto';
-import { chmod, chown, link, mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { PyroError } from '../shared/errors.ts';
+import { chmod, chown, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { mebibyte } from '../shared/units.ts';
 import { exists } from '../system/files.ts';
 import type { MachineSpec } from './arguments.ts';
 import { type Confinement, firstUser, programEnvironment } from './confinement.ts';
+import { filesBelow } from './disk-chain.ts';
 
 /** How many users there are, one for each guest, by its name */
 const userCount = 200_000_000;
 const kvm = '/dev/kvm';
 /** Beyond the disk itself: tables of its format */
 const tablesMib = 1024;
-const mostLayers = 256;
 
 /** A program, and what it is told, that starts QEMU confined. */
 export interface ConfinedStart {
@@ -143,50 +142,4 @@ export async function showLayer(folder: string, layer: string): Promise<string> 
   await link(layer, shown);
   if (status.uid !== process.getuid?.()) await chown(layer, status.uid, status.gid);
   return shown;
-}
-
-/**
- * Files that a disk stands on, in their order. What it says of them was written by a QEMU: it may name files beside it and
- * disks of templates, and no other.
- */
-async function filesBelow(disk: string, cacheFolder: string): Promise<string[]> {
-  const files: string[] = [];
-  for (let path = disk; files.length <= mostLayers; ) {
-    const name = await nameBelow(path);
-    if (name === undefined) return files;
-    if (!/^[\w.-]+$/.test(name) && !(await isTemplateDisk(name, cacheFolder))) throw foreignFile(path);
-    path = resolve(dirname(path), name);
-    files.push(path);
-  }
-  throw foreignFile(disk);
-}
-
-async function isTemplateDisk(path: string, cacheFolder: string): Promise<boolean> {
-  const place = await Promise.all([path, join(cacheFolder, 'templates')].map((each) => realpath(each).catch(() => '')));
-  const [file = '', folder = ''] = place;
-  return isAbsolute(path) && basename(file) === 'disk.qcow2' && folder !== '' && dirname(dirname(file)) === folder;
-}
-
-function foreignFile(path: string): PyroError {
-  return new PyroError('state_damaged', `${path} stands on a file that is none of its guest`, {
-    hint: 'it was changed from outside, or by a guest that broke out of its machine; delete the workspace',
-  });
-}
-
-/** Name of the file below, from the header of a qcow2 image; undefined for one that stands alone. */
-async function nameBelow(path: string): Promise<string | undefined> {
-  const file = await open(path, 'r');
-  try {
-    const header = Buffer.alloc(20);
-    await file.read(header, 0, header.length, 0);
-    if (header.toString('latin1', 0, 4) !== 'QFI\u00fb') return undefined;
-    const [offset, length] = [header.readBigUInt64BE(8), header.readUInt32BE(16)];
-    if (offset === 0n || length === 0) return undefined;
-    if (length > 1023) throw foreignFile(path);
-    const name = Buffer.alloc(length);
-    await file.read(name, 0, length, offset);
-    return name.toString('utf8');
-  } finally {
-    await file.close();
-  }
 }

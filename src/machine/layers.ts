@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { GuestClient } from '../agent/guest-client.ts';
 import { PyroError } from '../shared/errors.ts';
 import { type CommandOptions, runCommand } from '../system/command.ts';
+import { filesBelow } from './disk-chain.ts';
 import type { Qmp } from './qmp.ts';
 
 /** How layers are made and read while no guest uses them. */
@@ -50,6 +51,7 @@ async function createLayer(path: string, below: string, diskMib: number, signal:
 /** Name of the file below a layer that nobody uses; undefined for one that is not whole. */
 async function layerBelow(path: string, signal: AbortSignal): Promise<string | undefined> {
   try {
+    await filesBelow(path);
     // Also where somebody has it open still, who could keep us from it.
     const { stdout } = await runCommand('qemu-img', ['info', '-U', '--output=json', path], { signal });
     return imageSchema.parse(JSON.parse(stdout))['backing-filename'];
@@ -155,6 +157,7 @@ async function pushOnTop(
  * cut off: until the last step the chain reads the same.
  */
 async function mergeLayer(folder: string, merge: LayerMerge, signal: AbortSignal): Promise<void> {
+  for (const name of [merge.from, merge.into, ...merge.children]) await filesBelow(join(folder, name));
   await runCommand('qemu-img', ['commit', '-q', '-d', '-f', 'qcow2', join(folder, merge.from)], tied(signal));
   for (const child of merge.children) {
     const options = ['rebase', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', merge.into, join(folder, child)];
@@ -164,6 +167,7 @@ async function mergeLayer(folder: string, merge: LayerMerge, signal: AbortSignal
 
 /** A whole disk, with all layers below it, as one file. */
 async function flattenDisk(top: string, output: string, format: 'raw' | 'qcow2', signal: AbortSignal): Promise<void> {
+  await filesBelow(top);
   await runCommand('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', format, basename(top), output], {
     ...tied(signal),
     cwd: dirname(top),

@@ -9,8 +9,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -19,11 +17,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { MachineSpec } from '../../../src/machine/arguments.ts';
 import { type Confinement, type ConfinementForm, inspectConfinement } from '../../../src/machine/confinement.ts';
-import { newLayersFolder, planConfinement, showLayer } from '../../../src/machine/confinement-plan.ts';
+import {
+  newLayersFolder,
+  type PlanRequest,
+  planConfinement,
+  showLayer,
+} from '../../../src/machine/confinement-plan.ts';
 import { kitFolder } from '../../../src/machine/kit.ts';
 import { type QemuProcess, startQemu } from '../../../src/machine/qemu-process.ts';
-import { isPyroError } from '../../../src/shared/errors.ts';
 import { isRunning } from '../../../src/system/processes.ts';
+import { standingOn } from '../../support/disk-header.ts';
 import { until } from '../../support/until.ts';
 
 // Not below /tmp alone: a folder that the new root happens to stand on is looked into, too.
@@ -66,18 +69,8 @@ function fail(): never {
   throw new Error('it has no such part');
 }
 
-/** The start of a qcow2 image that stands on another file. */
-function standingOn(name: string): Buffer {
-  const header = Buffer.alloc(512);
-  header.write('QFI\u00fb', 'latin1');
-  header.writeBigUInt64BE(64n, 8);
-  header.writeUInt32BE(name.length, 16);
-  header.write(name, 64);
-  return header;
-}
-
-function machineOn(disk: string): MachineSpec {
-  return {
+function planOn(disk: string): PlanRequest {
+  const machine: MachineSpec = {
     id: 'probe',
     accelerator: 'tcg',
     vcpuCount: 1,
@@ -92,6 +85,7 @@ function machineOn(disk: string): MachineSpec {
     isSandboxed: true,
     isIncoming: false,
   };
+  return { machine, socketFolder: sockets, diskMib: 64, hasState: false, isSaved: false, processCount: 64 };
 }
 
 const findings = z.record(z.string(), z.string());
@@ -155,17 +149,7 @@ function attempts(): string {
 }
 
 async function start(form: ConfinementForm, script: string): Promise<QemuProcess> {
-  const confined = await planConfinement(
-    { ...confinement, form },
-    {
-      machine: machineOn(mine.write),
-      socketFolder: sockets,
-      diskMib: 64,
-      hasState: false,
-      isSaved: false,
-      processCount: 64,
-    },
-  );
+  const confined = await planConfinement({ ...confinement, form }, planOn(mine.write));
   return await startQemu({
     qemu: process.execPath,
     args: ['--openssl-config=/dev/null', '-e', script],
@@ -280,46 +264,8 @@ describe('a program in the place of QEMU', () => {
   });
 });
 
-describe('a disk', () => {
-  it.each(['/etc/passwd', '../secret', join(folder, 'secret'), 'json:{"driver":"file","filename":"/etc/passwd"}'])(
-    'that says it stands on %s starts no guest',
-    async (name) => {
-      const disk = join(disks, 'changed.qcow2');
-      writeFileSync(disk, standingOn(name));
-      const planned = planConfinement(confinement, {
-        machine: machineOn(disk),
-        socketFolder: sockets,
-        diskMib: 64,
-        hasState: false,
-        isSaved: false,
-        processCount: 64,
-      });
-      expect(isPyroError(await planned.catch((error: unknown) => error), 'state_damaged')).toBe(true);
-    },
-  );
-
-  it('may stand on that of a template', async () => {
-    const template = join(folder, 'cache', 'templates', 'abc');
-    mkdirSync(template, { recursive: true });
-    writeFileSync(join(template, 'disk.qcow2'), '');
-    symlinkSync(secret, join(template, 'link'));
-    const disk = join(disks, 'changed.qcow2');
-    const plan = (name: string) => {
-      writeFileSync(disk, standingOn(name));
-      return planConfinement(confinement, {
-        machine: machineOn(disk),
-        socketFolder: sockets,
-        diskMib: 64,
-        hasState: false,
-        isSaved: false,
-        processCount: 64,
-      });
-    };
-    expect(await plan(join(template, 'disk.qcow2'))).toBeDefined();
-    expect(statSync(mine.write).isFile()).toBe(true);
-    await expect(plan(join(template, 'link'))).rejects.toMatchObject({ code: 'state_damaged' });
-    await expect(plan(join(folder, 'cache', 'templates', '..', 'disk.qcow2'))).rejects.toMatchObject({
-      code: 'state_damaged',
-    });
-  });
+it('a disk that says it stands on a file of somebody else starts no guest', async () => {
+  const disk = join(disks, 'changed.qcow2');
+  writeFileSync(disk, standingOn('/etc/passwd'));
+  await expect(planConfinement(confinement, planOn(disk))).rejects.toMatchObject({ code: 'state_damaged' });
 });
