@@ -21,6 +21,8 @@ export interface ConfinedStart {
   readonly name: string;
   /** What QEMU may do */
   readonly spec: object;
+  /** Told why it could not be confined after all */
+  readonly onFailure: (why: string) => void;
 }
 
 export interface PlanRequest {
@@ -83,7 +85,7 @@ export async function planConfinement(
     descriptors: request.hasState ? 4 : 3,
     environment: programEnvironment(),
   };
-  return { launcher, name: `pyro-${machine.id}`, spec };
+  return { launcher, name: `pyro-${machine.id}`, spec, onFailure: confinement.onFailure };
 }
 
 function userOf(id: string): number {

@@ -32,6 +32,8 @@ export interface Confinement {
   readonly weakness: string | undefined;
   /** Folders and files that QEMU itself is made of */
   readonly programFiles: readonly string[];
+  /** Told of a QEMU that could not be confined as found, and is not */
+  readonly onFailure: (why: string) => void;
   /** Disks may stand on those of the templates in it */
   readonly cacheFolder: string;
 }
@@ -46,7 +48,15 @@ type Finding = Omit<z.infer<typeof cacheSchema>, 'key'>;
 
 /** One by which tests show what holds without; see {@link inspectConfinement} for the real one. */
 export function noConfinement(weakness: string, cacheFolder = '/nowhere'): Confinement {
-  return { launcher: '', form: undefined, landlock: 0, weakness, programFiles: [], cacheFolder };
+  return {
+    launcher: '',
+    form: undefined,
+    landlock: 0,
+    weakness,
+    programFiles: [],
+    cacheFolder,
+    onFailure: () => undefined,
+  };
 }
 
 /** What holds on this machine. `isFresh` tries it again even where the answer is known; it never throws. */
@@ -82,6 +92,7 @@ export async function inspectConfinement(
     weakness: weakness ?? undefined,
     programFiles,
     cacheFolder,
+    onFailure: () => undefined,
   };
 }
 

@@ -1,6 +1,6 @@
 // A guest in QEMU: its process, its QMP connection and its agent's session, started by booting or by restoring.
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
 import type { RunningGuest } from '../contract/records.ts';
@@ -178,6 +178,7 @@ export class QemuGuest implements Guest {
     const folder = guestFolder(host, running.folder);
     const sockets = socketsIn(folder);
     if (!isRunning(running.process)) throw new PyroError('guest_unreachable', 'the guest is no longer running');
+    await assertSockets(folder, Object.values(sockets));
     const process = new AdoptedProcess(running.process);
     await using undo = new AsyncDisposableStack();
     const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 5000, signal }));
@@ -258,6 +259,15 @@ async function openState(path: string): Promise<FileHandle> {
 
 function socketsIn(folder: string): { agent: string; network: string; qmp: string } {
   return { agent: join(folder, 'a'), network: join(folder, 'n'), qmp: join(folder, 'q') };
+}
+
+/** A QEMU that a guest has taken over may have put links there, which would lead us to sockets of others. */
+async function assertSockets(folder: string, sockets: readonly string[]): Promise<void> {
+  for (const path of sockets) {
+    const status = await lstat(path).catch(() => undefined);
+    if (status !== undefined && !status.isSocket())
+      throw new PyroError('guest_unreachable', `what stands in ${folder} are not the sockets of the guest`);
+  }
 }
 
 export function guestFolder(host: QemuHost, id: string): string {

@@ -33,18 +33,16 @@ export function qemuMachine(setup: QemuSetup): Machine {
   };
 }
 
-/** Once for each program that runs guests, where a person looks who wonders about it later. */
-function noteWeakness(paths: Paths, weakness: string | undefined): void {
-  if (weakness !== undefined)
-    openLog(join(paths.state, 'logs', 'daemon.log')).info('guests are less confined', { weakness });
-}
-
 export async function openQemuSetup(paths: Paths, { signal }: CallContext): Promise<QemuSetup> {
   await ensurePrivateFolder(paths.cache);
   await ensurePrivateFolder(paths.runtime);
   const [qemu, kit, cpu] = await Promise.all([inspectQemu(paths.cache), loadKit(), inspectCpu()]);
-  const confinement = await inspectConfinement(qemu, paths.cache);
-  noteWeakness(paths, confinement.weakness);
+  // Where a person looks who wonders about it later.
+  const log = openLog(join(paths.state, 'logs', 'daemon.log'));
+  const onFailure = (why: string): void => log.info('a guest is not confined', { why });
+  const confinement = { ...(await inspectConfinement(qemu, paths.cache)), onFailure };
+  const { weakness } = confinement;
+  if (weakness !== undefined) log.info('guests are less confined', { weakness });
   const base = { qemu, kit, tscKhz: cpu.tscKhz, confinement, runtime: paths.runtime };
   const choice = await chooseAccelerator(base, cpu, paths.cache, signal);
   return {

@@ -34,12 +34,20 @@ export async function startQemu(start: QemuStart): Promise<QemuProcess> {
     const process =
       messageFile === undefined ? await spawnAttached(start, cgroup) : await spawnDetached(start, messageFile, cgroup);
     await process.begun;
+    if (start.confined !== undefined && process.pid === undefined) return await startUnconfined(start, process);
     if (process.pid !== undefined) enterQuietly(cgroup, process.pid);
     return process;
   } catch (error) {
     await cgroup?.remove();
     throw error;
   }
+}
+
+/** QEMU was not even begun: what shuts it in has failed, and a guest less confined is better than none. */
+async function startUnconfined(start: QemuStart, failed: QemuProcess): Promise<QemuProcess> {
+  await failed.kill();
+  start.confined?.onFailure(failed.lastWords());
+  return await startQemu({ ...start, confined: undefined });
 }
 
 /** One that has ended already cannot enter; one that may not is a guest without limits, which pyro doctor reports. */

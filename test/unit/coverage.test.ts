@@ -8,7 +8,8 @@ const summary = {
   '/any/src/engine/calls/b.ts': { lines: { total: 40, covered: 10 } },
   '/any/src/cli/c.ts': { lines: { total: 100, covered: 70 } },
 };
-const profile = 'mode: set\npyro/guest/a.go:1.2,3.4 5 1\npyro/guest/a.go:4.1,5.2 2 0\npyro/guest/b.go:1.1,2.2 1 1\n';
+const profile =
+  'mode: set\npyro/guest/a.go:1.2,3.4 5 1\npyro/guest/a.go:4.1,5.2 2 0\npyro/guest/b.go:1.1,2.2 1 1\npyro/guest/cmd/confine/c.go:1.1,2.2 9 0\n';
 
 it('figures are of all lines, of those of the engine, and of the statements of the agent', () => {
   expect(figuresOf(summary, profile)).toEqual({ host: 50, engine: 30, guest: 75 });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { kitFolder } from '../../../src/machine/kit.ts';
 import { startQemu } from '../../../src/machine/qemu-process.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pq-'));
@@ -21,4 +22,25 @@ it.each([
     expect(started.hasEnded).toBe(true);
     if (messageFile === undefined) expect(started.lastWords()).toContain(words);
   }
+});
+
+it('one that cannot be confined after all runs without, and that is told', async () => {
+  const told: string[] = [];
+  const started = await startQemu({
+    qemu: '/bin/echo',
+    args: ['runs'],
+    stateFd: undefined,
+    confined: {
+      launcher: join(kitFolder(), 'confine'),
+      name: 'pyro-x',
+      spec: { namespaces: true, read: ['/nowhere'], descriptors: 3 },
+      onFailure: (why) => told.push(why),
+    },
+    messageFile: undefined,
+    cgroupName: `pq${process.pid}-x`,
+    limits: { memoryBytes: 64 * 1024 * 1024, processCount: 16 },
+  });
+  await started.ended;
+  expect(started.lastWords()).toContain('runs');
+  expect(told).toEqual([expect.stringContaining('confine: ')]);
 });

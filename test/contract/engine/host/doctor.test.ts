@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { examine } from '../../../../src/engine/host/doctor.ts';
-import type { DoctorFacts } from '../../../../src/engine/host/doctor-check.ts';
+import { type DoctorFacts, realFacts } from '../../../../src/engine/host/doctor-check.ts';
 import { noConfinement } from '../../../../src/machine/confinement.ts';
 import { noProgress } from '../../../../src/shared/progress.ts';
 import { locatePaths } from '../../../../src/system/paths.ts';
@@ -89,6 +89,44 @@ function failing(code: string): () => Promise<never> {
 const cpu = (hasVirtualization: boolean) => async () => ({ model: 'x', hasVirtualization, tscKhz: 2_000_000 });
 
 describe('doctor', () => {
+  it('says how far QEMU is shut in, and what would shut it in further', async () => {
+    const form = { namespaces: true, userNamespace: false, ownUser: true, landlock: true };
+    const full = { ...noConfinement(''), form, landlock: 7, weakness: undefined };
+    expect(await look('confinement', { inspectConfinement: async () => full })).toMatchObject({
+      status: 'ok',
+      message: expect.stringContaining('a user of its own, its own files, network and processes, Landlock 7'),
+    });
+    const little = {
+      ...full,
+      form: { ...form, namespaces: false, ownUser: false },
+      weakness: 'no namespaces of its own',
+    };
+    expect(await look('confinement', { inspectConfinement: async () => little })).toMatchObject({
+      status: 'warn',
+      message: expect.stringMatching(/^QEMU has Landlock 7, .*; missing: no namespaces of its own$/),
+      fix: expect.stringContaining('sysctl'),
+    });
+    expect(await look('confinement')).toMatchObject({ status: 'warn', message: expect.stringContaining('a test') });
+    const broken = { inspectConfinement: failing('EIO') };
+    expect(await look('confinement', broken)).toMatchObject({ status: 'warn', fix: 'mend the failures above first' });
+  });
+
+  it('tries again what keeps QEMU from being shut in, and takes off for an answer', async () => {
+    process.env['PYRO_CONFINEMENT'] = 'off';
+    const inspected = { inspectConfinement: realFacts.inspectConfinement };
+    expect(await look('confinement', inspected)).toMatchObject({
+      status: 'warn',
+      message: expect.stringContaining('missing: PYRO_CONFINEMENT=off'),
+      fix: expect.stringContaining('unset PYRO_CONFINEMENT'),
+    });
+    delete process.env['PYRO_CONFINEMENT'];
+    expect(await look('confinement', inspected)).toMatchObject({
+      status: 'warn',
+      message: expect.stringContaining('the guest kit has no'),
+      fix: expect.stringContaining('make guest'),
+    });
+  });
+
   it.each([
     ['a full disk', { freeBytes: async () => 1024 }, 'disk-space', /1\.0 KiB free/, /pyro env prune/],
     ['another architecture', { architecture: 'arm64' }, 'platform', /arm64/, /x86_64/],
