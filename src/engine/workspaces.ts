@@ -1,6 +1,7 @@
 // The workspaces as operations call them: each call finds its workspace and hands over to the file for its job.
 
 import { createGuestFiles } from '../agent/guest-files.ts';
+import type { AuditInput } from '../contract/audit.ts';
 import type { WorkspaceCall } from '../contract/call.ts';
 import type { ApplyInput, DiffInput, SummaryInput } from '../contract/changes.ts';
 import type { FileListInput, FileReadInput } from '../contract/files.ts';
@@ -14,6 +15,7 @@ import type {
   StartInput,
   StopInput,
 } from '../contract/workspaces.ts';
+import { readAuditOf } from './calls/audit.ts';
 import { createWorkspace } from './calls/create.ts';
 import { execute, signalCommand } from './calls/exec.ts';
 import { followCommand } from './calls/follow.ts';
@@ -124,6 +126,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     ),
     diskExport: on(exportDisk),
     network: on(readAttempts),
+    audit: (input: AuditInput) => readAuditOf(registry, input),
     summary: on((workspace, input: SummaryInput, call) => summarize(workspace, shelf, input, call)),
     shells: {
       open: on(openShell),

@@ -52,16 +52,28 @@ export class ConnectionLog {
   /** Writes follow one another, and failures of the disk do not fail connections */
   #writing: Promise<void> = Promise.resolve();
   #waiting: string[] = [];
+  readonly #onOver: (attempt: Attempt) => void;
 
-  private constructor(path: string, limitBytes: number, lastSequence: number, size: number) {
+  private constructor(
+    path: string,
+    limitBytes: number,
+    lastSequence: number,
+    size: number,
+    onOver: (attempt: Attempt) => void,
+  ) {
+    this.#onOver = onOver;
     this.#path = path;
     this.#limitBytes = limitBytes;
     this.#lastSequence = lastSequence;
     this.#size = size;
   }
 
-  /** Opens a log; together with the file that it was before it takes at most twice the limit. */
-  static async open(path: string, limitBytes = defaultLimit): Promise<ConnectionLog> {
+  /** Opens a log; together with the file that it was before it takes at most twice the limit. `onOver` hears of each attempt that is over. */
+  static async open(
+    path: string,
+    limitBytes = defaultLimit,
+    onOver: (attempt: Attempt) => void = () => undefined,
+  ): Promise<ConnectionLog> {
     await makeFolder(dirname(path));
     const size = await stat(path).then(
       ({ size }) => size,
@@ -69,7 +81,7 @@ export class ConnectionLog {
     );
     const known = [...(await readLines(`${path}.1`)), ...(await readLines(path))];
     const last = known.reduce((highest, line) => Math.max(highest, 'end' in line ? line.end : line.sequence), 0);
-    return new ConnectionLog(path, limitBytes, last, size);
+    return new ConnectionLog(path, limitBytes, last, size, onOver);
   }
 
   /** Number of the latest attempt; what comes later has a higher one. */
@@ -87,9 +99,11 @@ export class ConnectionLog {
     this.#recent.push(kept);
     if (this.#recent.length > mostRecent) this.#recent = this.#recent.slice(-mostRecent / 2);
     this.#write(attempt);
+    if (!isOpen) this.#onOver(kept);
     return (bytes) => {
       kept.bytes_in = bytes.in;
       kept.bytes_out = bytes.out;
+      this.#onOver(kept);
       this.#write({ end: sequence, bytes_in: bytes.in, bytes_out: bytes.out });
     };
   }

@@ -25,6 +25,7 @@ import {
 } from './vm.ts';
 import { vmRun } from './vm-run.ts';
 import { workspaceApply } from './workspace-apply.ts';
+import { workspaceAudit } from './workspace-audit.ts';
 import { workspaceDiff, workspaceExport, workspacePatchApply, workspaceSyncPush } from './workspace-change.ts';
 import { workspaceCopy } from './workspace-copy.ts';
 import { workspaceDelete, workspacePrune } from './workspace-delete.ts';
@@ -98,6 +99,7 @@ const list = [
   daemonStatus,
   daemonStop,
   workspaceNetwork,
+  workspaceAudit,
   vmRun,
   vmListEnvironments,
   vmCreate,

@@ -18,6 +18,7 @@ import { recordEvent } from '../output/events.ts';
 import { baseEnvironment } from '../workspace/guest-places.ts';
 import { placeProject, planOf } from '../workspace/guest-plan.ts';
 import { Workspace } from '../workspace/workspace.ts';
+import { noteCreated } from '../workspace/workspace-audit.ts';
 import { newLayer, nowSeconds, untouchedOn } from '../workspace/workspace-record.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { readSecrets } from '../workspace/workspace-secrets.ts';
@@ -115,12 +116,14 @@ export async function createWorkspace(
     undo.defer(() => store.remove(id));
   }
   await recordEvent(files.events, 'created', name);
+  undo.defer(() => rm(files.audit, { force: true }));
   call.signal.throwIfAborted();
   // From here on it exists.
   await workspace.update({ guest: started.record, seed: seed.view });
   undo.move();
   workspace.attach(started, reservation);
   registry.add(workspace);
+  await noteCreated(workspace.audit, workspace.record);
   const imageId = seed.image === undefined ? undefined : await readImageId(seed.image);
   if (seed.image !== undefined && imageId !== undefined) {
     resources.prepareNextCreate({

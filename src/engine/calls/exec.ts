@@ -22,6 +22,7 @@ import { deniedConnections } from '../guests/guest-network.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { HeldGuest } from '../workspace/shared-resources.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { noteSecretsFor } from '../workspace/workspace-audit.ts';
 
 const progressMs = 1000;
 const usualTimeoutSeconds = 600;
@@ -56,6 +57,7 @@ export async function execute(workspace: Workspace, request: ExecInput, call: Wo
       leaving.abort();
       throw error;
     });
+    await noteSecretsFor(workspace.audit, request.secret_env, `command ${sequence}`);
     const undo = io?.onStarted({
       signal: (name) => void run.signal(name, 'group').catch(() => undefined),
       resize: run.resize,

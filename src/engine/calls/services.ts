@@ -22,6 +22,7 @@ import { readServiceLogs } from '../services/service-logs.ts';
 import { isAlive } from '../services/service-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { notePorts, noteSecretsFor } from '../workspace/workspace-audit.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
 import { reconnect } from './reconnect.ts';
 
@@ -36,6 +37,8 @@ export async function startService(
   const record = draftOf(workspace, request, call.network);
   return await workspace.use(call, async ({ guest }) => {
     const service = await workspace.tenants.services.start(guest.client, record);
+    await noteSecretsFor(workspace.audit, request.secret_env, `the service ${record.name}`);
+    await notePorts(workspace.audit, service.view(workspace.record.id));
     try {
       await waitForReady(service, request.wait_seconds * 1000, call);
     } catch (error) {

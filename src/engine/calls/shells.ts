@@ -24,6 +24,7 @@ import { readShell } from '../shells/shell-read.ts';
 import { viewOfShell } from '../shells/shell-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { noteSecretsFor } from '../workspace/workspace-audit.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
 import { reconnect } from './reconnect.ts';
 
@@ -39,6 +40,7 @@ export async function openShell(
     const request = { ...place, env: { ...usual, ...env, ...workspace.secrets.environment(secretWords(secretEnv)) } };
     const shell = await workspace.tenants.shells.start(guest.client, request, call.signal);
     await recordEvent(workspace.files.events, 'shell', `${shell.record.id} opened`);
+    await noteSecretsFor(workspace.audit, secretEnv, `the shell ${shell.record.id}`);
     return { ...viewOf(workspace, shell), restarted };
   });
 }

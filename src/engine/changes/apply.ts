@@ -66,7 +66,10 @@ async function noteApplied(
   call: WorkspaceCall,
   client: GuestClient | undefined,
 ): Promise<void> {
-  if (count > 0) await recordEvent(workspace.files.events, 'apply', `${target}: ${formatCount(count, 'file')}`);
+  if (count > 0) {
+    await recordEvent(workspace.files.events, 'apply', `${target}: ${formatCount(count, 'file')}`);
+    await workspace.audit.note({ kind: 'apply', direction: 'out', what: target, files: count });
+  }
   if (client !== undefined && conflicts === 0) await noteBroughtHome(workspace, client, call);
 }
 

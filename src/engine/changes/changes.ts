@@ -142,7 +142,11 @@ export async function applyPatchTo(
       { patch },
       { guests: [guest.client], context: call },
     );
-    if (changed) await recordEvent(workspace.files.events, 'patch', formatCount(summary.total, 'file'));
+    if (changed) {
+      await recordEvent(workspace.files.events, 'patch', formatCount(summary.total, 'file'));
+      const size = { files: summary.total, bytes: Buffer.byteLength(patch) };
+      await workspace.audit.note({ kind: 'patch', direction: 'in', what: 'a patch', ...size });
+    }
     return {
       workspace_id: workspace.record.id,
       changed,

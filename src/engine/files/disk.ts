@@ -51,6 +51,8 @@ export async function exportDisk(
     await recordEvent(files.events, 'export', output);
     const { blocks, size } = await stat(output);
     const bytes = input.format === 'raw' ? blocks * 512 : size;
+    const what = `the disk to ${output} as ${input.format}`;
+    await workspace.audit.note({ kind: 'disk', direction: 'out', what, bytes });
     return { workspace_id: record.id, output_path: output, disk_format: input.format, bytes_written: bytes };
   });
 }

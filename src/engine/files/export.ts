@@ -35,6 +35,9 @@ export async function exportWorkspace(
     };
     const written = await runJob(workspace, exportJob, { plan, watched }, { guests: [guest.client], context: call });
     await recordEvent(workspace.files.events, 'export', outputPath);
+    const what = `${path} to ${outputPath} as ${format}`;
+    const size = { files: written.entry_count, bytes: written.bytes_written };
+    await workspace.audit.note({ kind: 'export', direction: 'out', what, ...size });
     if (path === workspacePath) await noteBroughtHome(workspace, guest.client, call);
     return {
       workspace_id: workspace.record.id,

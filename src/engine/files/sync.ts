@@ -49,8 +49,12 @@ export async function pushFrom(workspace: Workspace, request: PushRequest, call:
   call.onProgress({ phase: 'sync', message: 'reading the source' });
   return await workspace.use(call, async ({ guest }) => {
     const { left_out, ...sync } = await runJob(workspace, syncJob, input, { guests: [guest.client], context: call });
-    if (!dry_run && sync.written_count + sync.deleted_count > 0)
+    if (!dry_run && sync.written_count + sync.deleted_count > 0) {
       await recordEvent(workspace.files.events, 'sync', `${sync.written_count} written, ${sync.deleted_count} deleted`);
+      const what = `${source_path} to ${input.destination}`;
+      const size = { files: sync.written_count, bytes: sync.bytes_written };
+      await workspace.audit.note({ kind: 'sync', direction: 'in', what, ...size });
+    }
     return { workspace_id: workspace.record.id, execution_mode: 'guest', workspace_sync: sync, left_out };
   });
 }

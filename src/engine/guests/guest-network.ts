@@ -72,7 +72,16 @@ export class GuestNetwork {
   readonly #log = new KeptWork<ConnectionLog>();
   #packages: PackageSources | undefined;
 
-  constructor(logPath: string, grant: NetworkGrant, packageKind: PackageSourceKind) {
+  readonly #onAttempt: (attempt: Attempt) => void;
+
+  /** `onAttempt` hears of each connection that has ended or did not come about. */
+  constructor(
+    logPath: string,
+    grant: NetworkGrant,
+    packageKind: PackageSourceKind,
+    onAttempt: (attempt: Attempt) => void = () => undefined,
+  ) {
+    this.#onAttempt = onAttempt;
     this.logPath = logPath;
     this.#grant = grant;
     this.#packageKind = packageKind;
@@ -99,7 +108,7 @@ export class GuestNetwork {
     if (this.#packageKind !== 'none') this.#packages = await handPackageSources(client, this.#packageKind, signal);
     const grant = this.#packages === undefined ? this.#grant : widenGrant(this.#grant, this.#packages.allow);
     const { magic } = await enableGuestNetwork(client, { signal });
-    const log = await this.#log.join(signal, () => ConnectionLog.open(this.logPath));
+    const log = await this.#log.join(signal, () => ConnectionLog.open(this.logPath, undefined, this.#onAttempt));
     const routes = this.#packages?.routes;
     this.#open.set(client, await Egress.open({ socketPath, magic, grant, log, signal, routes }));
   }

@@ -1,7 +1,7 @@
 // The record of a workspace on disk: written whole by its one owner, checked whenever it is read.
 
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type RunningGuest, type WorkspaceRecord, workspaceRecordSchema } from '../../contract/records.ts';
 import { readJson, writeJson } from '../../system/files.ts';
 import type { LayerUse } from '../guests/layers.ts';
@@ -26,6 +26,13 @@ export interface WorkspaceFiles {
   readonly drafts: string;
   /** Log of connections */
   readonly network: string;
+  /** What crossed the boundary; it stays when the workspace is deleted */
+  readonly audit: string;
+}
+
+/** Where the audit logs of all workspaces of a state folder are. */
+export function auditFolder(state: string): string {
+  return join(state, 'audit');
 }
 
 export function workspaceFiles(folder: string): WorkspaceFiles {
@@ -43,6 +50,7 @@ export function workspaceFiles(folder: string): WorkspaceFiles {
     scratch: join(folder, 'scratch'),
     drafts: join(folder, 'drafts'),
     network: join(folder, 'network.jsonl'),
+    audit: join(auditFolder(dirname(dirname(folder))), `${basename(folder)}.jsonl`),
   };
 }
 

@@ -25,9 +25,10 @@ import { sweepTemporaryFolders } from '../../system/temporary-folders.ts';
 import { GuestMemory } from '../guests/memory-limit.ts';
 import { sweepCache } from '../guests/sweep-cache.ts';
 import { type JobRunner, jobsHere } from '../jobs/job.ts';
+import { sweepAudits } from '../output/audit.ts';
 import type { SharedResources } from './shared-resources.ts';
 import { Workspace } from './workspace.ts';
-import { readRecord, type WorkspaceFiles, workspaceFiles } from './workspace-record.ts';
+import { auditFolder, readRecord, type WorkspaceFiles, workspaceFiles } from './workspace-record.ts';
 
 const reapMs = 5000;
 /** A guest that answers is taken over within this time; for one that hangs nobody else waits, `ms` */
@@ -84,6 +85,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     await sweepTemporaries(paths.state, { isDeep: false });
     for (const name of await readdir(registry.#folder)) await registry.#load(name);
     const noted = [...registry.#workspaces.values()].flatMap(({ record }) => record.guest ?? []);
+    await sweepAudits(auditFolder(paths.state), (id) => registry.#workspaces.has(id) || registry.#damaged.has(id));
     await sweepOwnedFolders(paths.runtime);
     void registry.#inBackground(sweepTemporaryFolders());
     void registry.#inBackground(sweepCache(paths, registry.#closing.signal));

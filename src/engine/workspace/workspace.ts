@@ -13,6 +13,7 @@ import type { CommandRuns } from '../commands/command-runs.ts';
 import { GuestNetwork } from '../guests/guest-network.ts';
 import { MemoryShare } from '../guests/memory-share.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
+import { AuditLog } from '../output/audit.ts';
 import { recordEvent } from '../output/events.ts';
 import { noteLoss } from './guest-loss.ts';
 import { arrive, planOf, watchOutput } from './guest-plan.ts';
@@ -21,6 +22,7 @@ import { RecordKeeper } from './record-keeper.ts';
 import type { HeldGuest, SharedResources } from './shared-resources.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import { settleForStop } from './unsaved-work.ts';
+import { noteAttempt } from './workspace-audit.ts';
 import { stoppedError } from './workspace-find.ts';
 import type { WorkspaceFiles } from './workspace-record.ts';
 import { maskError } from './workspace-secrets.ts';
@@ -30,6 +32,7 @@ export class Workspace {
   readonly tenants: GuestTenants;
   readonly secrets: SecretSet;
   readonly network: GuestNetwork;
+  readonly audit: AuditLog;
   readonly resources: SharedResources;
   readonly memory: MemoryShare;
   readonly #life = new Mutex();
@@ -46,7 +49,10 @@ export class Workspace {
   ) {
     this.resources = resources;
     this.secrets = secrets;
-    this.network = new GuestNetwork(files.network, record.network_grant, record.package_sources);
+    this.audit = new AuditLog(files.audit, (text) => secrets.maskText(text));
+    this.network = new GuestNetwork(files.network, record.network_grant, record.package_sources, (attempt) =>
+      noteAttempt(this.audit, attempt),
+    );
     this.files = files;
     this.#keeper = new RecordKeeper(files, record);
     this.tenants = tenants;
