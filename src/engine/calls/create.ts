@@ -18,7 +18,7 @@ import { recordEvent } from '../output/events.ts';
 import { baseEnvironment } from '../workspace/guest-places.ts';
 import { placeProject, planOf } from '../workspace/guest-plan.ts';
 import { Workspace } from '../workspace/workspace.ts';
-import { noteCreated } from '../workspace/workspace-audit.ts';
+import { noteCreated } from '../output/audit-notes.ts';
 import { newLayer, nowSeconds, untouchedOn } from '../workspace/workspace-record.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 import { readSecrets } from '../workspace/workspace-secrets.ts';

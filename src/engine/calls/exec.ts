@@ -22,7 +22,7 @@ import { deniedConnections } from '../guests/guest-network.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { HeldGuest } from '../workspace/shared-resources.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { noteSecretsFor } from '../workspace/workspace-audit.ts';
+import { noteSecretsFor } from '../output/audit-notes.ts';
 
 const progressMs = 1000;
 const usualTimeoutSeconds = 600;

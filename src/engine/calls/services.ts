@@ -22,7 +22,7 @@ import { readServiceLogs } from '../services/service-logs.ts';
 import { isAlive } from '../services/service-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { notePorts, noteSecretsFor } from '../workspace/workspace-audit.ts';
+import { notePorts, noteSecretsFor } from '../output/audit-notes.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
 import { reconnect } from './reconnect.ts';
 

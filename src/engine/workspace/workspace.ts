@@ -22,7 +22,7 @@ import { RecordKeeper } from './record-keeper.ts';
 import type { HeldGuest, SharedResources } from './shared-resources.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import { settleForStop } from './unsaved-work.ts';
-import { noteAttempt } from './workspace-audit.ts';
+import { noteAttempt } from '../output/audit-notes.ts';
 import { stoppedError } from './workspace-find.ts';
 import type { WorkspaceFiles } from './workspace-record.ts';
 import { maskError } from './workspace-secrets.ts';

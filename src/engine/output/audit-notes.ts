@@ -1,8 +1,10 @@
 // What of a workspace's life goes into its audit log, in the words that are kept there.
 import type { WorkspaceRecord } from '../../contract/records.ts';
 import type { ServiceView } from '../../contract/services.ts';
-import type { Attempt } from '../../network/connection-log.ts';
-import type { AuditLog } from '../output/audit.ts';
+import type { NetworkOutput } from '../../contract/workspaces.ts';
+import type { AuditLog } from './audit.ts';
+
+type Attempt = NetworkOutput['attempts'][number];
 
 export function noteAttempt(audit: AuditLog, attempt: Attempt): void {
   const { name, port, address, verdict, rule, reason, bytes_in: into, bytes_out: out } = attempt;

@@ -1,12 +1,30 @@
-// The audit log of a workspace, also of one that was deleted.
+// What crossed the boundary of a workspace: its connections, and its audit log, also of one that was deleted.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AuditInput, AuditOutput } from '../../contract/audit.ts';
+import type { NetworkInput, NetworkOutput } from '../../contract/workspaces.ts';
+import { readConnectionLog } from '../../network/connection-log.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { readAudit } from '../output/audit.ts';
+import type { Workspace } from '../workspace/workspace.ts';
 import { findIn, findWorkspace } from '../workspace/workspace-find.ts';
 import { auditFolder } from '../workspace/workspace-record.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
+
+/** Newest last. */
+export async function readAttempts(
+  { network, record }: Workspace,
+  { workspace_id, denied, limit, cursor }: NetworkInput,
+): Promise<NetworkOutput> {
+  const after = cursor === undefined ? {} : { after: cursor };
+  const page = await readConnectionLog(network.logPath, { isRefusedOnly: denied, limit, ...after });
+  return {
+    workspace_id,
+    network_policy: record.network_policy,
+    attempts: [...page.attempts],
+    next_cursor: page.nextCursor,
+  };
+}
 
 /** Oldest first. Throws `workspace_unknown`. */
 export async function readAuditOf(
