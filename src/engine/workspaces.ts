@@ -15,13 +15,12 @@ import type {
   StartInput,
   StopInput,
 } from '../contract/workspaces.ts';
-import { readAuditOf } from './calls/crossings.ts';
 import { createWorkspace } from './calls/create.ts';
+import { readAttempts, readAuditOf } from './calls/crossings.ts';
 import { execute, signalCommand } from './calls/exec.ts';
 import { followCommand } from './calls/follow.ts';
 import { listWorkspaces } from './calls/list.ts';
 import { readLogs } from './calls/logs.ts';
-import { readAttempts } from './calls/crossings.ts';
 import { deleteWorkspace, pruneWorkspaces } from './calls/prune.ts';
 import { resetWorkspace } from './calls/reset.ts';
 import { SeedMemory } from './calls/seed.ts';

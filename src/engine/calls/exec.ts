@@ -19,10 +19,10 @@ import { noteOnProgram } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
 import { startLine } from '../commands/shell-line.ts';
 import { deniedConnections } from '../guests/guest-network.ts';
+import { noteSecretsFor } from '../output/audit-notes.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { HeldGuest } from '../workspace/shared-resources.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { noteSecretsFor } from '../output/audit-notes.ts';
 
 const progressMs = 1000;
 const usualTimeoutSeconds = 600;

@@ -17,12 +17,12 @@ import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { type NetworkCeiling, permitsPorts } from '../../shared/policy-types.ts';
 import { waitForAny } from '../../shared/waiting.ts';
+import { notePorts, noteSecretsFor } from '../output/audit-notes.ts';
 import type { Service } from '../services/service.ts';
 import { readServiceLogs } from '../services/service-logs.ts';
 import { isAlive } from '../services/service-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { notePorts, noteSecretsFor } from '../output/audit-notes.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
 import { reconnect } from './reconnect.ts';
 

@@ -18,13 +18,13 @@ import type {
 } from '../../contract/shells.ts';
 import { secretWords } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
+import { noteSecretsFor } from '../output/audit-notes.ts';
 import { recordEvent } from '../output/events.ts';
 import type { Shell } from '../shells/shell.ts';
 import { readShell } from '../shells/shell-read.ts';
 import { viewOfShell } from '../shells/shell-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { noteSecretsFor } from '../output/audit-notes.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
 import { reconnect } from './reconnect.ts';
 
