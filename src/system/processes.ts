@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { isHostFault } from '../shared/errors.ts';
 
 export const processIdentitySchema = z.object({
   pid: z.number().int().positive(),
@@ -15,7 +16,9 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch {
+  } catch (error) {
+    // Where too many files are open, nobody knows: a process that was taken for ended would run on, and write.
+    if (isHostFault(error)) throw error;
     // No such process: the answer itself.
     return undefined;
   }
