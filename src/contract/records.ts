@@ -75,6 +75,8 @@ export const workspaceRecordSchema = z.object({
   changes: changeCountsSchema.nullable().default(null),
   /** Digest of the changes that were brought home whole, by apply or export */
   brought_digest: z.string().nullable().default(null),
+  /** What a person should know of what it runs on */
+  note: z.string().nullable().default(null),
 });
 export type WorkspaceRecord = z.infer<typeof workspaceRecordSchema>;
 

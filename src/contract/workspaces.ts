@@ -90,6 +90,7 @@ export const workspaceSchema = z.object({
   service_count: z.number(),
   running_service_count: z.number(),
   restarted: z.boolean().describe('True when this call had to start the guest from its disk'),
+  note: z.string().nullable().describe('What to know of what it runs on, such as a damaged image'),
 });
 
 export type WorkspaceView = z.output<typeof workspaceSchema>;

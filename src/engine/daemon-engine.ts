@@ -2,6 +2,7 @@
 
 import type { OpenMachine } from '../machine/machine.ts';
 import { openQemuMachine } from '../machine/qemu-machine.ts';
+import { noProgress } from '../shared/progress.ts';
 import { locatePaths, type Paths } from '../system/paths.ts';
 import type { Engine } from './engine.ts';
 import { sharedMemory } from './guests/memory-limit.ts';
@@ -37,6 +38,10 @@ export async function createDaemonEngine(
   const closing = new AbortController();
   const registry = await WorkspaceRegistry.open(paths, memory, openMachine, jobs);
   const preparations = new Preparations(paths, closing.signal);
+  registry.renewEnvironment = (name) => {
+    // Whoever needs it meanwhile waits for it; a failure is met again by that call.
+    void preparations.environment(name, 0, { signal: closing.signal, onProgress: noProgress }).catch(() => undefined);
+  };
   const workspaces = createWorkspaces(registry, preparations);
   return {
     ...createLocalEngine(

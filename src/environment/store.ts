@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
+import type { KeptFile } from '../system/content-check.ts';
 import { readJson, temporaryName, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { findEntry } from './catalogue.ts';
@@ -137,6 +138,25 @@ export async function verifyEnvironment(store: Store, name: string): Promise<Env
   if (expected !== undefined && (await hashFile(environment.imagePath)) !== expected)
     throw damaged(name, 'its image is not the one that was made');
   return environment;
+}
+
+/** The file of an image with the digest that it was made with; nothing where that, or the image, is not there. */
+export async function environmentFile(store: Store, digest: string): Promise<KeptFile[]> {
+  const environment = await loadEnvironment(store, digest, digest).catch((error: unknown) => {
+    if (isPyroError(error, 'environment_damaged')) return undefined;
+    throw error;
+  });
+  if (environment?.record.image_sha256 === undefined) return [];
+  const { image_bytes: bytes, image_sha256: sha256 } = environment.record;
+  return [{ path: environment.imagePath, bytes, sha256 }];
+}
+
+/** Takes an image away, with the names that point to it, which are given: guests that have it open keep it. */
+export async function dropEnvironment(store: Store, digest: string): Promise<string[]> {
+  const pointers = (await readPointers(store)).filter((pointer) => pointer.digest === digest);
+  for (const { file } of pointers) await rm(file, { force: true });
+  await rm(join(environmentsFolder(store), digest.replace('sha256:', '')), { recursive: true, force: true });
+  return pointers.map(({ name }) => name);
 }
 
 type NewRecord = Omit<EnvironmentRecord, 'digest' | 'image_bytes' | 'image_sha256'>;

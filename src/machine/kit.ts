@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { PyroError } from '../shared/errors.ts';
+import type { KeptFile } from '../system/content-check.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { readJson } from '../system/files.ts';
 
@@ -14,6 +15,9 @@ const kitSchema = z.object({
   kernel_bytes: z.number(),
   initramfs_bytes: z.number(),
   agent_version: z.string(),
+  /** Absent in kits of early versions */
+  kernel_sha256: z.string().optional(),
+  initramfs_sha256: z.string().optional(),
 });
 
 export interface GuestKit {
@@ -22,6 +26,8 @@ export interface GuestKit {
   readonly digest: string;
   readonly kernelRelease: string;
   readonly bytes: number;
+  /** Its files, as they were built */
+  readonly kept: readonly KeptFile[];
 }
 
 /** Folder of the kit: beside the bundle in a package, in dist/ of a checkout. */
@@ -54,6 +60,10 @@ export async function loadKit(): Promise<GuestKit> {
     digest: record.digest,
     kernelRelease: record.kernel_release,
     bytes: record.kernel_bytes + record.initramfs_bytes,
+    kept: [
+      { path: kernel, bytes: record.kernel_bytes, sha256: record.kernel_sha256 },
+      { path: initramfs, bytes: record.initramfs_bytes, sha256: record.initramfs_sha256 },
+    ].flatMap(({ sha256, ...file }) => (sha256 === undefined ? [] : [{ ...file, sha256 }])),
   };
 }
 

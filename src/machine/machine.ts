@@ -3,6 +3,7 @@
 import type { GuestClient } from '../agent/guest-client.ts';
 import type { RunningGuest } from '../contract/records.ts';
 import type { CallContext } from '../shared/call-context.ts';
+import type { KeptContent } from '../system/content-check.ts';
 import type { Paths } from '../system/paths.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
 import type { DiskLayers } from './layers.ts';
@@ -76,7 +77,14 @@ export interface KnownGuest {
   readonly record: RunningGuest;
 }
 
+/** What a guest was started from, to be looked through once. */
+export interface UsedContent extends KeptContent {
+  /** Takes it away where it has gone bad, so that the next start makes it anew; false where nobody can */
+  readonly drop: () => Promise<boolean>;
+}
+
 export interface StartedGuest extends KnownGuest {
+  readonly used?: readonly UsedContent[];
   readonly source: 'template' | 'cold';
   /** From the start of its process to a guest that takes commands, `ms` */
   readonly bootMs: number;

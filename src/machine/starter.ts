@@ -13,6 +13,7 @@ import { takePrepared } from './project-templates.ts';
 import { newMagic, QemuGuest, type QemuStartRequest } from './qemu-guest.ts';
 import { type SavedGuest, type Template, touchTemplate } from './template.ts';
 import { dropTemplate, ensureTemplate, findReady, type QemuSetup } from './templates.ts';
+import { kitContent, savedContent } from './used-content.ts';
 
 /** Memory of a guest while it boots, beside its disk; QEMU holds it open after that, without a name */
 export const ramFile = 'ram';
@@ -111,7 +112,8 @@ async function restoreOrBoot(start: Start, saved: SavedGuest, mount: Mount): Pro
   const memory = { path: saved.ram, isShared: false, isReadOnly: setup.host.qemu.hasReadOnlyMemory };
   try {
     const source = { memory, magic: saved.magic, stateFile: saved.state };
-    return { ...(await launch(start, source, mount)), source: 'template' };
+    const used = [savedContent(setup, saved), kitContent(setup.host.kit)];
+    return { ...(await launch(start, source, mount)), source: 'template', used };
   } catch (error) {
     context.signal.throwIfAborted();
     if (!isPyroError(error, ...startFailures)) throw error;
@@ -136,7 +138,7 @@ async function boot(start: Start): Promise<StartedGuest> {
         await activate(guest, start);
         await growTo(guest, plan.disks.sizeMib, context.signal);
       });
-      return { ...booted, source: 'cold' };
+      return { ...booted, source: 'cold', used: [kitContent(start.setup.host.kit)] };
     } catch (error) {
       context.signal.throwIfAborted();
       if (attempt >= bootTries || !isPyroError(error, ...startFailures)) throw error;

@@ -1,10 +1,11 @@
 // Templates: a guest booted once, mounted and warmed, then saved so that later guests continue from there.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
+import { digestOf, type KeptFile } from '../system/content-check.ts';
 import { exists, isTemporaryName, readJson, syncFile, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
@@ -32,6 +33,8 @@ const templateSchema = z.object({
   environment_digest: z.string(),
   created_at: z.string(),
   build_ms: z.number(),
+  /** Digests of its files by name; absent in templates of early versions */
+  sha256: z.record(z.string(), z.object({ bytes: z.number(), sha256: z.string() })).default({}),
 });
 
 /** A guest as it stood when it was saved: files of its memory and of its devices. */
@@ -40,6 +43,8 @@ export interface SavedGuest {
   readonly magic: Buffer;
   readonly ram: string;
   readonly state: string;
+  /** All of its files, as they were when it was saved */
+  readonly kept: readonly KeptFile[];
 }
 
 export interface Template extends SavedGuest {
@@ -102,7 +107,8 @@ export async function readTemplate(cacheFolder: string, key: string): Promise<Sa
   if (record === undefined) return undefined;
   const magic = Buffer.from(record.magic, 'hex');
   const [ram, state] = [join(folder, 'ram'), join(folder, 'state')];
-  return (await areThere([ram, state])) ? { key, magic, ram, state } : undefined;
+  const kept = Object.entries(record.sha256).map(([name, sum]) => ({ path: join(folder, name), ...sum }));
+  return (await areThere([ram, state])) ? { key, magic, ram, state, kept } : undefined;
 }
 
 /** Notes that a template is used now, for who removes old ones. */
@@ -188,7 +194,14 @@ export async function publish(
     readonly buildMs: number;
   },
 ): Promise<void> {
+  const sha256: Record<string, Omit<KeptFile, 'path'>> = {};
+  for (const name of await readdir(draft)) {
+    const path = join(draft, name);
+    const { size: bytes } = await stat(path);
+    sha256[name] = { bytes, sha256: await digestOf({ path, bytes }) };
+  }
   const record = {
+    sha256,
     version: 1,
     key: template.key,
     magic: template.magic.toString('hex'),

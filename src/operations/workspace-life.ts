@@ -48,6 +48,7 @@ function describe(
       ['commands', String(workspace.command_count)],
       ['resets', String(workspace.reset_count)],
       ...(workspace.restarted ? [['restarted', 'yes, from its disk']] : []),
+      ...(workspace.note === null ? [] : [['note', workspace.note]]),
       ...more,
     ],
     width,

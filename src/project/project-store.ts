@@ -3,6 +3,7 @@ import { readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
+import { digestOf, type KeptFile } from '../system/content-check.ts';
 import { isTemporaryName, readJson, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { acquireLock } from '../system/lock.ts';
@@ -18,6 +19,8 @@ const recordSchema = z.object({
   key: z.string().regex(/^[0-9a-f]{64}$/),
   /** Size without padding, `bytes` */
   image_bytes: z.number().int().positive(),
+  /** Taken at the first use of the image, behind the call that has made it */
+  image_sha256: z.string().optional(),
   created_at: z.string(),
   summary: seedSummarySchema,
 });
@@ -64,6 +67,31 @@ export async function addProjectImage(
     summary: image.summary,
   });
   return { ...image, path };
+}
+
+/** The file of an image with its digest, which is taken now where nobody has taken it yet. */
+export async function projectFile(
+  store: ProjectStore,
+  key: string,
+  rate: number | undefined,
+  signal: AbortSignal,
+): Promise<KeptFile[]> {
+  const record = await readJson(recordPath(store, key), recordSchema).catch(() => undefined);
+  if (record === undefined || (await findProjectImage(store, key)) === undefined) return [];
+  const file = { path: imagePath(store, key), bytes: record.image_bytes };
+  const known = record.image_sha256;
+  if (known !== undefined) return [{ ...file, sha256: known }];
+  const sha256 = await digestOf(file, rate, signal);
+  await using _lock = await lockProject(store, key, { signal, waitMs: 60_000 });
+  // One that a prune took away meanwhile does not come back by its record.
+  if ((await findProjectImage(store, key)) !== undefined)
+    await writeJson(recordPath(store, key), { ...record, image_sha256: sha256 });
+  return [];
+}
+
+export async function dropProjectImage(store: ProjectStore, key: string): Promise<void> {
+  await using _lock = await lockProject(store, key, { waitMs: 60_000 });
+  for (const path of [recordPath(store, key), imagePath(store, key)]) await rm(path, { force: true });
 }
 
 /** Marks an image as just used, for {@link pruneProjectImages}. */

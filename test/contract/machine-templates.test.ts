@@ -14,6 +14,7 @@ const ready: Template = {
   magic: Buffer.alloc(16, 1),
   ram: '/none',
   state: '/none',
+  kept: [],
   disk: '/none',
   overlay: '/none',
 };

@@ -29,7 +29,7 @@ const recordSchema = z.object({
 });
 
 /** What may lie in the state folder when nothing is half done */
-const usual = /^(workspaces|logs|daemon\.json|daemon\.lock)$/;
+const usual = /^(workspaces|logs|damaged\.json|daemon\.json|daemon\.lock)$/;
 const projectFile = /^[0-9a-f]{64}\.(img|json)$/;
 const keptDiff = /^diff-[0-9a-f]{12}\.(patch|entries)$/;
 

@@ -40,7 +40,7 @@ export function openSilentGuests({ machineFailure }: { readonly machineFailure?:
   mkdirSync(runtime);
   const memory = new GuestMemory(24 * 1024);
   const qemu = { path: '/bin/false', version: '9.0.0', stamp: 'none', hasReadOnlyMemory: true };
-  const kit = { kernel: '', initramfs: '', digest: '', kernelRelease: '', bytes: 0 };
+  const kit = { kernel: '', initramfs: '', digest: '', kernelRelease: '', bytes: 0, kept: [] };
   const choice = { accelerator: 'tcg', reason: 'none' } as const;
   const machine = qemuMachine({
     host: { qemu, kit, choice, tscKhz: 1, confinement: noConfinement('a test'), runtime },
@@ -55,6 +55,7 @@ export function openSilentGuests({ machineFailure }: { readonly machineFailure?:
     machine: () => (machineFailure === undefined ? Promise.resolve(machine) : Promise.reject(machineFailure)),
     secretStore: () => Promise.reject(new Error('no secrets are kept here')),
     removeSockets: async () => undefined,
+    checkLater: () => undefined,
     prepareNextCreate: () => undefined,
     prepareNextStart: () => undefined,
   };

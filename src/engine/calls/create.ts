@@ -124,6 +124,7 @@ export async function createWorkspace(
   workspace.attach(started, reservation);
   registry.add(workspace);
   await noteCreated(workspace.audit, workspace.record);
+  resources.checkLater(workspace, { started, projectImage: seed.image });
   const imageId = seed.image === undefined ? undefined : await readImageId(seed.image);
   if (seed.image !== undefined && imageId !== undefined) {
     resources.prepareNextCreate({

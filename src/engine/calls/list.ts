@@ -79,6 +79,7 @@ function damagedView(id: string): WorkspaceView {
     service_count: 0,
     running_service_count: 0,
     restarted: false,
+    note: null,
   };
 }
 

@@ -40,6 +40,7 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
     service_count: workspace.tenants.services.count,
     running_service_count: workspace.tenants.services.runningCount,
     restarted,
+    note: record.note,
   };
 }
 

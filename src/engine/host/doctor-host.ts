@@ -7,6 +7,7 @@ import { messageOf } from '../../shared/errors.ts';
 import { formatBytes, gibibyte } from '../../shared/units.ts';
 import { makeFolder } from '../../system/folders.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
+import { readFindings } from '../guests/content-watch.ts';
 import type { DoctorFacts } from './doctor-check.ts';
 
 const leastFree = 2 * gibibyte;
@@ -41,6 +42,28 @@ async function checkFolder(name: string, folder: string): Promise<DoctorCheck> {
     const message = `${folder} cannot be written to: ${messageOf(error)}`;
     return { name, status: 'fail', message, why, fix: moveHome };
   }
+}
+
+/** Told for a week; nothing to tell is no line. */
+const toldSeconds = 7 * 24 * 3600;
+
+/** What has changed on the disk since pyro made it, and was noticed. */
+export async function checkContents(paths: Paths): Promise<DoctorCheck[]> {
+  const found = (await readFindings(paths)).filter(({ at }) => Date.now() / 1000 - at < toldSeconds);
+  const last = found.at(-1);
+  if (last === undefined) return [];
+  const when = new Date(last.at * 1000).toISOString().slice(0, 16);
+  const more = found.length === 1 ? '' : `, and ${found.length - 1} more in a week`;
+  const done = last.was_dropped ? 'it was removed, and is made anew when it is needed' : 'it is still in use';
+  return [
+    {
+      name: 'contents',
+      status: last.was_dropped ? 'warn' : 'fail',
+      message: `${last.label} had changed on the disk at ${when}: ${done}${more}`,
+      why: 'bytes that nobody has written come from a failing disk or memory, or from another program',
+      fix: last.was_dropped ? 'look after the disk: dmesg, smartctl' : 'npm install -g pyro-mcp',
+    },
+  ];
 }
 
 export async function checkSpace(folder: string, facts: DoctorFacts): Promise<DoctorCheck> {

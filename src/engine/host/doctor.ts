@@ -6,7 +6,7 @@ import type { Paths } from '../../system/paths.ts';
 import { type DoctorFacts, realFacts } from './doctor-check.ts';
 import { checkConfinement } from './doctor-confinement.ts';
 import { checkAccelerator, checkEnvironment, checkKit } from './doctor-guest.ts';
-import { checkFolders, checkLimits, checkPlatform, checkSpace } from './doctor-host.ts';
+import { checkContents, checkFolders, checkLimits, checkPlatform, checkSpace } from './doctor-host.ts';
 import { checkPrograms } from './doctor-programs.ts';
 
 export async function examine(
@@ -23,6 +23,7 @@ export async function examine(
     await checkKit(),
     ...(await checkFolders(paths)),
     await checkSpace(paths.cache, facts),
+    ...(await checkContents(paths)),
     await checkLimits(facts),
     await checkConfinement(paths.cache, facts),
     await checkAccelerator(examination),

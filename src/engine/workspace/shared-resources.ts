@@ -1,12 +1,18 @@
 // What all workspaces of a daemon share: the machine, its memory, the store of secrets, and work done ahead for later calls.
 
 import type { RunningGuest, WorkspaceRecord } from '../../contract/records.ts';
-import type { Guest, Machine, ProjectPreparation } from '../../machine/machine.ts';
+import type { Guest, Machine, ProjectPreparation, StartedGuest } from '../../machine/machine.ts';
 import type { SecretStore } from '../../secrets/secret-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import type { GuestMemory } from '../guests/memory-limit.ts';
 import type { JobRunner } from '../jobs/job.ts';
 import type { WorkspaceFiles } from './workspace-record.ts';
+
+export interface UsedThings {
+  readonly started: StartedGuest;
+  /** Image of the project in the cache */
+  readonly projectImage?: string | undefined;
+}
 
 export interface SharedResources {
   /** Throws `tool_missing`, `host_unsupported` or `guest_kit_missing` where this host cannot run guests */
@@ -17,6 +23,8 @@ export interface SharedResources {
   /** Secrets, in memory. Throws `secret_store_missing` */
   readonly secretStore: () => Promise<SecretStore>;
   readonly removeSockets: (guest: RunningGuest) => Promise<void>;
+  /** Looks later whether what the guest was started from is still as it was made; returns at once */
+  readonly checkLater: (workspace: { readonly record: WorkspaceRecord }, used: UsedThings) => void;
   /** Makes the next guest with this project quick; returns at once */
   readonly prepareNextCreate: (project: ProjectPreparation) => void;
   /** Makes the next start from disk quick; returns at once */

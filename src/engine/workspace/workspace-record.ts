@@ -84,7 +84,8 @@ type Untouched =
   | 'reset_count'
   | 'last_reset_at'
   | 'changes'
-  | 'brought_digest';
+  | 'brought_digest'
+  | 'note';
 
 /** What the record of every new workspace says alike: nothing has been done in it. */
 export function untouchedOn(disk: string): Pick<WorkspaceRecord, Untouched> {
@@ -101,6 +102,7 @@ export function untouchedOn(disk: string): Pick<WorkspaceRecord, Untouched> {
     last_reset_at: null,
     changes: null,
     brought_digest: null,
+    note: null,
   };
 }
 

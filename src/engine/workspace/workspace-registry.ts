@@ -22,6 +22,7 @@ import { sweepDrafts } from '../../system/drafts.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
 import { sweepTemporaries } from '../../system/sweep.ts';
 import { sweepTemporaryFolders } from '../../system/temporary-folders.ts';
+import { ContentWatch } from '../guests/content-watch.ts';
 import { GuestMemory } from '../guests/memory-limit.ts';
 import { sweepCache } from '../guests/sweep-cache.ts';
 import { type JobRunner, jobsHere } from '../jobs/job.ts';
@@ -63,11 +64,22 @@ export class WorkspaceRegistry implements AsyncDisposable {
   readonly #background = new Set<Promise<void>>();
   readonly #machine = new KeptWork<Machine>();
   readonly #secretStore = new KeptWork<SecretStore>();
+  readonly #contents: ContentWatch;
+  /** Gets an environment anew that had to be taken away */
+  renewEnvironment: (name: string) => void = () => undefined;
   #reaper: NodeJS.Timeout | undefined;
 
   private constructor(paths: Paths, memory: GuestMemory, openMachine: OpenMachine, jobs: JobRunner) {
     this.paths = paths;
     this.#memory = memory;
+    this.#contents = new ContentWatch({
+      paths,
+      signal: this.#closing.signal,
+      tell: async (ids, note) => {
+        for (const id of ids) await this.#workspaces.get(id)?.update({ note });
+      },
+      renew: (name) => this.renewEnvironment(name),
+    });
     this.resources = this.#share(openMachine, jobs);
     this.#folder = join(paths.state, 'workspaces');
   }
@@ -109,6 +121,15 @@ export class WorkspaceRegistry implements AsyncDisposable {
       secretStore: () =>
         this.#secretStore.join(undefined, () => SecretStore.open(this.paths.runtime, scopeOf(this.paths.state))),
       removeSockets: (guest) => removeSockets(this.paths.runtime, guest),
+      checkLater: ({ record }, { started, projectImage }) => {
+        const project = projectImage === undefined ? [] : [this.#contents.project(projectImage)];
+        const contents = [...(started.used ?? []), this.#contents.environment(record.environment_digest), ...project];
+        const { signal } = this.#own;
+        const work = sleep(quietMs, undefined, { signal, ref: false }).then(() =>
+          this.#contents.use(record.id, contents),
+        );
+        void this.#inBackground(work);
+      },
       prepareNextCreate: (project) => {
         if (this.#closing.signal.aborted) return;
         const { signal } = this.#own;

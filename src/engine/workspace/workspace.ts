@@ -164,6 +164,7 @@ export class Workspace {
     const old = { guest: this.#guest, noted: this.record.guest };
     await this.#keeper.exchange(changes);
     this.attach(started, reservation);
+    this.resources.checkLater(this, { started });
     const ends = [
       async () => await (old.guest === undefined ? undefined : this.network.close(old.guest.client)),
       async () => await old.guest?.[Symbol.asyncDispose](),
@@ -240,6 +241,7 @@ export class Workspace {
     await mergeLayers(this, machine.layers, context.signal);
     const started = await machine.startOnDisk(await planOf(this, this.record, context), context);
     this.attach(started, reservation);
+    this.resources.checkLater(this, { started });
     await this.#keeper.noteStart(started.record);
     await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
     await this.tenants.restart(started.guest.client);

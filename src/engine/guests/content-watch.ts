@@ -1,0 +1,112 @@
+// Looks through what guests were started from, once after a start and behind their work: what has gone bad is taken away, and who runs on it is told.
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import { dropEnvironment, environmentFile, openStore } from '../../environment/store.ts';
+import type { UsedContent } from '../../machine/machine.ts';
+import { dropProjectImage, openProjectStore, projectFile } from '../../project/project-store.ts';
+import { Mutex } from '../../shared/mutex.ts';
+import { ContentChecks } from '../../system/content-check.ts';
+import { readJson, writeJson } from '../../system/files.ts';
+import type { Paths } from '../../system/paths.ts';
+
+const mostFindings = 20;
+const findingsSchema = z.array(
+  z.object({
+    /** `s` since 1970 */
+    at: z.number(),
+    label: z.string(),
+    /** False where a person has to make it anew */
+    was_dropped: z.boolean(),
+  }),
+);
+type Finding = z.infer<typeof findingsSchema>[number];
+
+function findingsFile({ state }: Paths): string {
+  return join(state, 'damaged.json');
+}
+
+/** What was found damaged, the newest last. */
+export async function readFindings(paths: Paths): Promise<readonly Finding[]> {
+  return (await readJson(findingsFile(paths), findingsSchema).catch(() => undefined)) ?? [];
+}
+
+export interface ContentWatchParts {
+  readonly paths: Paths;
+  readonly signal: AbortSignal;
+  /** Tells workspaces what they run on */
+  readonly tell: (ids: ReadonlySet<string>, note: string) => Promise<void>;
+  /** Gets an environment anew, behind everybody's back */
+  readonly renew: (name: string) => void;
+  /** `bytes` in a second */
+  readonly rate?: number | undefined;
+}
+
+export class ContentWatch {
+  readonly #parts: ContentWatchParts;
+  readonly #checks: ContentChecks;
+  readonly #writing = new Mutex();
+  /** Workspaces by what they were started from */
+  readonly #users = new Map<string, Set<string>>();
+  readonly #waiting = new Set<string>();
+
+  constructor(parts: ContentWatchParts) {
+    this.#parts = parts;
+    this.#checks = new ContentChecks(join(parts.paths.cache, 'checked.json'), parts.signal, parts.rate);
+  }
+
+  /** Settles when all of it has been looked through; a look that fails is made again at the next use. */
+  async use(workspaceId: string, contents: readonly UsedContent[]): Promise<void> {
+    for (const content of contents) {
+      const { label } = content;
+      this.#users.set(label, (this.#users.get(label) ?? new Set()).add(workspaceId));
+      if (this.#waiting.has(label)) continue;
+      this.#waiting.add(label);
+      try {
+        if (!(await this.#checks.check(content))) await this.#found(content);
+      } finally {
+        this.#waiting.delete(label);
+      }
+    }
+  }
+
+  async #found({ label, drop }: UsedContent): Promise<void> {
+    const { paths, tell } = this.#parts;
+    const wasDropped = await drop();
+    await this.#writing.run(async () => {
+      const found = { at: Date.now() / 1000, label, was_dropped: wasDropped };
+      await writeJson(findingsFile(paths), [...(await readFindings(paths)), found].slice(-mostFindings));
+    });
+    const note = `${label}, from which this guest was started, has changed on the disk since it was made: bring home what is worth keeping, and create another workspace`;
+    await tell(this.#users.get(label) ?? new Set(), note);
+    this.#users.delete(label);
+  }
+
+  /** The image of an environment: got anew when it has gone bad. */
+  environment(digest: string): UsedContent {
+    const { paths, renew } = this.#parts;
+    const store = openStore(paths.cache);
+    return {
+      label: `environment ${digest.slice(0, 19)}`,
+      files: async () => await environmentFile(store, digest),
+      drop: async () => {
+        for (const name of await dropEnvironment(store, digest)) renew(name);
+        return true;
+      },
+    };
+  }
+
+  /** The image of a project in the cache: packed anew by the next create when it has gone bad. */
+  project(image: string): UsedContent {
+    const { paths, rate, signal } = { rate: undefined, ...this.#parts };
+    const store = openProjectStore(paths.cache);
+    const key = basename(image, '.img');
+    return {
+      label: `project image ${key.slice(0, 12)}`,
+      files: async () => await projectFile(store, key, rate, signal),
+      drop: async () => {
+        await dropProjectImage(store, key);
+        return true;
+      },
+    };
+  }
+}
