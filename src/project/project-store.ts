@@ -111,6 +111,18 @@ export async function lockProject(
   return await acquireLock(join(store.root, `${key}.lock`), options);
 }
 
+/** Removes what makers of images have left that were killed: whoever makes one holds the lock of its key. */
+export async function sweepProjectImages(store: ProjectStore): Promise<void> {
+  for (const name of (await readdir(store.root).catch(() => [])).filter(isTemporaryName)) {
+    try {
+      await using _lock = await lockProject(store, name.slice(0, 64), { waitMs: 0 });
+      await rm(join(store.root, name), { recursive: true, force: true });
+    } catch (error) {
+      if (!isPyroError(error, 'locked')) throw error;
+    }
+  }
+}
+
 export interface PruneOptions {
   /** Images used within this time stay, `ms`: their workspace may be in the making */
   readonly graceMs?: number;

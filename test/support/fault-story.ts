@@ -1,5 +1,5 @@
 // What a user does with a workspace, as calls of the daemon that may be cut short anywhere: what each may leave of the files.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FaultHome } from './fault-home.ts';
 
@@ -15,6 +15,8 @@ export interface StoryStep {
   readonly input: (place: StoryPlace) => Readonly<Record<string, unknown>>;
   /** Contents that the files `one` and `two` may have afterwards */
   readonly allowed: (turn: number) => readonly string[];
+  /** What does not hold of what it has put on the host */
+  readonly look?: (place: StoryPlace) => readonly string[];
   /** State in which it begins, other than that of a started workspace */
   readonly begins?: 'stopped' | 'created';
 }
@@ -89,6 +91,25 @@ export const storySteps: readonly StoryStep[] = [
       output_path: place.home.on(`out-${place.turn}.tar`),
     }),
     allowed: untouched,
+  },
+  {
+    operation: 'workspace.export',
+    input: (place) => {
+      const folder = folderOf(place, 'over');
+      writeFileSync(join(folder, 'mine'), 'mine');
+      return { ...wherever(place), path: '/workspace', output_path: folder, overwrite: true };
+    },
+    allowed: untouched,
+    // What stood there, or what was exported, and never a part of both.
+    look: ({ home, turn }) => {
+      const folder = home.on(`over-${turn}`);
+      const names = existsSync(folder) ? readdirSync(folder).filter((name) => /^(one|two|mine)$/.test(name)) : [];
+      const one = names.includes('one') ? readFileSync(join(folder, 'one'), 'utf8') : '';
+      const shown = `${names.join(' ')}: ${one}`;
+      return [`mine one two: ${fresh(turn)}\n`, `one two: ${old(turn)}\n`].includes(shown)
+        ? []
+        : [`stands there: ${shown}`];
+    },
   },
   {
     operation: 'workspace.update',

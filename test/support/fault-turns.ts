@@ -46,7 +46,7 @@ export class FaultTurns {
       await home.start();
     }
     try {
-      faults.push(...(await this.#look(step, turn, code)));
+      faults.push(...(await this.#look(step, turn, code)), ...(step.look?.({ home, id, turn }) ?? []));
     } catch (error) {
       faults.push(`afterwards: ${messageOf(error)}`);
       // What stands there now is no ground for the next turn.

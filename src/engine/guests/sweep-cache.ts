@@ -2,13 +2,13 @@
 import { sweepStore } from '../../environment/prune.ts';
 import { openStore } from '../../environment/store.ts';
 import { sweepTemplates } from '../../machine/template-sweep.ts';
-import { openProjectStore, pruneProjectImages } from '../../project/project-store.ts';
+import { openProjectStore, sweepProjectImages } from '../../project/project-store.ts';
 import type { Paths } from '../../system/paths.ts';
 
 export async function sweepCache({ cache }: Paths, signal: AbortSignal): Promise<void> {
   await sweepStore(openStore(cache), signal);
   signal.throwIfAborted();
-  await pruneProjectImages(openProjectStore(cache), new Set(), { graceMs: Number.POSITIVE_INFINITY });
+  await sweepProjectImages(openProjectStore(cache));
   signal.throwIfAborted();
   await sweepTemplates(cache);
 }

@@ -212,11 +212,23 @@ export class WorkspaceRegistry implements AsyncDisposable {
     await workspace?.endForGood();
     if ((workspace?.record.secrets.length ?? 0) > 0) await (await this.resources.secretStore()).remove(id);
     const { folder } = this.filesOf(id);
-    // The rename makes the end whole, however long the removal takes.
-    await rename(folder, folder + deletedMark);
+    try {
+      // The rename makes the end whole, however long the removal takes.
+      await rename(folder, folder + deletedMark);
+    } catch (error) {
+      if (workspace !== undefined) await this.#bringBack(workspace);
+      throw error;
+    }
     this.#workspaces.delete(id);
     this.#damaged.delete(id);
     await rm(folder + deletedMark, { recursive: true, force: true });
+  }
+
+  /** One that could not be removed is there as before, only that its guest has ended. */
+  async #bringBack({ files, record, secrets }: Workspace): Promise<void> {
+    if (record.secrets.length > 0) await (await this.resources.secretStore()).save(record.id, secrets);
+    const stopped = { ...record, state: 'stopped', stop_reason: 'host', guest: null } as const;
+    this.add(await Workspace.open(this.resources, files, stopped, secrets));
   }
 
   /** Ends nothing: guests run on for the next owner. */
