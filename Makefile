@@ -58,7 +58,7 @@ bench: build ## measure; writes bench/results
 	@node bench/full-profile.ts
 
 soak: ## the guest tests with full counts (hours under emulation)
-	@PYRO_SOAK=1 vitest run --project contract test/contract/faults.test.ts test/contract/kills.test.ts
+	@PYRO_SOAK=1 vitest run --project contract test/contract/faults.test.ts test/contract/kills.test.ts test/contract/pull-faults.test.ts
 	@PYRO_SOAK=1 vitest run --project guest
 
 test-hosts: setup ## the real Claude Code, Codex and OpenCode, offline (installs them into a cache first)
