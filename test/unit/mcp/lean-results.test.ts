@@ -90,6 +90,7 @@ const created = {
   service_count: 0,
   running_service_count: 0,
   restarted: false,
+  note: null,
 };
 
 function resultOf(tool: string, raw: object, audience: Audience) {
