@@ -73,6 +73,10 @@ export const diskExportInput = z.strictObject({
   format: z.enum(['raw', 'qcow2', 'tar']).default('qcow2').describe('What is written'),
   path: pathField.default('/workspace').describe('Tree in the guest, for tar'),
   overwrite: z.boolean().default(false).describe('Overwrite output_path'),
+  include_secrets: z
+    .boolean()
+    .default(false)
+    .describe('Write the disk of a workspace that has secrets, with what it may hold of them'),
 });
 export type DiskExportInput = z.output<typeof diskExportInput>;
 

@@ -3,7 +3,7 @@
 import { applyJob } from './changes/apply-job.ts';
 import { diffJob, systemJob } from './changes/diff-job.ts';
 import { patchJob } from './changes/patch-job.ts';
-import { cleanDiskJob, diskTreeJob } from './files/disk-jobs.ts';
+import { diskTreeJob } from './files/disk-jobs.ts';
 import { exportJob } from './files/export-job.ts';
 import { syncJob } from './files/sync-job.ts';
 import { seedJob } from './guests/seed-job.ts';
@@ -12,7 +12,6 @@ import { countJob } from './workspace/count-job.ts';
 
 export const jobs: readonly AnyJob[] = [
   applyJob,
-  cleanDiskJob,
   countJob,
   diffJob,
   diskTreeJob,

@@ -51,6 +51,7 @@ import type { Preparations } from './guests/preparations.ts';
 import type { Workspace } from './workspace/workspace.ts';
 import { findWorkspace } from './workspace/workspace-find.ts';
 import type { WorkspaceRegistry } from './workspace/workspace-registry.ts';
+import { maskError } from './workspace/workspace-secrets.ts';
 
 export function createWorkspaces(registry: WorkspaceRegistry, preparations: Preparations) {
   const seeds = new SeedMemory();
@@ -61,7 +62,12 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     <I extends { readonly workspace_id: string }, O>(act: (workspace: Workspace, input: I, call: WorkspaceCall) => O) =>
     async (input: I, call: WorkspaceCall): Promise<Awaited<O>> => {
       const id = findWorkspace(registry, input.workspace_id);
-      return await act(registry.get(id), { ...input, workspace_id: id }, call);
+      const workspace = registry.get(id);
+      try {
+        return await act(workspace, { ...input, workspace_id: id }, call);
+      } catch (error) {
+        throw maskError(error, workspace.secrets);
+      }
     };
   return {
     create: (input: CreateInput, call: WorkspaceCall) => createWorkspace(registry, preparations, seeds, input, call),

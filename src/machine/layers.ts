@@ -1,5 +1,5 @@
 // Layers of a guest's disk: made on another, taken live, merged while nobody uses them.
-import { rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { GuestClient } from '../agent/guest-client.ts';
@@ -172,30 +172,4 @@ async function flattenDisk(top: string, output: string, format: 'raw' | 'qcow2',
     ...tied(signal),
     cwd: dirname(top),
   });
-}
-
-/** The same disk in another format. */
-export async function convertDisk(raw: string, output: string, format: 'qcow2', signal: AbortSignal): Promise<void> {
-  await runCommand('qemu-img', ['convert', '-q', '-f', 'raw', '-O', format, raw, output], tied(signal));
-}
-
-const extentSchema = z.array(z.object({ start: z.number(), length: z.number(), data: z.boolean() }));
-
-/** Where a raw image has bytes, in their order; neighbours are one. All of it where there are too many pieces to tell. */
-export async function dataExtents(image: string, signal: AbortSignal): Promise<{ start: number; length: number }[]> {
-  const extents: { start: number; length: number }[] = [];
-  try {
-    const { stdout } = await runCommand('qemu-img', ['map', '--output=json', '-f', 'raw', image], tied(signal));
-    for (const { start, length, data } of extentSchema.parse(JSON.parse(stdout))) {
-      if (!data) continue;
-      const last = extents.at(-1);
-      if (last !== undefined && last.start + last.length === start) last.length += length;
-      else extents.push({ start, length });
-    }
-    return extents;
-  } catch {
-    // A guest may have torn its disk into more pieces than are worth a list.
-    signal.throwIfAborted();
-    return [{ start: 0, length: (await stat(image)).size }];
-  }
 }

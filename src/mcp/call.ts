@@ -143,6 +143,18 @@ function parse(
       hint: `leave it out: it is ${given.map((name) => String(entry.fixed[name])).join(', ')}`,
     });
   }
+  const { properties } = entry.inputSchema;
+  const hidden = Object.keys(input).filter(
+    (name) =>
+      properties[name] === undefined &&
+      (entry.facts.tool.hiddenFields ?? []).includes(name) &&
+      entry.fixed[name] === undefined,
+  );
+  if (hidden.length > 0) {
+    throw new PyroError('usage', `${entry.name}: ${hidden.join(', ')} cannot be given by a tool`, {
+      hint: `it is for the person at the command line; arguments: ${Object.keys(properties).join(', ')}`,
+    });
+  }
   const whole = { ...input, ...entry.fixed };
   try {
     parseInput(operation, whole, Object.keys(entry.inputSchema.properties));

@@ -116,10 +116,11 @@ export const diskExport = defineOperation({
   name: 'workspace.disk.export',
   title: 'Export the disk of a stopped workspace',
   summary: 'Write the disk of a stopped workspace, or a tree of it, to a file on the host',
-  details: 'raw and qcow2 are the ext4 disk with the changes; tar is the tree at path, seed and environment included.',
+  details:
+    'raw and qcow2 are the ext4 disk with the changes; tar is the tree at path, seed and environment included. The disk of a workspace with secrets may hold them in any form, in deleted files too: it is refused, but for include_secrets at the command line.',
   effect: 'destroy',
   place: 'daemon',
-  tool: { profiles: full },
+  tool: { profiles: full, hiddenFields: ['include_secrets'] },
   hostPathFields: ['output_path'],
   positionals: ['workspace_id'],
   input: diskExportInput,

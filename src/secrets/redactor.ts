@@ -1,30 +1,45 @@
 // Takes secrets out of byte streams: each byte of one becomes a star, so that offsets stay what they are.
+import { type Found, findForms, openEnd } from './find-forms.ts';
+import type { Form } from './forms.ts';
+
 const star = 0x2a;
+/** What is remembered of what was shown: a form may begin in it that a line break divides, `bytes` */
+const rememberedBytes = 80;
+/** A beginning that so many spaces follow is no longer waited for, `bytes` */
+const mostHeld = 65_536;
 
 /** Masks whole forms in a buffer, in place of which a copy is given when something was found. */
-export function maskForms(bytes: Buffer, forms: readonly Buffer[]): Buffer {
-  let masked = bytes;
-  for (const form of forms) {
-    for (let at = bytes.indexOf(form); at >= 0; at = bytes.indexOf(form, at + 1)) {
-      if (masked === bytes) masked = Buffer.from(bytes);
-      masked.fill(star, at, at + form.length);
-    }
+export function maskForms(bytes: Buffer, forms: readonly Form[]): Buffer {
+  return maskFound(bytes, findForms(bytes, forms));
+}
+
+export function containsForm(bytes: Buffer, forms: readonly Form[]): boolean {
+  return findForms(bytes, forms).length > 0;
+}
+
+/** Line breaks and spaces stay, so that lines are lines. */
+function maskFound(bytes: Buffer, found: readonly Found[]): Buffer {
+  if (found.length === 0) return bytes;
+  const masked = Buffer.from(bytes);
+  for (const { start, end, isLoose } of found) {
+    if (!isLoose) masked.fill(star, start, end);
+    else for (let at = start; at < end; at++) if ((masked[at] ?? 0) > 0x20) masked[at] = star;
   }
   return masked;
 }
 
-export function containsForm(bytes: Buffer, forms: readonly Buffer[]): boolean {
-  return forms.some((form) => bytes.includes(form));
-}
-
 /** Masks a stream. Only an end that could be the beginning of a secret waits for what comes next. */
 export class StreamRedactor {
-  readonly #forms: readonly Buffer[];
+  readonly #forms: readonly Form[];
+  readonly #mostHeld: number;
+  /** The end of what was shown, as it came */
+  #shown: Buffer = Buffer.alloc(0);
   #held: Buffer = Buffer.alloc(0);
   #hasFound = false;
 
-  constructor(forms: readonly Buffer[]) {
+  constructor(forms: readonly Form[]) {
     this.#forms = forms;
+    this.#mostHeld = mostHeld + 2 * (forms[0]?.bytes.length ?? 0);
   }
 
   /** True once a secret went by. */
@@ -35,34 +50,25 @@ export class StreamRedactor {
   /** What may be shown after these bytes. */
   push(chunk: Buffer): Buffer {
     if (this.#forms.length === 0) return chunk;
-    const bytes = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
-    const masked = maskForms(bytes, this.#forms);
-    this.#hasFound ||= masked !== bytes;
+    const bytes = Buffer.concat([this.#shown, this.#held, chunk]);
     const kept = openEnd(bytes, this.#forms);
-    // The held bytes are kept as they came: the next push looks at them again.
-    this.#held = Buffer.from(bytes.subarray(bytes.length - kept));
-    return masked.subarray(0, bytes.length - kept);
+    return this.#show(bytes, kept > this.#mostHeld ? 0 : kept);
   }
 
   /** The rest, at the end of the stream. */
   end(): Buffer {
-    const rest = maskForms(this.#held, this.#forms);
-    this.#hasFound ||= rest !== this.#held;
-    this.#held = Buffer.alloc(0);
-    return rest;
+    return this.#show(Buffer.concat([this.#shown, this.#held]), 0);
   }
-}
 
-/** Length of the longest end of the bytes that begins a form. */
-function openEnd(bytes: Buffer, forms: readonly Buffer[]): number {
-  let longest = 0;
-  for (const form of forms) {
-    for (let length = Math.min(form.length - 1, bytes.length); length > longest; length--) {
-      const from = bytes.length - length;
-      if (bytes[from] !== form[0] || !bytes.subarray(from).equals(form.subarray(0, length))) continue;
-      longest = length;
-      break;
-    }
+  #show(bytes: Buffer, kept: number): Buffer {
+    const from = this.#shown.length;
+    const to = Math.max(from, bytes.length - kept);
+    const found = findForms(bytes, this.#forms);
+    this.#hasFound ||= found.length > 0;
+    const shown = maskFound(bytes, found).subarray(from, to);
+    this.#shown = Buffer.from(bytes.subarray(Math.max(0, to - rememberedBytes), to));
+    // The held bytes are kept as they came: the next push looks at them again.
+    this.#held = Buffer.from(bytes.subarray(to));
+    return shown;
   }
-  return longest;
 }

@@ -1,7 +1,7 @@
 // The secrets of a workspace: values that cannot be printed, and what takes them out of everything that is shown.
 import { PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
-import { longestSecret, secretForms, shortestSecret } from './forms.ts';
+import { byLength, type Form, longestSecret, secretForms, shortestSecret } from './forms.ts';
 import { containsForm, maskForms, StreamRedactor } from './redactor.ts';
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
@@ -23,7 +23,7 @@ export function secretWords(secretEnv: Readonly<Record<string, string>>): string
 
 export class SecretSet {
   readonly #secrets: ReadonlyMap<string, Secret>;
-  #forms: readonly Buffer[];
+  #forms: readonly Form[];
   /** Names whose values are gone */
   readonly #lost: readonly string[];
 
@@ -40,18 +40,18 @@ export class SecretSet {
     }
     this.#secrets = new Map(secrets.map((secret) => [secret.name, secret]));
     if (this.#secrets.size < secrets.length) throw invalid('two secrets have the same name');
-    this.#forms = secrets.flatMap(({ value }) => secretForms(value)).sort((a, b) => b.length - a.length);
+    this.#forms = secrets.flatMap(({ value }) => secretForms(value)).sort(byLength);
   }
 
   /** A set that masks and notices what another one does, and knows none of its names. */
-  static ofForms(forms: readonly Buffer[]): SecretSet {
+  static ofForms(forms: readonly Form[]): SecretSet {
     const set = new SecretSet([]);
     set.#forms = forms;
     return set;
   }
 
   /** All that is taken out of what is shown: each value in each of its forms, the longest first. */
-  get forms(): readonly Buffer[] {
+  get forms(): readonly Form[] {
     return this.#forms;
   }
 
@@ -59,12 +59,19 @@ export class SecretSet {
     return this.#forms.length === 0;
   }
 
+  /** True where something may have been told a secret, also one whose value is gone by now. */
+  get wasGivenAny(): boolean {
+    return !this.isEmpty || this.#lost.length > 0;
+  }
+
   /** Takes values without a name out of what is shown, too. What is shorter than any secret stays. */
   hide(values: readonly string[]): void {
-    const bytes = values.map((value) => Buffer.from(value)).filter((value) => value.length >= shortestSecret);
-    const known = new Set(this.#forms.map((form) => form.toString('latin1')));
-    const more = bytes.flatMap((value) => secretForms(value)).filter((form) => !known.has(form.toString('latin1')));
-    if (more.length > 0) this.#forms = [...this.#forms, ...more].sort((a, b) => b.length - a.length);
+    const hidden = values.map((value) => Buffer.from(value)).filter((value) => value.length >= shortestSecret);
+    const known = new Set(this.#forms.map(({ bytes }) => bytes.toString('latin1')));
+    const more = hidden
+      .flatMap((value) => secretForms(value))
+      .filter(({ bytes }) => !known.has(bytes.toString('latin1')));
+    if (more.length > 0) this.#forms = [...this.#forms, ...more].sort(byLength);
   }
 
   list(): { name: string; source_kind: SecretSource }[] {

@@ -23,6 +23,10 @@ export const errorCodes = {
   output_failed: { meaning: 'The output of a command could not be written in full', retryable: true },
   input_failed: { meaning: 'Standard input could not be read to its end', retryable: false },
   path_not_writable: { meaning: 'A folder cannot be written to', retryable: false },
+  path_unusable: {
+    meaning: 'Something of another kind stands at a path: a folder, a link, a socket',
+    retryable: false,
+  },
   guest_kit_missing: { meaning: 'The kernel and the guest agent are missing or incomplete', retryable: false },
   guest_boot_failed: { meaning: 'A guest did not come up', retryable: true },
   guest_unreachable: { meaning: 'A guest that was up no longer answers', retryable: true },

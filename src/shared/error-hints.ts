@@ -26,6 +26,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   output_failed: 'free some space or write elsewhere, then run the command again',
   input_failed: 'nothing was done with the part that was read; give input that can be read to its end',
   path_not_writable: 'choose a folder that this user can write to',
+  path_unusable: 'move or remove what stands at the path that the message names, then call again',
   guest_kit_missing: 'reinstall the package: npm install -g pyro-mcp',
   guest_boot_failed: `${again}; ${hintCall('doctor')} checks this machine`,
   guest_unreachable: 'make the call again: the guest restarts from its disk, with everything that was synced',

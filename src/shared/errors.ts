@@ -88,7 +88,11 @@ export function systemCodeOf(error: unknown): string | undefined {
 
 /** Host conditions that a user can fix, met in the middle of any work. */
 function fromSystemError(error: unknown): PyroError | undefined {
-  const path = error instanceof Error && 'path' in error ? wantedPath(String(error.path)) : 'the file system';
+  const path = error instanceof Error && 'path' in error ? shortened(wantedPath(String(error.path))) : undefined;
+  return fullOrForbidden(error, path ?? 'the file system') ?? unusablePath(error, path);
+}
+
+function fullOrForbidden(error: unknown, path: string): PyroError | undefined {
   switch (systemCodeOf(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -113,6 +117,38 @@ function fromSystemError(error: unknown): PyroError | undefined {
     default:
       return undefined;
   }
+}
+
+/** What cannot be a path, or cannot be used since something of another kind stands there. */
+function unusablePath(error: unknown, path: string | undefined): PyroError | undefined {
+  const code = systemCodeOf(error);
+  if (code === 'ERR_INVALID_ARG_VALUE' && messageOf(error).includes('null bytes'))
+    return new PyroError('usage', 'a path contains a zero byte', { hint: 'give a path without it', cause: error });
+  if (path === undefined || code === undefined) return undefined;
+  if (code === 'ENAMETOOLONG') {
+    const hint = 'a path has at most 4095 bytes, and each name in it at most 255';
+    return new PyroError('usage', `the path is too long: ${path}`, { hint, cause: error });
+  }
+  const why = unusable.get(code);
+  return why === undefined ? undefined : new PyroError('path_unusable', `${why}: ${path}`, { cause: error });
+}
+
+const unusable: ReadonlyMap<string, string> = new Map([
+  ['ENOTDIR', 'a folder is needed where something else stands'],
+  ['EISDIR', 'a file is needed where a folder stands'],
+  ['EEXIST', 'something stands already where a new file or folder is needed'],
+  ['ENOTEMPTY', 'the folder is not empty'],
+  ['ELOOP', 'symbolic links lead in a circle or to too many others'],
+  ['ENXIO', 'a socket or a pipe that nobody serves stands where a file is needed'],
+  ['EADDRINUSE', 'something stands already where a socket is needed'],
+]);
+
+const longestShownPath = 300;
+
+function shortened(path: string): string {
+  return path.length <= longestShownPath
+    ? path
+    : `${path.slice(0, longestShownPath)}… (${Buffer.byteLength(path)} bytes)`;
 }
 
 /** The name that a file was to have: what is written stands under a temporary one first. */

@@ -29,7 +29,7 @@ describe('the disk of a stopped workspace', () => {
     expect((await engine.workspaces().diskRead({ ...read, workspace_id: id }, call())).content).toBe('sys\n');
     for (const format of ['tar', 'qcow2', 'raw'] as const) {
       const output_path = join(engine.paths.state, `out.${format}`);
-      const request = { output_path, format, path: '/workspace', overwrite: false };
+      const request = { output_path, format, path: '/workspace', overwrite: false, include_secrets: false };
       expect(
         (await engine.workspaces().diskExport({ ...request, workspace_id: id }, call())).bytes_written,
       ).toBeGreaterThan(1000);

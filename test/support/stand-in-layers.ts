@@ -1,6 +1,6 @@
 // Layers of a disk as the stand-in has them: a small file that names the one below it and the folder that holds its content.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import type { DiskLayers } from '../../src/machine/layers.ts';
@@ -66,7 +66,11 @@ export const standInLayers: DiskLayers = {
     const content = await contentOf(top);
     const raw = format === 'raw' ? output : `${output}.flat`;
     const folder = content === null ? [] : ['-d', join(content, 'upper')];
-    await runCommand('mke2fs', ['-q', '-t', 'ext4', ...folder, raw, '64M'], { signal });
-    if (raw !== output) await runCommand('qemu-img', ['convert', '-f', 'raw', '-O', format, raw, output], { signal });
+    try {
+      await runCommand('mke2fs', ['-q', '-t', 'ext4', ...folder, raw, '64M'], { signal });
+      if (raw !== output) await runCommand('qemu-img', ['convert', '-f', 'raw', '-O', format, raw, output], { signal });
+    } finally {
+      if (raw !== output) await rm(raw, { force: true });
+    }
   },
 };

@@ -7,6 +7,7 @@ import type { WorkspaceView } from '../../contract/workspaces.ts';
 import { type CreateInput, keptOf } from '../../contract/workspaces.ts';
 import { readImageId } from '../../project/image-id.ts';
 import { projectGuestFolder } from '../../project/project-types.ts';
+import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { defaultEnvironment } from '../../shared/policy-types.ts';
 import { makeFolder } from '../../system/folders.ts';
@@ -15,21 +16,44 @@ import { passing } from '../guests/memory-limit.ts';
 import type { Preparations } from '../guests/preparations.ts';
 import { guestEnvironment } from '../guests/throw-away.ts';
 import { noteCreated } from '../output/audit-notes.ts';
-import { recordEvent } from '../output/events.ts';
 import { baseEnvironment } from '../workspace/guest-places.ts';
 import { placeProject, planOf } from '../workspace/guest-plan.ts';
+import { noteEvent } from '../workspace/note-event.ts';
 import { Workspace } from '../workspace/workspace.ts';
 import { newLayer, nowSeconds, untouchedOn } from '../workspace/workspace-record.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
-import { readSecrets } from '../workspace/workspace-secrets.ts';
+import { maskError, readSecrets } from '../workspace/workspace-secrets.ts';
 import { emptySeed } from './list.ts';
 import type { SeedMemory } from './seed.ts';
-import { checkLabels, viewOf } from './view.ts';
+import { checkLabels, maskLabels, viewOf } from './view.ts';
 
 export async function createWorkspace(
   registry: WorkspaceRegistry,
   preparations: Preparations,
   seeds: SeedMemory,
+  input: CreateInput,
+  caller: WorkspaceCall,
+): Promise<WorkspaceView> {
+  // Before the first await: a create that comes meanwhile must not be given the same memory.
+  using reservation = registry.resources.memory.reserve(passing(input.mem_mib));
+  const secrets = await readSecrets(input.secrets, caller);
+  try {
+    return await makeWorkspace({ registry, preparations, seeds, secrets, reservation }, input, caller);
+  } catch (error) {
+    throw maskError(error, secrets);
+  }
+}
+
+interface Means {
+  readonly registry: WorkspaceRegistry;
+  readonly preparations: Preparations;
+  readonly seeds: SeedMemory;
+  readonly secrets: SecretSet;
+  readonly reservation: Disposable;
+}
+
+async function makeWorkspace(
+  { registry, preparations, seeds, secrets, reservation }: Means,
   input: CreateInput,
   caller: WorkspaceCall,
 ): Promise<WorkspaceView> {
@@ -42,10 +66,7 @@ export async function createWorkspace(
   const labels = checkLabels(input.labels);
   const { resources, paths } = registry;
   const id = randomBytes(6).toString('hex');
-  // Before the first await: a create that comes meanwhile must not be given the same memory.
-  using reservation = resources.memory.reserve(passing(input.mem_mib));
   const name = input.environment ?? call.project?.environment ?? defaultEnvironment;
-  const secrets = await readSecrets(input.secrets, call);
   const grant = grantFor(input.network_policy, input.allow, call.network);
   const packageSources = permitPackageSources(input.package_sources, call.network);
   // Reading a large checkout takes as long as starting a guest, so the start goes ahead if the image can be guessed.
@@ -65,8 +86,8 @@ export async function createWorkspace(
   const draft: WorkspaceRecord = {
     version: 1,
     id,
-    name: input.name ?? null,
-    labels,
+    name: input.name === undefined ? null : secrets.maskText(input.name),
+    labels: maskLabels(labels, secrets),
     environment: name,
     environment_digest: environment.digest,
     image: {
@@ -115,7 +136,7 @@ export async function createWorkspace(
     await store.save(id, secrets);
     undo.defer(() => store.remove(id));
   }
-  await recordEvent(files.events, 'created', name);
+  await noteEvent(workspace, 'created', name);
   undo.defer(() => rm(files.audit, { force: true }));
   call.signal.throwIfAborted();
   // From here on it exists.

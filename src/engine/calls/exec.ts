@@ -41,7 +41,8 @@ export async function execute(workspace: Workspace, request: ExecInput, call: Wo
     call.signal.throwIfAborted();
     const command = workspace.secrets.maskText(request.command);
     const shownCwd = workspace.secrets.maskText(cwd);
-    const record = await workspace.log.begin(command, shownCwd, request.user);
+    const user = request.user === undefined ? undefined : workspace.secrets.maskText(request.user);
+    const record = await workspace.log.begin(command, shownCwd, user);
     const { sequence } = record;
     const started = performance.now();
     const mark = await workspace.network.mark();

@@ -3,9 +3,9 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError } from '../../shared/errors.ts';
-import { recordEvent } from '../output/events.ts';
 import { forgetApplied } from '../workspace/applied-record.ts';
 import { planOf, startAbove } from '../workspace/guest-plan.ts';
+import { noteEvent } from '../workspace/note-event.ts';
 import { layerOf, removeUnneeded } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { afterReset, newLayer } from '../workspace/workspace-record.ts';
@@ -27,7 +27,7 @@ export async function resetWorkspace(workspace: Workspace, snapshot: string, con
     undo.move();
     await forgetApplied(files.folder, record.snapshots.find(({ name }) => name === snapshot)?.created_at);
     await removeUnneeded(workspace);
-    await recordEvent(files.events, 'reset', snapshot);
+    await noteEvent(workspace, 'reset', snapshot);
   });
 }
 

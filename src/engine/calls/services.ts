@@ -95,7 +95,7 @@ function draftOf(workspace: Workspace, request: ServiceStartInput, ceiling: Netw
   const { service_name: name, command, cwd, env, restart_policy, published_ports: ports } = request;
   const { ready_file: file, ready_tcp: tcp, ready_http: http, ready_command: probe } = request;
   if (ports.length > 0) refuseUnpermittedPorts(workspace, ceiling);
-  const texts = [command, cwd, file, tcp, http, probe].filter((text) => text !== undefined);
+  const texts = [name, command, cwd, file, tcp, http, probe].filter((text) => text !== undefined);
   // It is kept on disk so that the service can be restarted; a one-off command needs no such care.
   refuseInRecord(`the service ${name}`, [...texts, ...Object.entries(env).flat()], workspace.secrets);
   return {

@@ -19,11 +19,11 @@ import type {
 import { secretWords } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { noteSecretsFor } from '../output/audit-notes.ts';
-import { recordEvent } from '../output/events.ts';
 import type { Shell } from '../shells/shell.ts';
 import { readShell } from '../shells/shell-read.ts';
 import { viewOfShell } from '../shells/shell-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
+import { noteEvent } from '../workspace/note-event.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { refuseInRecord } from '../workspace/workspace-secrets.ts';
 import { reconnect } from './reconnect.ts';
@@ -39,7 +39,7 @@ export async function openShell(
     const usual = { ...baseEnvironment(workspace.record), ...workspace.network.variables };
     const request = { ...place, env: { ...usual, ...env, ...workspace.secrets.environment(secretWords(secretEnv)) } };
     const shell = await workspace.tenants.shells.start(guest.client, request, call.signal);
-    await recordEvent(workspace.files.events, 'shell', `${shell.record.id} opened`);
+    await noteEvent(workspace, 'shell', `${shell.record.id} opened`);
     await noteSecretsFor(workspace.audit, secretEnv, `the shell ${shell.record.id}`);
     return { ...viewOf(workspace, shell), restarted };
   });
@@ -98,7 +98,7 @@ export async function closeShell(
   const shell = await followed(workspace, id, call);
   const bytes = shell.log.end;
   const record = await workspace.tenants.shells.close(id);
-  await recordEvent(workspace.files.events, 'shell', `${id} closed`);
+  await noteEvent(workspace, 'shell', `${id} closed`);
   await workspace.touch();
   return { ...viewOfShell(workspace.record.id, record, bytes), closed: true };
 }

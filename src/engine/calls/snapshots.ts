@@ -10,22 +10,25 @@ import type {
   SnapshotView,
 } from '../../contract/snapshots.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import { recordEvent } from '../output/events.ts';
+import { noteEvent } from '../workspace/note-event.ts';
 import { dropSnapshot, removeUnneeded, takeSnapshot } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { refuseInRecord } from '../workspace/workspace-secrets.ts';
 
 export async function createSnapshot(
   workspace: Workspace,
   { snapshot_name: name }: SnapshotCreateInput,
   context: CallContext,
 ): Promise<SnapshotCreateOutput> {
-  await workspace.exclusively(context, async () => {
+  refuseInRecord('the name of the snapshot', [name], workspace.secrets);
+  const snapshot = await workspace.exclusively(context, async () => {
     await takeSnapshot(workspace, workspace.guest, name, context);
-    await recordEvent(workspace.files.events, 'snapshot', name);
+    await noteEvent(workspace, 'snapshot', name);
+    // Looked at before anyone else may delete it.
+    return viewsOf(workspace).find((each) => each.snapshot_name === name);
   });
   await workspace.touch();
-  const snapshot = viewsOf(workspace).find((each) => each.snapshot_name === name);
-  if (snapshot === undefined) throw new Error('the snapshot disappeared right after it was taken');
+  if (snapshot === undefined) throw new Error('the snapshot that was taken is not in the record');
   return { workspace_id: workspace.record.id, snapshot, execution_mode: 'guest' };
 }
 

@@ -8,6 +8,7 @@ import {
   type UpdateInput,
   type WorkspaceView,
 } from '../../contract/workspaces.ts';
+import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import type { Workspace } from '../workspace/workspace.ts';
@@ -66,12 +67,20 @@ export async function updateWorkspace(
   workspace: Workspace,
   { name, clear_name: clearsName, labels, clear_labels: cleared }: UpdateInput,
 ): Promise<WorkspaceView> {
-  const kept = Object.entries(workspace.record.labels).filter(([key]) => !cleared.includes(key));
+  const { record, secrets } = workspace;
+  const kept = Object.entries(record.labels).filter(([key]) => !cleared.includes(key));
   await workspace.update({
-    name: clearsName ? null : (name ?? workspace.record.name),
-    labels: { ...Object.fromEntries(kept), ...checkLabels(labels) },
+    name: clearsName ? null : name === undefined ? record.name : secrets.maskText(name),
+    labels: { ...Object.fromEntries(kept), ...maskLabels(checkLabels(labels), secrets) },
   });
   return viewOf(workspace);
+}
+
+/** The labels with stars for secrets, keys included: they are shown in every list. */
+export function maskLabels(labels: Readonly<Record<string, string>>, secrets: SecretSet): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(labels).map(([key, value]) => [secrets.maskText(key), secrets.maskText(value)]),
+  );
 }
 
 const labelKey = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;

@@ -9,7 +9,7 @@ import { Mutex } from '../../shared/mutex.ts';
 import { formatCount } from '../../shared/units.ts';
 import { belowWorkspace } from '../files/files.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
-import { recordEvent } from '../output/events.ts';
+import { noteEvent } from '../workspace/note-event.ts';
 import { noteBroughtHome } from '../workspace/unsaved-work.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
@@ -67,7 +67,7 @@ async function noteApplied(
   client: GuestClient | undefined,
 ): Promise<void> {
   if (count > 0) {
-    await recordEvent(workspace.files.events, 'apply', `${target}: ${formatCount(count, 'file')}`);
+    await noteEvent(workspace, 'apply', `${target}: ${formatCount(count, 'file')}`);
     await workspace.audit.note({ kind: 'apply', direction: 'out', what: target, files: count });
   }
   if (client !== undefined && conflicts === 0) await noteBroughtHome(workspace, client, call);

@@ -8,14 +8,14 @@ import { PyroError } from '../../shared/errors.ts';
 import { formatCount } from '../../shared/units.ts';
 import { belowWorkspace } from '../files/files.ts';
 import { inspectLayer } from '../files/inspect.ts';
-import { recordEvent } from '../output/events.ts';
 import { beyondPage, wholePage } from '../output/text.ts';
+import { noteEvent } from '../workspace/note-event.ts';
 import { layerOf } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
 import { diffJob, type MadeDiff, systemJob } from './diff-job.ts';
 import type { DiffShelf, KeptDiff } from './diff-shelf.ts';
-import { readEntries } from './kept-entries.ts';
+import { readEntries, whileKept } from './kept-entries.ts';
 import { patchJob } from './patch-job.ts';
 
 export async function diffWorkspace(
@@ -57,7 +57,7 @@ async function resultOf(
   const page = patch === undefined ? Buffer.alloc(0) : await readPage(patch, offset, request.max_bytes);
   const next = offset + page.length;
   // Told once: later pages bring only the patch.
-  const entries = offset === 0 ? await readEntries(entriesFile, request.entry_limit) : [];
+  const entries = offset === 0 ? await whileKept(readEntries(entriesFile, request.entry_limit)) : [];
   return {
     workspace_id: workspace.record.id,
     base: request.base,
@@ -120,7 +120,7 @@ async function readPage(
   most: number,
 ): Promise<Buffer> {
   if (most === 0 || cursor >= patch.bytes) return Buffer.alloc(0);
-  const file = await open(patch.file, 'r');
+  const file = await whileKept(open(patch.file, 'r'));
   try {
     const length = Math.min(most + beyondPage, patch.bytes - cursor);
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, cursor);
@@ -143,7 +143,7 @@ export async function applyPatchTo(
       { guests: [guest.client], context: call },
     );
     if (changed) {
-      await recordEvent(workspace.files.events, 'patch', formatCount(summary.total, 'file'));
+      await noteEvent(workspace, 'patch', formatCount(summary.total, 'file'));
       const size = { files: summary.total, bytes: Buffer.byteLength(patch) };
       await workspace.audit.note({ kind: 'patch', direction: 'in', what: 'a patch', ...size });
     }

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type DiffEntry, diffEntrySchema } from '../../changes/diff-types.ts';
+import { PyroError, systemCodeOf } from '../../shared/errors.ts';
 
 const linesOfPiece = 500;
 
@@ -17,6 +18,19 @@ function* linesOf(entries: readonly DiffEntry[]): Generator<string> {
       .slice(from, from + linesOfPiece)
       .map((entry) => `${JSON.stringify(entry)}\n`)
       .join('');
+  }
+}
+
+/** What is read of a kept diff, which a reset or a delete may take away at any moment. Throws `result_gone`. */
+export async function whileKept<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading;
+  } catch (cause) {
+    if (systemCodeOf(cause) !== 'ENOENT') throw cause;
+    throw new PyroError('result_gone', 'the workspace was reset or deleted while its changes were read', {
+      hint: 'make the same call again, if the workspace is still there',
+      cause,
+    });
   }
 }
 

@@ -13,7 +13,7 @@ import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
 import { diffJob } from './diff-job.ts';
 import type { DiffShelf } from './diff-shelf.ts';
-import { readEntries } from './kept-entries.ts';
+import { readEntries, whileKept } from './kept-entries.ts';
 
 const shownCommands = 30;
 const shownFiles = 50;
@@ -33,7 +33,7 @@ export async function summarize(
     const kept = await shelf.make(place, call, (workFolder, context) =>
       runJob(workspace, diffJob, wanted, { guests: [guest.client], context, workFolder }),
     );
-    return { entries: await readEntries(kept.entries, shownFiles), facts: kept.facts };
+    return { entries: await whileKept(readEntries(kept.entries, shownFiles)), facts: kept.facts };
   });
   const events = (await readEvents(files.events)).filter(({ at }) => at >= since);
   const commands = await commandsSince(log, since);

@@ -1,9 +1,8 @@
-// What is written or looked through of a disk, outside the daemon.
+// What is written of a disk, outside the daemon.
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { Job } from '../jobs/job.ts';
-import { assertCleanDisk } from './disk-secrets.ts';
 import { SecretWatch } from './secret-watch.ts';
 
 /** A tree of a guest as an archive, with owners and times; nothing is written when a secret is in it. */
@@ -18,15 +17,6 @@ export const diskTreeJob: Job<{ readonly path: string; readonly draft: string },
     }
     const tree = await files.pack({ path }, { signal });
     await pipeline(tree, createWriteStream(draft, { flags: 'wx', mode: 0o600 }), { signal });
-    return null;
-  },
-};
-
-/** Throws `secret_in_output` for a raw image that holds the value of a secret. */
-export const cleanDiskJob: Job<{ readonly image: string }, null> = {
-  name: 'clean-disk',
-  run: async ({ image }, { secrets, signal }) => {
-    await assertCleanDisk(image, secrets, signal);
     return null;
   },
 };

@@ -1,19 +1,19 @@
 // The disk of a stopped workspace as a file of the host.
-import { lstat, rename, rm, stat } from 'node:fs/promises';
+import { chmod, lstat, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refuseSpecial } from '../../changes/export-place.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { DiskExportInput, DiskExportOutput } from '../../contract/snapshots.ts';
-import { convertDisk, type DiskLayers } from '../../machine/layers.ts';
 import { PyroError } from '../../shared/errors.ts';
+import { hintCall } from '../../shared/hint-words.ts';
 import { noteDraft } from '../../system/drafts.ts';
 import { temporaryName } from '../../system/files.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
-import { recordEvent } from '../output/events.ts';
 import { guestPath } from '../workspace/guest-places.ts';
+import { noteEvent } from '../workspace/note-event.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
-import { cleanDiskJob, diskTreeJob } from './disk-jobs.ts';
+import { diskTreeJob } from './disk-jobs.ts';
 import { assertStopped, inspectLayer } from './inspect.ts';
 
 /** Writes the whole disk (raw, qcow2) or a tree of it (tar); the file appears whole. */
@@ -41,14 +41,16 @@ export async function exportDisk(
           runJob(workspace, diskTreeJob, tree, { guests: [client], context: call }),
         );
       } else {
+        if (workspace.secrets.wasGivenAny && !input.include_secrets) throw secretDisk(record.id);
         const { layers } = await workspace.resources.machine(call);
-        await writeDisk(workspace, layers, draft, input.format, call);
+        await layers.flatten(join(files.folder, record.disk), draft, input.format, call.signal);
+        await chmod(draft, 0o600);
       }
       await rename(draft, output);
     } finally {
       await rm(draft, { force: true });
     }
-    await recordEvent(files.events, 'export', output);
+    await noteEvent(workspace, 'export', output);
     const { blocks, size } = await stat(output);
     const bytes = input.format === 'raw' ? blocks * 512 : size;
     const what = `the disk to ${output} as ${input.format}`;
@@ -57,24 +59,10 @@ export async function exportDisk(
   });
 }
 
-/** The disk as one file, checked for secrets before anyone could read it. */
-async function writeDisk(
-  workspace: Workspace,
-  layers: DiskLayers,
-  draft: string,
-  format: 'raw' | 'qcow2',
-  call: WorkspaceCall,
-): Promise<void> {
-  const { signal } = call;
-  const { files, record, secrets } = workspace;
-  const disk = join(files.folder, record.disk);
-  if (secrets.isEmpty) return await layers.flatten(disk, draft, format, signal);
-  const raw = format === 'raw' ? draft : `${draft}.raw`;
-  try {
-    await layers.flatten(disk, raw, 'raw', signal);
-    await runJob(workspace, cleanDiskJob, { image: raw }, { guests: [], context: call });
-    if (raw !== draft) await convertDisk(raw, draft, 'qcow2', signal);
-  } finally {
-    if (raw !== draft) await rm(raw, { force: true });
-  }
+/** What a program has made of a secret, or a file system has kept of a deleted file, nobody can find on a whole disk. */
+function secretDisk(id: string): PyroError {
+  const tar = hintCall('workspace.disk.export', { workspace_id: id, format: 'tar' });
+  return new PyroError('secret_in_output', 'the workspace has secrets, and its disk may hold them in any form', {
+    hint: `export its files with ${tar}: files that contain a secret are named; include_secrets, at the command line, writes the disk all the same`,
+  });
 }

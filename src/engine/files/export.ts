@@ -3,8 +3,8 @@ import { basename, dirname, join } from 'node:path';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { ExportInput, ExportOutput } from '../../contract/changes.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
-import { recordEvent } from '../output/events.ts';
 import { guestPath, workspacePath } from '../workspace/guest-places.ts';
+import { noteEvent } from '../workspace/note-event.ts';
 import { noteBroughtHome } from '../workspace/unsaved-work.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
@@ -34,7 +34,7 @@ export async function exportWorkspace(
       journal: workspace.files.drafts,
     };
     const written = await runJob(workspace, exportJob, { plan, watched }, { guests: [guest.client], context: call });
-    await recordEvent(workspace.files.events, 'export', outputPath);
+    await noteEvent(workspace, 'export', outputPath);
     const what = `${path} to ${outputPath} as ${format}`;
     const size = { files: written.entry_count, bytes: written.bytes_written };
     await workspace.audit.note({ kind: 'export', direction: 'out', what, ...size });

@@ -3,8 +3,8 @@ import type { WorkspaceCall } from '../../contract/call.ts';
 import type { SyncPushInput, SyncPushOutput } from '../../contract/changes.ts';
 import type { LeftOutCounts } from '../../project/project-types.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
-import { recordEvent } from '../output/events.ts';
 import { guestPath } from '../workspace/guest-places.ts';
+import { noteEvent } from '../workspace/note-event.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
 import { syncJob } from './sync-job.ts';
@@ -50,7 +50,7 @@ export async function pushFrom(workspace: Workspace, request: PushRequest, call:
   return await workspace.use(call, async ({ guest }) => {
     const { left_out, ...sync } = await runJob(workspace, syncJob, input, { guests: [guest.client], context: call });
     if (!dry_run && sync.written_count + sync.deleted_count > 0) {
-      await recordEvent(workspace.files.events, 'sync', `${sync.written_count} written, ${sync.deleted_count} deleted`);
+      await noteEvent(workspace, 'sync', `${sync.written_count} written, ${sync.deleted_count} deleted`);
       const what = `${source_path} to ${input.destination}`;
       const size = { files: sync.written_count, bytes: sync.bytes_written };
       await workspace.audit.note({ kind: 'sync', direction: 'in', what, ...size });

@@ -1,4 +1,5 @@
 // What the daemon and a process with a job say to each other; both are of one version.
+import type { Form } from '../../secrets/forms.ts';
 import { errorCodes } from '../../shared/error-codes.ts';
 import { type ErrorReport, PyroError, reportError } from '../../shared/errors.ts';
 import type { Progress } from '../../shared/progress.ts';
@@ -14,7 +15,7 @@ export type ToJob =
         readonly job: string;
         readonly input: unknown;
         readonly guests: number;
-        readonly forms: readonly Buffer[];
+        readonly forms: readonly Form[];
         readonly workFolder: string;
       };
     }

@@ -36,7 +36,7 @@ export async function runJobProgram(jobs: readonly AnyJob[]): Promise<void> {
     // Both sides are of one version, and the input was typed on the other.
     const output = await job.run(request.input as never, {
       guests,
-      secrets: SecretSet.ofForms(request.forms.map((form) => Buffer.from(form))),
+      secrets: SecretSet.ofForms(request.forms.map((form) => ({ ...form, bytes: Buffer.from(form.bytes) }))),
       workFolder: request.workFolder,
       signal: cancelling.signal,
       onProgress: (progress) => void tell({ progress }),

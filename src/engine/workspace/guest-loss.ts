@@ -1,5 +1,5 @@
 // What is noted when the guest of a workspace is gone without having been told to go.
-import { recordEvent } from '../output/events.ts';
+import { noteEvent } from './note-event.ts';
 import type { RecordKeeper } from './record-keeper.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -11,5 +11,5 @@ export async function noteLoss(workspace: Workspace, keeper: RecordKeeper, why: 
   await workspace.tenants.markAllLost('guest_ended');
   if (keeper.isClosed) return;
   await workspace.update({ state: 'stopped', stop_reason: 'crash', guest: null });
-  await recordEvent(workspace.files.events, 'stopped', why);
+  await noteEvent(workspace, 'stopped', why);
 }

@@ -93,8 +93,9 @@ export class RecordKeeper {
     });
   }
 
-  /** Nothing is written from now on. */
-  close(): void {
+  /** Nothing is written from now on; what is being written is, when it comes back. */
+  async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#writing.run(async () => undefined);
   }
 }

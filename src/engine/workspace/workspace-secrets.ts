@@ -65,14 +65,25 @@ export function refuseInRecord(what: string, texts: readonly string[], secrets: 
   });
 }
 
-/** The error with secrets taken out of all that it says; its cause, which nobody is shown, stays behind. */
+/** The error with secrets taken out of all that it says, also of what only the log is told. */
 export function maskError(error: unknown, secrets: SecretSet): unknown {
-  if (secrets.isEmpty || !isPyroError(error)) return error;
+  if (secrets.isEmpty || !(error instanceof Error)) return error;
+  if (!isPyroError(error)) return maskFault(error, secrets);
   const details = Object.entries(error.details).map(([key, value]) => [key, maskDetail(value, secrets)]);
+  // Its cause, which nobody is shown, stays behind.
   return new PyroError(error.code, secrets.maskText(error.message), {
     ...(error.hint === undefined ? {} : { hint: secrets.maskText(error.hint) }),
     details: Object.fromEntries(details),
   });
+}
+
+/** A fault of ours goes into the log with its stack, which quotes the message. */
+function maskFault(error: Error, secrets: SecretSet): Error {
+  const said = [error.message, error.stack ?? '', 'path' in error ? String(error.path) : ''];
+  if (said.every((text) => secrets.maskText(text) === text)) return error;
+  const masked = new Error(secrets.maskText(error.message));
+  masked.stack = secrets.maskText(error.stack ?? '');
+  return masked;
 }
 
 function maskDetail(value: ErrorDetails[string], secrets: SecretSet): ErrorDetails[string] {

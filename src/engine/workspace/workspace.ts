@@ -15,10 +15,10 @@ import { MemoryShare } from '../guests/memory-share.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
 import { AuditLog } from '../output/audit.ts';
 import { noteAttempt } from '../output/audit-notes.ts';
-import { recordEvent } from '../output/events.ts';
 import { noteLoss } from './guest-loss.ts';
 import { arrive, planOf, watchOutput } from './guest-plan.ts';
 import { GuestTenants } from './guest-tenants.ts';
+import { noteEvent } from './note-event.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import type { HeldGuest, SharedResources } from './shared-resources.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
@@ -131,7 +131,7 @@ export class Workspace {
     await this.#life.run(async () => {
       await this.#reconnect(context);
       if (reason === 'idle' && this.idleSeconds < this.record.ttl_seconds) return;
-      if (await this.#stopGuest(context)) await recordEvent(this.files.events, 'stopped', reason);
+      if (await this.#stopGuest(context)) await noteEvent(this, 'stopped', reason);
       await this.update({ state: 'stopped', stop_reason: reason, guest: null });
     });
     this.resources.prepareNextStart(this);
@@ -191,7 +191,7 @@ export class Workspace {
       if (this.#guest !== undefined) await this.#end(this.#guest, 'workspace_stopped');
       else if (noted !== null) await endLeftGuest(noted);
       this.memory.free();
-      this.#keeper.close();
+      await this.#keeper.close();
     });
   }
 
@@ -243,7 +243,7 @@ export class Workspace {
     this.attach(started, reservation);
     this.resources.checkLater(this, { started });
     await this.#keeper.noteStart(started.record);
-    await recordEvent(this.files.events, isExplicit ? 'started' : 'restarted', '');
+    await noteEvent(this, isExplicit ? 'started' : 'restarted', '');
     await this.tenants.restart(started.guest.client);
     return { guest: started.guest, restarted: !isExplicit };
   }

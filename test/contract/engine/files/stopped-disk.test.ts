@@ -1,6 +1,6 @@
 // The disk of a stopped workspace over a stand-in guest: listed, read and exported, while it stays stopped.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { diskExportInput, diskListInput, diskReadInput } from '../../../../src/contract/snapshots.ts';
@@ -25,7 +25,10 @@ const list = (given: Record<string, unknown> = {}) =>
   house.all.diskList(diskListInput.parse({ workspace_id: house.id, recursive: true, ...given }), call());
 const read = (path: string) => house.all.diskRead(diskReadInput.parse({ workspace_id: house.id, path }), call());
 const exported = (given: Record<string, unknown>, signal = new AbortController().signal) =>
-  house.all.diskExport(diskExportInput.parse({ workspace_id: house.id, ...given }), call({ signal }));
+  house.all.diskExport(
+    diskExportInput.parse({ workspace_id: house.id, include_secrets: true, ...given }),
+    call({ signal }),
+  );
 
 function layersOf(): string[] {
   return readdirSync(join(house.engine.paths.state, 'workspaces', house.id)).sort();
@@ -101,10 +104,17 @@ describe.skipIf(obstacle !== undefined)('the disk of a stopped workspace', () =>
     expect((await read('secret')).content).toBe('*'.repeat(value.length));
     for (const format of ['tar', 'raw', 'qcow2']) {
       const output_path = house.on(`hot/disk.${format}`);
-      await expect(exported({ output_path, format })).rejects.toMatchObject({ code: 'secret_in_output' });
+      await expect(exported({ output_path, format, include_secrets: format === 'tar' })).rejects.toMatchObject({
+        code: 'secret_in_output',
+      });
       expect(existsSync(output_path)).toBe(false);
     }
     expect(readdirSync(house.on('hot'))).toEqual([]);
+    for (const format of ['raw', 'qcow2']) {
+      const output_path = house.on(`asked/disk.${format}`);
+      await exported({ output_path, format, include_secrets: true });
+      expect(statSync(output_path).mode & 0o777).toBe(0o600);
+    }
     // What lies elsewhere is clean.
     await exported({ output_path: house.on('hot/d.tar'), format: 'tar', path: 'd' });
   });

@@ -3,10 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { exportInput } from '../../../../src/contract/changes.ts';
 import { execSignalInput, logsInput } from '../../../../src/contract/commands.ts';
 import { serviceStartInput } from '../../../../src/contract/services.ts';
 import { shellOpenInput } from '../../../../src/contract/shells.ts';
-import { createInput } from '../../../../src/contract/workspaces.ts';
+import { createInput, updateInput } from '../../../../src/contract/workspaces.ts';
 import { isPyroError, reportError } from '../../../../src/shared/errors.ts';
 import { call, createRequest, exec } from '../../../support/engine.ts';
 import { killNow } from '../../../support/kill.ts';
@@ -132,6 +133,56 @@ test('a failure that would quote it does not', async () => {
   ];
   expect(formsIn(JSON.stringify(reports), forms)).toEqual([]);
   expect(reports.slice(2).map(({ code }) => code)).toEqual(['secret_in_record', 'secret_in_record']);
+});
+
+test('a name, a label, an event and a log of the daemon have stars in its place', async () => {
+  const token = Buffer.from(fromFile).toString('base64');
+  const update = updateInput.parse({
+    workspace_id: id,
+    name: `job ${fromFile}`,
+    labels: { note: token, [fromFile]: 'x' },
+  });
+  const out = join(engine.paths.state, '..', `out-${fromFile}`);
+  const shown: unknown[] = [
+    await engine.workspaces().update(update, call()),
+    await engine
+      .workspaces()
+      .create(
+        createInput.parse({
+          ...createRequest,
+          name: `a ${value}`,
+          labels: { note: value },
+          secrets: [{ name: 'TOKEN', value }],
+        }),
+        call(),
+      ),
+    await engine.workspaces().list({ limit: 50 }),
+    await engine.workspaces().status({ workspace_id: id }, call()),
+    await engine
+      .workspaces()
+      .export(exportInput.parse({ workspace_id: id, path: '/workspace', output_path: out }), call())
+      .then(() => undefined),
+    await engine.workspaces().summary({ workspace_id: id, format: 'markdown' }, call()),
+    await reportOf(engine.workspaces().snapshotCreate({ workspace_id: id, snapshot_name: fromFile }, call())),
+    await reportOf(engine.workspaces().snapshotDelete({ workspace_id: id, snapshot_name: fromFile }, call())),
+    await reportOf(
+      engine
+        .workspaces()
+        .services.start(serviceStartInput.parse({ workspace_id: id, service_name: fromFile, command: 'true' }), call()),
+    ),
+    await reportOf(
+      engine
+        .workspaces()
+        .create(
+          createInput.parse({ ...createRequest, labels: { [`-${value}`]: 'x' }, secrets: [{ name: 'TOKEN', value }] }),
+          call(),
+        ),
+    ),
+  ];
+  expect(shown[0]).toMatchObject({ name: `job ${'*'.repeat(fromFile.length)}` });
+  expect(formsIn(JSON.stringify(shown), forms)).toEqual([]);
+  expect(filesWith(forms, engine.paths.state)).toEqual([]);
+  rmSync(out, { recursive: true });
 });
 
 test('one that is not there, and one whose variable is none, are refused by name', async () => {
