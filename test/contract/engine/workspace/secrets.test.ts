@@ -145,17 +145,15 @@ test('a name, a label, an event and a log of the daemon have stars in its place'
   const out = join(engine.paths.state, '..', `out-${fromFile}`);
   const shown: unknown[] = [
     await engine.workspaces().update(update, call()),
-    await engine
-      .workspaces()
-      .create(
-        createInput.parse({
-          ...createRequest,
-          name: `a ${value}`,
-          labels: { note: value },
-          secrets: [{ name: 'TOKEN', value }],
-        }),
-        call(),
-      ),
+    await engine.workspaces().create(
+      createInput.parse({
+        ...createRequest,
+        name: `a ${value}`,
+        labels: { note: value },
+        secrets: [{ name: 'TOKEN', value }],
+      }),
+      call(),
+    ),
     await engine.workspaces().list({ limit: 50 }),
     await engine.workspaces().status({ workspace_id: id }, call()),
     await engine
