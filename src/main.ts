@@ -12,7 +12,7 @@ import { version } from './version.ts';
 const argv = process.argv.slice(2);
 const streams = openStandardStreams();
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
-  process.stdout.write(`${version}\n`);
+  streams.print(`${version}\n`);
   process.exitCode = await streams.finish(0);
 } else {
   await keepCompiled();
@@ -52,10 +52,13 @@ async function run(): Promise<number> {
     return 0;
   }
   if (argv[0] === '__complete') {
-    const { knownNames, nameLines } = await import('./engine/calls/known-names.ts');
+    const [{ knownNames, nameLines }, { writeText }] = await Promise.all([
+      import('./engine/calls/known-names.ts'),
+      import('./cli/terminal.ts'),
+    ]);
     // In the middle of someone's typing there is no place for an error.
     const names = await knownNames(argv[1] ?? '', argv.slice(2), process.cwd()).catch(() => []);
-    process.stdout.write(nameLines(names));
+    await writeText(nameLines(names));
     return 0;
   }
   const { execute } = await import('./cli/execute.ts');

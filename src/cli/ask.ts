@@ -5,6 +5,7 @@ import { PyroError } from '../shared/errors.ts';
 import { visibleLines } from '../shared/visible.ts';
 import type { CommandCall } from './command.ts';
 import type { ProgressPrinter } from './progress-printer.ts';
+import { isTerminal, ownOutput } from './terminal.ts';
 
 type Input = Readonly<Record<string, unknown>>;
 
@@ -16,7 +17,7 @@ export async function mayGoOn(
   progress: ProgressPrinter,
 ): Promise<boolean> {
   if (!operation.asks || input['force'] === true || input['dry_run'] === true) return true;
-  const isSomebodyThere = process.stdin.isTTY && process.stderr.isTTY && !json;
+  const isSomebodyThere = process.stdin.isTTY && isTerminal('stderr') && !json;
   if (!isSomebodyThere && operation.definition.mustAsk !== true) return true;
   if (!isSomebodyThere) {
     throw new PyroError('usage', 'this command asks before it removes anything, but there is no terminal to ask on', {
@@ -31,7 +32,7 @@ export async function mayGoOn(
 /** Only a yes is one; the end of the input is a no. */
 async function ask(question: string, signal: AbortSignal): Promise<boolean> {
   // Not as a terminal: keys stay with the system, so that Ctrl-C is the signal that it is everywhere.
-  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  const lines = createInterface({ input: process.stdin, output: ownOutput('stderr'), terminal: false });
   const over = Promise.withResolvers<string>();
   lines.once('close', () => over.resolve(''));
   try {

@@ -22,6 +22,8 @@ export interface CommandCall {
   readonly wantsTerminal: boolean;
   /** `-i`: standard input is passed on even where it is a terminal */
   readonly wantsInput: boolean;
+  /** `--raw-terminal`: a terminal gets the bytes of a guest as they are */
+  readonly wantsRawTerminal: boolean;
   /** `--follow`: what comes is shown live */
   readonly follows: boolean;
 }
@@ -78,6 +80,8 @@ export function addCommand(
     );
     command.option('-t, --tty', isAsked ? 'give the command a terminal' : 'require a terminal');
   }
+  if (definition.isLive === true || definition.showsContent === true || operation.follow !== undefined)
+    command.option('--raw-terminal', 'give a terminal all bytes of the guest, also those that are orders to it');
   const long = `pyro ${definition.name.replaceAll('.', ' ')} `;
   // Under its short name a command is shown by that one.
   const shown = (line: string): string => (name === definition.short ? line.replaceAll(long, `pyro ${name} `) : line);
@@ -103,6 +107,7 @@ export function addCommand(
       follows: isOn('follow'),
       wantsTerminal: isOn('tty'),
       wantsInput: isOn('interactive'),
+      wantsRawTerminal: isOn('rawTerminal'),
     });
   });
   return command;

@@ -17,11 +17,12 @@ import { inOptionWords, optionNames, withOptionNames } from './option-names.ts';
 import { type NextPage, printPages, wantsAllPages } from './pages.ts';
 import { exitUsage, parseArguments } from './parse.ts';
 import { readPipedValues } from './piped-values.ts';
-import { printCommand, printError, printJson, printNote } from './print.ts';
+import { printCommand, printError, printJson } from './print.ts';
 import { createProgram, groupCommands } from './program.ts';
 import { createProgressPrinter, type ProgressPrinter } from './progress-printer.ts';
 import { addServers } from './server-program.ts';
 import type { Servers } from './servers.ts';
+import { resultWidth, writeNote, writeOverInterrupt } from './terminal.ts';
 
 const exitInterrupted = 130;
 /** As of a program that the signal of a closed pipe ends */
@@ -64,15 +65,10 @@ async function callOperation(call: CommandCall, interrupts: Interrupts): Promise
 async function printInterrupted(interrupts: Interrupts, json: boolean): Promise<void> {
   const left = interrupts.leftRunning();
   if (left !== undefined && !json)
-    printNote(overInterrupt(`[detached] the command keeps running; follow it with: ${left}\n`));
+    writeOverInterrupt(`[detached] the command keeps running; follow it with: ${left}\n`);
   if (!json) return;
   const hint = left === undefined ? {} : { hint: `the command keeps running; follow it with: ${left}` };
   await printError(new PyroError('cancelled', left === undefined ? 'interrupted' : 'detached', hint), true);
-}
-
-/** A terminal has shown the ^C where the cursor stood. */
-function overInterrupt(note: string): string {
-  return process.stderr.isTTY && note !== '' ? `\r${note}` : note;
 }
 
 interface Finished {
@@ -91,9 +87,12 @@ async function callOnce(given: CommandCall, interrupts: Interrupts, progress: Pr
     wantsInput: given.wantsInput || terminal === 'never',
     takesTerminal: terminal === 'auto' && !json,
     isCaptured: json,
+    isRaw: given.wantsRawTerminal,
   };
+  const live = isLive === true ? createLiveIo(interrupts, wish, progress.end) : undefined;
+  using _live = live;
   const context: FrontContext = {
-    io: isLive === true ? createLiveIo(interrupts, wish, progress.end) : undefined,
+    io: live?.io,
     signal,
     onProgress: progress.onProgress,
     // A person at the command line may name any path that the system lets them.
@@ -108,15 +107,16 @@ async function callOnce(given: CommandCall, interrupts: Interrupts, progress: Pr
   if (call.follows) {
     if (json)
       throw new PyroError('usage', '--follow prints output as it arrives, not JSON', { hint: 'leave out --json' });
-    const last = await followOperation(operation, input, { ...context, io: createOutputIo(interrupts, progress.end) });
+    using shown = createOutputIo(interrupts, call.wantsRawTerminal, progress.end);
+    const last = await followOperation(operation, input, { ...context, io: shown.io });
     return {
       exitCode: 0,
       output: undefined,
-      print: async () => printNote(interrupts.wasInterrupted() ? overInterrupt(last) : last),
+      print: async () => (interrupts.wasInterrupted() ? writeOverInterrupt(last) : writeNote(last)),
     };
   }
   if (!(await mayGoOn(call, input, context, progress)))
-    return { exitCode: 1, output: undefined, print: async () => printNote('nothing was done\n') };
+    return { exitCode: 1, output: undefined, print: async () => writeNote('nothing was done\n') };
   const outcome = await invokeOperation(operation, input, context);
   progress.end();
   const nextPage = (field: string): NextPage => {
@@ -165,14 +165,9 @@ async function thenPrint(exitCode: number, print: () => Promise<void>): Promise<
 
 async function printOutcome(call: CommandCall, outcome: Outcome, signal: AbortSignal): Promise<void> {
   if (call.json) await printJson(outcome.output, signal);
-  else if (call.isQuiet) await printCommand({ stdout: outcome.ids.map((id) => `${id}\n`).join('') }, signal);
-  else if (call.operation.definition.isLive === true) printNote(outcome.command().stderr ?? outcome.text);
-  else await printCommand(outcome.command(terminalWidth()), signal);
-}
-
-/** Columns of the terminal that the result goes to, where it is one. */
-function terminalWidth(): number | undefined {
-  return process.stdout.isTTY && process.stdout.columns > 0 ? process.stdout.columns : undefined;
+  else if (call.isQuiet) await printCommand({ stdout: outcome.ids.map((id) => `${id}\n`).join('') }, false, signal);
+  else if (call.operation.definition.isLive === true) writeNote(outcome.command().stderr ?? outcome.text);
+  else await printCommand(outcome.command(resultWidth()), call.wantsRawTerminal, signal);
 }
 
 function exitCodeOf(error: unknown): number {

@@ -9,7 +9,7 @@ import type { ProjectSource } from '../shared/policy-types.ts';
 import { checkoutAround, withoutLinks } from '../system/checkout.ts';
 import { readSettings, settingsPath } from '../system/settings-file.ts';
 import type { CommandCall } from './command.ts';
-import { printNote } from './print.ts';
+import { writeNote } from './terminal.ts';
 
 /** The checkout that the command is called in, for one that makes something of it. */
 export async function projectOf({ operation }: CommandCall): Promise<ProjectSource | undefined> {
@@ -36,6 +36,6 @@ export async function withWorkspaceHere(call: CommandCall, context: FrontContext
     return (await invokeOperation(operation, input, { ...context, io: undefined, signal })).output;
   };
   const { id, name } = await findWorkspaceHere(folder, list, context.signal);
-  printNote(`[workspace] ${id}${name === null ? '' : ` (${name})`}\n`);
+  writeNote(`[workspace] ${id}${name === null ? '' : ` (${name})`}\n`);
   return { ...call, input: { ...call.input, [field]: id } };
 }

@@ -3,6 +3,8 @@ import type { RunControl, RunIo } from '../contract/call.ts';
 import { PyroError } from '../shared/errors.ts';
 import { tryCommandNow } from '../system/command-now.ts';
 import type { Interrupts } from './interrupts.ts';
+import { columnsOf, isTerminal, liveOutput, onResize, rowsOf } from './terminal.ts';
+import type { FilterKind } from './terminal-filter.ts';
 
 export interface LiveWish {
   /** `-t` */
@@ -13,52 +15,71 @@ export interface LiveWish {
   readonly takesTerminal: boolean;
   /** `--json`: the output belongs into the result */
   readonly isCaptured: boolean;
+  /** `--raw-terminal`: a terminal gets the bytes as they are */
+  readonly isRaw: boolean;
+}
+
+/** Streams that leave a terminal as they found it. */
+export interface OpenIo extends Disposable {
+  readonly io: RunIo;
 }
 
 /** Streams for a command. Throws `not_a_terminal` when a terminal was demanded and there is none. */
-export function createLiveIo(interrupts: Interrupts, wish: LiveWish, endProgress: () => void): RunIo {
-  const { stdin, stdout, stderr } = process;
-  const hasTerminal = stdin.isTTY && stdout.isTTY;
+export function createLiveIo(interrupts: Interrupts, wish: LiveWish, endProgress: () => void): OpenIo {
+  const { stdin } = process;
+  const hasTerminal = stdin.isTTY && isTerminal('stdout');
   if (wish.wantsTerminal && (!hasTerminal || wish.isCaptured)) {
     throw new PyroError('not_a_terminal', 'standard input and output are not a terminal', { hint: 'leave out -t' });
   }
-  const isTerminal = hasTerminal && !wish.isCaptured && (wish.wantsTerminal || wish.takesTerminal);
+  const hasScreen = hasTerminal && !wish.isCaptured && (wish.wantsTerminal || wish.takesTerminal);
   // A person at a terminal types for the next command, unless this one is asked to take it.
-  const takesInput = !stdin.isTTY || isTerminal || wish.wantsInput || wish.takesTerminal;
+  const takesInput = !stdin.isTTY || hasScreen || wish.wantsInput || wish.takesTerminal;
   // Some terminals do not know their size and say 0.
-  const size = (): { cols: number; rows: number } => ({ cols: stdout.columns || 80, rows: stdout.rows || 24 });
+  const size = (): { cols: number; rows: number } => ({ cols: columnsOf('stdout'), rows: rowsOf('stdout') });
   const onStarted = (control: RunControl): (() => void) => {
     endProgress();
     const release = interrupts.forwardTo(control.signal, control.followedBy);
-    if (!isTerminal) return release;
-    const onResize = (): void => control.resize(size());
+    if (!hasScreen) return release;
     stdin.setRawMode(true);
     leaveOutputAlone();
-    stdout.on('resize', onResize);
+    const ignore = onResize(() => control.resize(size()));
     return () => {
       release();
-      stdout.off('resize', onResize);
+      ignore();
       stdin.setRawMode(false);
       stdin.pause();
     };
   };
-  return {
+  const outputs = wish.isCaptured ? undefined : openOutputs(hasScreen ? 'screen' : 'lines', wish.isRaw);
+  const io: RunIo = {
     stdin: takesInput ? stdin : undefined,
-    stdout: wish.isCaptured ? undefined : stdout,
-    stderr: wish.isCaptured ? undefined : stderr,
-    terminal: isTerminal ? size() : undefined,
+    stdout: outputs?.stdout.stream,
+    stderr: outputs?.stderr.stream,
+    terminal: hasScreen ? size() : undefined,
     onStarted,
   };
+  return { io, [Symbol.dispose]: () => outputs?.end() };
+}
+
+function openOutputs(kind: FilterKind, isRaw: boolean) {
+  const stdout = liveOutput('stdout', kind, isRaw);
+  const stderr = liveOutput('stderr', kind, isRaw);
+  const end = (): void => {
+    stdout.end();
+    stderr.end();
+  };
+  return { stdout, stderr, end };
 }
 
 /** Streams to write to, for what only shows: the terminal stays as it is, and signals end it. */
-export function createOutputIo(interrupts: Interrupts, endProgress: () => void): RunIo {
-  const { stdout, stderr } = process;
+export function createOutputIo(interrupts: Interrupts, isRaw: boolean, endProgress: () => void): OpenIo {
+  const { stdout, stderr, end } = openOutputs('lines', isRaw);
   const onStarted = (control: RunControl): (() => void) => {
     endProgress();
     return interrupts.forwardTo(control.signal);
   };
-  return { stdin: undefined, stdout, stderr, terminal: undefined, onStarted };
+  const io = { stdin: undefined, stdout: stdout.stream, stderr: stderr.stream, terminal: undefined, onStarted };
+  return { io, [Symbol.dispose]: end };
 }
 
 /**

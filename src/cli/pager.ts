@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import type { Writable } from 'node:stream';
 import { tryCommand } from '../system/command.ts';
 import { readVariable } from '../system/environment-variables.ts';
+import { isTerminal, ownOutput } from './terminal.ts';
 
 export interface Pager {
   readonly sink: Writable;
@@ -15,10 +16,9 @@ const lessOptions = 'FRX';
 
 /** Standard output itself where it is not a terminal, where PAGER is cat, and where there is no pager. */
 export async function openPager(): Promise<Pager> {
-  const { stdin, stdout } = process;
-  const plain: Pager = { sink: stdout, end: async () => undefined };
+  const plain: Pager = { sink: ownOutput('stdout'), end: async () => undefined };
   const line = readVariable('PAGER') ?? 'less';
-  if (!stdout.isTTY || !stdin.isTTY || line === 'cat' || readVariable('TERM') === 'dumb') return plain;
+  if (!isTerminal('stdout') || !process.stdin.isTTY || line === 'cat' || readVariable('TERM') === 'dumb') return plain;
   // PAGER is a line for the shell, as it is everywhere.
   const looking = ['-c', `command -v -- ${line.split(' ')[0] ?? ''} >/dev/null 2>&1`];
   const isThere = await tryCommand('/bin/sh', looking).then(

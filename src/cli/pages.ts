@@ -6,7 +6,8 @@ import { readVariable } from '../system/environment-variables.ts';
 import type { CommandCall } from './command.ts';
 import { openPager } from './pager.ts';
 import { PatchView } from './patch-view.ts';
-import { printCommand, printNote, write } from './print.ts';
+import { printCommand } from './print.ts';
+import { isTerminal, writeContent, writeNote } from './terminal.ts';
 
 /** Gives the page at a cursor. */
 export type NextPage = (cursor: string) => Promise<Outcome>;
@@ -26,24 +27,24 @@ export async function printPages(
   const { pages } = call.operation.definition;
   if (pages === undefined) throw new Error(`${call.operation.definition.name} has no pages`);
   const texts = textsOf(first, pages, nextPage);
-  if (!call.json && pages.isPatch === true && process.stdout.isTTY && first.output[pages.text] !== '') {
+  if (!call.json && pages.isPatch === true && isTerminal('stdout') && first.output[pages.text] !== '') {
     await showPatch(texts, signal);
-    printNote(first.command().stderr ?? '');
+    writeNote(first.command().stderr ?? '');
     return;
   }
   if (!call.json) {
-    await printCommand(first.command(), signal);
+    await printCommand(first.command(), call.wantsRawTerminal, signal);
     // The first one stands in the command's own text.
     await texts.next();
-    for await (const text of texts) await write(text, signal);
+    for await (const text of texts) await writeContent(text, call.wantsRawTerminal, signal);
     return;
   }
   const mark = `page-${crypto.randomUUID()}`;
   const whole = JSON.stringify({ ...first.output, [pages.text]: mark, [pages.next]: null }, null, 2);
   const [head = '', tail = ''] = whole.split(mark);
-  await write(head, signal);
-  for await (const text of texts) await write(JSON.stringify(text).slice(1, -1), signal);
-  await write(`${tail}\n`, signal);
+  await writeContent(head, false, signal);
+  for await (const text of texts) await writeContent(JSON.stringify(text).slice(1, -1), false, signal);
+  await writeContent(`${tail}\n`, false, signal);
 }
 
 async function showPatch(texts: AsyncIterable<string>, signal: AbortSignal): Promise<void> {

@@ -1,32 +1,26 @@
-// The writer to standard output and standard error: results, notes and errors.
+// Results, notes and errors as they are printed.
 import { styleText } from 'node:util';
 import type { CommandText } from '../operations/define.ts';
 import { type ErrorReport, isPyroError, reportError } from '../shared/errors.ts';
 import { commandCall } from '../shared/hint-words.ts';
 import { visibleLines } from '../shared/visible.ts';
-import { writeTo } from '../shared/write-to.ts';
 import { readVariable } from '../system/environment-variables.ts';
+import { isTerminal, writeContent, writeNote, writeOwn, writeText } from './terminal.ts';
 
-/**
- * Writes to standard output and comes back when the system has taken it, so that a slow reader slows down whoever prints.
- * Throws `output_closed` when the reader has gone, `output_failed` when there is no room, or the signal's reason.
- */
-export async function write(bytes: string | Uint8Array, signal?: AbortSignal): Promise<void> {
-  await writeTo(process.stdout, bytes, signal);
-}
-
-export async function printCommand({ stdout, stderr }: CommandText, signal?: AbortSignal): Promise<void> {
-  await write(stdout, signal);
-  if (stderr !== undefined) printNote(stderr);
-}
-
-export function printNote(text: string): void {
-  process.stderr.write(text);
+/** With `isRaw` a terminal gets the bytes of a guest as they are. */
+export async function printCommand(
+  { stdout, stderr, isContent = false }: CommandText,
+  isRaw: boolean,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (isContent || typeof stdout !== 'string') await writeContent(stdout, isRaw, signal);
+  else await writeText(stdout, signal);
+  if (stderr !== undefined) writeNote(stderr);
 }
 
 export async function printJson(value: unknown, signal?: AbortSignal): Promise<void> {
-  await write(JSON.stringify(value, null, 2), signal);
-  await write('\n', signal);
+  await writeText(JSON.stringify(value, null, 2), signal);
+  await writeText('\n', signal);
 }
 
 /** A reader that has gone wants no failure told either; that there is no room for it is told at the end of the process. */
@@ -41,11 +35,11 @@ export async function printError(error: unknown, json: boolean): Promise<void> {
   const report: ErrorReport = reportError(error, commandCall);
   if (json) await asFarAsItGoes(printJson({ error: report }));
   else {
-    const label = process.stderr.isTTY ? styleText('red', 'error') : 'error';
+    const label = isTerminal('stderr') ? styleText('red', 'error') : 'error';
     const hint = report.hint === null ? '' : `hint: ${visibleLines(report.hint)}\n`;
-    process.stderr.write(`${label}: ${visibleLines(report.message)}\n${hint}`);
+    writeOwn(`${label}: ${visibleLines(report.message)}\n${hint}`);
   }
   if (report.code === 'internal' && readVariable('PYRO_DEBUG') === '1' && error instanceof Error) {
-    process.stderr.write(`${error.stack}\n`);
+    writeNote(`${error.stack}\n`);
   }
 }

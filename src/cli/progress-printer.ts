@@ -4,6 +4,7 @@ import { cutToWidth } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
 import { visible } from '../shared/visible.ts';
 import { readVariable } from '../system/environment-variables.ts';
+import { columnsOf, isTerminal, writeOwn } from './terminal.ts';
 
 export interface ProgressPrinter {
   readonly onProgress: OnProgress;
@@ -23,7 +24,6 @@ export interface ProgressScreen {
 const drawMs = 100;
 /** A step that takes longer is shown with its time: it tells that something continues, `ms` */
 const patienceMs = 3000;
-const usualColumns = 80;
 /**
  * The cursor waits at the beginning of the line: a terminal that is made narrower breaks the line in two, and all of it lies
  * behind the cursor still. A terminal that counts wide characters otherwise than we do cuts the line, in place of a new one.
@@ -38,13 +38,12 @@ export function createProgressPrinter(isQuiet: boolean, screen = standardError()
 }
 
 function standardError(): ProgressScreen {
-  const { stderr } = process;
   // Whoever wants no colours, or has a terminal that knows none, wants no other orders to the terminal.
   const isPlain = readVariable('NO_COLOR') !== undefined || readVariable('TERM') === 'dumb';
   return {
-    write: (text) => void stderr.write(text),
-    columns: () => stderr.columns || usualColumns,
-    isLive: stderr.isTTY === true && !isPlain,
+    write: writeOwn,
+    columns: () => columnsOf('stderr'),
+    isLive: isTerminal('stderr') && !isPlain,
     now: Date.now,
   };
 }

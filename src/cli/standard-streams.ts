@@ -12,6 +12,8 @@ const busyMs = 10;
 const exitFailed = 1;
 
 export interface StandardStreams {
+  /** Prints a text of our own, before anything else is loaded */
+  readonly print: (text: string) => void;
   /** Waits until all is written or a signal comes; the exit code is 1 when something could not be written */
   readonly finish: (exitCode: number) => Promise<number>;
 }
@@ -37,6 +39,7 @@ export function openStandardStreams(): StandardStreams {
     });
   }
   return {
+    print: (text) => void process.stdout.write(text),
     finish: async (exitCode) => {
       const signalled = Promise.withResolvers<void>();
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => signalled.resolve());

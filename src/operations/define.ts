@@ -121,6 +121,8 @@ export interface Operation<I extends z.ZodObject = z.ZodObject, O extends z.ZodO
   /** What the command prints where that is not `render`: the bytes of a file, the patch itself */
   readonly renderCommand?: (output: z.output<O>) => CommandText;
   readonly exitCode?: (output: z.output<O>) => number;
+  /** True where the command prints bytes of a guest: {@link CommandText.isContent} */
+  readonly showsContent?: boolean;
   /** What the command prints with `--quiet`, a line each, for scripts */
   readonly ids?: (output: z.output<O>) => readonly string[];
   /**
@@ -168,6 +170,8 @@ export interface OperationTypes<N extends string, I, O> {
 export interface CommandText {
   readonly stdout: string | Uint8Array;
   readonly stderr?: string;
+  /** True where standard output has bytes of a guest: a terminal keeps their colours, everything else has them as they are */
+  readonly isContent?: boolean;
 }
 
 export interface Outcome {
@@ -193,7 +197,11 @@ export function defineOperation<const N extends string, I extends z.ZodObject, O
       get text() {
         return operation.renderModel?.(output) ?? operation.render(output);
       },
-      command: (width) => operation.renderCommand?.(output) ?? { stdout: operation.render(output, width) },
+      command: (width) =>
+        operation.renderCommand?.(output) ?? {
+          stdout: operation.render(output, width),
+          isContent: operation.showsContent === true,
+        },
       get ids() {
         return operation.ids?.(output) ?? [];
       },

@@ -15,6 +15,7 @@ export const serviceLogs = defineOperation({
   effect: 'read',
   place: 'daemon',
   tool: { profiles: ['workspace-full'], name: 'service_logs', resultChars: 100_000 },
+  showsContent: true,
   commandDefaults: { limit: 16_777_216 },
   positionals: ['workspace_id', 'service_name'],
   input: serviceLogsInput,
@@ -42,7 +43,7 @@ export const serviceLogs = defineOperation({
     ];
     return `${notes.join('; ')}\n${section('stdout', output.stdout)}${section('stderr', output.stderr)}`;
   },
-  renderCommand: ({ stdout, stderr }) => ({ stdout, stderr }),
+  renderCommand: ({ stdout, stderr }) => ({ stdout, stderr, isContent: true }),
   follow: followService,
 });
 

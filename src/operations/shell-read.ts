@@ -14,6 +14,7 @@ export const shellRead = defineOperation({
   effect: 'read',
   place: 'daemon',
   tool: { profiles: ['workspace-full'], name: 'shell_read', resultChars: 100_000 },
+  showsContent: true,
   commandDefaults: { max_chars: 1_048_576 },
   positionals: ['workspace_id', 'shell_id'],
   input: shellReadInput,
@@ -40,6 +41,7 @@ export const shellRead = defineOperation({
     return `${notes.join('; ')}\n${where}\n${screen.lines.join('\n')}\n`;
   },
   renderCommand: (output) => ({
+    isContent: true,
     stdout: output.screen === null || output.output !== '' ? output.output : `${output.screen.lines.join('\n')}\n`,
     stderr: `[shell] next_cursor=${output.next_cursor}${output.truncated ? ' more follows' : ''}${output.matched === false ? ' wait_for did not match' : ''}\n`,
   }),

@@ -91,6 +91,7 @@ export const workspaceLogs = defineOperation({
   place: 'daemon',
   tool: { profiles: core, resultChars: 100_000, silentFields: ['workspace_id'] },
   followsInDaemon: true,
+  showsContent: true,
   short: 'logs',
   findsWorkspace: true,
   positionals: ['workspace_id'],

@@ -20,6 +20,7 @@ export function renderFileList({ path, entries, next_cursor }: z.infer<typeof fi
 
 export function renderFileCommand(output: z.infer<typeof fileReadOutput>): CommandText {
   return {
+    isContent: true,
     stdout: Buffer.from(output.content, output.encoding === 'base64' ? 'base64' : 'utf8'),
     ...(output.truncated
       ? { stderr: `[file] ${output.size_bytes} bytes in all; continue with --offset ${output.next_offset}\n` }

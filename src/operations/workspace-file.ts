@@ -51,6 +51,7 @@ export const workspaceFileRead = defineOperation({
     silentFields: ['workspace_id', 'path', 'max_bytes'],
   },
   commandDefaults: { max_bytes: 1_048_576 },
+  showsContent: true,
   findsWorkspace: true,
   positionals: ['workspace_id', 'path'],
   input: fileReadInput,

@@ -103,6 +103,7 @@ export const diskRead = defineOperation({
   place: 'daemon',
   tool: { profiles: full, isIdempotent: true },
   commandDefaults: { max_bytes: 1_048_576 },
+  showsContent: true,
   positionals: ['workspace_id', 'path'],
   input: diskReadInput,
   output: fileReadOutput,

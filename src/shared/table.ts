@@ -1,6 +1,6 @@
 // Columns of text for a terminal.
 import stringWidth from 'string-width';
-import { visibleCell } from './visible.ts';
+import { visible } from './visible.ts';
 
 /** A column is not made narrower than this: ids and numbers stay whole, `columns` of the terminal, as all widths here */
 const narrowest = 12;
@@ -12,7 +12,7 @@ const gap = 2;
  * in its columns, the widest columns are cut so that a line fits, where that is possible.
  */
 export function formatTable(cells: readonly (readonly string[])[], width?: number): string {
-  const rows = cells.map((row) => row.map(visibleCell));
+  const rows = cells.map((row) => row.map(visible));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, index) => {

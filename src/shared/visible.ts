@@ -14,12 +14,6 @@ export function visibleLines(text: string): string {
   return text.replaceAll(controls, (sign) => (sign === '\n' || sign === '\t' ? sign : (named[sign] ?? escapeOf(sign))));
 }
 
-/** The same for a cell that may be coloured by ours. */
-export function visibleCell(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what colours begin with
-  return text.replaceAll(/\u001b\[[0-9;]*m|[\s\S]/g, (part) => (part.length > 1 ? part : visible(part)));
-}
-
 function escapeOf(sign: string): string {
   const code = sign.charCodeAt(0);
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;

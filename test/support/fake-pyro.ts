@@ -68,8 +68,9 @@ async function call(name: string, input: string): Promise<unknown> {
 async function live(name: string, input: string): Promise<number> {
   const streams = openStandardStreams();
   const interrupts = installInterrupts();
-  const wish = { wantsTerminal: false, wantsInput: false, takesTerminal: false, isCaptured: false };
-  const io = createLiveIo(interrupts, wish, () => undefined);
+  const wish = { wantsTerminal: false, wantsInput: false, takesTerminal: false, isCaptured: false, isRaw: false };
+  using opened = createLiveIo(interrupts, wish, () => undefined);
+  const { io } = opened;
   let exitCode = 0;
   try {
     const context = {

@@ -1,6 +1,7 @@
 // An executable that prints so many bytes in one of the ways of the command line, for tests of what arrives.
-import { printCommand, printError, printJson, write } from '../../src/cli/print.ts';
+import { printCommand, printError, printJson } from '../../src/cli/print.ts';
 import { openStandardStreams } from '../../src/cli/standard-streams.ts';
+import { writeContent } from '../../src/cli/terminal.ts';
 import { isPyroError, PyroError } from '../../src/shared/errors.ts';
 
 const [kind = '', size = '0'] = process.argv.slice(2);
@@ -14,11 +15,13 @@ function textOf(length: number): string {
 }
 
 async function print(): Promise<void> {
-  if (kind === 'text') await printCommand({ stdout: textOf(bytes) });
+  if (kind === 'text') await printCommand({ stdout: textOf(bytes) }, false);
   else if (kind === 'json') await printJson({ text: textOf(bytes) });
   else if (kind === 'unawaited') process.stdout.write(textOf(bytes));
   else if (kind === 'error') await printError(new PyroError('usage', textOf(bytes)), false);
-  else for (let left = bytes; left > 0; left -= 65_536) await write(Buffer.alloc(Math.min(left, 65_536), 0x61));
+  else
+    for (let left = bytes; left > 0; left -= 65_536)
+      await writeContent(Buffer.alloc(Math.min(left, 65_536), 0x61), false);
 }
 
 const streams = openStandardStreams();

@@ -59,6 +59,15 @@ for (const [name, text] of [
 ]) {
   planted.set(`src/changes/planted-${name}.ts`, { text: `// Planted.\n${text}\n`, rule: 'plugin' });
 }
+for (const [name, text] of [
+  ['stdout', "export const print = (): boolean => process.stdout.write('x');"],
+  ['taken', 'export const { stderr } = process;'],
+  ['console', "export const print = (): void => console.error('x');"],
+  ['module', "export { stdout } from 'node:process';"],
+  ['by-name', "export const print = (name: 'stdout' | 'stderr'): boolean => process[name].write('x');"],
+]) {
+  planted.set(`src/cli/planted-${name}.ts`, { text: `// Planted.\n${text}\n`, rule: 'plugin' });
+}
 planted.set('src/shared/planted-long.ts', {
   text: Array.from({ length: 301 }, (_, i) => `export const v${i} = ${i};`).join('\n'),
   rule: 'lint/style/noExcessiveLinesPerFile',
@@ -72,7 +81,7 @@ const report = z.object({
 function lintCopy(): ReadonlyMap<string, readonly string[]> {
   const copy = mkdtempSync(join(tmpdir(), 'pyro-gates-'));
   try {
-    for (const part of ['biome.json', 'scripts/programs.grit', 'src'])
+    for (const part of ['biome.json', 'scripts/programs.grit', 'scripts/printing.grit', 'src'])
       cpSync(join(root, part), join(copy, part), { recursive: true });
     for (const [path, { text }] of planted) writeFileSync(join(copy, path), text);
     const biome = join(root, 'node_modules/.bin/biome');

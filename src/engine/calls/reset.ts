@@ -5,10 +5,10 @@ import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError } from '../../shared/errors.ts';
 import { forgetApplied } from '../workspace/applied-record.ts';
 import { planOf, startAbove } from '../workspace/guest-plan.ts';
-import { noteEvent } from '../workspace/note-event.ts';
 import { layerOf, removeUnneeded } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { afterReset, newLayer } from '../workspace/workspace-record.ts';
+import { noteEvent } from '../workspace/workspace-secrets.ts';
 
 /** Throws `snapshot_unknown`; after any failure the workspace is as it was, or stopped if memory holds only one guest. */
 export async function resetWorkspace(workspace: Workspace, snapshot: string, context: CallContext): Promise<void> {

@@ -23,9 +23,8 @@ import type { Shell } from '../shells/shell.ts';
 import { readShell } from '../shells/shell-read.ts';
 import { viewOfShell } from '../shells/shell-record.ts';
 import { baseEnvironment, guestPath, workspacePath } from '../workspace/guest-places.ts';
-import { noteEvent } from '../workspace/note-event.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { refuseInRecord } from '../workspace/workspace-secrets.ts';
+import { noteEvent, refuseInRecord } from '../workspace/workspace-secrets.ts';
 import { reconnect } from './reconnect.ts';
 
 export async function openShell(

@@ -10,10 +10,9 @@ import type {
   SnapshotView,
 } from '../../contract/snapshots.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import { noteEvent } from '../workspace/note-event.ts';
 import { dropSnapshot, removeUnneeded, takeSnapshot } from '../workspace/snapshots.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { refuseInRecord } from '../workspace/workspace-secrets.ts';
+import { noteEvent, refuseInRecord } from '../workspace/workspace-secrets.ts';
 
 export async function createSnapshot(
   workspace: Workspace,

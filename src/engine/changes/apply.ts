@@ -9,10 +9,10 @@ import { Mutex } from '../../shared/mutex.ts';
 import { formatCount } from '../../shared/units.ts';
 import { belowWorkspace } from '../files/files.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
-import { noteEvent } from '../workspace/note-event.ts';
 import { noteBroughtHome } from '../workspace/unsaved-work.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
+import { noteEvent } from '../workspace/workspace-secrets.ts';
 import { type AppliedOutput, applyJob } from './apply-job.ts';
 
 /** Applies one after the other, so that two workspaces cannot mix in one checkout. */

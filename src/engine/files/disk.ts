@@ -10,9 +10,9 @@ import { noteDraft } from '../../system/drafts.ts';
 import { temporaryName } from '../../system/files.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
 import { guestPath } from '../workspace/guest-places.ts';
-import { noteEvent } from '../workspace/note-event.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
+import { noteEvent } from '../workspace/workspace-secrets.ts';
 import { diskTreeJob } from './disk-jobs.ts';
 import { assertStopped, inspectLayer } from './inspect.ts';
 

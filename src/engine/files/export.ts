@@ -4,10 +4,10 @@ import type { WorkspaceCall } from '../../contract/call.ts';
 import type { ExportInput, ExportOutput } from '../../contract/changes.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
 import { guestPath, workspacePath } from '../workspace/guest-places.ts';
-import { noteEvent } from '../workspace/note-event.ts';
 import { noteBroughtHome } from '../workspace/unsaved-work.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
+import { noteEvent } from '../workspace/workspace-secrets.ts';
 import { exportJob } from './export-job.ts';
 import { belowWorkspace } from './files.ts';
 

@@ -4,9 +4,9 @@ import type { SyncPushInput, SyncPushOutput } from '../../contract/changes.ts';
 import type { LeftOutCounts } from '../../project/project-types.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
 import { guestPath } from '../workspace/guest-places.ts';
-import { noteEvent } from '../workspace/note-event.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
+import { noteEvent } from '../workspace/workspace-secrets.ts';
 import { syncJob } from './sync-job.ts';
 
 /** A push of a path that is permitted; the last three are those of a copy. */

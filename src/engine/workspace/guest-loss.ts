@@ -1,7 +1,8 @@
 // What is noted when the guest of a workspace is gone without having been told to go.
-import { noteEvent } from './note-event.ts';
+
 import type { RecordKeeper } from './record-keeper.ts';
 import type { Workspace } from './workspace.ts';
+import { noteEvent } from './workspace-secrets.ts';
 
 /** Ends what lived in the guest, and writes the workspace down as crashed, unless it is deleted. */
 export async function noteLoss(workspace: Workspace, keeper: RecordKeeper, why: string): Promise<void> {

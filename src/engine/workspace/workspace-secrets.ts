@@ -1,8 +1,9 @@
-// The secrets of a workspace: taken from the call, put where the guest finds them, kept out of what is shown.
+// The secrets of a workspace: taken from the call, put where the guest finds them, kept out of what is shown and noted.
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
+import type { WorkspaceEvent } from '../../contract/records.ts';
 import type { CreateInput } from '../../contract/workspaces.ts';
 import type { Guest } from '../../machine/machine.ts';
 import { longestSecret } from '../../secrets/forms.ts';
@@ -10,6 +11,8 @@ import { type Secret, SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { type ErrorDetails, isPyroError, PyroError } from '../../shared/errors.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
+import { recordEvent } from '../output/events.ts';
+import type { WorkspaceFiles } from './workspace-record.ts';
 
 /** Folder in the guest's memory; one file for each secret */
 const guestFolder = '/run/pyro-secrets';
@@ -89,4 +92,13 @@ function maskFault(error: Error, secrets: SecretSet): Error {
 function maskDetail(value: ErrorDetails[string], secrets: SecretSet): ErrorDetails[string] {
   if (typeof value === 'string') return secrets.maskText(value);
   return typeof value === 'object' && value !== null ? value.map((each) => secrets.maskText(each)) : value;
+}
+
+/** What happened goes into the history of the workspace, with stars for secrets: names and paths of callers stand in it. */
+export async function noteEvent(
+  { files, secrets }: { readonly files: WorkspaceFiles; readonly secrets: SecretSet },
+  kind: WorkspaceEvent['kind'],
+  detail: string,
+): Promise<void> {
+  await recordEvent(files.events, kind, secrets.maskText(detail));
 }

@@ -18,14 +18,13 @@ import { noteAttempt } from '../output/audit-notes.ts';
 import { noteLoss } from './guest-loss.ts';
 import { arrive, planOf, watchOutput } from './guest-plan.ts';
 import { GuestTenants } from './guest-tenants.ts';
-import { noteEvent } from './note-event.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import type { HeldGuest, SharedResources } from './shared-resources.ts';
 import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
 import { settleForStop } from './unsaved-work.ts';
 import { stoppedError } from './workspace-find.ts';
 import type { WorkspaceFiles } from './workspace-record.ts';
-import { maskError } from './workspace-secrets.ts';
+import { maskError, noteEvent } from './workspace-secrets.ts';
 
 export class Workspace {
   readonly files: WorkspaceFiles;
