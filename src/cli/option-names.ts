@@ -29,11 +29,11 @@ export function withOptionNames(operation: AnyOperation, text: string): string {
   );
 }
 
-/** An error of an input, in the words of the command line; any other as it is. */
+/** An error in the words of the command line: the hint of any, and what is said of an input. */
 export function inOptionWords(operation: AnyOperation, error: unknown): unknown {
-  if (!isPyroError(error, 'usage')) return error;
+  if (!isPyroError(error)) return error;
   const { code, message, hint, details } = inWords(error, commandCall);
-  return new PyroError(code, withOptionNames(operation, message), {
+  return new PyroError(code, code === 'usage' ? withOptionNames(operation, message) : message, {
     hint: hint === undefined ? undefined : withOptionNames(operation, hint),
     details,
     cause: error,

@@ -5,6 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import type { DaemonEngine } from '../engine/daemon-engine.ts';
 import type { AnyOperation } from '../operations/define.ts';
 import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
+import { tryCommandNow } from '../system/command-now.ts';
 import { readVariable } from '../system/environment-variables.ts';
 import { acquireLock } from '../system/lock.ts';
 import { openLog } from '../system/log.ts';
@@ -31,6 +32,7 @@ const longestLockWaitMs = 30_000;
 /** Runs the daemon to its end; gives the exit code. */
 export async function runDaemonProcess(options: DaemonProcessOptions): Promise<number> {
   setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
+  writeNoCoreDump();
   const places = await locateDaemon(locatePaths());
   const log = openLog(places.log);
   const tell = openReport(options.readyFd);
@@ -59,6 +61,15 @@ export async function runDaemonProcess(options: DaemonProcessOptions): Promise<n
     log.fault('failed', error);
     tell({ error: reportError(error) });
     return 1;
+  }
+}
+
+/** Its memory has secrets of workspaces in it, and so has that of what it starts, which inherits the limit. */
+function writeNoCoreDump(): void {
+  try {
+    tryCommandNow('prlimit', ['--pid', String(process.pid), '--core=0:0'], { timeoutMs: 1000 });
+  } catch {
+    // Where there is no such program, dumps are as the system has them.
   }
 }
 

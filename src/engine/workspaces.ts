@@ -15,6 +15,7 @@ import type {
   StartInput,
   StopInput,
 } from '../contract/workspaces.ts';
+import { isPyroError } from '../shared/errors.ts';
 import { createWorkspace } from './calls/create.ts';
 import { readAttempts, readAuditOf } from './calls/crossings.ts';
 import { execute, signalCommand } from './calls/exec.ts';
@@ -66,6 +67,8 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
       try {
         return await act(workspace, { ...input, workspace_id: id }, call);
       } catch (error) {
+        // What a call misses of a workspace that was deleted beside it is no fault.
+        if (!isPyroError(error)) findWorkspace(registry, id);
         throw maskError(error, workspace.secrets);
       }
     };

@@ -14,6 +14,9 @@ import { defineOperation } from './define.ts';
 import { execText, goneLine, logsText } from './model-texts.ts';
 import { core, workspacesOf } from './workspace-scalars.ts';
 
+/** As of a command whose time is up */
+const exitTimeUp = 124;
+
 export const workspaceExec = defineOperation({
   name: 'workspace.exec',
   title: 'Run a command in a workspace',
@@ -59,9 +62,10 @@ export const workspaceExec = defineOperation({
   render: execText,
   renderCommand: (output) => ({
     stdout: output.stdout,
-    stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.network_note === null ? '' : `[network] ${output.network_note}\n`}${output.program_note === null ? '' : `[exec] ${output.program_note}\n`}${output.running ? `[exec] still running: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence} --follow\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
+    stderr: `${output.stderr}${output.denied_connections.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${output.network_note === null ? '' : `[network] ${output.network_note}\n`}${output.program_note === null ? '' : `[exec] ${output.program_note}\n`}${output.running ? `[exec] not over yet, and still running: follow it with: pyro workspace logs ${output.workspace_id} --sequence ${output.sequence} --follow\n` : ''}${output.timed_out ? '[exec] timed out\n' : ''}`,
   }),
-  exitCode: (output) => output.exit_code ?? 0,
+  // Whoever waits no longer does not know how it ends: a script must not take that for success.
+  exitCode: (output) => output.exit_code ?? (output.running ? exitTimeUp : 0),
 });
 
 export const workspaceExecSignal = defineOperation({

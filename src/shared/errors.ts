@@ -88,8 +88,15 @@ export function systemCodeOf(error: unknown): string | undefined {
 
 /** Host conditions that a user can fix, met in the middle of any work. */
 function fromSystemError(error: unknown): PyroError | undefined {
-  const path = error instanceof Error && 'path' in error ? shortened(wantedPath(String(error.path))) : undefined;
+  const path = placeOf(error);
   return fullOrForbidden(error, path ?? 'the file system') ?? unusablePath(error, path);
+}
+
+/** The file, or the socket that was connected to. */
+function placeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const place = 'path' in error ? error.path : 'address' in error ? error.address : undefined;
+  return typeof place === 'string' ? shortened(wantedPath(place)) : undefined;
 }
 
 function fullOrForbidden(error: unknown, path: string): PyroError | undefined {

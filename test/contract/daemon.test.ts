@@ -1,6 +1,6 @@
 // The daemon as fronts meet it, with real processes: one of its kind, replaceable, and honest when it is lost.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -56,6 +56,11 @@ async function raw(socket: string, text: string): Promise<string> {
 }
 
 describe('starting', () => {
+  it('writes no core dump, nor does what it starts', async () => {
+    const { pid } = await echo();
+    expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/^Max core file size +0 +0 /m);
+  });
+
   it('makes one daemon for five fronts that race', async () => {
     const answers = await Promise.all([echo(), echo(), echo(), echo(), echo()]);
     expect(answers.map(({ text }) => text)).toEqual(['hi', 'hi', 'hi', 'hi', 'hi']);

@@ -12,7 +12,7 @@ import { RandomCalls } from '../support/random-calls.ts';
 import { openStandInEngine } from '../support/stand-in-engine.ts';
 
 const isWhole = process.env['PYRO_SOAK'] === '1';
-const wanted = Number(process.env['RANDOM_CALLS'] ?? (isWhole ? 100_000 : 2000));
+const wanted = Number(process.env['RANDOM_CALLS'] ?? (isWhole ? 100_000 : 1000));
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);
 const lanes = 6;
 /** A call that has no answer by then hangs, `ms` */

@@ -33,7 +33,8 @@ type PackRequest struct {
 	ExcludedNames []string `json:"excluded_names,omitempty"`
 	// LeftOut are paths below it that are not packed, nor what is below them.
 	LeftOut [][]byte `json:"left_out,omitempty"`
-	// NamesKept asks for an entry of its name alone for what has an excluded name, and for sockets, pipes and devices.
+	// NamesKept asks for an entry of its name alone for what has an excluded name, and for sockets, pipes and devices; the
+	// latter two are packed as what they are otherwise.
 	NamesKept bool `json:"names_kept,omitempty"`
 }
 
@@ -114,11 +115,25 @@ func (t *packer) add(n *node, name string) error {
 	case "file":
 		return t.addFile(n, header)
 	}
-	// Sockets and devices have no content to pack, and a socket has no kind of its own in a tar.
-	if !t.names {
+	return t.addSpecial(n, header)
+}
+
+// addSpecial keeps pipes and devices as what they are, or all by their names alone. A tar has no sockets.
+func (t *packer) addSpecial(n *node, header *tar.Header) error {
+	kind := n.status.Mode & unix.S_IFMT
+	switch {
+	case t.names || kind == unix.S_IFIFO:
+		header.Typeflag = tar.TypeFifo
+	case kind == unix.S_IFCHR:
+		header.Typeflag = tar.TypeChar
+	case kind == unix.S_IFBLK:
+		header.Typeflag = tar.TypeBlock
+	default:
 		return nil
 	}
-	header.Typeflag = tar.TypeFifo
+	if header.Typeflag != tar.TypeFifo {
+		header.Devmajor, header.Devminor = int64(unix.Major(n.status.Rdev)), int64(unix.Minor(n.status.Rdev))
+	}
 	return t.out.WriteHeader(header)
 }
 

@@ -6,8 +6,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -22,7 +24,6 @@ func TestPackingGivesWhatUnpackingTakes(t *testing.T) {
 	plant(t, from, "a=A", "d/b=B", "d/empty/", "l -> nowhere", ".git/x=1", "d/.git/y=1", "\xff\xfe=raw", strings.Repeat("n", 150)+"=long")
 	must(t, unix.Chmod(from+"/a", 0o4711))
 	must(t, os.Link(from+"/a", from+"/d/same"))
-	must(t, unix.Mkfifo(from+"/fifo", 0o600))
 	when := time.Unix(1_600_000_000, 0)
 	must(t, os.Chtimes(from+"/d/b", when, when))
 	pack, err := (&Store{}).Pack(PackRequest{Path: []byte(from), ExcludedNames: []string{".git"}})
@@ -62,6 +63,33 @@ func TestPackingGivesWhatUnpackingTakes(t *testing.T) {
 	special, _ := os.Stat(to + "/a")
 	if !info.ModTime().Equal(when) || special.Mode()&fs.ModeSetuid == 0 {
 		t.Fatal(info.ModTime(), special.Mode())
+	}
+}
+
+func TestPackingKeepsPipesAsWhatTheyAre(t *testing.T) {
+	from := t.TempDir()
+	must(t, unix.Mkfifo(from+"/fifo", 0o640))
+	socket, err := net.Listen("unix", from+"/socket")
+	must(t, err)
+	defer socket.Close()
+	for _, named := range []bool{false, true} {
+		pack, err := (&Store{}).Pack(PackRequest{Path: []byte(from), NamesKept: named})
+		must(t, err)
+		defer pack.Close()
+		var out bytes.Buffer
+		must(t, pack.Stream(t.Context(), &out))
+		reader := tar.NewReader(&out)
+		var got []string
+		for header, err := reader.Next(); err == nil; header, err = reader.Next() {
+			got = append(got, fmt.Sprintf("%s %c %o", header.Name, header.Typeflag, header.Mode))
+		}
+		want := []string{". 5 755", "fifo 6 640"}
+		if named {
+			want = append(want, "socket 6 755")
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q", got)
+		}
 	}
 }
 

@@ -25,7 +25,11 @@ export async function exportDisk(
   const output = await permitHostPath(input.output_path, call.hostPaths);
   const standing = await lstat(output).catch(() => undefined);
   if (standing !== undefined && (!input.overwrite || standing.isDirectory())) {
-    const hint = standing.isDirectory() ? 'choose the path of a file' : 'choose another path, or set overwrite';
+    const { format } = input;
+    const again = hintCall('workspace.disk.export', { workspace_id: workspace.record.id, format, overwrite: 'true' });
+    const hint = standing.isDirectory()
+      ? 'choose the path of a file'
+      : `choose another path, or replace it with: ${again}`;
     throw new PyroError('output_exists', `${output} already exists`, { hint });
   }
   if (standing !== undefined) refuseSpecial(output, standing);

@@ -1,6 +1,7 @@
 // The secrets of a workspace: given to those who may have them, and in nothing that is shown, recorded or kept on a disk.
 import { execFileSync } from 'node:child_process';
-import { rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { exportInput } from '../../../../src/contract/changes.ts';
@@ -181,6 +182,21 @@ test('a name, a label, an event and a log of the daemon have stars in its place'
   expect(formsIn(JSON.stringify(shown), forms)).toEqual([]);
   expect(filesWith(forms, engine.paths.state)).toEqual([]);
   rmSync(out, { recursive: true });
+});
+
+test('no process of this machine has it in its arguments or variables', async () => {
+  const running = await exec(engine, id, 'exec sleep 1000', { ...asVariable, wait_seconds: 0 });
+  const outside: string[] = [];
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    // What runs in a guest that stands in is a process of this machine as well: it may have it.
+    for (const file of ['cmdline', 'environ']) {
+      const text = await readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '');
+      if (formsIn(text, forms).length > 0 && !text.includes('PYRO_WORKSPACE'))
+        outside.push(`${pid} ${text.slice(0, 200)}`);
+    }
+  }
+  await engine.workspaces().signal(execSignalInput.parse({ workspace_id: id, sequence: running.sequence }), call());
+  expect(outside.filter((line) => !line.includes('sleep') && !line.includes('T='))).toEqual([]);
 });
 
 test('one that is not there, and one whose variable is none, are refused by name', async () => {
