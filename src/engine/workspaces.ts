@@ -103,9 +103,10 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
       ),
     ),
     fileRead: on((workspace, input: FileReadInput, call) =>
-      workspace.use(call, async ({ guest }) =>
-        maskContent(await readFile(createGuestFiles(guest.client), input, call), workspace.secrets),
-      ),
+      workspace.use(call, async ({ guest }) => {
+        const files = createGuestFiles(guest.client);
+        return await maskContent(await readFile(files, input, call), files, workspace.secrets, call);
+      }),
     ),
     fileWrite: on(writeFile),
     patchApply: on(applyPatchTo),
@@ -129,7 +130,7 @@ export function createWorkspaces(registry: WorkspaceRegistry, preparations: Prep
     ),
     diskRead: on((workspace, input: DiskReadInput, call) =>
       inspectStopped(workspace, call, async (files) =>
-        maskContent(await readFile(files, input, call), workspace.secrets),
+        maskContent(await readFile(files, input, call), files, workspace.secrets, call),
       ),
     ),
     diskExport: on(exportDisk),

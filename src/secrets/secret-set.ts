@@ -55,6 +55,11 @@ export class SecretSet {
     return this.#forms;
   }
 
+  /** So far from a byte of a secret its other bytes may stand, with the line breaks in between, `bytes` */
+  get reach(): number {
+    return 2 * (this.#forms[0]?.bytes.length ?? 0) + 64;
+  }
+
   get isEmpty(): boolean {
     return this.#forms.length === 0;
   }

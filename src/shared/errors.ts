@@ -143,6 +143,7 @@ function unusablePath(error: unknown, path: string | undefined): PyroError | und
 const unusable: ReadonlyMap<string, string> = new Map([
   ['ENOTDIR', 'a folder is needed where something else stands'],
   ['EISDIR', 'a file is needed where a folder stands'],
+  ['ERR_FS_EISDIR', 'a file is needed where a folder stands'],
   ['EEXIST', 'something stands already where a new file or folder is needed'],
   ['ENOTEMPTY', 'the folder is not empty'],
   ['ELOOP', 'symbolic links lead in a circle or to too many others'],

@@ -31,7 +31,13 @@ it('an error of the input speaks of options, a call in its hint stays a command'
   });
 });
 
-it('another error stays as it is', () => {
-  const error = new PyroError('workspace_unknown', 'seed_path is the name of no workspace');
-  expect(inOptionWords(create, error)).toBe(error);
+it('another error keeps its message, which may quote anything, and has a hint in the words of the command line', () => {
+  const error = new PyroError('workspace_unknown', 'seed_path is the name of no workspace', { hint: 'give seed_path' });
+  expect(inOptionWords(create, error)).toMatchObject({
+    code: 'workspace_unknown',
+    message: 'seed_path is the name of no workspace',
+    hint: 'give --seed-path',
+  });
+  const other = new Error('seed_path');
+  expect(inOptionWords(create, other)).toBe(other);
 });

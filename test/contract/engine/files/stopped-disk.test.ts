@@ -102,6 +102,10 @@ describe.skipIf(obstacle !== undefined)('the disk of a stopped workspace', () =>
     await house.sh(`printf '%s' '${value}' > secret; sync`);
     await house.all.stop({ workspace_id: house.id }, call());
     expect((await read('secret')).content).toBe('*'.repeat(value.length));
+    for (let offset = 0; offset < value.length; offset += 7) {
+      const page = diskReadInput.parse({ workspace_id: house.id, path: 'secret', offset, max_bytes: 7 });
+      expect((await house.all.diskRead(page, call())).content).toMatch(/^\*{1,7}$/);
+    }
     for (const format of ['tar', 'raw', 'qcow2']) {
       const output_path = house.on(`hot/disk.${format}`);
       await expect(exported({ output_path, format, include_secrets: format === 'tar' })).rejects.toMatchObject({

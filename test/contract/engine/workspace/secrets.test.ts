@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { exportInput } from '../../../../src/contract/changes.ts';
 import { execSignalInput, logsInput } from '../../../../src/contract/commands.ts';
+import { fileReadInput } from '../../../../src/contract/files.ts';
 import { serviceStartInput } from '../../../../src/contract/services.ts';
 import { shellOpenInput } from '../../../../src/contract/shells.ts';
 import { createInput, updateInput } from '../../../../src/contract/workspaces.ts';
@@ -197,6 +198,30 @@ test('no process of this machine has it in its arguments or variables', async ()
   }
   await engine.workspaces().signal(execSignalInput.parse({ workspace_id: id, sequence: running.sequence }), call());
   expect(outside.filter((line) => !line.includes('sleep') && !line.includes('T='))).toEqual([]);
+});
+
+test('a page of a file that cuts it has stars, by bytes and by lines', async () => {
+  const wrapped = (
+    Buffer.from(`xy${fromFile}`)
+      .toString('base64')
+      .match(/.{1,8}/g) ?? []
+  ).join('\n');
+  await exec(
+    engine,
+    id,
+    `printf '%s' '${fromFile.slice(0, 5)}' > leak; cat /run/pyro-secrets/FROM_FILE > leak; printf 'a\nb\n%s\n' "$(printf 'xy%s' "$(cat leak)" | base64 -w 8)" > lines`,
+  );
+  const read = async (given: Record<string, unknown>): Promise<string> =>
+    (await engine.workspaces().fileRead(fileReadInput.parse({ workspace_id: id, ...given }), call())).content;
+  for (let offset = 0; offset < fromFile.length; offset += 3) {
+    expect(await read({ path: 'leak', offset, max_bytes: 3 })).toMatch(/^\*{1,3}$/);
+  }
+  expect(await read({ path: 'lines', start_line: 1, end_line: 2 })).toBe('a\nb\n');
+  for (const [index, line] of wrapped.split('\n').entries()) {
+    const shown = (await read({ path: 'lines', start_line: 3 + index, end_line: 3 + index })).trimEnd();
+    expect(shown.length).toBe(line.length);
+    expect(shown).toMatch(index === 0 ? /^.{3}\*{5}$/ : /^\*+=*$/);
+  }
 });
 
 test('one that is not there, and one whose variable is none, are refused by name', async () => {
