@@ -1,6 +1,7 @@
 // A session with one guest: HTTP/2 over its channel, each answer checked, each call with a deadline.
 import { randomBytes } from 'node:crypto';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
@@ -43,9 +44,11 @@ export class GuestClient implements AsyncDisposable {
   readonly closed: Promise<void>;
 
   readonly #session: ClientHttp2Session;
+  readonly #connection: Duplex;
 
-  private constructor(session: ClientHttp2Session) {
+  private constructor(session: ClientHttp2Session, connection: Duplex) {
     this.#session = session;
+    this.#connection = connection;
     this.closed = new Promise((resolve) => session.once('close', () => resolve()));
   }
 
@@ -74,7 +77,7 @@ export class GuestClient implements AsyncDisposable {
     // Node hands bytes that came with the hello to the session in the next tick, and throws out of our reach when it was
     // destroyed by then.
     await setImmediate();
-    return new GuestClient(session);
+    return new GuestClient(session, connection);
   }
 
   /** Gives a guest that was booted or restored its time, entropy and name; nothing else is answered before. */
@@ -223,6 +226,16 @@ export class GuestClient implements AsyncDisposable {
     stream.end(body);
     await expectSuccess(stream, options);
     return parseAnswer(await readAll(stream, options), schema, path);
+  }
+
+  /** Count of bytes that the guest has sent: whatever comes is a sign of life. */
+  get receivedBytes(): number {
+    return this.#connection instanceof Socket ? this.#connection.bytesRead : 0;
+  }
+
+  /** Has the guest answer with a few bytes, by HTTP/2 alone; false when the session is over. */
+  ping(): boolean {
+    return this.isOpen && this.#session.ping(() => undefined);
   }
 
   get isOpen(): boolean {

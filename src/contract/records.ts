@@ -57,8 +57,10 @@ export const workspaceRecordSchema = z.object({
   seed: seedSchema,
   has_project: z.boolean(),
   state: z.enum(['started', 'stopped']),
-  /** `idle`, `crash` and `host` start again by themselves, `explicit` does not */
-  stop_reason: z.enum(['idle', 'crash', 'host', 'explicit']).nullable(),
+  /** `explicit` does not start again by itself, the others do; `guest` was switched off or rebooted from within */
+  stop_reason: z.enum(['idle', 'crash', 'guest', 'host', 'explicit']).nullable(),
+  /** How it ended, in words, where nobody asked for that */
+  stop_detail: z.string().nullable().default(null),
   guest: runningGuestSchema.nullable(),
   /** File name of the layer of the disk that is written */
   disk: layerSchema,

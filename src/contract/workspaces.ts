@@ -31,6 +31,10 @@ export const lastCommandSchema = z.object({
   execution_mode: z.literal('guest'),
 });
 
+/** `paused`: by QEMU, for its disk on the host. `crashed`: stopped by a panic or a kill; the next call starts it again */
+const states = ['started', 'paused', 'unresponsive', 'stopped', 'crashed', 'damaged'] as const;
+const stateReasonField = z.string().nullable().describe('Why it is paused, unresponsive or crashed');
+
 /**
  * What a create asks for that a workspace keeps as it is, in its record, and shows back: a field that is added here and
  * below is in the input, the record and the view.
@@ -75,7 +79,8 @@ export const workspaceSchema = z.object({
   created_at: z.number(),
   last_activity_at: z.number(),
   expires_at: z.number().nullable().describe('When idleness stops it; null for never'),
-  state: z.enum(['started', 'stopped', 'damaged']),
+  state: z.enum(states),
+  state_reason: stateReasonField,
   stop_reason: z.string().nullable(),
   network_policy: z.enum(networkPolicies),
   package_sources: z.enum(packageSourceKinds),
@@ -173,7 +178,7 @@ export type ResetInput = z.output<typeof resetInput>;
 
 export const listInput = z.strictObject({
   label: z.string().optional().describe('Only those with this label, K or K=V'),
-  state: z.enum(['started', 'stopped', 'damaged']).optional().describe('Only those in this state'),
+  state: z.enum(states).optional().describe('Only those in this state'),
   folder: z
     .string()
     .min(1)
@@ -193,7 +198,8 @@ export const listOutput = z.object({
       name: z.string().nullable(),
       labels: z.record(z.string(), z.string()),
       environment: z.string(),
-      state: z.enum(['started', 'stopped', 'damaged']),
+      state: z.enum(states),
+      state_reason: stateReasonField,
       created_at: z.number(),
       last_activity_at: z.number(),
       expires_at: z.number().nullable(),

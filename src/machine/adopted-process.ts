@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cgroup, findCgroupOf } from '../system/cgroup.ts';
 import { isRunning, killProcess, type ProcessIdentity } from '../system/processes.ts';
-import type { MachineProcess } from './machine-process.ts';
+import { keptConsole, type MachineProcess, printableTail } from './machine-process.ts';
 
 const lookMs = 200;
 
@@ -11,6 +11,8 @@ export class AdoptedProcess implements MachineProcess {
   /** Asked for while the process still runs: afterwards nobody could tell */
   readonly #cgroup: Promise<Cgroup | undefined>;
   readonly ended: Promise<void>;
+  /** Since it was taken over: what came before went to the daemon that is gone */
+  #console = '';
 
   constructor(identity: ProcessIdentity) {
     this.#identity = identity;
@@ -26,9 +28,16 @@ export class AdoptedProcess implements MachineProcess {
     return !isRunning(this.#identity);
   }
 
-  /** Its console went to the daemon that is gone. */
+  get console(): string {
+    return this.#console;
+  }
+
+  addConsole(text: string): void {
+    this.#console = (this.#console + text).slice(-keptConsole);
+  }
+
   lastWords(): string {
-    return '';
+    return printableTail(this.#console, 12).join('\n');
   }
 
   async kill(): Promise<void> {

@@ -88,7 +88,8 @@ function storageArguments(storage: MachineStorage): string[] {
     ...['-device', 'virtio-blk-device,drive=r,id=vr,serial=root'],
     ...['-blockdev', `driver=file,node-name=sf,filename=${optionValue(storage.disk)},discard=unmap`],
     ...['-blockdev', `driver=qcow2,node-name=${diskNode},file=sf,discard=unmap`],
-    ...['-device', 'virtio-blk-device,drive=s0,id=vs,serial=disk'],
+    // A write that fails pauses the guest, whatever the reason: told of it, its file system would give up for good.
+    ...['-device', 'virtio-blk-device,drive=s0,id=vs,serial=disk,werror=stop'],
     ...['-drive', `id=p,file=${optionValue(storage.projectImage)},format=raw,if=none,readonly=on`],
     ...['-device', 'virtio-blk-device,drive=p,id=vp,serial=project'],
   ];

@@ -1,11 +1,18 @@
 // A QEMU process as the rest sees it, whoever started it, and the error for one that did not bring its guest up.
 import { PyroError } from '../shared/errors.ts';
 
+/** Most of a guest's console that is kept, `characters` */
+export const keptConsole = 64 * 1024;
+
 export interface MachineProcess {
   readonly pid: number | undefined;
   readonly hasEnded: boolean;
   /** Settles when the process has ended */
   readonly ended: Promise<void>;
+  /** Console text that came another way than by a pipe of ours */
+  addConsole(text: string): void;
+  /** What of the guest's console is kept, as it came */
+  readonly console: string;
   /** Last lines of the guest's console and of QEMU's own messages */
   lastWords(): string;
   /** Ends it at once and waits for the end */

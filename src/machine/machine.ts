@@ -6,7 +6,9 @@ import type { CallContext } from '../shared/call-context.ts';
 import type { KeptContent } from '../system/content-check.ts';
 import type { Paths } from '../system/paths.ts';
 import type { AcceleratorChoice } from './accelerator.ts';
+import type { GuestEnd } from './guest-end.ts';
 import type { DiskLayers } from './layers.ts';
+import type { Trouble } from './trouble.ts';
 
 export interface GuestSize {
   readonly vcpuCount: number;
@@ -51,10 +53,14 @@ export interface GuestPlan {
 export interface Guest extends AsyncDisposable {
   readonly client: GuestClient;
   /** Settles when it has ended */
-  readonly ended: Promise<void>;
+  readonly ended: Promise<GuestEnd>;
+  readonly health: { readonly trouble: Trouble | undefined };
   /** Socket of its network port */
   readonly networkSocket: string;
-  /** Work with it. Throws `disk_full` when it is paused for want of space on the host, and does not answer. */
+  /**
+   * Work with it. Throws `disk_full` or `disk_failed` when it is paused for its disk on the host, `guest_unresponsive` when it
+   * could answer and does not; what was begun goes on with it.
+   */
   readonly use: <T>(work: () => Promise<T>) => Promise<T>;
   /**
    * From now on the guest writes into a new layer at `path`, on its present one, which is whole: the guest holds its disk
@@ -129,7 +135,7 @@ export interface Machine {
   readonly startFresh: (plan: GuestPlan, context: CallContext, isCold?: boolean) => Promise<StartedGuest>;
   /** A guest that goes on with its disk */
   readonly startOnDisk: (plan: GuestPlan, context: CallContext) => Promise<StartedGuest>;
-  /** Takes over a guest that runs. Throws `guest_unreachable`. */
+  /** Takes over a guest that runs. Throws `guest_unreachable`, or as {@link Guest.use} does where it runs and does not answer. */
   readonly takeOver: (id: string, diskFolder: string, running: RunningGuest, signal: AbortSignal) => Promise<Guest>;
 }
 

@@ -15,6 +15,8 @@ import type { Confinement } from './confinement.ts';
 import { newLayersFolder, planConfinement, showLayer } from './confinement-plan.ts';
 import { readConsole } from './console.ts';
 import { templateDiskMib } from './disks.ts';
+import { endOf, type GuestEnd } from './guest-end.ts';
+import { GuestHealth } from './guest-health.ts';
 import type { QemuFacts } from './host-facts.ts';
 import type { GuestKit } from './kit.ts';
 import { pushLayer, topLayer } from './layers.ts';
@@ -23,6 +25,7 @@ import type { Guest, GuestSize } from './machine.ts';
 import { bootError, type MachineProcess } from './machine-process.ts';
 import { startQemu } from './qemu-process.ts';
 import { Qmp } from './qmp.ts';
+import { reachGuest } from './reach-guest.ts';
 import { restoreState, saveState } from './save-state.ts';
 import { SpaceWatch } from './space-watch.ts';
 
@@ -71,16 +74,19 @@ interface GuestParts {
   readonly qmp: Qmp;
   readonly client: GuestClient;
   readonly diskFolder: string | undefined;
+  /** Its console, where it does not come by a pipe */
+  readonly console: ReturnType<typeof readConsole> | undefined;
 }
 
 export class QemuGuest implements Guest {
   readonly client: GuestClient;
+  readonly ended: Promise<GuestEnd>;
+  readonly health: GuestHealth;
   readonly #folder: string;
   readonly #process: MachineProcess;
   readonly #qmp: Qmp;
-  /** Absent for a guest without a disk */
-  readonly #space: SpaceWatch | undefined;
   readonly #diskFolder: string | undefined;
+  readonly #console: GuestParts['console'];
 
   private constructor(parts: GuestParts) {
     this.client = parts.client;
@@ -88,11 +94,13 @@ export class QemuGuest implements Guest {
     this.#process = parts.process;
     this.#qmp = parts.qmp;
     this.#diskFolder = parts.diskFolder;
-    this.#space = parts.diskFolder === undefined ? undefined : new SpaceWatch(parts.qmp, parts.diskFolder);
-  }
-
-  get ended(): Promise<void> {
-    return this.#process.ended;
+    this.#console = parts.console;
+    const { client, process, qmp, diskFolder } = parts;
+    this.health = new GuestHealth(
+      { received: () => client.receivedBytes, ask: () => client.ping(), pid: process.pid },
+      diskFolder === undefined ? undefined : (onChange) => new SpaceWatch(qmp, diskFolder, onChange),
+    );
+    this.ended = endOf(parts);
   }
 
   get networkSocket(): string {
@@ -151,7 +159,8 @@ export class QemuGuest implements Guest {
       void process.ended.then(() => ended.abort(bootError(process, 'the guest ended while it started')));
       const alive = AbortSignal.any([signal, ended.signal]);
       const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 10_000, signal: alive }));
-      if (sockets.console !== undefined) readConsole(sockets.console, (text) => process.addConsole(text));
+      const console =
+        sockets.console === undefined ? undefined : readConsole(sockets.console, (text) => process.addConsole(text));
       if (state !== undefined) await restoreState(qmp, alive);
       start.onRunning?.();
       if (state === undefined) await awaitBoot(qmp, bootDeadlineMs[host.choice.accelerator], alive);
@@ -160,7 +169,7 @@ export class QemuGuest implements Guest {
         signal: alive,
       });
       undo.move();
-      return new QemuGuest({ folder, process, qmp, client, diskFolder });
+      return new QemuGuest({ folder, process, qmp, client, diskFolder, console });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PyroError && error.code === 'guest_boot_failed') throw error;
@@ -168,7 +177,10 @@ export class QemuGuest implements Guest {
     }
   }
 
-  /** Takes over a guest that runs already. Throws `guest_unreachable` when it is gone or does not answer. */
+  /**
+   * Takes over a guest that runs already. Throws `guest_unreachable` when it is gone, `guest_unresponsive` when it does not
+   * answer, and the error of a guest that is paused.
+   */
   static async adopt(
     host: QemuHost,
     running: RunningGuest,
@@ -180,25 +192,14 @@ export class QemuGuest implements Guest {
     if (!isRunning(running.process)) throw new PyroError('guest_unreachable', 'the guest is no longer running');
     await assertSockets(folder, Object.values(sockets));
     const process = new AdoptedProcess(running.process);
-    await using undo = new AsyncDisposableStack();
-    const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 5000, signal }));
-    // What it is asked below ends with the connection.
-    const onAbort = (): void => void qmp[Symbol.asyncDispose]();
-    signal.addEventListener('abort', onAbort, { once: true });
-    undo.defer(() => signal.removeEventListener('abort', onAbort));
-    const space = new SpaceWatch(qmp, diskFolder);
-    // One that is paused does not answer.
-    await space.lookOnce();
     const magic = Buffer.from(running.magic, 'hex');
-    const client = await space.guard(() => GuestClient.connect(sockets.agent, magic, { timeoutMs: 30_000, signal }));
-    space[Symbol.dispose]();
-    signal.removeEventListener('abort', onAbort);
-    undo.move();
-    return new QemuGuest({ folder, process, qmp, client, diskFolder });
+    const { qmp, client } = await reachGuest({ sockets, pid: running.process.pid, magic, diskFolder }, signal);
+    const console = readConsole(join(folder, 'c'), (text) => process.addConsole(text));
+    return new QemuGuest({ folder, process, qmp, client, diskFolder, console });
   }
 
   async use<T>(work: () => Promise<T>): Promise<T> {
-    return await (this.#space?.guard(work) ?? work());
+    return await this.health.guard(work);
   }
 
   async addLayer(path: string, sizeMib: number, note: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
@@ -231,13 +232,15 @@ export class QemuGuest implements Guest {
   }
 
   async detach(): Promise<void> {
-    this.#space?.[Symbol.dispose]();
+    this.health[Symbol.dispose]();
+    this.#console?.[Symbol.dispose]();
     await this.client[Symbol.asyncDispose]();
     await this.#qmp[Symbol.asyncDispose]();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#space?.[Symbol.dispose]();
+    this.health[Symbol.dispose]();
+    this.#console?.[Symbol.dispose]();
     await this.client[Symbol.asyncDispose]();
     await this.#qmp[Symbol.asyncDispose]();
     await this.#process.kill();

@@ -8,9 +8,7 @@ import { tie } from '../system/command.ts';
 import { identifyProcess, killProcess, type ProcessIdentity } from '../system/processes.ts';
 import { programEnvironment } from './confinement.ts';
 import type { ConfinedStart } from './confinement-plan.ts';
-import { type MachineProcess, printableTail } from './machine-process.ts';
-
-const keptConsole = 64 * 1024;
+import { keptConsole, type MachineProcess, printableTail } from './machine-process.ts';
 
 export interface QemuStart {
   readonly qemu: string;
@@ -167,6 +165,10 @@ export class QemuProcess implements MachineProcess {
 
   get hasEnded(): boolean {
     return this.#hasEnded;
+  }
+
+  get console(): string {
+    return this.#console;
   }
 
   /** Console text that came another way than by our pipe. */

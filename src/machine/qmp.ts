@@ -31,6 +31,8 @@ export class Qmp implements AsyncDisposable {
   readonly #events: QmpEvent[] = [];
   readonly #waiters = new Set<Waiter>();
   readonly #listeners = new Set<(event: QmpEvent) => void>();
+  /** Settles when the connection is over and all that came by it was read */
+  readonly closed: Promise<void>;
   #nextId = 1;
   #end: unknown;
 
@@ -42,6 +44,7 @@ export class Qmp implements AsyncDisposable {
     lines.on('error', () => undefined);
     socket.on('error', () => undefined);
     socket.on('close', () => this.#fail(new PyroError('qemu_failed', 'QEMU has ended')));
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
   }
 
   /** Connects as soon as QEMU listens, and leaves the negotiation mode. */

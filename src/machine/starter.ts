@@ -200,7 +200,8 @@ export async function takeOver(
 ): Promise<QemuGuest> {
   const guest = await QemuGuest.adopt(host, running, diskFolder, signal);
   try {
-    await guest.client.resume({ hostname: hostName(id), machineId: running.machine_id }, undefined, { signal });
+    const identity = { hostname: hostName(id), machineId: running.machine_id };
+    await guest.use(() => guest.client.resume(identity, undefined, { signal }));
     return guest;
   } catch (error) {
     await guest.detach();

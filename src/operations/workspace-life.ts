@@ -13,7 +13,7 @@ import { formatFacts } from '../shared/table.ts';
 import { formatBytes, formatCount } from '../shared/units.ts';
 import { defineOperation } from './define.ts';
 import { changedText, createdText } from './model-texts.ts';
-import { core, toldFields, type WorkspaceOutput, workspacesOf } from './workspace-scalars.ts';
+import { core, stateText, toldFields, type WorkspaceOutput, workspacesOf } from './workspace-scalars.ts';
 
 function describe(
   workspace: WorkspaceOutput,
@@ -37,7 +37,7 @@ function describe(
       ['workspace', workspace.workspace_id],
       ...(workspace.name === null ? [] : [['name', workspace.name]]),
       ...(labels.length === 0 ? [] : [['labels', labels.join(' ')]]),
-      ['state', workspace.state + (workspace.stop_reason === null ? '' : ` (${workspace.stop_reason})`)],
+      ['state', stateText(workspace.state, workspace.state_reason ?? workspace.stop_reason)],
       ['environment', `${workspace.environment} ${workspace.environment_version.slice(0, 19)}`],
       ['size', `${workspace.vcpu_count} CPU, ${workspace.mem_mib} MiB memory, ${workspace.disk_mib} MiB disk`],
       ['network', workspace.network_policy],

@@ -3,7 +3,7 @@
 import { listInput, listOutput } from '../contract/workspaces.ts';
 import { formatTable } from '../shared/table.ts';
 import { defineOperation } from './define.ts';
-import { core, workspacesOf } from './workspace-scalars.ts';
+import { core, stateText, workspacesOf } from './workspace-scalars.ts';
 
 export const workspaceList = defineOperation({
   name: 'workspace.list',
@@ -32,7 +32,7 @@ export const workspaceList = defineOperation({
     if (workspaces.length === 0) return 'no workspaces; create one with: pyro create\n';
     const rows = workspaces.map((each) => [
       each.workspace_id,
-      each.state,
+      stateText(each.state, each.state === 'paused' ? each.state_reason : null),
       each.environment,
       each.name ?? '-',
       new Date(each.last_activity_at * 1000).toISOString().slice(0, 19).replace('T', ' '),

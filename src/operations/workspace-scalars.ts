@@ -38,6 +38,11 @@ export function formatTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('T', ' ').slice(0, 19);
 }
 
+/** `paused (disk full)`. */
+export function stateText(state: string, reason: string | null): string {
+  return reason === null ? state : `${state} (${reason})`;
+}
+
 /** `3 files, +10 -2`. */
 export function formatWork({ files, additions, deletions }: z.infer<typeof unsavedSchema>): string {
   return `${formatCount(files, 'file')}, +${additions} -${deletions}`;

@@ -30,6 +30,14 @@ export const errorCodes = {
   guest_kit_missing: { meaning: 'The kernel and the guest agent are missing or incomplete', retryable: false },
   guest_boot_failed: { meaning: 'A guest did not come up', retryable: true },
   guest_unreachable: { meaning: 'A guest that was up no longer answers', retryable: true },
+  guest_unresponsive: {
+    meaning: 'A guest runs but does not answer; nothing in it was ended',
+    retryable: true,
+  },
+  guest_ended: {
+    meaning: 'A guest panicked, rebooted, switched itself off or was killed during a call',
+    retryable: true,
+  },
   guest_protocol: { meaning: 'A guest sent something that the protocol does not allow', retryable: false },
   guest_refused: { meaning: 'The guest refused a request', retryable: false },
   command_not_found: { meaning: 'The command does not exist in the guest', retryable: false },

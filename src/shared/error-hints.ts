@@ -9,6 +9,7 @@ const files = `list what is there with: ${hintCall('workspace.file.list')}`;
 const pullAgain = `pull it again with: ${hintCall('env.pull')}`;
 const badImage = 'use another tag of the image, or ask its maintainer';
 const fault = 'this is a bug in pyro; run the command again with PYRO_DEBUG=1 to see where it happened';
+const restarts = 'make the call again: the guest restarts from its disk, with everything that was synced';
 const damagedGuest = `the guest can no longer be trusted: reset it with ${hintCall('workspace.reset')}, or delete it and create another`;
 
 export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
@@ -29,7 +30,9 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   path_unusable: 'move or remove what stands at the path that the message names, then call again',
   guest_kit_missing: 'reinstall the package: npm install -g pyro-mcp',
   guest_boot_failed: `${again}; ${hintCall('doctor')} checks this machine`,
-  guest_unreachable: 'make the call again: the guest restarts from its disk, with everything that was synced',
+  guest_unreachable: restarts,
+  guest_ended: restarts,
+  guest_unresponsive: `start it anew from its disk (${hintCall('workspace.stop')}, then ${hintCall('workspace.start')}), or reset it: ${hintCall('workspace.reset')}`,
   guest_protocol: damagedGuest,
   guest_refused: 'the message gives the reason: change what it names and call again',
   command_not_found: 'check the name and PATH, or install it in the guest, or choose an environment that has it',

@@ -1,7 +1,7 @@
 // A machine without QEMU: its guests are the real agent in namespaces of this host, with a real overlay below /workspace.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,9 @@ import { kill } from 'node:process';
 import { GuestClient } from '../../src/agent/guest-client.ts';
 import type { RunningGuest } from '../../src/contract/records.ts';
 import { linkOrCopy } from '../../src/machine/disks.ts';
+import type { GuestEnd } from '../../src/machine/guest-end.ts';
+import { GuestHealth, type Pauses } from '../../src/machine/guest-health.ts';
+import { patiently } from '../../src/machine/heartbeat.ts';
 import type { Guest, GuestPlan, Machine, StartedGuest } from '../../src/machine/machine.ts';
 import type { CallContext } from '../../src/shared/call-context.ts';
 import { PyroError } from '../../src/shared/errors.ts';
@@ -17,7 +20,7 @@ import { runCommand } from '../../src/system/command.ts';
 import type { Paths } from '../../src/system/paths.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
 import { ownContent, pushOver, standInLayers, writeLayer } from './stand-in-layers.ts';
-import { adopt, note, type Running } from './stand-in-running.ts';
+import { adopt, agentOf, note, type Running } from './stand-in-running.ts';
 import { until } from './until.ts';
 
 const script = new URL('stand-in-guest.sh', import.meta.url).pathname;
@@ -34,6 +37,10 @@ export interface StandIn extends Disposable {
   readonly holds: Map<MachineCall, Promise<void>>;
   /** While set, guests that start are paused once they are there, as QEMU pauses one for want of room; who waits is told it */
   pause: PyroError | undefined;
+  /** How guests are said to have ended from now on */
+  end: GuestEnd;
+  /** Processes of the agents of guests that run: one that is stopped is a guest that does not answer */
+  readonly agents: () => number[];
   /** What was prepared for later calls, in order */
   readonly prepared: string[];
   /** Processes of guests that were begun and have not ended, also of those that never came up */
@@ -120,26 +127,35 @@ export function createStandIn(shared?: string): StandIn {
     return work;
   };
 
-  const guestOf = (client: GuestClient, entry: Running, pause?: PyroError): Guest => ({
-    client,
-    ended: entry.ended,
-    networkSocket: join(entry.sockets, 'n'),
-    use: (work) => (pause === undefined ? work() : Promise.race([work(), Promise.reject(pause)])),
-    addLayer: async (path, _sizeMib, note) => {
-      await pushOver(contents, entry.top(), path);
-      entry.setTop(path);
-      await note();
-      return true;
-    },
-    topLayer: async () => basename(entry.top()),
-    detach: () => client[Symbol.asyncDispose](),
-    [Symbol.asyncDispose]: async () => {
-      await client[Symbol.asyncDispose]();
-      entry.kill();
-      await entry.ended;
-      await rm(entry.sockets, { recursive: true, force: true });
-    },
-  });
+  const guestOf = (client: GuestClient, entry: Running, error?: PyroError): Guest => {
+    const pulse = { received: () => client.receivedBytes, ask: () => client.ping(), pid: entry.agent() };
+    const health = new GuestHealth(pulse, error === undefined ? undefined : () => pausedBy(error));
+    return {
+      client,
+      ended: entry.ended.then(() => standIn.end),
+      health,
+      networkSocket: join(entry.sockets, 'n'),
+      use: (work) => health.guard(work),
+      addLayer: async (path, _sizeMib, note) => {
+        await pushOver(contents, entry.top(), path);
+        entry.setTop(path);
+        await note();
+        return true;
+      },
+      topLayer: async () => basename(entry.top()),
+      detach: async () => {
+        health[Symbol.dispose]();
+        await client[Symbol.asyncDispose]();
+      },
+      [Symbol.asyncDispose]: async () => {
+        health[Symbol.dispose]();
+        await client[Symbol.asyncDispose]();
+        entry.kill();
+        await entry.ended;
+        await rm(entry.sockets, { recursive: true, force: true });
+      },
+    };
+  };
 
   const launch = async (paths: Paths, plan: GuestPlan, signal: AbortSignal): Promise<Omit<StartedGuest, 'source'>> => {
     const startedAt = performance.now();
@@ -171,6 +187,7 @@ export function createStandIn(shared?: string): StandIn {
     const entry: Running = {
       kill: () => killGroup(process),
       hasEnded: () => process.exitCode !== null || process.signalCode !== null,
+      agent: () => agentOf(pid),
       ended,
       sockets,
       top: () => top,
@@ -200,7 +217,8 @@ export function createStandIn(shared?: string): StandIn {
     const identity = identifyProcess(pid);
     if (identity === undefined) throw new PyroError('guest_boot_failed', `the stand-in ended: ${said}`);
     running.set(plan.socketFolder, entry);
-    if (pause !== undefined) for (const pid of childrenOf(identity.pid).flatMap(childrenOf)) kill(pid, 'SIGSTOP');
+    const stopped = pause === undefined ? undefined : entry.agent();
+    if (stopped !== undefined) kill(stopped, 'SIGSTOP');
     const record: RunningGuest = {
       process: identity,
       folder: plan.socketFolder,
@@ -222,6 +240,8 @@ export function createStandIn(shared?: string): StandIn {
     failures,
     holds,
     pause: undefined,
+    end: { cause: 'killed', text: 'its process was killed' },
+    agents: () => [...running.values()].flatMap((entry) => entry.agent() ?? []),
     prepared,
     alive,
     open: async (paths, { signal: opening }) => {
@@ -256,7 +276,9 @@ export function createStandIn(shared?: string): StandIn {
           if (entry === undefined || entry.hasEnded())
             throw new PyroError('guest_unreachable', 'the guest is no longer running');
           const magic = Buffer.from(record.magic, 'hex');
-          const client = await GuestClient.connect(join(entry.sockets, 'a'), magic, { timeoutMs: 10_000, signal });
+          const client = await patiently(entry.agent() ?? 0, signal, (limit) =>
+            GuestClient.connect(join(entry.sockets, 'a'), magic, { timeoutMs: 10_000, signal: limit }),
+          );
           const identity = { hostname: `pyro-${id.slice(0, 6)}`, machineId: record.machine_id };
           await client.resume(identity, undefined, { signal });
           return guestOf(client, entry);
@@ -271,11 +293,8 @@ export function createStandIn(shared?: string): StandIn {
   return standIn;
 }
 
-/** The agent is what the first process of the guest has started. */
-function childrenOf(pid: number): number[] {
-  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  return text
-    .split(' ')
-    .filter((each) => each !== '')
-    .map(Number);
+/** A guest that stays paused. */
+function pausedBy(error: PyroError): Pauses {
+  const trouble = { state: 'paused', reason: error.message, error } as const;
+  return { isPaused: true, pause: new Promise(() => undefined), trouble, [Symbol.dispose]: () => undefined };
 }

@@ -9,6 +9,8 @@ export interface Running {
   /** Ends the guest at once; nothing for one that has ended */
   readonly kill: () => void;
   readonly hasEnded: () => boolean;
+  /** Process of its agent */
+  readonly agent: () => number | undefined;
   readonly ended: Promise<void>;
   readonly sockets: string;
   /** Path of the layer that it writes */
@@ -32,6 +34,7 @@ export function adopt(sockets: string): Running | undefined {
       if (isRunning(identity)) kill(-identity.pid, 'SIGKILL');
     },
     hasEnded: () => !isRunning(identity),
+    agent: () => agentOf(identity.pid),
     ended: new Promise((resolve) => {
       const timer = setInterval(() => {
         if (isRunning(identity)) return;
@@ -48,4 +51,18 @@ export function adopt(sockets: string): Running | undefined {
 
 export function note(sockets: string, identity: ProcessIdentity, top: string): void {
   writeFileSync(join(sockets, noteName), JSON.stringify({ process: identity, top }));
+}
+
+/** The agent is what the first process of the guest has started. */
+export function agentOf(pid: number): number | undefined {
+  return childrenOf(pid).flatMap(childrenOf)[0];
+}
+
+function childrenOf(pid: number): number[] {
+  const path = `/proc/${pid}/task/${pid}/children`;
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
+  return text
+    .split(' ')
+    .filter((each) => each !== '')
+    .map(Number);
 }

@@ -65,6 +65,7 @@ function damagedView(id: string): WorkspaceView {
     last_activity_at: 0,
     expires_at: null,
     state: 'damaged',
+    state_reason: null,
     stop_reason: 'damaged',
     network_policy: 'off',
     package_sources: 'none',

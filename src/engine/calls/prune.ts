@@ -18,7 +18,7 @@ export async function pruneWorkspaces(
   let freed = 0;
   for (const { workspace_id: id, name, state } of viewsOf(registry)) {
     call.signal.throwIfAborted();
-    if (state === 'started' && !all) continue;
+    if (['started', 'paused', 'unresponsive'].includes(state) && !all) continue;
     const unsaved = force ? nothing : await unsavedOf(registry, id, call);
     if (unsaved === undefined || unsaved.files > 0) {
       kept.push({ workspace_id: id, name, is_known: unsaved !== undefined, ...(unsaved ?? nothing) });

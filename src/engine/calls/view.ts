@@ -11,6 +11,7 @@ import {
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
+import { shownState } from '../workspace/guest-trouble.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
@@ -26,7 +27,7 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
     created_at: record.created_at,
     last_activity_at: record.last_activity_at,
     expires_at: isMortal ? record.last_activity_at + record.ttl_seconds : null,
-    state: record.state,
+    ...shownState(record, workspace.trouble),
     stop_reason: record.stop_reason,
     network_policy: record.network_policy,
     package_sources: record.package_sources,

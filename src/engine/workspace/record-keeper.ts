@@ -62,7 +62,8 @@ export class RecordKeeper {
   /** A guest has been started: nobody knows any more what it changes. */
   async noteStart(guest: RunningGuest): Promise<void> {
     this.#activeAt = performance.now();
-    await this.update({ state: 'started', stop_reason: null, changes: null, guest, last_activity_at: nowSeconds() });
+    const started = { state: 'started', stop_reason: null, stop_detail: null } as const;
+    await this.update({ ...started, changes: null, guest, last_activity_at: nowSeconds() });
   }
 
   /** Somebody was here, and has changed what everything works without: it holds at once, and never fails. */

@@ -2,9 +2,11 @@
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { ChangeCounts, WorkspaceRecord } from '../../contract/records.ts';
 import type { UnsavedWork } from '../../contract/workspaces.ts';
+import type { Guest } from '../../machine/machine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { noProgress } from '../../shared/progress.ts';
 import { countJob } from './count-job.ts';
+import { isTrouble } from './guest-trouble.ts';
 import type { Workspace } from './workspace.ts';
 import { runJob } from './workspace-jobs.ts';
 
@@ -30,15 +32,27 @@ export async function countChanges(
   }
 }
 
+/** So long a guest that is to be stopped has for writing what it holds, `ms` */
+const syncMs = 20_000;
+
 /**
  * For a guest that is about to be stopped: what should end well is asked to, what changed is written down, and what it
  * has written is on its disk. One that nobody wants to stop any more, or that is left to the next daemon, runs on.
  */
-export async function settleForStop(workspace: Workspace, client: GuestClient, context: CallContext): Promise<void> {
-  await workspace.tenants.quiesce(context.signal);
-  await workspace.update({ changes: (await countChanges(workspace, client, context)) ?? null });
-  // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
-  await client.sync({ signal: context.signal, timeoutMs: 20_000 }).catch(() => undefined);
+export async function settleForStop(workspace: Workspace, guest: Guest, context: CallContext): Promise<void> {
+  const { client } = guest;
+  try {
+    await guest.use(async () => {
+      await workspace.tenants.quiesce(context.signal);
+      await workspace.update({ changes: (await countChanges(workspace, client, context)) ?? null });
+      await client.sync({ signal: context.signal, timeoutMs: syncMs }).catch(() => undefined);
+    });
+  } catch (error) {
+    context.signal.throwIfAborted();
+    // A guest that no longer answers is ended all the same; its journal is replayed at the next start.
+    if (!isTrouble(error)) throw error;
+    await workspace.update({ changes: null });
+  }
   context.signal.throwIfAborted();
 }
 
@@ -59,6 +73,8 @@ export function unsavedWork({ changes, brought_digest: brought }: WorkspaceRecor
 export async function findUnsaved(workspace: Workspace, context: CallContext): Promise<UnsavedWork | undefined> {
   const { guest, record } = workspace;
   if (guest === undefined) return unsavedWork(record);
-  const changes = (await countChanges(workspace, guest.client, context, longestLookMs)) ?? null;
+  const counted = guest.use(() => countChanges(workspace, guest.client, context, longestLookMs));
+  // One that is paused or silent cannot tell.
+  const changes = (await counted.catch(() => undefined)) ?? null;
   return unsavedWork({ ...record, changes });
 }

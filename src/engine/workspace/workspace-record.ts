@@ -75,6 +75,7 @@ export function layerUse({ layers, disk, snapshots }: WorkspaceRecord): LayerUse
 type Untouched =
   | 'state'
   | 'stop_reason'
+  | 'stop_detail'
   | 'guest'
   | 'disk'
   | 'layers'
@@ -92,6 +93,7 @@ export function untouchedOn(disk: string): Pick<WorkspaceRecord, Untouched> {
   return {
     state: 'started',
     stop_reason: null,
+    stop_detail: null,
     guest: null,
     disk,
     layers: { [disk]: null },
@@ -119,6 +121,7 @@ export function afterReset(
     guest,
     state: 'started',
     stop_reason: null,
+    stop_detail: null,
     reset_count: record.reset_count + 1,
     last_reset_at: nowSeconds(),
     last_activity_at: nowSeconds(),
@@ -127,8 +130,8 @@ export function afterReset(
 
 /** What {@link afterReset} changes, as it stands. */
 export function resettable(record: WorkspaceRecord): Partial<WorkspaceRecord> {
-  const { disk, layers, guest, state, stop_reason, reset_count, last_reset_at } = record;
-  return { disk, layers, guest, state, stop_reason, reset_count, last_reset_at };
+  const { disk, layers, guest, state, stop_reason, stop_detail, reset_count, last_reset_at } = record;
+  return { disk, layers, guest, state, stop_reason, stop_detail, reset_count, last_reset_at };
 }
 
 export function nowSeconds(): number {

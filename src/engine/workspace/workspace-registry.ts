@@ -32,6 +32,8 @@ import { Workspace } from './workspace.ts';
 import { auditFolder, readRecord, type WorkspaceFiles, workspaceFiles } from './workspace-record.ts';
 
 const reapMs = 5000;
+/** Each so many of these turns a silent guest without a session is asked again, which holds its calls up for seconds */
+const listenTurns = 6;
 /** A guest that answers is taken over within this time; for one that hangs nobody else waits, `ms` */
 const adoptionMs = 2000;
 /** What comes right after a create, such as its first command, is not slowed by work for later ones, `ms` */
@@ -68,6 +70,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   /** Gets an environment anew that had to be taken away */
   renewEnvironment: (name: string) => void = () => undefined;
   #reaper: NodeJS.Timeout | undefined;
+  #turns = 0;
 
   private constructor(paths: Paths, memory: GuestMemory, openMachine: OpenMachine, jobs: JobRunner) {
     this.paths = paths;
@@ -274,9 +277,14 @@ export class WorkspaceRegistry implements AsyncDisposable {
 
   async #reap(): Promise<void> {
     const context = this.#own;
+    const isTurn = this.#turns++ % listenTurns === 0;
     for (const workspace of this.all()) {
+      if (workspace.guest === undefined && (workspace.trouble?.state === 'paused' || isTurn))
+        void this.#inBackground(workspace.listenAgain(context));
       const { ttl_seconds: ttl, state } = workspace.record;
       if (state !== 'started' || ttl === 0 || workspace.idleSeconds < ttl) continue;
+      // What it holds cannot be written now, and would be lost with it.
+      if (workspace.trouble?.state === 'paused') continue;
       try {
         await workspace.stop('idle', context);
       } catch (error) {

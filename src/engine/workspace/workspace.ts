@@ -1,11 +1,12 @@
 // One workspace: its record, its guest and its commands, with each change of its life one after the other.
 
-import type { RunningGuest, WorkspaceRecord } from '../../contract/records.ts';
+import type { WorkspaceRecord } from '../../contract/records.ts';
+import type { GuestEnd } from '../../machine/guest-end.ts';
 import { endLeftGuest } from '../../machine/left-guests.ts';
 import type { Guest, KnownGuest, StartedGuest } from '../../machine/machine.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import { isHostFault, messageOf, PyroError } from '../../shared/errors.ts';
+import { PyroError } from '../../shared/errors.ts';
 import { Mutex } from '../../shared/mutex.ts';
 import { isRunning } from '../../system/processes.ts';
 import type { CommandLog } from '../commands/command-log.ts';
@@ -15,12 +16,14 @@ import { MemoryShare } from '../guests/memory-share.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
 import { AuditLog } from '../output/audit.ts';
 import { noteAttempt } from '../output/audit-notes.ts';
+import { GuestHold } from './guest-hold.ts';
 import { noteLoss } from './guest-loss.ts';
-import { arrive, planOf, watchOutput } from './guest-plan.ts';
+import { planOf, watchOutput } from './guest-plan.ts';
 import { GuestTenants } from './guest-tenants.ts';
+import { explain } from './guest-trouble.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import type { HeldGuest, SharedResources } from './shared-resources.ts';
-import { mergeLayers, reconcileLayers, sweepLayers } from './snapshots.ts';
+import { mergeLayers, sweepLayers } from './snapshots.ts';
 import { settleForStop } from './unsaved-work.ts';
 import { stoppedError } from './workspace-find.ts';
 import type { WorkspaceFiles } from './workspace-record.ts';
@@ -36,7 +39,7 @@ export class Workspace {
   readonly memory: MemoryShare;
   readonly #life = new Mutex();
   readonly #keeper: RecordKeeper;
-  #guest: Guest | undefined;
+  readonly #hold = new GuestHold();
   #busy = 0;
 
   private constructor(
@@ -77,7 +80,19 @@ export class Workspace {
   }
 
   get guest(): Guest | undefined {
-    return this.#guest;
+    return this.#hold.guest;
+  }
+
+  /** What keeps its guest from answering. */
+  get trouble(): Guest['health']['trouble'] {
+    return this.#hold.trouble;
+  }
+
+  /** Looks again whether a guest answers that no session could be opened with. */
+  async listenAgain(context: CallContext): Promise<void> {
+    await this.#life.run(async () => {
+      if (this.#hold.isDeaf) await this.#reconnect(context);
+    });
   }
 
   get isBusy(): boolean {
@@ -97,19 +112,21 @@ export class Workspace {
   attach(known: KnownGuest, reservation?: Disposable): void {
     const { guest } = known;
     this.memory.assign(known, reservation);
-    this.#guest = guest;
+    this.#hold.take(guest);
     watchOutput(this, guest);
-    void guest.ended.then(() => this.#onEnd(guest));
+    void guest.ended.then((end) => this.#onEnd(guest, end));
   }
 
   /** Work with the guest, which is started from its disk when it is not there. Throws `workspace_stopped`. */
   async use<T>(context: CallContext, work: (held: HeldGuest) => Promise<T>): Promise<T> {
     this.#busy++;
+    let guest: Guest | undefined;
     try {
       const held = await this.#life.run(() => this.#ensureGuest(context, false));
-      return await held.guest.use(() => work(held));
+      guest = held.guest;
+      return await guest.use(() => work(held));
     } catch (error) {
-      throw maskError(error, this.secrets);
+      throw maskError(await explain(error, guest, this.record.id), this.secrets);
     } finally {
       this.#busy--;
       await this.touch();
@@ -128,10 +145,10 @@ export class Workspace {
   /** Syncs and ends the guest; what it has written stays. One that is not idle any more at its turn goes on. */
   async stop(reason: 'idle' | 'explicit', context: CallContext): Promise<void> {
     await this.#life.run(async () => {
-      await this.#reconnect(context);
+      await this.#reconnect(context, true);
       if (reason === 'idle' && this.idleSeconds < this.record.ttl_seconds) return;
       if (await this.#stopGuest(context)) await noteEvent(this, 'stopped', reason);
-      await this.update({ state: 'stopped', stop_reason: reason, guest: null });
+      await this.update({ state: 'stopped', stop_reason: reason, stop_detail: null, guest: null });
     });
     this.resources.prepareNextStart(this);
   }
@@ -141,16 +158,16 @@ export class Workspace {
     using undo = new DisposableStack();
     const memory = undo.use(this.memory.reserveReplacement());
     await this.#stopGuest(context);
-    await this.update({ state: 'stopped', stop_reason: 'host', guest: null });
+    await this.update({ state: 'stopped', stop_reason: 'host', stop_detail: null, guest: null });
     undo.move();
     return memory;
   }
 
-  /** Ends the guest with all that it has written on its disk; false when there is none. */
+  /** Ends the guest with all that it has written on its disk, if it answers; false when there is none. */
   async #stopGuest(context: CallContext): Promise<boolean> {
-    const guest = this.#guest;
-    if (guest === undefined) return false;
-    await settleForStop(this, guest.client, context);
+    const guest = this.#hold.guest;
+    if (guest === undefined) return await this.#hold.endUnheard(this);
+    await settleForStop(this, guest, context);
     await this.#end(guest, 'workspace_stopped');
     return true;
   }
@@ -160,13 +177,14 @@ export class Workspace {
    * it was, and the other guest is the caller's to end; once it is, nothing fails any more. Only within {@link exclusively}.
    */
   async replaceGuest(started: StartedGuest, reservation: Disposable, changes: Partial<WorkspaceRecord>): Promise<void> {
-    const old = { guest: this.#guest, noted: this.record.guest };
+    const old = { guest: this.#hold.guest, noted: this.record.guest };
     await this.#keeper.exchange(changes);
     this.attach(started, reservation);
     this.resources.checkLater(this, { started });
     const ends = [
       async () => await (old.guest === undefined ? undefined : this.network.close(old.guest.client)),
       async () => await old.guest?.[Symbol.asyncDispose](),
+      async () => await (old.guest !== undefined || old.noted === null ? undefined : endLeftGuest(old.noted)),
       async () => await (old.noted === null ? undefined : this.resources.removeSockets(old.noted)),
       async () => await this.tenants.markAllLost('workspace_reset'),
     ];
@@ -174,11 +192,14 @@ export class Workspace {
     for (const end of ends) await Promise.allSettled([end()]);
   }
 
-  /** A change of its life, after those that are under way. Throws `workspace_unknown` when it is deleted. */
-  async exclusively<T>(context: CallContext, work: () => Promise<T>): Promise<T> {
+  /**
+   * A change of its life, after those that are under way; with `isReplacing` also one whose guest does not answer.
+   * Throws `workspace_unknown` when it is deleted.
+   */
+  async exclusively<T>(context: CallContext, work: () => Promise<T>, isReplacing = false): Promise<T> {
     return await this.#life.run(async () => {
       this.#assertThere();
-      await this.#reconnect(context);
+      await this.#reconnect(context, isReplacing);
       return await work();
     });
   }
@@ -187,7 +208,7 @@ export class Workspace {
   async endForGood(): Promise<void> {
     await this.#life.run(async () => {
       const noted = this.record.guest;
-      if (this.#guest !== undefined) await this.#end(this.#guest, 'workspace_stopped');
+      if (this.#hold.guest !== undefined) await this.#end(this.#hold.guest, 'workspace_stopped');
       else if (noted !== null) await endLeftGuest(noted);
       this.memory.free();
       await this.#keeper.close();
@@ -198,8 +219,8 @@ export class Workspace {
   async detach(): Promise<void> {
     await this.#life.run(async () => {
       await this.#keeper.flush();
-      const guest = this.#guest;
-      this.#guest = undefined;
+      const guest = this.#hold.guest;
+      this.#hold.drop();
       await this.network.closeAll();
       await guest?.detach();
       await this.tenants.settle();
@@ -211,25 +232,33 @@ export class Workspace {
   async takeOver(context: CallContext): Promise<void> {
     await this.#life.run(async () => {
       await this.#reconnect(context);
-      await sweepLayers(this, this.#guest === undefined, context);
+      await sweepLayers(this, this.#hold.guest === undefined, context);
     });
   }
 
-  /** A guest that runs and that nobody has a session with must not be passed by: it writes to the disk. */
-  async #reconnect(context: CallContext): Promise<void> {
+  /**
+   * A guest that runs and that nobody has a session with must not be passed by: it writes to the disk. But whoever is about to
+   * end it need not hear from it first.
+   */
+  async #reconnect(context: CallContext, isEnding = false): Promise<void> {
     const noted = this.record.guest;
-    if (this.#guest === undefined && noted !== null) await this.#reconnectTo(noted, context);
+    if (this.#hold.guest !== undefined || noted === null || (isEnding && this.#hold.isDeaf)) return;
+    try {
+      await this.#hold.reconnect(this, this.#keeper, noted, context);
+    } catch (error) {
+      if (!isEnding || !this.#hold.isDeaf) throw error;
+    }
   }
 
   async #ensureGuest(context: CallContext, isExplicit: boolean): Promise<HeldGuest> {
     this.#assertThere();
     const noted = this.record.guest;
     if (noted !== null) {
-      if (this.#guest?.client.isOpen === true && isRunning(noted.process)) {
-        return { guest: this.#guest, restarted: false };
+      if (this.#hold.guest?.client.isOpen === true && isRunning(noted.process)) {
+        return { guest: this.#hold.guest, restarted: false };
       }
       // Its session broke, whoever began one was cut off, or its end has not been told yet.
-      const again = await this.#reconnectTo(noted, context);
+      const again = await this.#hold.reconnect(this, this.#keeper, noted, context);
       if (again !== undefined) return { guest: again, restarted: false };
     }
     if (this.record.stop_reason === 'explicit' && !isExplicit) {
@@ -247,53 +276,20 @@ export class Workspace {
     return { guest: started.guest, restarted: !isExplicit };
   }
 
-  /**
-   * A new session with the guest that runs, in which all is followed again; undefined when it is gone or does not
-   * answer, and counts as crashed. Our own end, our own disk and our own machine say nothing of the guest, which runs on.
-   */
-  async #reconnectTo(noted: RunningGuest, context: CallContext): Promise<Guest | undefined> {
-    const machine = await this.resources.machine(context);
-    const before = this.#guest;
-    this.#guest = undefined;
-    if (before !== undefined) await this.network.close(before.client);
-    await before?.detach();
-    let guest: Guest | undefined;
-    try {
-      guest = await machine.takeOver(this.record.id, this.files.folder, noted, context.signal);
-      this.attach({ guest, record: noted });
-      await arrive(this, guest, context);
-      await this.tenants.resume(guest.client);
-      await reconcileLayers(this, guest);
-      return guest;
-    } catch (error) {
-      this.#guest = undefined;
-      if (guest !== undefined) await this.network.close(guest.client);
-      await guest?.detach();
-      context.signal.throwIfAborted();
-      if (isHostFault(error)) throw error;
-      const why = isRunning(noted.process) ? `given up: ${messageOf(error)}` : 'its QEMU ended';
-      // One that does not answer must not go on writing to the disk that the next one starts from.
-      await endLeftGuest(noted);
-      this.memory.free();
-      await noteLoss(this, this.#keeper, why);
-      return undefined;
-    }
-  }
-
   async #end(guest: Guest, reason: LossReason): Promise<void> {
-    this.#guest = undefined;
+    this.#hold.drop();
     await guest[Symbol.asyncDispose]();
     this.memory.free();
     if (this.record.guest !== null) await this.resources.removeSockets(this.record.guest);
     await this.tenants.markAllLost(reason);
   }
 
-  #onEnd(guest: Guest): void {
-    if (this.#guest !== guest) return;
-    this.#guest = undefined;
+  #onEnd(guest: Guest, end: GuestEnd): void {
+    if (this.#hold.guest !== guest) return;
+    this.#hold.drop();
     void this.#life.run(async () => {
       await guest.detach();
-      if (this.#guest === undefined) await noteLoss(this, this.#keeper, 'its QEMU ended');
+      if (this.#hold.guest === undefined) await noteLoss(this, this.#keeper, end);
     });
   }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { GuestHealth } from '../../../src/machine/guest-health.ts';
 import { Qmp } from '../../../src/machine/qmp.ts';
 import { SpaceWatch } from '../../../src/machine/space-watch.ts';
 import { until } from '../../support/until.ts';
@@ -16,11 +17,14 @@ let socket: Socket | undefined;
 /** Commands that QEMU was given, in order */
 let commands: string[] = [];
 let status = 'running';
+/** What QEMU does when it is told to go on */
+let onContinue = (): void => undefined;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'pyro-room-'));
   commands = [];
   status = 'running';
+  onContinue = () => undefined;
   server = createServer((connection) => {
     socket = connection;
     connection.write('{"QMP": {}}\n');
@@ -28,6 +32,7 @@ beforeEach(async () => {
       const { execute, id } = JSON.parse(line);
       commands.push(execute);
       connection.write(`${JSON.stringify({ return: execute === 'query-status' ? { status } : {}, id })}\n`);
+      if (execute === 'cont') onContinue();
     });
   });
   await new Promise<void>((resolve) => server.listen(join(folder, 'q'), () => resolve()));
@@ -44,35 +49,61 @@ const report = (data: object): void => {
   socket?.write(`${JSON.stringify({ event: 'BLOCK_IO_ERROR', data })}\n`);
 };
 const pause = { action: 'stop', nospace: true };
+/** Health by pauses alone: nobody is asked for a sign of life. */
+const healthOf = (qmp: Qmp, place = folder): GuestHealth =>
+  new GuestHealth(
+    { received: () => 0, ask: () => false, pid: undefined },
+    (onChange) => new SpaceWatch(qmp, place, onChange),
+  );
+const never = (): Promise<never> => new Promise(() => undefined);
 
 it('lets a paused guest go on when there is room', async () => {
   await using qmp = await open();
-  using watch = new SpaceWatch(qmp, folder);
+  using health = healthOf(qmp);
   report(pause);
   await until(() => commands.includes('cont'));
-  expect(await watch.guard(async () => 'done')).toBe('done');
-  expect(watch.isPaused).toBe(false);
+  expect(await health.guard(async () => 'done')).toBe('done');
+  expect(health.trouble).toBeUndefined();
 });
 
 it('tells who waits when there is no room, and does not let the guest go on', async () => {
   await using qmp = await open();
   // A folder that cannot be looked at has no room.
-  using watch = new SpaceWatch(qmp, join(folder, 'none'));
+  using health = healthOf(qmp, join(folder, 'none'));
+  const begun = health.guard(never);
   report(pause);
-  const begun = watch.guard(() => new Promise<never>(() => undefined));
   await expect(begun).rejects.toMatchObject({ code: 'disk_full', hint: expect.stringContaining('make room') });
-  await expect(watch.guard(async () => 'done')).rejects.toMatchObject({ code: 'disk_full' });
+  expect(health.trouble).toMatchObject({ state: 'paused', reason: 'disk full' });
+  await expect(health.guard(async () => 'done')).rejects.toMatchObject({ code: 'disk_full' });
   expect(commands).not.toContain('cont');
 });
 
-it('finds one that was paused before anybody watched, and takes no other error for want of room', async () => {
+it('finds one that was paused before anybody watched, and takes an error that the guest was told for none of its own', async () => {
   await using qmp = await open();
   using watch = new SpaceWatch(qmp, folder);
   report({ action: 'report', nospace: false });
-  report({ action: 'stop', nospace: false });
   await watch.lookOnce();
   expect(watch.isPaused).toBe(false);
   status = 'io-error';
   await watch.lookOnce();
+  expect(watch.reason).toMatchObject({ state: 'paused' });
   await until(() => commands.includes('cont'));
+});
+
+it.each([
+  ['a quota that is used up', 'Disk quota exceeded', 'disk_full', 'disk full'],
+  ['a disk that fails', 'Input/output error', 'disk_failed', 'disk error: Input/output error'],
+])('tells of %s, tries again, and goes on once a write succeeds', async (_, reason, code, shown) => {
+  await using qmp = await open();
+  using health = healthOf(qmp);
+  const fail = (): void => report({ action: 'stop', nospace: false, reason });
+  onContinue = fail;
+  const begun = health.guard(never);
+  fail();
+  await expect(begun).rejects.toMatchObject({ code });
+  expect(health.trouble).toMatchObject({ state: 'paused', reason: shown });
+  expect(commands.filter((each) => each === 'cont').length).toBeGreaterThan(0);
+  onContinue = () => undefined;
+  await until(() => health.trouble === undefined);
+  expect(await health.guard(async () => 'done')).toBe('done');
 });
