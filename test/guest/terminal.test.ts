@@ -148,13 +148,16 @@ describe('workspace exec', () => {
     const child = await pyro(['workspace', 'exec', id, '--json', '--', line]);
     expect(child.exitCode).toBe(1);
     const { error } = errorSchema.parse(JSON.parse(child.stdout.toString('utf8')));
-    expect(error).toMatchObject({ code: 'guest_unreachable', message: 'the guest ended while the command ran' });
+    expect(error).toMatchObject({
+      code: 'guest_ended',
+      message: 'the guest ended while the command ran: its kernel panicked: sysrq triggered crash',
+    });
     const [, ...words] = (/its output so far: (.*);/.exec(error.hint)?.[1] ?? '').split(' ');
     expect((await pyro(words)).stdout.toString('utf8')).toContain('before\n');
     const ran = await pyro(['run', 'debian:12', '--json', '--', 'sh', '-c', line]);
     expect(ran.exitCode).toBe(1);
     expect(errorSchema.parse(JSON.parse(ran.stdout.toString('utf8'))).error).toMatchObject({
-      message: 'the guest ended while the command ran',
+      message: expect.stringContaining('the guest ended while the command ran: its kernel panicked'),
       details: { stdout: 'before\n' },
     });
     const live = await pyro(['workspace', 'exec', id, '--', line]);

@@ -33,7 +33,7 @@ export const nothing: Remains = { processes: [], sockets: [], workspaces: [], lo
 const listedSchema = z.object({
   workspace_id: z.string(),
   name: z.string().nullable(),
-  state: z.enum(['started', 'stopped', 'damaged']),
+  state: z.string(),
 });
 type Listed = z.infer<typeof listedSchema>;
 const statusSchema = z.object({ daemon: z.object({ pid: z.number() }).nullable() });

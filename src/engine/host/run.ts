@@ -17,6 +17,7 @@ import { noteOnNetwork } from '../commands/network-note.ts';
 import { deniedConnections, GuestNetwork, grantFor, permitPackageSources } from '../guests/guest-network.ts';
 import { runsFolder, startThrowAway, sweepRuns } from '../guests/throw-away.ts';
 import { type CapturedStreams, newCaptures, streamsOf } from '../output/capture.ts';
+import { explainEnd } from '../workspace/guest-trouble.ts';
 
 /** Of each stream, what notes are made from, `bytes` */
 const saidBytes = 16 * 1024;
@@ -50,10 +51,16 @@ export async function runInGuest(
   const startedAt = performance.now();
   const where = { environment: request.environment, package_sources: packageSources };
   const command = startRequest(request, environment, io, network.variables);
-  const process = await guest.client.start(command, { signal: context.signal }).catch((error: unknown) => {
-    throw withProgramNote(error, where, request.command[0]);
-  });
-  const outcome = await followProcess(process, outputBytes, io, context.signal);
+  const outcome = await guest
+    .use(async () => {
+      const process = await guest.client.start(command, { signal: context.signal }).catch((error: unknown) => {
+        throw withProgramNote(error, where, request.command[0]);
+      });
+      return await followProcess(process, outputBytes, io, context.signal);
+    })
+    .catch(async (error: unknown) => {
+      throw await explainEnd(withoutSteps(error), guest);
+    });
   return {
     ...outcome.streams,
     vm_id: started.id,
@@ -72,6 +79,13 @@ export async function runInGuest(
     program_note: noteOnProgram(where, outcome.exit.exit_code, outcome.said),
     cleanup: { deleted: true, reason: 'post_exec_cleanup' },
   };
+}
+
+/** A guest that is thrown away has no workspace that could be stopped or reset. */
+function withoutSteps(error: unknown): unknown {
+  if (!isPyroError(error, 'guest_unresponsive')) return error;
+  const { code, message, details } = error;
+  return new PyroError(code, message, { hint: 'it is gone with its command; run it again', details, cause: error });
 }
 
 /** Time limit of the command, `s`; nobody wants the terminal that they sit at to end by itself. */

@@ -28,7 +28,11 @@ const endMs = 1500;
 
 /** The same error, or what is known better by now. */
 export async function explain(error: unknown, guest: Guest | undefined, id: string): Promise<unknown> {
-  if (isPyroError(error, 'guest_unresponsive')) return withSteps(error, id);
+  return isPyroError(error, 'guest_unresponsive') ? withSteps(error, id) : await explainEnd(error, guest);
+}
+
+/** A connection that was lost since the guest has ended is told as that. */
+export async function explainEnd(error: unknown, guest: Guest | undefined): Promise<unknown> {
   if (!isPyroError(error, 'guest_unreachable') || guest === undefined) return error;
   let end: string | undefined;
   await waitForAny([guest.ended.then(({ text }) => (end = text))], endMs);

@@ -232,7 +232,7 @@ test('a command that loses its guest says so, to who waits, follows and reads', 
   const seen = watcher();
   const waiting = exec(engine, lost, 'echo begun; sleep 1000');
   const failed = expect(waiting).rejects.toMatchObject({
-    code: 'guest_unreachable',
+    code: 'guest_ended',
     hint: expect.stringMatching(/logs/),
   });
   await until(

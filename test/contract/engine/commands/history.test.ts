@@ -136,7 +136,7 @@ describe.skipIf(obstacle !== undefined)('commands', { shuffle: false }, () => {
     await until(async () => (await house.sh('ls')).includes('up'));
     const sequence = (await logs()).entries.find((each) => each.running)?.sequence ?? 0;
     killNow(house.engine.engine().activity().guests[0]?.pid);
-    expect(await running).toMatchObject({ code: 'guest_unreachable', hint: expect.stringContaining(`${sequence}`) });
+    expect(await running).toMatchObject({ code: 'guest_ended', hint: expect.stringContaining(`${sequence}`) });
     await until(async () => (await logs({ sequence })).entries[0]?.running === false);
     expect((await logs({ sequence })).entries[0]).toMatchObject({ exit_code: null, stdout: 'said\n' });
     await expect(signal(sequence, 'INT')).rejects.toMatchObject({ message: expect.stringContaining('was lost') });

@@ -197,7 +197,7 @@ describe.skipIf(obstacle !== undefined)('a copy', () => {
   it('into a guest that is killed meanwhile says so, and the next one works', async () => {
     const copying = house.copy(house.on('big'), ':killed');
     killNow(house.engine.engine().activity().guests[0]?.pid);
-    expect(['guest_unreachable', 'done']).toContain(await code(copying));
+    expect(['guest_ended', 'done']).toContain(await code(copying));
     await until(async () => (await code(house.copy(house.on('one'), ':killed'))) === 'done');
     expect(await house.sh('cat killed')).toBe('one');
     expect(house.leftovers).toEqual([]);

@@ -162,7 +162,7 @@ test('input that cannot be read ends the command: a part does not pass for the w
 test('a guest that dies takes its command along, and what it had said is told', async () => {
   const seen = watcher();
   const running = run('echo begun; sleep 1000', {}, { io: seen.io });
-  const failed = expect(running).rejects.toMatchObject({ code: 'guest_unreachable', details: { stdout: 'begun\n' } });
+  const failed = expect(running).rejects.toMatchObject({ code: 'guest_ended', details: { stdout: 'begun\n' } });
   await until(() => seen.text() === 'begun\n');
   const [pid] = engine.standIn.alive;
   killNow(pid);
