@@ -1,5 +1,7 @@
 // Whether a guest is heard from: asked now and then, more often while somebody waits, and never taken for dead while it is only slow.
+import { PyroError } from '../shared/errors.ts';
 import { FairClock, isHeld } from '../system/process-pace.ts';
+import { isRunning, type ProcessIdentity } from '../system/processes.ts';
 import { deafTrouble, type Trouble } from './trouble.ts';
 
 /** What a heartbeat needs of a session. */
@@ -115,19 +117,24 @@ export class Heartbeat implements Disposable {
   }
 }
 
-/** Work that needs an answer of a process, given up when it could have run for long enough: throws `guest_unresponsive`. */
+/**
+ * Work that needs an answer of a process, given up when that has had time enough: throws `guest_unresponsive`, and
+ * `guest_unreachable` once the process is gone.
+ */
 export async function patiently<T>(
-  pid: number,
+  process: ProcessIdentity,
   signal: AbortSignal,
   work: (signal: AbortSignal) => Promise<T>,
   mostMs: number = patienceMs,
 ): Promise<T> {
+  const { pid } = process;
   const giving = new AbortController();
   const clock = new FairClock(pid);
   let silentMs = 0;
   const timer = setInterval(() => {
     silentMs += clock.lap(2 * lookMs);
-    if (isTooLong(pid, silentMs, mostMs)) giving.abort(deafTrouble(pid, silentMs).error);
+    if (!isRunning(process)) giving.abort(new PyroError('guest_unreachable', 'the guest is no longer running'));
+    else if (isTooLong(pid, silentMs, mostMs)) giving.abort(deafTrouble(pid, silentMs).error);
   }, lookMs);
   try {
     return await work(AbortSignal.any([signal, giving.signal]));

@@ -193,7 +193,7 @@ export class QemuGuest implements Guest {
     await assertSockets(folder, Object.values(sockets));
     const process = new AdoptedProcess(running.process);
     const magic = Buffer.from(running.magic, 'hex');
-    const { qmp, client } = await reachGuest({ sockets, pid: running.process.pid, magic, diskFolder }, signal);
+    const { qmp, client } = await reachGuest({ sockets, process: running.process, magic, diskFolder }, signal);
     const console = readConsole(join(folder, 'c'), (text) => process.addConsole(text));
     return new QemuGuest({ folder, process, qmp, client, diskFolder, console });
   }

@@ -276,7 +276,7 @@ export function createStandIn(shared?: string): StandIn {
           if (entry === undefined || entry.hasEnded())
             throw new PyroError('guest_unreachable', 'the guest is no longer running');
           const magic = Buffer.from(record.magic, 'hex');
-          const client = await patiently(entry.agent() ?? 0, signal, (limit) =>
+          const client = await patiently(identifyProcess(entry.agent() ?? 0) ?? record.process, signal, (limit) =>
             GuestClient.connect(join(entry.sockets, 'a'), magic, { timeoutMs: 10_000, signal: limit }),
           );
           const identity = { hostname: `pyro-${id.slice(0, 6)}`, machineId: record.machine_id };

@@ -38,8 +38,9 @@ export async function openSession(
   } catch (error) {
     if (opened !== undefined) await closeSession(workspace, opened);
     context.signal.throwIfAborted();
-    if (isHostFault(error) || isTrouble(error)) throw error;
+    if (isHostFault(error)) throw error;
     if (!isRunning(noted.process)) return { text: goneText };
+    if (isTrouble(error)) throw error;
     // One that does not answer must not go on writing to the disk that the next one starts from.
     await endLeftGuest(noted);
     return { text: `given up: ${messageOf(error)}` };

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Heartbeat, type Pulse, patiently } from '../../../src/machine/heartbeat.ts';
 import { FairClock, isHeld } from '../../../src/system/process-pace.ts';
+import { identifyProcess } from '../../../src/system/processes.ts';
 import { until } from '../../support/until.ts';
 
 describe('a heartbeat', () => {
@@ -117,8 +118,9 @@ describe('patience with a process', () => {
     try {
       child.kill('SIGSTOP');
       await until(() => isHeld(pid));
+      const identity = identifyProcess(pid) ?? { pid, start_ticks: 0 };
       const startedAt = performance.now();
-      const silent = patiently(pid, new AbortController().signal, (signal) => rejection(signal));
+      const silent = patiently(identity, new AbortController().signal, (signal) => rejection(signal));
       await expect(silent).rejects.toMatchObject({
         code: 'guest_unresponsive',
         hint: `let it go on with: kill -CONT ${pid}`,
@@ -128,6 +130,12 @@ describe('patience with a process', () => {
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
+  });
+
+  it('ends at once for one that has ended', async () => {
+    const gone = { pid: process.pid, start_ticks: 1 };
+    const waiting = patiently(gone, new AbortController().signal, (signal) => rejection(signal));
+    await expect(waiting).rejects.toMatchObject({ code: 'guest_unreachable' });
   });
 
   it('leaves out the time in which others had the processors, but for a share', async () => {

@@ -65,6 +65,7 @@ const created = {
   expires_at: 1_790_001_800.123,
   state: 'started',
   stop_reason: null,
+  state_reason: null,
   network_policy: 'off',
   package_sources: 'none',
   secrets: [],
