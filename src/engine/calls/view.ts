@@ -11,7 +11,7 @@ import {
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
-import { shownState } from '../workspace/guest-trouble.ts';
+import { shownState } from '../guests/guest-trouble.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {

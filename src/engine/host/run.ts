@@ -15,9 +15,9 @@ import { prepareRunSeed } from '../calls/seed.ts';
 import { noteOnProgram, withProgramNote } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
 import { deniedConnections, GuestNetwork, grantFor, permitPackageSources } from '../guests/guest-network.ts';
+import { explainEnd } from '../guests/guest-trouble.ts';
 import { runsFolder, startThrowAway, sweepRuns } from '../guests/throw-away.ts';
 import { type CapturedStreams, newCaptures, streamsOf } from '../output/capture.ts';
-import { explainEnd } from '../workspace/guest-trouble.ts';
 
 /** Of each stream, what notes are made from, `bytes` */
 const saidBytes = 16 * 1024;

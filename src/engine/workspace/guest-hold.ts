@@ -1,15 +1,17 @@
-// The guest that a workspace has: with a session, or running without one, since it is paused or silent.
+// The guest that a workspace has: with a session, or running without one, since it is paused or silent; and what is noted of one that is lost.
 import type { RunningGuest } from '../../contract/records.ts';
+import type { GuestEnd } from '../../machine/guest-end.ts';
 import { endLeftGuest } from '../../machine/left-guests.ts';
-import type { Guest } from '../../machine/machine.ts';
+import type { Guest, Machine } from '../../machine/machine.ts';
 import type { Trouble } from '../../machine/trouble.ts';
 import type { CallContext } from '../../shared/call-context.ts';
-import type { PyroError } from '../../shared/errors.ts';
+import { isHostFault, messageOf, type PyroError } from '../../shared/errors.ts';
 import { isRunning } from '../../system/processes.ts';
-import { noteLoss } from './guest-loss.ts';
-import { closeSession, goneText, openSession } from './guest-session.ts';
-import { isTrouble, troubleOf } from './guest-trouble.ts';
+import { isTrouble, troubleOf } from '../guests/guest-trouble.ts';
+
+import { arrive } from './guest-plan.ts';
 import type { RecordKeeper } from './record-keeper.ts';
+import { reconcileLayers } from './snapshots.ts';
 import type { Workspace } from './workspace.ts';
 
 export class GuestHold {
@@ -79,4 +81,65 @@ export class GuestHold {
     await workspace.tenants.markAllLost('workspace_stopped');
     return true;
   }
+}
+
+/** How a guest was lost; the cause where it is known. */
+type GuestLoss = Pick<GuestEnd, 'text'> & Partial<GuestEnd>;
+
+/**
+ * The guest, in whose new session all is followed again, or how it was lost: one that is gone, or that talks nonsense and
+ * is ended. One that is paused or silent runs on, and so does each at our own end and with trouble of our own disk.
+ */
+async function openSession(
+  workspace: Workspace,
+  machine: Machine,
+  noted: RunningGuest,
+  context: CallContext,
+): Promise<Guest | GuestLoss> {
+  let opened: Guest | undefined;
+  try {
+    const guest = await machine.takeOver(workspace.record.id, workspace.files.folder, noted, context.signal);
+    opened = guest;
+    workspace.attach({ guest, record: noted });
+    await guest.use(async () => {
+      await arrive(workspace, guest, context);
+      await workspace.tenants.resume(guest.client);
+    });
+    await reconcileLayers(workspace, guest);
+    return guest;
+  } catch (error) {
+    if (opened !== undefined) await closeSession(workspace, opened);
+    context.signal.throwIfAborted();
+    if (isHostFault(error)) throw error;
+    if (!isRunning(noted.process)) return { text: goneText };
+    if (isTrouble(error)) throw error;
+    // One that does not answer must not go on writing to the disk that the next one starts from.
+    await endLeftGuest(noted);
+    return { text: `given up: ${messageOf(error)}` };
+  }
+}
+
+const goneText = 'its QEMU process had ended';
+
+/** Lets go of a guest, which runs on. */
+async function closeSession({ network }: Workspace, guest: Guest): Promise<void> {
+  await network.close(guest.client);
+  await guest.detach();
+}
+
+/** Ends what lived in the guest, and writes the workspace down as crashed, unless it is deleted. */
+export async function noteLoss(workspace: Workspace, keeper: RecordKeeper, { cause, text }: GuestLoss): Promise<void> {
+  const noted = workspace.record.guest;
+  await workspace.network.closeAll();
+  if (noted !== null) await workspace.resources.removeSockets(noted);
+  await workspace.tenants.markAllLost('guest_ended');
+  if (keeper.isClosed) return;
+  const isWanted = cause === 'power_off' || cause === 'reboot';
+  await workspace.update({
+    state: 'stopped',
+    stop_reason: isWanted ? 'guest' : 'crash',
+    stop_detail: text,
+    guest: null,
+  });
+  await noteEvent(workspace, 'stopped', text);
 }

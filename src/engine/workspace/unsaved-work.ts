@@ -5,8 +5,8 @@ import type { UnsavedWork } from '../../contract/workspaces.ts';
 import type { Guest } from '../../machine/machine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { noProgress } from '../../shared/progress.ts';
+import { isTrouble } from '../guests/guest-trouble.ts';
 import { countJob } from './count-job.ts';
-import { isTrouble } from './guest-trouble.ts';
 import type { Workspace } from './workspace.ts';
 import { runJob } from './workspace-jobs.ts';
 
