@@ -75,6 +75,8 @@ export const statusSchema = z.object({
   guests: z.array(z.object({ workspace_id: z.string(), pid: z.number() })),
   guest_memory_bytes: z.number(),
   memory_bytes: z.number(),
+  /** In the tighter of the folders of cache and state */
+  disk_free_bytes: z.number(),
   idle_seconds: z.number(),
 });
 

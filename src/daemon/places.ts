@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError, PyroError } from '../shared/errors.ts';
-import { readJson } from '../system/files.ts';
+import { readJson, writeJson } from '../system/files.ts';
 import type { Paths } from '../system/paths.ts';
 
 export interface DaemonPlaces {
@@ -41,8 +41,11 @@ export async function locateDaemon(paths: Paths): Promise<DaemonPlaces> {
   };
 }
 
-export function recordOf({ paths }: DaemonPlaces): z.infer<typeof recordSchema> {
-  return { version: 1, runtime: paths.runtime };
+/** Writes down where sockets lie; nothing where that stands there already, since the disk may be full. */
+export async function noteRuntime({ record, paths: { runtime } }: DaemonPlaces): Promise<void> {
+  const noted = await readJson(record, recordSchema).catch(() => undefined);
+  if (noted?.runtime !== runtime)
+    await writeJson(record, { version: 1, runtime } satisfies z.infer<typeof recordSchema>);
 }
 
 async function lastRuntime(record: string): Promise<string | undefined> {

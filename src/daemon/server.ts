@@ -5,12 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonStatus } from '../contract/machine.ts';
 import type { DaemonEngine } from '../engine/daemon-engine.ts';
 import type { AnyOperation } from '../operations/define.ts';
-import { writeJson } from '../system/files.ts';
+import { tightestRoom } from '../system/disk-room.ts';
 import type { Log } from '../system/log.ts';
 import { ensurePrivateFolder, type Paths } from '../system/paths.ts';
+import { Reserve } from '../system/reserve.ts';
 import { openCalls } from './calls.ts';
 import { serveLive } from './live-server.ts';
-import { type DaemonPlaces, recordOf } from './places.ts';
+import { type DaemonPlaces, noteRuntime } from './places.ts';
 import { protocolNumber } from './protocol.ts';
 import { route } from './routes.ts';
 
@@ -38,7 +39,7 @@ export async function serveDaemon(options: DaemonOptions): Promise<void> {
   const { places, log, version, idleMs } = options;
   await ensurePrivateFolder(places.paths.state);
   await ensurePrivateFolder(places.paths.runtime);
-  await writeJson(places.record, recordOf(places));
+  await new Reserve(places.paths.state).spend(() => noteRuntime(places));
   const engine = await options.createEngine(places.paths);
   const calls = openCalls(engine, log);
   const startedAt = Date.now();
@@ -62,6 +63,7 @@ export async function serveDaemon(options: DaemonOptions): Promise<void> {
       guests: [...activity.guests],
       guest_memory_bytes: activity.memoryBytes,
       memory_bytes: process.memoryUsage.rss(),
+      disk_free_bytes: tightestRoom(places.paths).free,
       idle_seconds: idleMs / 1000,
     };
   };

@@ -22,6 +22,7 @@ import { openProjectStore, pruneProjectImages } from '../project/project-store.t
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
+import { assertRoom } from '../system/disk-room.ts';
 import { ensurePrivateFolder, locatePaths } from '../system/paths.ts';
 import { readSettings, settingsPath, writeSettings } from '../system/settings-file.ts';
 import { ensureEnvironment } from './guests/ensure-environment.ts';
@@ -96,6 +97,7 @@ export function createLocalEngine(
       context: CallContext,
     ): Promise<EnvPullOutput> => {
       await ensurePrivateFolder(paths.cache);
+      await assertRoom(paths, 'a new environment', context.signal);
       const { environment, outcome, previousDigest, note } = await pullEnvironment({ store, name, source, ...context });
       return {
         name,

@@ -1,6 +1,7 @@
 // daemon.status, daemon.stop: the background process that owns the guests.
 
 import { daemonStatusInput, daemonStatusOutput, daemonStopInput, daemonStopOutput } from '../contract/machine.ts';
+import { leastRoom, scarceRoom } from '../shared/disk-limits.ts';
 import { PyroError } from '../shared/errors.ts';
 import { formatTable } from '../shared/table.ts';
 import { formatBytes } from '../shared/units.ts';
@@ -35,6 +36,7 @@ export const daemonStatus = defineOperation({
       ['calls', String(daemon.calls)],
       ['guests', `${daemon.guests.length}, ${formatBytes(daemon.guest_memory_bytes)}`],
       ['memory', formatBytes(daemon.memory_bytes)],
+      ['disk', diskText(daemon.disk_free_bytes)],
       ['ends after', `${daemon.idle_seconds} s without work`],
       ['socket', daemon.socket],
       ['log', daemon.log],
@@ -59,6 +61,13 @@ export const daemonStop = defineOperation({
   }),
   render: ({ stopped }) => (stopped ? 'the daemon has stopped\n' : 'no daemon is running\n'),
 });
+
+function diskText(free: number): string {
+  const text = `${formatBytes(free)} free`;
+  if (free < leastRoom) return `${text}: too little for new work, which needs ${formatBytes(leastRoom)}; pyro df`;
+  if (free < scarceRoom) return `${text}: little; below ${formatBytes(leastRoom)} new work is refused; pyro df`;
+  return text;
+}
 
 function controlOf({ daemon }: OperationContext): NonNullable<OperationContext['daemon']> {
   if (daemon === undefined) throw new PyroError('internal', 'a daemon cannot be asked about itself');

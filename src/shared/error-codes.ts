@@ -18,6 +18,7 @@ export const errorCodes = {
   tool_failed: { meaning: 'A program that pyro calls failed', retryable: false },
   disk_full: { meaning: 'The file system has no room left', retryable: true },
   disk_failed: { meaning: 'The disk reports an error while it is read or written', retryable: true },
+  disk_low: { meaning: 'A disk of this machine has too little room for new work', retryable: true },
   files_exhausted: { meaning: 'As many files are open as this process, or this machine, may have', retryable: true },
   output_closed: { meaning: 'The reader of the output has gone away', retryable: false },
   output_failed: { meaning: 'The output of a command could not be written in full', retryable: true },

@@ -22,6 +22,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   disk_full:
     'free space on the disk that the message names: in a guest, delete files or reset it; on this machine, run pyro env prune',
   disk_failed: `look after the disk that the message names (dmesg, smartctl), then make the call again`,
+  disk_low: `make room: ${hintCall('df')} shows what pyro keeps`,
   files_exhausted: 'make the call again when less is running; ulimit -n shows the limit, and raises it',
   output_closed: null,
   output_failed: 'free some space or write elsewhere, then run the command again',

@@ -16,6 +16,7 @@ import { noConfinement } from '../../src/machine/confinement.ts';
 import { qemuMachine } from '../../src/machine/qemu-machine.ts';
 import { SecretSet } from '../../src/secrets/secret-set.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
+import { Reserve } from '../../src/system/reserve.ts';
 
 export interface SilentGuests extends AsyncDisposable {
   readonly folder: string;
@@ -52,6 +53,7 @@ export function openSilentGuests({ machineFailure }: { readonly machineFailure?:
   const resources: SharedResources = {
     memory,
     jobs: jobsHere,
+    reserve: new Reserve(folder),
     machine: () => (machineFailure === undefined ? Promise.resolve(machine) : Promise.reject(machineFailure)),
     secretStore: () => Promise.reject(new Error('no secrets are kept here')),
     removeSockets: async () => undefined,

@@ -10,6 +10,7 @@ import { projectGuestFolder } from '../../project/project-types.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import { PyroError } from '../../shared/errors.ts';
 import { defaultEnvironment } from '../../shared/policy-types.ts';
+import { assertRoom } from '../../system/disk-room.ts';
 import { makeFolder } from '../../system/folders.ts';
 import { grantFor, permitPackageSources } from '../guests/guest-network.ts';
 import { passing } from '../guests/memory-limit.ts';
@@ -65,6 +66,7 @@ async function makeWorkspace(
   const labels = checkLabels(input.labels);
   const { resources, paths } = registry;
   const id = randomBytes(6).toString('hex');
+  await assertRoom(paths, 'a new workspace', call.signal);
   const name = input.environment ?? call.project?.environment ?? defaultEnvironment;
   const grant = grantFor(input.network_policy, input.allow, call.network);
   const packageSources = permitPackageSources(input.package_sources, call.network);

@@ -5,6 +5,7 @@ import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
 import type { Progress } from '../../shared/progress.ts';
 import { waitForAny } from '../../shared/waiting.ts';
+import { assertRoom } from '../../system/disk-room.ts';
 import type { Paths } from '../../system/paths.ts';
 
 interface Preparation {
@@ -32,6 +33,7 @@ export class Preparations {
   async environment(name: string, waitMs: number, context: CallContext): Promise<Environment> {
     const cached = await resolveEnvironment(openStore(this.#paths.cache), name);
     if (cached !== undefined) return cached;
+    if (!this.#underway.has(name)) await assertRoom(this.#paths, 'a new environment', context.signal);
     const preparation = this.#underway.get(name) ?? this.#begin(name);
     preparation.listeners.add(context.onProgress);
     try {

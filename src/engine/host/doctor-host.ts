@@ -3,14 +3,14 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DoctorCheck } from '../../contract/machine.ts';
+import { leastRoom, scarceRoom } from '../../shared/disk-limits.ts';
 import { messageOf } from '../../shared/errors.ts';
-import { formatBytes, gibibyte } from '../../shared/units.ts';
+import { formatBytes } from '../../shared/units.ts';
 import { makeFolder } from '../../system/folders.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
 import { readFindings } from '../guests/content-watch.ts';
 import type { DoctorFacts } from './doctor-check.ts';
 
-const leastFree = 2 * gibibyte;
 const moveHome = 'export PYRO_HOME=/a/writable/folder';
 
 export function checkPlatform({ platform, architecture, kernel }: DoctorFacts): DoctorCheck {
@@ -66,15 +66,29 @@ export async function checkContents(paths: Paths): Promise<DoctorCheck[]> {
   ];
 }
 
-export async function checkSpace(folder: string, facts: DoctorFacts): Promise<DoctorCheck> {
+/** Of the folders the one with less room. */
+export async function checkSpace(folders: readonly string[], facts: DoctorFacts): Promise<DoctorCheck> {
   const name = 'disk-space';
-  const why = `environments and templates need about ${formatBytes(leastFree)}`;
+  const why = `environments and templates need about ${formatBytes(scarceRoom)}; below ${formatBytes(leastRoom)} new work is refused, and guests are paused on a full disk`;
+  let folder = '';
   try {
-    await makeFolder(folder);
-    const free = await facts.freeBytes(folder);
-    const isEnough = free >= leastFree;
+    let free = Number.POSITIVE_INFINITY;
+    for (const each of folders) {
+      await makeFolder(each);
+      const here = await facts.freeBytes(each);
+      if (here >= free) continue;
+      free = here;
+      folder = each;
+    }
+    const status = free >= scarceRoom ? 'ok' : free >= leastRoom ? 'warn' : 'fail';
     const message = `${formatBytes(free)} free in ${folder}`;
-    return { name, status: isEnough ? 'ok' : 'fail', message, why, fix: isEnough ? null : 'pyro env prune' };
+    return {
+      name,
+      status,
+      message,
+      why,
+      fix: status === 'ok' ? null : 'pyro df; pyro workspace prune; pyro env prune',
+    };
   } catch (error) {
     return { name, status: 'fail', message: `${dirname(folder)}: ${messageOf(error)}`, why, fix: moveHome };
   }

@@ -22,7 +22,7 @@ export async function examine(
     ...(await checkPrograms(paths)),
     await checkKit(),
     ...(await checkFolders(paths)),
-    await checkSpace(paths.cache, facts),
+    await checkSpace([paths.cache, paths.state], facts),
     ...(await checkContents(paths)),
     await checkLimits(facts),
     await checkConfinement(paths.cache, facts),

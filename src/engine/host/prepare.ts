@@ -5,6 +5,7 @@ import type { OpenMachine } from '../../machine/machine.ts';
 import { openQemuMachine } from '../../machine/qemu-machine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
+import { assertRoom } from '../../system/disk-room.ts';
 import type { Paths } from '../../system/paths.ts';
 import { ensureEnvironment } from '../guests/ensure-environment.ts';
 import { guestEnvironment, startThrowAway } from '../guests/throw-away.ts';
@@ -22,6 +23,7 @@ export async function prepare(
   const started = performance.now();
   const machine = await openMachine(paths, context);
   const environment = await ensureEnvironment(paths, name, context);
+  await assertRoom(paths, 'a template', context.signal);
   const source = guestEnvironment(environment);
   if (isForced) await machine.dropTemplates(source, size, context);
   const ready = await machine.ensureTemplate(source, size, context, 'ready');

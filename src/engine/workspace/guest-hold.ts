@@ -13,6 +13,7 @@ import { arrive } from './guest-plan.ts';
 import type { RecordKeeper } from './record-keeper.ts';
 import { reconcileLayers } from './snapshots.ts';
 import type { Workspace } from './workspace.ts';
+import { noteEvent } from './workspace-secrets.ts';
 
 export class GuestHold {
   #guest: Guest | undefined;

@@ -1,6 +1,7 @@
 // Keeps the record of one workspace: changes hold at once and are written one after the other, activity now and then.
 import type { RunningGuest, WorkspaceRecord } from '../../contract/records.ts';
 import { Mutex } from '../../shared/mutex.ts';
+import type { Reserve } from '../../system/reserve.ts';
 import { nowSeconds, resettable, type WorkspaceFiles, writeRecord } from './workspace-record.ts';
 
 /** Activity is written down at most so often, `s`; a crash may shorten an idle time by it. */
@@ -8,6 +9,7 @@ const activitySeconds = 10;
 
 export class RecordKeeper {
   readonly #files: WorkspaceFiles;
+  readonly #reserve: Pick<Reserve, 'spend'>;
   readonly #writing = new Mutex();
   #record: WorkspaceRecord;
   /** When somebody was here last, and when that was written down, by a clock that nobody sets, `ms` */
@@ -18,7 +20,8 @@ export class RecordKeeper {
   #isClosed = false;
   #isLetGo = false;
 
-  constructor(files: WorkspaceFiles, record: WorkspaceRecord) {
+  constructor(files: WorkspaceFiles, record: WorkspaceRecord, reserve: Pick<Reserve, 'spend'>) {
+    this.#reserve = reserve;
     this.#files = files;
     this.#record = record;
     // Since when only the record of the daemon before says; a clock that has been set back makes it no less than nothing.
@@ -43,7 +46,10 @@ export class RecordKeeper {
     this.#isStale = false;
     this.#writtenAt = performance.now();
     await this.#writing.run(async () => {
-      if (!this.#isClosed && !this.#isLetGo) await writeRecord(this.#files, this.#record);
+      if (this.#isClosed || this.#isLetGo) return;
+      const write = (): Promise<void> => writeRecord(this.#files, this.#record);
+      // Mere activity is not worth the room that is kept for what has to be noted on a full disk.
+      await (Object.keys(changes).length === 0 ? write() : this.#reserve.spend(write));
     });
   }
 

@@ -4,6 +4,7 @@ import type { RunningGuest, WorkspaceRecord } from '../../contract/records.ts';
 import type { Guest, Machine, ProjectPreparation, StartedGuest } from '../../machine/machine.ts';
 import type { SecretStore } from '../../secrets/secret-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
+import type { Reserve } from '../../system/reserve.ts';
 import type { GuestMemory } from '../guests/memory-limit.ts';
 import type { JobRunner } from '../jobs/job.ts';
 import type { WorkspaceFiles } from './workspace-record.ts';
@@ -22,6 +23,8 @@ export interface SharedResources {
   readonly jobs: JobRunner;
   /** Secrets, in memory. Throws `secret_store_missing` */
   readonly secretStore: () => Promise<SecretStore>;
+  /** Room for records on a full disk */
+  readonly reserve: Reserve;
   readonly removeSockets: (guest: RunningGuest) => Promise<void>;
   /** Looks later whether what the guest was started from is still as it was made; returns at once */
   readonly checkLater: (workspace: { readonly record: WorkspaceRecord }, used: UsedThings) => void;

@@ -20,6 +20,7 @@ import { noProgress } from '../../shared/progress.ts';
 import { KeptWork } from '../../shared/shared-work.ts';
 import { sweepDrafts } from '../../system/drafts.ts';
 import { ensurePrivateFolder, type Paths } from '../../system/paths.ts';
+import { Reserve } from '../../system/reserve.ts';
 import { sweepTemporaries } from '../../system/sweep.ts';
 import { sweepTemporaryFolders } from '../../system/temporary-folders.ts';
 import { ContentWatch } from '../guests/content-watch.ts';
@@ -109,6 +110,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
     const adoptions = [...registry.#workspaces.values()].map((workspace) => workspace.takeOver(context));
     const adopted = Promise.all(adoptions.map((each) => registry.#inBackground(each)));
     await Promise.race([adopted, sleep(adoptionMs, undefined, { ref: false })]);
+    void registry.#inBackground(registry.resources.reserve.keep());
     registry.#reaper = setInterval(() => void registry.#reap(), reapMs);
     registry.#reaper.unref();
     return registry;
@@ -117,6 +119,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
   #share(openMachine: OpenMachine, jobs: JobRunner): SharedResources {
     return {
       memory: this.#memory,
+      reserve: new Reserve(this.paths.state),
       jobs,
       // A failure is not kept: the person may have mended the machine when the next call comes.
       machine: (context) =>
@@ -277,6 +280,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
 
   async #reap(): Promise<void> {
     const context = this.#own;
+    void this.#inBackground(this.resources.reserve.keep());
     const isTurn = this.#turns++ % listenTurns === 0;
     for (const workspace of this.all()) {
       if (workspace.guest === undefined && (workspace.trouble?.state === 'paused' || isTurn))

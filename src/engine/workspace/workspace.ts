@@ -55,7 +55,7 @@ export class Workspace {
       noteAttempt(this.audit, attempt),
     );
     this.files = files;
-    this.#keeper = new RecordKeeper(files, record);
+    this.#keeper = new RecordKeeper(files, record, resources.reserve);
     this.tenants = tenants;
     const { id, mem_mib: memMib } = record;
     this.memory = new MemoryShare(resources.memory, () => ({ id, memMib, idleSeconds: () => this.idleSeconds }));

@@ -11,6 +11,7 @@ const running = {
   started_at: 1,
   calls: 0,
   memory_bytes: 0,
+  disk_free_bytes: 0,
   guest_memory_bytes: 0,
   idle_seconds: 0,
   guests: [{ workspace_id: '0123456789ab', pid: 8 }],

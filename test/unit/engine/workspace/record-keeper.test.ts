@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { RecordKeeper } from '../../../../src/engine/workspace/record-keeper.ts';
 import { type WorkspaceFiles, workspaceFiles } from '../../../../src/engine/workspace/workspace-record.ts';
+import { Reserve } from '../../../../src/system/reserve.ts';
 import { plainRecord } from '../../../support/silent-guest.ts';
 
 let files: WorkspaceFiles;
@@ -13,7 +14,7 @@ beforeEach(() => {
   const folder = mkdtempSync(join(tmpdir(), 'pyro-keeper-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   files = workspaceFiles(folder);
-  keeper = new RecordKeeper(files, plainRecord('0123456789ab'));
+  keeper = new RecordKeeper(files, plainRecord('0123456789ab'), new Reserve(folder));
   // No file can take the place of a folder.
   mkdirSync(files.record);
 });

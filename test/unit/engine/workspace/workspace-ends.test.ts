@@ -90,7 +90,7 @@ it('is as it was when a reset cannot be written down', async () => {
   await using fake = openSilentGuests();
   const { record, files } = await fake.openWorkspace();
   const { record: guest } = await fake.startGuest();
-  const keeper = new RecordKeeper(files, record);
+  const keeper = new RecordKeeper(files, record, fake.resources.reserve);
   mkdirSync(join(files.record, 'in the way'), { recursive: true });
   await expect(keeper.exchange(afterReset(record, 'disk-b.qcow2', null, guest))).rejects.toThrow();
   expect(keeper.record).toEqual({ ...record, last_activity_at: keeper.record.last_activity_at });
