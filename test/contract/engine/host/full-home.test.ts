@@ -1,6 +1,6 @@
 // A disk of this machine that is full: what runs can still be listed, stopped and deleted; new work is refused before that.
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -24,25 +24,17 @@ afterAll(() => {
 
 /** Takes all room but so much. */
 function fillUp(leftMib = 0): void {
-  const { bavail, bsize } = roomOf();
+  const { bavail, bsize } = statfsSync(disk);
   const mebibytes = Math.floor((bavail * bsize) / 2 ** 20) - leftMib;
-  spawnSync('fallocate', ['--length', `${mebibytes}M`, filler]);
-  if (leftMib > 0) return;
   const file = openSync(filler, 'a');
   try {
-    for (;;) writeSync(file, Buffer.alloc(4096));
+    for (let count = 0; count < mebibytes; count++) writeSync(file, Buffer.alloc(2 ** 20));
+    while (leftMib === 0) writeSync(file, Buffer.alloc(4096));
   } catch {
     // Full, as it is wanted.
   } finally {
     closeSync(file);
   }
-}
-
-function roomOf(): { bavail: number; bsize: number } {
-  const [bavail = '0', bsize = '0'] = spawnSync('stat', ['--file-system', '--format=%a %S', disk], { encoding: 'utf8' })
-    .stdout.trim()
-    .split(' ');
-  return { bavail: Number(bavail), bsize: Number(bsize) };
 }
 
 describe.skipIf(obstacle !== undefined)('a home on a disk that fills up', { shuffle: false }, () => {
