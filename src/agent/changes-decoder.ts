@@ -1,5 +1,6 @@
 // The stream of changes: records from bytes that a guest sent, checked, and read without holding more than a frame.
 import type { z } from 'zod';
+import { Turns } from '../shared/turns.ts';
 import { type ChangeHead, changeEndSchema, changeHeadSchema, changesEndSchema } from './file-messages.ts';
 import type { Change, ChangeSide } from './file-types.ts';
 import { brokenProtocol, relativePath } from './guest-bytes.ts';
@@ -121,6 +122,7 @@ async function nextFrame(frames: AsyncGenerator<RawFrame>): Promise<RawFrame> {
 
 async function* rawFrames(source: AsyncIterable<Buffer>): AsyncGenerator<RawFrame> {
   let rest: Buffer = Buffer.alloc(0);
+  const turns = new Turns();
   for await (const chunk of source) {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     while (rest.length >= headerBytes) {
@@ -131,6 +133,7 @@ async function* rawFrames(source: AsyncIterable<Buffer>): AsyncGenerator<RawFram
       const frame = { kind: rest.readUInt8(0), payload: rest.subarray(headerBytes, end) };
       rest = rest.subarray(end);
       yield frame;
+      if (turns.isOver) await turns.next();
     }
   }
   if (rest.length > 0) throw brokenProtocol('changes that are cut off inside a frame');

@@ -8,20 +8,35 @@ import { unreachable } from './refusals.ts';
 
 /** Longest silence of a guest that is sending, `ms` */
 const silenceMs = 120_000;
+/** Waiting that goes on and on must bring so much on the average, `bytes` a second */
+const slowestPace = 4096;
 
-/** What a guest sends, until it has sent all; a stream that is cut off throws `guest_unreachable`. */
+/**
+ * What a guest sends, until it has sent all; a stream that is cut off throws `guest_unreachable`, and so does one that is
+ * silent for long, or that keeps its reader waiting again and again for next to nothing.
+ */
 export async function* chunksOf(stream: ClientHttp2Stream, options: CallOptions): AsyncGenerator<Buffer> {
   const chunks = chunksIn(stream);
+  const longestMs = options.timeoutMs ?? silenceMs;
+  let creditMs = longestMs;
+  let isLate = false;
   try {
     for (;;) {
-      const timer = setTimeout(() => stream.destroy(new Error('deadline')), options.timeoutMs ?? silenceMs);
+      const startedAt = performance.now();
+      const timer = setTimeout(() => {
+        isLate = true;
+        stream.destroy(new Error('deadline'));
+      }, creditMs);
       const next = await chunks.next().finally(() => clearTimeout(timer));
       if (next.done === true) return;
+      // The time in which the reader is busy is not the guest's.
+      const earnedMs = (next.value.length / slowestPace) * 1000;
+      creditMs = Math.min(longestMs, creditMs - (performance.now() - startedAt) + earnedMs);
       yield next.value;
     }
   } catch (error) {
     options.signal?.throwIfAborted();
-    throw error instanceof PyroError ? error : unreachable('the stream was cut off');
+    throw error instanceof PyroError ? error : unreachable(isLate ? 'it sends too slowly' : 'the stream was cut off');
   } finally {
     stream.destroy();
   }

@@ -4,9 +4,11 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
 import { inputError } from '../shared/input-error.ts';
+import { Turns } from '../shared/turns.ts';
 import { chunksIn } from '../system/stream-chunks.ts';
 import type { CallOptions } from './answers.ts';
 import { type Frame, FrameDecoder } from './frames.ts';
+import { brokenProtocol } from './guest-bytes.ts';
 import type { GuestClient } from './guest-client.ts';
 import {
   type ExitEvent,
@@ -17,17 +19,28 @@ import {
   type TerminalSize,
 } from './messages.ts';
 
+/** A guest that has taken a process tells its name at once, `ms` */
+const startMs = 30_000;
+
 export class GuestProcess {
   readonly id: string;
   /** Process id in the guest, known to whoever has started it */
   readonly pid: number | undefined;
   readonly #client: GuestClient;
   readonly #frames: AsyncGenerator<Frame>;
+  readonly #stream: ClientHttp2Stream;
   /** Settles when its session has ended: a sink that waits for a reader then holds up whoever lets go of the guest */
   readonly closed: Promise<void>;
 
-  private constructor(client: GuestClient, id: string, frames: AsyncGenerator<Frame>, pid?: number) {
+  private constructor(
+    client: GuestClient,
+    id: string,
+    stream: ClientHttp2Stream,
+    frames: AsyncGenerator<Frame>,
+    pid?: number,
+  ) {
     this.#client = client;
+    this.#stream = stream;
     this.id = id;
     this.pid = pid;
     this.#frames = frames;
@@ -37,22 +50,28 @@ export class GuestProcess {
   /** Takes over the frame stream of a process that has just been started. */
   static async attach(client: GuestClient, stream: ClientHttp2Stream, options: CallOptions): Promise<GuestProcess> {
     const frames = readFrames(stream, options.signal);
-    const first = await frames.next();
+    const timer = setTimeout(() => stream.destroy(new Error('deadline')), options.timeoutMs ?? startMs);
+    const first = await frames.next().finally(() => clearTimeout(timer));
     if (first.done === true || first.value.kind !== 'event' || first.value.event.event !== 'started') {
       throw new PyroError('guest_protocol', 'the guest did not report the start of the process');
     }
-    return new GuestProcess(client, first.value.event.id, frames, first.value.event.pid);
+    return new GuestProcess(client, first.value.event.id, stream, frames, first.value.event.pid);
   }
 
   /** Takes over the frame stream of a process that has been attached to again. */
   static again(client: GuestClient, id: string, stream: ClientHttp2Stream, options: CallOptions): GuestProcess {
-    return new GuestProcess(client, id, readFrames(stream, options.signal));
+    return new GuestProcess(client, id, stream, readFrames(stream, options.signal));
   }
 
   /** Drops the process and its kept output; what of it still runs may end by itself for `graceMs` and is killed then. */
   async forget(options: CallOptions & { readonly graceMs?: number } = {}): Promise<void> {
     const path = `/v1/processes/${this.id}?grace_ms=${options.graceMs ?? 0}`;
     await this.#client.call('DELETE', path, undefined, emptyAnswerSchema, options);
+  }
+
+  /** Ends {@link follow} as if the connection was lost; the process runs on. */
+  cutOff(): void {
+    this.#stream.destroy();
   }
 
   /** Drops the kept output of a process that has ended; what it has put in the background keeps running. */
@@ -66,21 +85,26 @@ export class GuestProcess {
     onGap?: (gap: GapEvent) => Promise<void> | void,
   ): Promise<ExitEvent> {
     const filters = { stdout: this.#client.newOutputFilter(), stderr: this.#client.newOutputFilter() };
+    let gap: GapEvent | undefined;
     const pass = async (stream: 'stdout' | 'stderr', bytes: Buffer | undefined): Promise<void> => {
       if (bytes !== undefined && bytes.length > 0) await sink(stream, bytes);
     };
     for await (const frame of this.#frames) {
       if (frame.kind !== 'event') {
+        gap = undefined;
         const filter = filters[frame.kind];
         await pass(frame.kind, filter === undefined ? frame.bytes : filter.push(frame.bytes));
         continue;
       }
-      if (frame.event.event === 'started') continue;
+      if (frame.event.event === 'started') throw brokenProtocol('the start of a process once more');
       // What a filter holds back belongs in front of the gap or the end.
       await pass('stdout', filters.stdout?.end());
       await pass('stderr', filters.stderr?.end());
       if (frame.event.event === 'exit') return frame.event;
-      await onGap?.(frame.event);
+      // An agent tells what is missing together with what comes behind it.
+      if (gap?.stream === frame.event.stream) throw brokenProtocol('a gap behind a gap');
+      gap = frame.event;
+      await onGap?.(gap);
     }
     throw new PyroError('guest_unreachable', 'the connection to the guest was lost before the process ended');
   }
@@ -134,8 +158,14 @@ export class GuestProcess {
 
 async function* readFrames(stream: ClientHttp2Stream, signal: AbortSignal | undefined): AsyncGenerator<Frame> {
   const decoder = new FrameDecoder();
+  const turns = new Turns();
   try {
-    for await (const chunk of chunksIn(stream)) yield* decoder.push(chunk);
+    for await (const chunk of chunksIn(stream)) {
+      for (const frame of decoder.push(chunk)) {
+        yield frame;
+        if (turns.isOver) await turns.next();
+      }
+    }
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof PyroError) throw error;

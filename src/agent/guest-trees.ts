@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PyroError } from '../shared/errors.ts';
 import { gatherPieces } from '../shared/gather-pieces.ts';
+import { Turns } from '../shared/turns.ts';
 import { padding, writeHeader } from '../system/tar-write.ts';
 import { type CallOptions, expectSuccess, parseAnswer, readAll } from './answers.ts';
 import {
@@ -20,7 +21,8 @@ import type { GuestClient } from './guest-client.ts';
 
 /** Time in which a guest takes the next piece of a tree, and puts all of it in place, when the caller sets none, `ms` */
 const treeMs = 600_000;
-export const mostExtra = 1_000_000;
+/** Most paths that a comparison may tell as more than the items: each is kept */
+export const mostExtra = 300_000;
 /** Most that paths of a comparison may sum up to, `bytes` */
 export const mostExtraBytes = 64 * 1024 * 1024;
 const longestLine = 1024 * 1024;
@@ -169,6 +171,8 @@ export async function decodeComparison(source: AsyncIterable<Buffer>, itemCount:
       extra.push(path);
     }
     hasEnded = part.end === true;
+    if (!hasEnded && part.different === undefined && part.extra === undefined)
+      throw brokenProtocol('a part of a comparison with nothing in it');
   }
   if (!hasEnded) throw brokenProtocol('a comparison that is cut off');
   return { different, extra };
@@ -176,11 +180,13 @@ export async function decodeComparison(source: AsyncIterable<Buffer>, itemCount:
 
 async function* linesOf(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let rest: Buffer = Buffer.alloc(0);
+  const turns = new Turns();
   for await (const chunk of source) {
     rest = Buffer.concat([rest, chunk]);
     for (let at = rest.indexOf(10); at >= 0; at = rest.indexOf(10)) {
       yield rest.subarray(0, at);
       rest = rest.subarray(at + 1);
+      if (turns.isOver) await turns.next();
     }
     if (rest.length > longestLine) throw brokenProtocol('a line that is too long');
   }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { PyroError } from '../shared/errors.ts';
+import { PacedChannel } from './paced-channel.ts';
 
 const partBytes = 16;
 /** The first wait for an answer before the hello is said again; each further one is twice as long, `ms` */
@@ -9,14 +10,19 @@ const patienceMs = 2000;
 
 /**
  * Connects to a guest's channel and performs the hello.
- * @returns a paused socket whose next byte belongs to the new session
+ * @returns a channel whose next byte belongs to the new session
  * @throws `guest_unreachable` when no answer comes within `timeoutMs`
  */
 export async function openChannel(
   path: string,
   magic: Buffer,
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
-): Promise<Socket> {
+  options: {
+    readonly timeoutMs: number;
+    readonly signal?: AbortSignal | undefined;
+    /** Length of what the guest sends before its first frame, `bytes` */
+    readonly preface?: number;
+  },
+): Promise<PacedChannel> {
   options.signal?.throwIfAborted();
   const socket = connect(path);
   const answer = Buffer.from(magic.map((byte) => ~byte & 0xff));
@@ -62,7 +68,7 @@ export async function openChannel(
   // Whoever uses the socket is told by its streams; a reset that comes between two listeners must not end this process.
   socket.on('error', () => undefined);
   try {
-    return await promise;
+    return new PacedChannel(await promise, options.preface);
   } catch (error) {
     socket.destroy();
     throw error;

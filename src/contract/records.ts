@@ -99,6 +99,8 @@ export const commandRecordSchema = z.object({
   lost: z.boolean(),
   /** True when output beyond the limit was not kept */
   cut: z.boolean(),
+  /** `s` since 1970: a guest that has not ended it by then, well after its time limit, never will; absent without a limit */
+  must_end_at: z.number().exactOptional(),
 });
 export type CommandRecord = z.infer<typeof commandRecordSchema>;
 

@@ -37,6 +37,8 @@ export interface EgressOptions {
 
 /** The header by which the agent tells which process asks */
 const processHeader = 'pyro-process';
+/** What a client of HTTP/2 sends before its first frame */
+const clientPreface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const helloTimeoutMs = 10_000;
 const longestPauseMs = 5000;
 
@@ -89,8 +91,9 @@ export class Egress implements AsyncDisposable {
   async #connect(signal: AbortSignal | undefined): Promise<{ readonly ended: Promise<void> }> {
     const { socketPath, magic } = this.#options;
     const alive = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal]);
-    const socket = await openChannel(socketPath, magic, { timeoutMs: helloTimeoutMs, signal: alive });
-    if (socket.readableLength > 0) {
+    const preface = clientPreface.length;
+    const socket = await openChannel(socketPath, magic, { timeoutMs: helloTimeoutMs, signal: alive, preface });
+    if (socket.isEarly) {
       // Node's server would take bytes that came before it in a way that a broken session throws out of our reach.
       socket.destroy();
       throw new PyroError('guest_protocol', 'the guest sent data on its network port out of turn');

@@ -54,11 +54,6 @@ export class ByteReader {
     for (let left = count; left > 0; ) left -= (await this.next(left)).length;
   }
 
-  /** Reads to the end of the stream, so that its sender can finish. */
-  async drain(): Promise<void> {
-    while ((await this.some(Number.MAX_SAFE_INTEGER)) !== undefined);
-  }
-
   /** Bytes up to a newline, without it, or undefined at the end; more than `most` are a failure. */
   async line(most: number): Promise<Buffer | undefined> {
     const parts: Buffer[] = [];

@@ -1,4 +1,5 @@
 // The one reader of tar: a stream of entries with every byte of their names, and with bounds on all that it claims.
+import { Turns } from '../shared/turns.ts';
 import { ByteReader } from './byte-reader.ts';
 import {
   blockSize,
@@ -30,9 +31,14 @@ export interface TarRules {
   readonly takesOther?: boolean;
   /** False where a file with holes is none that anybody would send: a few bytes that stand for very many */
   readonly takesHoles?: boolean;
+  /** Most that may follow the end of the archive, `bytes`; as much as there is where it is absent */
+  readonly mostBehind?: number;
   /** Sees each chunk of the source once, in order, also what stands behind the archive */
   readonly onChunk?: (chunk: Buffer) => void;
 }
+
+/** Extended headers before one entry: a name, a target and records make three */
+const mostExtensions = 16;
 
 const plain: Extension = { records: new Map(), longName: undefined, longLink: undefined };
 
@@ -46,11 +52,19 @@ export async function* readTar(source: AsyncIterable<Uint8Array>, rules: TarRule
       // The data fails in its reader's hands, not in ours.
       yield { entry, data: () => named(data(), failure) };
     }
-    await bytes.drain();
+    await drain(bytes, rules.mostBehind);
   } catch (error) {
     throw failure(error);
   } finally {
     await bytes.close();
+  }
+}
+
+async function drain(bytes: ByteReader, most = Number.POSITIVE_INFINITY): Promise<void> {
+  let behind = 0;
+  for (let part = await bytes.some(most); part !== undefined; part = await bytes.some(most)) {
+    behind += part.length;
+    if (behind > most) throw new TarError('goes on behind its end');
   }
 }
 
@@ -65,17 +79,22 @@ async function* named(data: AsyncGenerator<Buffer>, failure: TarRules['failure']
 async function* entriesOf(bytes: ByteReader, rules: TarRules): AsyncGenerator<TarItem> {
   let extension = plain;
   let holes = 0;
+  let extensions = 0;
+  const turns = new Turns();
   for (;;) {
+    if (turns.isOver) await turns.next();
     const block = rules.needsEnd === true ? await bytes.need(blockSize) : await bytes.take(blockSize);
     const header = block === undefined ? undefined : readRawHeader(block);
     if (header === undefined) return;
     if (/[xgLK]/.test(header.flag)) {
+      if (++extensions > mostExtensions) throw new TarError('has extended headers and no entry behind them');
       extension = await readExtension(bytes, header, extension, rules.longestExtension);
       continue;
     }
     const entry = readEntry(header, extension, rules.takesOther);
     const { size, pieces } = await readStored(bytes, header, { records: extension.records, entry });
     extension = plain;
+    extensions = 0;
     if (pieces !== undefined && rules.takesHoles === false) throw new TarError('has a file with holes');
     holes += entry.size - size;
     if (holes > mostHoles) {

@@ -20,6 +20,21 @@ export interface StandInEngine extends TestEngine {
 export async function openStandInEngine(memoryMib?: number, jobs?: () => JobRunner): Promise<StandInEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'pt-'));
   const cache = join(folder, 'cache');
+  await plantEnvironment(cache);
+  const standIn = createStandIn();
+  const engine = await openEngineIn(folder, cache, memoryMib, standIn.open, jobs);
+  return {
+    ...engine,
+    standIn,
+    [Symbol.asyncDispose]: async () => {
+      await engine[Symbol.asyncDispose]();
+      standIn[Symbol.dispose]();
+    },
+  };
+}
+
+/** Has `debian:12` in a cache, as far as a stand-in needs it. */
+export async function plantEnvironment(cache: string): Promise<void> {
   await makeFolder(cache);
   const image = join(cache, 'root.img');
   await writeFile(image, 'the root is that of this host');
@@ -32,14 +47,4 @@ export async function openStandInEngine(memoryMib?: number, jobs?: () => JobRunn
     created_at: '2026-01-01',
   } as const;
   await addEnvironment(openStore(cache), { ...fields, config, layers: 1, packages: [] }, image);
-  const standIn = createStandIn();
-  const engine = await openEngineIn(folder, cache, memoryMib, standIn.open, jobs);
-  return {
-    ...engine,
-    standIn,
-    [Symbol.asyncDispose]: async () => {
-      await engine[Symbol.asyncDispose]();
-      standIn[Symbol.dispose]();
-    },
-  };
 }

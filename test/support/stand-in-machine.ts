@@ -1,7 +1,7 @@
 // A machine without QEMU: its guests are the real agent in namespaces of this host, with a real overlay below /workspace.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -92,17 +92,21 @@ async function isListening(path: string): Promise<boolean> {
 }
 
 /** The agent, built into the folder. */
-export function buildAgent(folder: string): string {
+export function buildAgent(folder: string, tags: readonly string[] = []): string {
   const agent = join(folder, 'agent');
-  execFileSync('go', ['build', '-o', agent, './cmd/agent'], { cwd: guestSource });
+  execFileSync('go', ['build', ...tags, '-o', agent, './cmd/agent'], { cwd: guestSource });
   return agent;
 }
 
-/** @param shared a folder with the built agent, for processes that take each other's guests over; it stays */
-export function createStandIn(shared?: string): StandIn {
+/**
+ * @param shared a folder with the built agent, for processes that take each other's guests over; it stays
+ * @param lies folder with scripts by which each guest's agent lies from its start; an honest agent without it
+ */
+export function createStandIn(shared?: string, lies?: string): StandIn {
   const namespaces = findNamespaces() ?? [];
   const folder = shared ?? mkdtempSync(join(tmpdir(), 'ps-'));
-  const agent = shared === undefined ? buildAgent(folder) : join(shared, 'agent');
+  const tags = lies === undefined ? [] : ['-tags', 'liar'];
+  const agent = shared === undefined ? buildAgent(folder, tags) : join(shared, 'agent');
   const contents = join(folder, 'contents');
   mkdirSync(contents, { recursive: true });
   const running = new Map<string, Running>();
@@ -163,6 +167,7 @@ export function createStandIn(shared?: string): StandIn {
     const sockets = join(paths.runtime, plan.socketFolder);
     const root = join(content, 'root');
     mkdirSync(sockets, { recursive: true });
+    if (lies !== undefined) cpSync(lies, sockets, { recursive: true });
     mkdirSync(root, { recursive: true });
     const magic = randomBytes(16);
     const separate = [...namespaces, '--mount', '--pid', '--uts', '--fork', '--kill-child', '--'];

@@ -139,6 +139,7 @@ func runAsInit() error {
 	machine := &guest{Resumer: resumer, manager: process.NewManager(true), ready: make(chan struct{}), files: &files.Store{},
 		network: &network.Network{ServePort: serveNetworkPort, Catches: true}}
 	agent := &server.Agent{Machine: machine, Version: version, Mux: mux, Manager: machine.manager, Files: machine.files, Network: machine.network}
+	disguise(agent)
 	// Opening the port tells the host that the guest is up, so everything else is ready by now.
 	port, err := channel.OpenVirtio(path)
 	if err != nil {

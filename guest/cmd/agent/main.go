@@ -48,22 +48,24 @@ func runOnSocket(path, magicText, networkPath string, layers layerPaths) error {
 		return err
 	}
 	mux := channel.NewMux(magic)
-	if err := serveSocket(path, mux); err != nil {
-		return err
-	}
 	guestNetwork := &network.Network{}
 	if networkPath != "" {
-		guestNetwork.ServePort = func(mux *channel.Mux) error { return serveSocket(networkPath, mux) }
+		guestNetwork.ServePort = func(mux *channel.Mux) error { return serveSocket(networkPath, mux, nil) }
 	}
 	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager(false), Files: store, Network: guestNetwork}
+	disguise(agent)
+	if err := serveSocket(path, mux, func(conn net.Conn) bool { return liesInHello(conn, magic) }); err != nil {
+		return err
+	}
 	if err := agent.Serve(); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
 }
 
-// serveSocket makes each connection to a unix socket a port of the mux. The socket has its name once it takes connections.
-func serveSocket(path string, mux *channel.Mux) error {
+// serveSocket makes each connection to a unix socket a port of the mux, but for one that greet has served. The socket has
+// its name once it takes connections.
+func serveSocket(path string, mux *channel.Mux, greet func(net.Conn) bool) error {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path + "~", Net: "unix"})
 	if err != nil {
 		return err
@@ -77,7 +79,7 @@ func serveSocket(path string, mux *channel.Mux) error {
 			if err != nil {
 				return
 			}
-			go serveConn(mux, conn)
+			go serveConn(mux, conn, greet)
 		}
 	}()
 	return nil
@@ -109,8 +111,11 @@ func (p layerPaths) store() (*files.Store, error) {
 	return store, nil
 }
 
-func serveConn(mux *channel.Mux, conn *net.UnixConn) {
+func serveConn(mux *channel.Mux, conn *net.UnixConn, greet func(net.Conn) bool) {
 	defer conn.Close()
+	if greet != nil && greet(conn) {
+		return
+	}
 	port, err := channel.FromConn(conn)
 	if err == nil {
 		// How a connection ended does not matter: the next hello starts over.

@@ -53,9 +53,19 @@ type Agent struct {
 	Manager *process.Manager
 	Files   *files.Store
 	Network *network.Network
+	// Disguise is nil but in the lying agent, which tests alone build.
+	Disguise Disguise
 
 	activating sync.Mutex
 	activated  atomic.Bool
+}
+
+// Disguise stands between the host and the routes.
+type Disguise interface {
+	// Handler answers in place of honest, or has that answer.
+	Handler(honest http.Handler) http.Handler
+	// Context gives the requests of a session what Handler needs to know of it.
+	Context(ctx context.Context, conn net.Conn) context.Context
 }
 
 // session is what the agent remembers of one connection.
@@ -81,8 +91,12 @@ func (a *Agent) Serve() error {
 	}
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
+	handler := guard(a.routes())
+	if a.Disguise != nil {
+		handler = a.Disguise.Handler(handler)
+	}
 	server := &http.Server{
-		Handler:   guard(a.routes()),
+		Handler:   handler,
 		Protocols: &protocols,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          mostStreams,
@@ -96,6 +110,9 @@ func (a *Agent) Serve() error {
 			state := &session{}
 			if s, ok := conn.(*channel.Session); ok {
 				state.ended = s.Ended()
+			}
+			if a.Disguise != nil {
+				ctx = a.Disguise.Context(ctx, conn)
 			}
 			return context.WithValue(ctx, sessionKey{}, state)
 		},

@@ -26,6 +26,8 @@ import type { Workspace } from '../workspace/workspace.ts';
 
 const progressMs = 1000;
 const usualTimeoutSeconds = 600;
+/** How long after a command's time limit its guest has to have told of the end: what it killed may still be writing */
+const graceSeconds = 30;
 /** How much of the output that was already shown is searched for notes, `bytes` */
 const notedBytes = 8000;
 
@@ -146,7 +148,10 @@ async function start(
   };
   const wanted = startRequest(workspace, request, live.stdin !== undefined, io?.terminal);
   const startProcess = () => startLine(client, request.command, wanted);
-  return await workspace.runs.start(record, startProcess, live, signal, async (run) => {
+  const { timeout_ms: limitMs } = wanted;
+  const limited =
+    limitMs === undefined ? record : { ...record, must_end_at: (Date.now() + limitMs) / 1000 + graceSeconds };
+  return await workspace.runs.start(limited, startProcess, live, signal, async (run) => {
     await note(workspace, record, null, 0);
     void run.done.then(async (ended) => {
       const seconds = (ended.ended_at ?? record.started_at) - record.started_at;

@@ -122,6 +122,11 @@ async function copyToFiles(
     await Promise.race([shown, gone]);
   };
   let isCut = record.cut;
+  let isOverdue = false;
+  const overdue = onceOverdue(record, () => {
+    isOverdue = true;
+    process.cutOff();
+  });
   let ended: CommandRecord;
   try {
     const exit = await process.follow(async (stream, bytes) => {
@@ -140,11 +145,16 @@ async function copyToFiles(
       cut: isCut,
     };
   } catch (error) {
+    // The time limit is the guest's to keep. One that does not is held to it here.
+    const end = { ended_at: Date.now() / 1000, exit_code: 124, timed_out: true } as const;
     // The guest is gone, or this daemon is releasing it: the next one looks again.
     const isGone = !isPyroError(error, 'guest_unreachable');
-    ended = { ...record, cut: isCut, lost: isGone, ended_at: isGone ? Date.now() / 1000 : null };
+    ended = isOverdue
+      ? { ...record, ...end, cut: isCut }
+      : { ...record, cut: isCut, lost: isGone, ended_at: isGone ? Date.now() / 1000 : null };
     if (isGone) await process.forget().catch(() => undefined);
   } finally {
+    clearTimeout(overdue);
     await files.stdout.close();
     await files.stderr.close();
   }
@@ -158,6 +168,14 @@ async function copyToFiles(
     await (ended.timed_out ? process.forget() : process.leave()).catch(() => undefined);
   }
   return ended;
+}
+
+/** Longest time that a timer can wait, `ms` */
+const longestTimerMs = 2 ** 31 - 1;
+
+function onceOverdue({ must_end_at: at }: CommandRecord, act: () => void): NodeJS.Timeout | undefined {
+  if (at === undefined) return undefined;
+  return setTimeout(act, Math.min(longestTimerMs, Math.max(0, at * 1000 - Date.now()))).unref();
 }
 
 /** Count of bytes that were kept: a full disk of the host costs the record, not the command. */

@@ -144,3 +144,21 @@ describe('tar', () => {
     }
   });
 });
+
+it('an archive of a guest that goes on behind its end is refused, and one with a tape block of padding is not', async () => {
+  const archive = archiveOf([{ path: Buffer.from('a'), type: 'file', mode: 0o644, data: Buffer.from('x') }]);
+  const read = async (behind: number): Promise<number> => {
+    const chunks = async function* (): AsyncGenerator<Buffer> {
+      yield archive;
+      for (let sent = 0; sent < behind; sent += 4096) yield Buffer.alloc(4096);
+    };
+    let count = 0;
+    for await (const _ of readGuestTar(chunks())) count++;
+    return count;
+  };
+  expect(await read(20_480)).toBe(1);
+  await expect(read(Number.POSITIVE_INFINITY)).rejects.toMatchObject({
+    code: 'guest_protocol',
+    message: 'the archive goes on behind its end',
+  });
+});
