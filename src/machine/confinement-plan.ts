@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, link, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { messageOf } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { exists } from '../system/files.ts';
 import type { MachineSpec } from './arguments.ts';
@@ -59,10 +60,11 @@ export async function planConfinement(
   const write = [...(storage === undefined ? [] : [storage.disk]), ...(memory.isShared ? [memory.path] : [])];
   const devices = machine.accelerator === 'kvm' ? [kvm] : [];
   const groups = form.ownUser ? await groupsFor(devices) : [];
-  const uid = groups === undefined || !form.ownUser ? 0 : userOf(machine.id);
-  if (uid !== 0) await handOver(uid, read, [...write, socketFolder, ...newLayers]);
+  const wish = groups === undefined || !form.ownUser ? 0 : userOf(machine.id);
+  const isOwn = wish !== 0 && (await handOver(wish, read, [...write, socketFolder, ...newLayers], confinement));
+  const uid = isOwn ? wish : 0;
   // Root without its rights opens no file of another user, and these may have had one.
-  else for (const path of [...write, ...below, socketFolder]) await takeBack(path);
+  if (uid === 0) for (const path of [...write, ...below, socketFolder, ...newLayers]) await takeBack(path);
   const spec = {
     namespaces: form.namespaces,
     user_namespace: form.userNamespace,
@@ -104,19 +106,33 @@ async function groupsFor(devices: readonly string[]): Promise<number[] | undefin
   return groups;
 }
 
-/** Our folders let nobody else in: a file in them that all may read is still read by who is shown it alone. */
-async function handOver(uid: number, read: readonly string[], own: readonly string[]): Promise<void> {
-  for (const path of read) {
-    const { mode } = await stat(path);
-    if ((mode & 0o004) === 0) await chmod(path, (mode & 0o777) | 0o004);
+/**
+ * Our folders let nobody else in: a file in them that all may read is still read by who is shown it alone. False where the
+ * file system takes no other owner.
+ */
+async function handOver(
+  uid: number,
+  read: readonly string[],
+  own: readonly string[],
+  { onFailure }: Pick<Confinement, 'onFailure'>,
+): Promise<boolean> {
+  try {
+    for (const path of read) {
+      const { mode } = await stat(path);
+      if ((mode & 0o004) === 0) await chmod(path, (mode & 0o777) | 0o004);
+    }
+    for (const path of own) await chown(path, uid, uid);
+    return true;
+  } catch (error) {
+    onFailure(`no user of its own: ${messageOf(error)}`);
+    return false;
   }
-  for (const path of own) await chown(path, uid, uid);
 }
 
-/** Gives files back that a QEMU had for its own. */
+/** Gives files back that a QEMU had for its own. One that nobody can give away was not given away either. */
 export async function takeBack(path: string): Promise<void> {
   const [uid, gid] = [process.getuid?.(), process.getgid?.()];
-  if (uid === 0 && gid !== undefined) await chown(path, uid, gid);
+  if (uid === 0 && gid !== undefined) await chown(path, uid, gid).catch(() => undefined);
 }
 
 /** Layers that a running guest gets: a folder beside its disk, in which it finds what is linked there. */

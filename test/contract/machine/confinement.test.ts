@@ -269,3 +269,13 @@ it('a disk that says it stands on a file of somebody else starts no guest', asyn
   writeFileSync(disk, standingOn('/etc/passwd'));
   await expect(planConfinement(confinement, planOn(disk))).rejects.toMatchObject({ code: 'state_damaged' });
 });
+
+// Only root hands files over.
+it.runIf(isRoot)('files that take no other owner leave QEMU without a user of its own, which is told', async () => {
+  const told: string[] = [];
+  const onFailure = (why: string): void => void told.push(why);
+  const readOnly = { ...planOn(mine.write), machine: { ...planOn(mine.write).machine, kernel: '/proc/1/environ' } };
+  const planned = await planConfinement({ ...confinement, form: shutIn, onFailure }, readOnly);
+  expect(planned?.spec).toMatchObject({ uid: 0 });
+  expect(told).toEqual([expect.stringContaining('no user of its own: ')]);
+});
