@@ -57,10 +57,8 @@ bench: build ## measure; writes bench/results
 	@node bench/network.ts
 	@node bench/full-profile.ts
 
-soak: ## the guest tests with full counts (hours under emulation), all faults, and 100,000 random calls
-	@PYRO_SOAK=1 vitest run --project contract test/contract/faults.test.ts test/contract/kills.test.ts test/contract/pull-faults.test.ts
-	@PYRO_SOAK=1 vitest run --project guest
-	@PYRO_SOAK=1 vitest run --project contract test/contract/random-calls.test.ts
+soak: build ## SOAK_MINUTES=30 of mixed work beside hostile guests, then all tests with full counts (hours under emulation); PARTS=mixed for a part
+	@node test/soak/run.ts $(PARTS)
 
 test-hosts: setup ## the real Claude Code, Codex and OpenCode, offline (installs them into a cache first)
 	@scripts/test-hosts.sh
