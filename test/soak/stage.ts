@@ -8,6 +8,7 @@ import { root } from '../support/documents.ts';
 import { gitIn } from '../support/hairy-repository.ts';
 import type { ServerCommand } from '../support/mcp.ts';
 import { openRealHome, type RealHome } from '../support/real-home.ts';
+import { processesIn } from './processes.ts';
 import type { Places } from './watch.ts';
 
 export interface Stall {
@@ -58,9 +59,9 @@ export async function openStage(): Promise<Stage> {
   let isStopped = false;
   const stopDaemon = async (): Promise<void> => {
     if (isStopped) return;
-    isStopped = true;
     await home.json(z.unknown(), 'workspace', 'prune', '--all', '--force', '--json');
     await home.json(z.unknown(), 'daemon', 'stop', '--json');
+    isStopped = true;
   };
   return {
     home,
@@ -88,11 +89,21 @@ export async function openStage(): Promise<Stage> {
       try {
         await stopDaemon();
       } finally {
+        // Guests outlive a daemon that could not be asked to delete them; their home is about to go.
+        for (const { pid } of processesIn(home.folder)) killIfThere(pid);
         if (flood.connected) flood.disconnect();
         rmSync(temporary, { recursive: true, force: true });
       }
     },
   };
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended with another one.
+  }
 }
 
 function logOf({ folder }: RealHome): string {
