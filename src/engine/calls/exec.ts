@@ -1,6 +1,7 @@
 // Commands in a workspace: started, waited for a while, signalled, and their output paged.
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { StartRequest } from '../../agent/messages.ts';
 import type { RunIo, WorkspaceCall } from '../../contract/call.ts';
@@ -25,6 +26,9 @@ import type { HeldGuest } from '../workspace/shared-resources.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 const progressMs = 1000;
+/** So long a signal waits for a command that only starts, and how often it looks, `ms` */
+const longestStartMs = 5000;
+const startLookMs = 20;
 const usualTimeoutSeconds = 600;
 /** How long after a command's time limit its guest has to have told of the end: what it killed may still be writing */
 const graceSeconds = 30;
@@ -245,15 +249,25 @@ export async function signalCommand(
   workspace: Workspace,
   { workspace_id, sequence, signal_name: signal }: ExecSignalInput,
 ): Promise<ExecSignalOutput> {
-  const run = workspace.runs.get(sequence);
-  if (run === undefined) {
-    const record = await workspace.log.get(sequence);
-    const how = record.lost ? 'was lost when its guest ended' : `ended with exit code ${record.exit_code}`;
-    throw new PyroError('command_ended', `command ${sequence} ${how}`, {
-      hint: `its output: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,
-    });
-  }
+  const run = await runOf(workspace, sequence);
   await run.signal(signal, 'group');
   await workspace.touch();
   return { workspace_id, sequence, signal };
+}
+
+/** The number of a command is known a moment before it runs: one that only starts is waited for. */
+async function runOf(workspace: Workspace, sequence: number): Promise<CommandRun> {
+  for (const until = performance.now() + longestStartMs; ; await sleep(startLookMs)) {
+    const run = workspace.runs.get(sequence);
+    if (run !== undefined) return run;
+    const record = await workspace.log.get(sequence);
+    if (record.ended_at !== null || record.lost) {
+      const how = record.lost ? 'was lost when its guest ended' : `ended with exit code ${record.exit_code}`;
+      throw new PyroError('command_ended', `command ${sequence} ${how}`, {
+        hint: `its output: ${hintCall('workspace.logs', { workspace_id: workspace.record.id, sequence })}`,
+      });
+    }
+    if (performance.now() > until)
+      throw new PyroError('guest_unreachable', `command ${sequence} has not started yet, so it takes no signal`);
+  }
 }

@@ -139,6 +139,24 @@ test('a signal reaches the whole group; one that comes too late says how it went
   await expect(signal(99_999)).rejects.toMatchObject({ code: 'command_unknown' });
 });
 
+test('a signal reaches a command that is only starting, as one has to whose caller left at once', async () => {
+  for (let turn = 0; turn < 10; turn++) {
+    const command = `sleep ${2000 + turn}`;
+    const leaving = new AbortController();
+    const left = exec(engine, id, command, {}, { signal: leaving.signal }).catch((error: unknown) => error);
+    let sequence = 0;
+    // At once, since a start takes some milliseconds.
+    for (const waiting = Date.now() + 60_000; sequence === 0 && Date.now() < waiting; ) {
+      await new Promise((resolve) => setImmediate(resolve));
+      sequence = (await logs({ limit: 1 })).entries.find((each) => each.command === command)?.sequence ?? 0;
+    }
+    leaving.abort(noLongerWaiting('the host cancelled the call'));
+    expect(await signal(sequence, 'KILL')).toMatchObject({ sequence, signal: 'KILL' });
+    expect(await left).toMatchObject({ code: 'cancelled' });
+    await until(async () => (await logs({ sequence })).entries[0]?.exit_code === 137);
+  }
+});
+
 test('a command that takes longer than its limit is killed with its children, and its output stays', async () => {
   const result = await exec(engine, id, 'echo before; sleep 1000 & sleep 1000', { timeout_seconds: 0.4 });
   expect(result).toMatchObject({ exit_code: 124, timed_out: true, stdout: 'before\n' });
