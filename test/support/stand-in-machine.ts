@@ -3,7 +3,6 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { kill } from 'node:process';
@@ -20,7 +19,7 @@ import { runCommand } from '../../src/system/command.ts';
 import type { Paths } from '../../src/system/paths.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
 import { ownContent, pushOver, standInLayers, writeLayer } from './stand-in-layers.ts';
-import { adopt, agentOf, note, type Running } from './stand-in-running.ts';
+import { adopt, agentOf, isListening, killGroup, note, type Running } from './stand-in-running.ts';
 import { until } from './until.ts';
 
 const script = new URL('stand-in-guest.sh', import.meta.url).pathname;
@@ -68,27 +67,6 @@ function findNamespaces(): readonly string[] | undefined {
 export function standInObstacle(): string | undefined {
   if (findNamespaces() !== undefined) return undefined;
   return 'this host lets us make no namespaces with an overlay in them, which stand-in guests live in';
-}
-
-/** Both of its processes: the second one does not yet end with the first when it has just been forked. */
-function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
-  if (pid === undefined || exitCode !== null || signalCode !== null) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // It has ended, which nobody has been told yet.
-  }
-}
-
-/** The file of a socket is there a moment before somebody listens. */
-async function isListening(path: string): Promise<boolean> {
-  if (!existsSync(path)) return false;
-  const socket = connect(path);
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-  const isThere = await promise;
-  socket.destroy();
-  return isThere;
 }
 
 /** The agent, built into the folder. */

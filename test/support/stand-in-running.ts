@@ -1,5 +1,7 @@
 // A stand-in guest that runs, as the process knows it that has started it, and as another does that takes it over.
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { kill } from 'node:process';
 import { z } from 'zod';
@@ -65,4 +67,25 @@ function childrenOf(pid: number): number[] {
     .split(' ')
     .filter((each) => each !== '')
     .map(Number);
+}
+
+/** Both of its processes: the second one does not yet end with the first when it has just been forked. */
+export function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended, which nobody has been told yet.
+  }
+}
+
+/** The file of a socket is there a moment before somebody listens. */
+export async function isListening(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  const socket = connect(path);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+  const isThere = await promise;
+  socket.destroy();
+  return isThere;
 }
