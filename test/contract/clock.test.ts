@@ -11,7 +11,7 @@ async function setClock(shiftMs: number): Promise<void> {
   const startedAt = performance.now();
   const waiting = home.call('workspace.exec', { workspace_id: id, command: 'sleep 30', wait_seconds: 3 });
   const service = { workspace_id: id, service_name: 's', command: 'sleep 100', ready_file: '/workspace/ready' };
-  const starting = home.call('workspace.service.start', { ...service, ready_timeout_seconds: 60, wait_seconds: 3 });
+  const starting = home.call('workspace.service.start', { ...service, ready_timeout_seconds: 600, wait_seconds: 3 });
   // The moment is what is tried: both calls wait.
   await sleep(1000);
   await home.order({ kind: 'clock', shiftMs });
@@ -19,7 +19,8 @@ async function setClock(shiftMs: number): Promise<void> {
   await starting;
   const tookMs = performance.now() - startedAt;
   expect(tookMs).toBeGreaterThan(2900);
-  expect(tookMs).toBeLessThan(20_000);
+  // A machine that is busy is no year late.
+  expect(tookMs).toBeLessThan(90_000);
   const view = await home.call('workspace.service.status', { workspace_id: id, service_name: 's' });
   expect(JSON.stringify(view)).toContain('starting');
   // Longer than a turn of who looks for idle ones.
