@@ -22,7 +22,7 @@ describe.skipIf(standInObstacle() !== undefined)('a host in trouble', () => {
     await home.call('workspace.snapshot.create', { workspace_id: running, snapshot_name: 'one' });
     await home.call('workspace.stop', { workspace_id: stopped });
     await home.kill();
-    for (const line of processesOf(home.folder)) killNow(Number.parseInt(line, 10));
+    home.killGuests();
     await until(() => processesOf(home.folder).length === 0);
     rmSync(home.paths.runtime, { recursive: true });
     await home.start();

@@ -14,6 +14,7 @@ import type { Paths } from '../../src/system/paths.ts';
 import { isRunning, processIdentitySchema } from '../../src/system/processes.ts';
 import { version } from '../../src/version.ts';
 import type { FaultOrder, FaultReport } from './fault-layer.ts';
+import { isAlive, killNow } from './kill.ts';
 import { processesOf } from './real-home.ts';
 import { buildAgent } from './stand-in-machine.ts';
 import { until, untilListening } from './until.ts';
@@ -212,9 +213,17 @@ export class FaultHome implements AsyncDisposable {
     return [...left, ...entries(this.paths.runtime), ...processesOf(this.folder)];
   }
 
+  /** Kills whatever of this home still runs; the end of one brings that of another with it. */
+  killGuests(): void {
+    for (const line of processesOf(this.folder)) {
+      const pid = Number.parseInt(line, 10);
+      if (isAlive(pid)) killNow(pid);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    for (const line of processesOf(this.folder)) process.kill(Number.parseInt(line, 10), 'SIGKILL');
+    this.killGuests();
     for (const folder of [this.folder, this.#standIn]) rmSync(folder, { recursive: true, force: true });
   }
 }
