@@ -71,7 +71,7 @@ test-packages: setup ## real installs by apt, npm, pip, Go and Cargo in guests, 
 
 fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZZ_SEED to start elsewhere
 	@node fuzz/run.ts --seconds $${FUZZ_SECONDS:-10} $${FUZZ_SEED:+--seed $$FUZZ_SEED}
-	@cd guest && go test ./internal/channel -run '^$$' -fuzz FuzzScanner -fuzztime $${FUZZ_SECONDS:-10}s
+	@cd guest && for each in channel:FuzzScanner channel:FuzzHello network:FuzzQuery network:FuzzSocks network:FuzzPacket files:FuzzUnpack files:FuzzCompare server:FuzzStart; do go test ./internal/$${each%:*} -run '^$$' -fuzz "^$${each#*:}$$" -fuzztime $${FUZZ_SECONDS:-10}s || exit 1; done
 
 clean: ## remove what was built
 	@rm -rf dist coverage
