@@ -1,12 +1,12 @@
 // Starts the daemon when none listens: detached, once however many fronts want it, with its failure told.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { refusalSchema } from '../contract/frames.ts';
 import { PyroError } from '../shared/errors.ts';
 import { childEnvironment } from '../system/environment-variables.ts';
+import { readOwnFile } from '../system/files.ts';
 import { acquireLock } from '../system/lock.ts';
 import { rotateLog } from '../system/log.ts';
 import { ensurePrivateFolder } from '../system/paths.ts';
@@ -102,7 +102,7 @@ async function untilListening(places: DaemonPlaces, signal: AbortSignal): Promis
 }
 
 async function startFailure({ log }: DaemonPlaces, why: string): Promise<PyroError> {
-  const text = await readFile(log, 'utf8').catch(() => '');
+  const text = await readOwnFile(log).catch(() => '');
   const tail = text.trimEnd().split('\n').slice(-5).join('\n').slice(-longestLogTail);
   return new PyroError('daemon_start_failed', `the daemon did not start: ${why}\n${tail}`, {
     hint: `pyro doctor checks this machine; the whole log: ${log}`,

@@ -1,7 +1,8 @@
 // The environments that are here already, by the small files that name them: nothing is asked and nothing is started.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readOwnFileNow } from '../system/files.ts';
 
 const mostRefs = 100;
 const refSchema = z.object({ name: z.string().min(1).max(200) });
@@ -14,7 +15,7 @@ export function cachedEnvironments(cache: string): string[] {
     return files
       .slice(0, mostRefs)
       .flatMap((file) => {
-        const ref = refSchema.safeParse(JSON.parse(readFileSync(join(folder, file), 'utf8')));
+        const ref = refSchema.safeParse(JSON.parse(readOwnFileNow(join(folder, file))));
         return ref.success ? [ref.data.name] : [];
       })
       .sort();

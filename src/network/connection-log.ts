@@ -1,8 +1,9 @@
 // The log of what a workspace has tried to reach: one JSON line for each attempt and one for its end, in bounded files.
-import { appendFile, readFile, rename, stat } from 'node:fs/promises';
+import { appendFile, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { systemCodeOf } from '../shared/errors.ts';
+import { readOwnFile } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 
 const attemptSchema = z.object({
@@ -163,7 +164,7 @@ export async function readConnectionLog(
 async function readLines(path: string): Promise<z.infer<typeof lineSchema>[]> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readOwnFile(path);
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return [];
     throw error;

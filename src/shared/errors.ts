@@ -56,12 +56,18 @@ export function asPyroError(error: unknown): PyroError {
   });
 }
 
+/** An argument that a message quotes may be long, `characters` */
+const longestMessage = 10_000;
+
 /** Report of any thrown value. Calls in its hint are as written unless a front gives its words for them. */
 export function reportError(error: unknown, words?: CallWords): ErrorReport {
   const { code, message, hint = null, details, retryable } = asPyroError(error);
   return {
     code,
-    message,
+    message:
+      message.length <= longestMessage
+        ? message
+        : `${message.slice(0, longestMessage)}… (${message.length} characters)`,
     hint: hint === null || words === undefined ? hint : withCalls(hint, words),
     details,
     retryable,
@@ -136,8 +142,13 @@ function unusablePath(error: unknown, path: string | undefined): PyroError | und
     const hint = 'a path has at most 4095 bytes, and each name in it at most 255';
     return new PyroError('usage', `the path is too long: ${path}`, { hint, cause: error });
   }
-  const why = unusable.get(code);
+  const why = code === 'ENOENT' && isOfFolder(error) ? 'no folder can be made at' : unusable.get(code);
   return why === undefined ? undefined : new PyroError('path_unusable', `${why}: ${path}`, { cause: error });
+}
+
+/** A folder whose parents are made first is missing one only where a link leads nowhere. */
+function isOfFolder(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'mkdir';
 }
 
 const unusable: ReadonlyMap<string, string> = new Map([

@@ -1,9 +1,11 @@
 // Files that appear whole or not at all, and JSON that is checked when it is read.
 import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { lstat, open, readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { formatBytes, mebibyte } from '../shared/units.ts';
 import { makeFolder } from './folders.ts';
 
 /** Writes a file by a temporary neighbour and a rename, so that a reader sees the old content or the new. */
@@ -42,11 +44,48 @@ export async function writeJson(path: string, value: unknown, mode = 0o600): Pro
   await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`, mode);
 }
 
+/** Longest file of ours that is read whole, `bytes` */
+const longestOwn = 64 * mebibyte;
+/** A pipe that somebody has planted would be waited for without end */
+const readFlags = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** The text of a file of ours. Throws `path_unusable` for what is none, `state_damaged` for one that is too long. */
+export async function readOwnFile(path: string): Promise<string> {
+  await using file = await open(path, readFlags);
+  assertOwn(path, await file.stat());
+  return await file.readFile('utf8');
+}
+
+/** The same at once, for the small ones. */
+export function readOwnFileNow(path: string): string {
+  const fd = openSync(path, readFlags);
+  try {
+    assertOwn(path, fstatSync(fd));
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function assertOwn(path: string, status: Stats): void {
+  assertRegular(path, status);
+  if (status.size > longestOwn) {
+    throw new PyroError('state_damaged', `${path} is longer than ${formatBytes(longestOwn)}`);
+  }
+}
+
+/** Throws `path_unusable` for a pipe, a device or a folder, which cannot be read or written as a file. */
+export function assertRegular(path: string, status: Pick<Stats, 'isFile'>): void {
+  if (!status.isFile()) {
+    throw new PyroError('path_unusable', `something that is no regular file stands in the place of one: ${path}`);
+  }
+}
+
 /** Parsed content, or undefined when there is no such file. Throws `state_damaged` for content that does not fit. */
 export async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readOwnFile(path);
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT' || systemCodeOf(error) === 'ENOTDIR') return undefined;
     throw error;

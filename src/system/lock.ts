@@ -1,11 +1,12 @@
 // A lock between processes: the kernel's own, on a file that is held open, so that it ends with whoever holds it.
 import { closeSync, fstatSync, ftruncateSync, openSync, statSync, writeSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { isHostFault, PyroError } from '../shared/errors.ts';
+import { isHostFault, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { tryCommand } from './command.ts';
 import { failureOf } from './command-errors.ts';
 import { tryCommandNow } from './command-now.ts';
+import { assertRegular, readOwnFile } from './files.ts';
 import { makeFolder } from './folders.ts';
 import type { Ending } from './last-words.ts';
 import { identifySelf, isRunning, type ProcessIdentity, processIdentitySchema } from './processes.ts';
@@ -26,8 +27,9 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
   for (;;) {
     options.signal?.throwIfAborted();
     // A number, not a handle: what nobody refers to any more would be closed, and the lock with it.
-    const fd = openSync(path, 'a+', 0o600);
+    const fd = openLock(path);
     try {
+      assertRegular(path, fstatSync(fd));
       let isTaken = await lock(fd, 0, options.signal);
       if (!isTaken) {
         if (!told) options.onWait?.(nameOf(await findHolder(path)));
@@ -42,6 +44,18 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
       throw error;
     }
     closeSync(fd);
+  }
+}
+
+/** Its folder is there: what is missing is what a link in the file's place leads to. */
+function openLock(path: string): number {
+  try {
+    return openSync(path, 'a+', 0o600);
+  } catch (cause) {
+    if (systemCodeOf(cause) !== 'ENOENT') throw cause;
+    throw new PyroError('path_unusable', `a symbolic link that leads nowhere stands in the place of a file: ${path}`, {
+      cause,
+    });
   }
 }
 
@@ -135,7 +149,7 @@ function nameOf(holder: ProcessIdentity | undefined): string {
 /** The living process that holds the lock; undefined also for the moment in which it has not said so yet. */
 export async function findHolder(path: string): Promise<ProcessIdentity | undefined> {
   try {
-    const holder = processIdentitySchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    const holder = processIdentitySchema.parse(JSON.parse(await readOwnFile(path)));
     return isRunning(holder) ? holder : undefined;
   } catch {
     // No such file, or content that nobody of ours wrote: it names nobody.

@@ -1,6 +1,7 @@
 // A log file of JSON lines that never grows beyond two files of a stated size.
 import { appendFileSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { assertRegular } from './files.ts';
 
 export interface Log {
   readonly path: string;
@@ -32,7 +33,10 @@ export function openLog(path: string): Log {
 
 /** Moves a file that is full aside and makes its folder; called before each opening. */
 export function rotateLog(path: string): void {
-  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  const status = statSync(path, { throwIfNoEntry: false });
+  // A pipe that nobody reads would be waited for without end.
+  if (status !== undefined) assertRegular(path, status);
+  const size = status?.size;
   if (size === undefined) {
     // Not recursive: Node's recursive form never ends on some file systems, see folders.ts.
     for (const folder of [dirname(dirname(path)), dirname(path)]) {

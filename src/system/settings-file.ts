@@ -1,9 +1,9 @@
 // config.json: defaults of this user, by the names of the fields that they are for.
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isDiskFull, isPyroError, PyroError, systemCodeOf } from '../shared/errors.ts';
-import { whereLinksLead, writeJson } from './files.ts';
+import { isDiskFull, isPyroError, messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { readOwnFile, whereLinksLead, writeJson } from './files.ts';
 import { locatePaths } from './paths.ts';
 
 export type Settings = Readonly<Record<string, unknown>>;
@@ -19,11 +19,11 @@ export async function readSettings(): Promise<Settings> {
   const path = settingsPath();
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readOwnFile(path);
   } catch (error) {
     const code = systemCodeOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return {};
-    throw new PyroError('usage', `${path} cannot be read: ${code ?? 'unknown reason'}`, {
+    throw new PyroError('usage', `${path} cannot be read: ${code ?? messageOf(error)}`, {
       hint: 'fix or remove it',
       cause: error,
     });

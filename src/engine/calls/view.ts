@@ -90,7 +90,7 @@ const labelKey = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export function checkLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
   for (const [key, value] of Object.entries(labels)) {
     if (!labelKey.test(key)) {
-      throw new PyroError('usage', `labels: ${JSON.stringify(key)} is not a label key`, {
+      throw new PyroError('usage', `labels: ${JSON.stringify(key.slice(0, 80))} is not a label key`, {
         hint: 'a key has 1 to 64 letters, digits, dots, hyphens and underscores and begins with a letter or digit',
       });
     }

@@ -1,10 +1,10 @@
 // What each process of this user has promised to its guests: a note of every one, read and written under one lock of the kernel.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isHostFault } from '../../shared/errors.ts';
-import { temporaryName } from '../../system/files.ts';
+import { readOwnFileNow, temporaryName } from '../../system/files.ts';
 import { lockFolder } from '../../system/lock.ts';
 import { identifySelf, isRunning, type ProcessIdentity, processIdentitySchema } from '../../system/processes.ts';
 
@@ -115,7 +115,7 @@ function keyOf({ process }: NotedHolder): string {
 
 function readNote(path: string): NotedHolder[] {
   try {
-    const note = noteSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    const note = noteSchema.parse(JSON.parse(readOwnFileNow(path)));
     return note.map(({ id, mem_mib, process }) => ({ id: id ?? undefined, memMib: mem_mib, process }));
   } catch {
     // Given back in between, or written by somebody else: it tells of no memory.

@@ -1,8 +1,9 @@
 // The history of a workspace: one JSON line for each thing that happened, for the summary.
 
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { eventSchema, type WorkspaceEvent } from '../../contract/records.ts';
 import { isHostFault, systemCodeOf } from '../../shared/errors.ts';
+import { readOwnFile } from '../../system/files.ts';
 
 /** A disk that takes nothing costs the line: the event has happened anyway, and must not count as failed. */
 export async function recordEvent(path: string, kind: WorkspaceEvent['kind'], detail: string): Promise<void> {
@@ -17,7 +18,7 @@ export async function recordEvent(path: string, kind: WorkspaceEvent['kind'], de
 export async function readEvents(path: string): Promise<WorkspaceEvent[]> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readOwnFile(path);
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return [];
     throw error;
