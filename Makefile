@@ -69,9 +69,8 @@ dist-check: build guest ## pack the package, install it in an empty place and ru
 test-packages: setup ## real installs by apt, npm, pip, Go and Cargo in guests, and the environments for building and agents, from this machine's sources
 	@PYRO_PACKAGES=1 vitest run --project guest test/guest/packages.test.ts test/guest/debian-environments.test.ts
 
-fuzz: ## fuzz the parsers that read foreign bytes; FUZZ_SECONDS=10 for each, FUZZ_SEED to start elsewhere
-	@node fuzz/run.ts --seconds $${FUZZ_SECONDS:-10} $${FUZZ_SEED:+--seed $$FUZZ_SEED}
-	@cd guest && for each in channel:FuzzScanner channel:FuzzHello network:FuzzQuery network:FuzzSocks network:FuzzPacket files:FuzzUnpack files:FuzzCompare server:FuzzStart; do go test ./internal/$${each%:*} -run '^$$' -fuzz "^$${each#*:}$$" -fuzztime $${FUZZ_SECONDS:-10}s || exit 1; done
+fuzz: ## fuzz what reads foreign bytes, led by coverage; FUZZ_SECONDS=10 for each target, FUZZ_SEED to start elsewhere
+	@scripts/fuzz.sh
 
 clean: ## remove what was built
 	@rm -rf dist coverage

@@ -113,3 +113,74 @@ export function withChecksum(bytes: Buffer): Buffer {
   }
   return fixed;
 }
+
+/** One frame of a guest: kind, length, content. */
+function frame(kind: number, content: string | Buffer | object): Buffer {
+  const body = Buffer.isBuffer(content)
+    ? content
+    : Buffer.from(typeof content === 'string' ? content : JSON.stringify(content));
+  const head = Buffer.alloc(5);
+  head.writeUInt8(kind);
+  head.writeUInt32BE(body.length, 1);
+  return Buffer.concat([head, body]);
+}
+
+/** The bytes with each frame as long as it says, as far as there are bytes for it. */
+export function withLengths(bytes: Buffer): Buffer {
+  const mended = Buffer.from(bytes);
+  for (let at = 0; at + 5 <= mended.length; ) {
+    const left = mended.length - at - 5;
+    const length = Math.min(mended.readUInt32BE(at + 1), left, 4096);
+    mended.writeUInt32BE(length, at + 1);
+    at += 5 + length;
+  }
+  return mended;
+}
+
+const exit = { event: 'exit', exit_code: 0, timed_out: false, stdout_bytes: 2, stderr_bytes: 0 };
+export const frameStreams: readonly Buffer[] = [
+  Buffer.concat([frame(3, { event: 'started', id: 'a-1', pid: 7 }), frame(1, 'hi'), frame(2, ''), frame(3, exit)]),
+  Buffer.concat([frame(3, { event: 'gap', stream: 'stderr', from: 1, to: 9 }), frame(3, { ...exit, signal: 'KILL' })]),
+];
+
+const side = { type: 'file', mode: 0o644, size: 3 };
+const pathOf = (path: string): string => Buffer.from(path).toString('base64');
+export const changeStreams: readonly Buffer[] = [
+  Buffer.concat([
+    frame(1, { path: pathOf('a/b'), before: side, after: { ...side, size: 5 } }),
+    ...[frame(2, 'old'), frame(3, 'new'), frame(3, 'er'), frame(4, { torn: false }), frame(5, { records: 1 })],
+  ]),
+  Buffer.concat([
+    frame(1, { path: pathOf('l'), after: { ...side, type: 'symlink' } }),
+    frame(3, 'a/b'),
+    frame(4, { torn: true }),
+    frame(1, { path: pathOf('d'), after: { ...side, type: 'directory', size: 0 }, folded: { files: 3, bytes: 9 } }),
+    ...[frame(4, { torn: false }), frame(5, { records: 2 })],
+  ]),
+  frame(6, { code: 'file_missing', message: 'x' }),
+];
+
+export const comparisons: readonly Buffer[] = [
+  '{"different":[0,3,7]}\n{"extra":["YQ==","Yi9j"]}\n{"different":[9],"end":true}\n',
+  '{"end":true}\n',
+].map((text) => Buffer.from(text));
+
+const entry = { path: pathOf('a'), type: 'file', size: 1, mode: 0o644, mtime_ms: 5 };
+export const guestAnswers: readonly Buffer[] = [
+  { protocol: 1, version: '5.0.0', activated: true, boot_ms: 10 },
+  { processes: [{ id: 'a', pid: 1, argv: ['sh'], running: true, timed_out: false, stdout_bytes: 0, stderr_bytes: 0 }] },
+  { ready: true, detail: 'x' },
+  { uptime_ms: 1, memory_total_bytes: 2, memory_available_bytes: 1, processes: 3, activated: true },
+  { bytes: 4 },
+  { entries: [entry, { ...entry, link_target: pathOf('b') }], next_cursor: pathOf('a') },
+  { size: 1, mode: 0o600, was_created: true },
+  { code: 'disk_full', message: 'no room' },
+].map((answer) => Buffer.from(JSON.stringify(answer)));
+
+export const gitPatches: readonly Buffer[] = [
+  'diff --git a/f b/f\nindex 1234567..89abcde 100644\n--- a/f\n+++ b/f\n@@ -1,3 +1,3 @@\n one\n-two\n+TWO\n three\n',
+  'diff --git a/old name b/new name\nsimilarity index 90%\nrename from old name\nrename to new name\n--- a/old name\t\n+++ b/new name\t\n@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n',
+  'diff --git "a/\\303\\244" "b/\\303\\244"\nold mode 100644\nnew mode 100755\ndiff --git a/x b/x\nnew file mode 120000\n--- /dev/null\n+++ b/x\n@@ -0,0 +1 @@\n+target\n',
+  `From ${'1'.repeat(40)} Mon Sep 17 00:00:00 2001\nFrom: A <a@b>\nSubject: x\n\n---\n--- f\n+++ f\n@@ -3,0 +4 @@ fn\n+x\n`,
+  'diff --git a/b b/b\nindex e69de29..1234567 100644\nGIT binary patch\nliteral 3\nKcmZQzWMT#Y01f~L\n\nliteral 0\nHcmV?d00001\n\n',
+].map((text) => Buffer.from(text, 'latin1'));

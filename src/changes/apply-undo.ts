@@ -18,6 +18,9 @@ import {
 import { refusalOfGit } from './git-paths.ts';
 import { look, placeOf } from './host-state.ts';
 
+/** Of Linux, `bytes` */
+const [longestName, longestPath] = [255, 4000];
+
 /** Undoes what an apply that was killed has begun in this folder. Throws `state_damaged` if that cannot be done. */
 export async function recoverApply(places: ApplyPlaces): Promise<void> {
   const { root, notes } = places;
@@ -70,7 +73,14 @@ export async function undo(root: string, stage: string, { steps }: Journal): Pro
 
 /** True for a path that an apply can have written to, and that no link leads away. */
 async function isReachable(root: string, path: Buffer): Promise<boolean> {
-  if (path.length === 0 || refusalOfGit(path, false) !== undefined) return false;
+  if (path.length === 0 || path.length > longestPath || refusalOfGit(path, false) !== undefined) return false;
+  if (
+    path
+      .toString('latin1')
+      .split('/')
+      .some((name) => name.length > longestName)
+  )
+    return false;
   for (let at = path.indexOf(0x2f); at >= 0; at = path.indexOf(0x2f, at + 1)) {
     if ((await look(placeOf(root, path.subarray(0, at))))?.isSymbolicLink() === true) return false;
   }

@@ -2,18 +2,17 @@
 
 import { type FrontContext, followOperation, invokeOperation } from '../daemon/client.ts';
 import type { Outcome } from '../operations/define.ts';
-import { withHostPaths } from '../operations/host-path-input.ts';
-import { describeFault } from '../operations/input-fault.ts';
 import { workspaceFieldOf } from '../operations/workspace-reference.ts';
 import { isPyroError, PyroError, reportError } from '../shared/errors.ts';
 import { commandCall } from '../shared/hint-words.ts';
 import { mayGoOn } from './ask.ts';
+import { checkInput } from './check-call.ts';
 import { type CommandCall, withRest } from './command.ts';
 import { projectOf, userDefaults, withWorkspaceHere } from './front.ts';
 import { readInputField } from './input-field.ts';
 import { type Interrupts, installInterrupts } from './interrupts.ts';
 import { createLiveIo, createOutputIo } from './live-io.ts';
-import { inOptionWords, optionNames, withOptionNames } from './option-names.ts';
+import { inOptionWords } from './option-names.ts';
 import { type NextPage, printPages, wantsAllPages } from './pages.ts';
 import { exitUsage, parseArguments } from './parse.ts';
 import { readPipedValues } from './piped-values.ts';
@@ -175,34 +174,4 @@ function exitCodeOf(error: unknown): number {
   if (isPyroError(error, 'command_not_found')) return 127;
   if (isPyroError(error, 'command_not_executable')) return 126;
   return 1;
-}
-
-/** The whole input, with absolute paths; each fault becomes one line that names the option. */
-function checkInput(
-  { operation, input: given }: CommandCall,
-  defaults: Readonly<Record<string, unknown>>,
-  fromStandardInput: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
-  const whole: Record<string, unknown> = {
-    ...operation.definition.commandDefaults,
-    ...defaults,
-    ...given,
-    ...fromStandardInput,
-  };
-  const input = withHostPaths(operation.definition, whole, process.cwd());
-  const parsed = operation.definition.input.safeParse(input);
-  if (parsed.success) return input;
-  const nameOf = optionNames(operation);
-  const faults = parsed.error.issues.map((issue) => {
-    const [field = '', ...below] = issue.path;
-    if (field === operation.definition.rest && String(input[field] ?? '') === '') return 'a command is needed after --';
-    const name = [nameOf(String(field)), ...below.filter((part) => typeof part === 'string')].join(' ').trim();
-    if (issue.code === 'invalid_type' && below.length === 0 && input[String(field)] === undefined)
-      return `${name} is missing`;
-    const fault = withOptionNames(operation, describeFault(issue));
-    return name === '' ? fault : `${name}: ${fault}`;
-  });
-  throw new PyroError('usage', faults.join('; '), {
-    hint: `pyro ${operation.definition.name.replaceAll('.', ' ')} --help shows the options; example: ${operation.definition.examples[0]?.command ?? ''}`,
-  });
 }

@@ -47,7 +47,8 @@ export function jsonEditor(format: 'json' | 'jsonc'): ConfigEditor {
 }
 
 function isBlank(text: string): boolean {
-  return text.trim() === '';
+  // Other blanks of Unicode are none to JSON.
+  return !/[^ \t\r\n]/.test(text);
 }
 
 function firstFault(text: string, options: ParseOptions): TextFault | undefined {

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse, patch, stringify } from '@decimalturn/toml-patch';
 import { z } from 'zod';
-import { messageOf, PyroError } from '../shared/errors.ts';
+import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import type { ConfigEditor, EntryPath, Fields, TextFault } from './document.ts';
 import { removePlaces, setPlaces } from './toml-places.ts';
 import { guessSections, joinSections, type Section, splitSections } from './toml-sections.ts';
@@ -153,7 +153,15 @@ function mendToml(text: string, path: EntryPath): string | undefined {
     for (const part of readable(section)) kept = deepMerge(kept, tableSchema.catch({}).parse(valueIn(part, path)));
   }
   // The empty line that parted it from the text before comes again.
-  return append(rest.replace(/(^|\n)\r?\n$/, '$1'), path, kept);
+  const appended = append(rest.replace(/(^|\n)\r?\n$/, '$1'), path, kept);
+  if (faultOf(appended) === undefined) return appended;
+  // Beside an inline table there is no room for a section.
+  try {
+    return tomlEditor.setFields(rest, path, kept);
+  } catch (error) {
+    if (isPyroError(error, 'host_config_invalid')) return undefined;
+    throw error;
+  }
 }
 
 /** A whole section, or else each line of it that can be read alone. */

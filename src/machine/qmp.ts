@@ -1,6 +1,6 @@
 // QEMU's machine protocol: JSON lines on a unix socket, commands answered in order, events as they come.
 import { connect, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
+import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { PyroError, systemCodeOf } from '../shared/errors.ts';
@@ -24,6 +24,10 @@ export interface QmpEvent {
 }
 
 const commandTimeoutMs = 20_000;
+/** A QEMU that a guest has taken over may send what it likes; its longest honest answer has some 300,000 `characters` */
+const longestLine = 4_000_000;
+/** An event that is longer is told, and not kept for who asks later, `characters` */
+const longestKept = 16_384;
 
 export class Qmp implements AsyncDisposable {
   readonly #socket: Socket;
@@ -38,10 +42,17 @@ export class Qmp implements AsyncDisposable {
 
   private constructor(socket: Socket) {
     this.#socket = socket;
-    const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY });
-    lines.on('line', (line) => this.#onLine(line));
-    // A QEMU that ends at once resets the connection, and the reader of lines tells that once more.
-    lines.on('error', () => undefined);
+    const decoder = new StringDecoder('utf8');
+    let rest = '';
+    socket.on('data', (chunk) => {
+      const lines = decoder.write(chunk).split('\n');
+      for (const line of lines.splice(0, lines.length - 1)) {
+        this.#onLine(rest + line);
+        rest = '';
+      }
+      rest += lines[0] ?? '';
+      if (rest.length > longestLine) this.#break('QEMU sent a line that has no end');
+    });
     socket.on('error', () => undefined);
     socket.on('close', () => this.#fail(new PyroError('qemu_failed', 'QEMU has ended')));
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
@@ -136,20 +147,21 @@ export class Qmp implements AsyncDisposable {
   }
 
   #onLine(line: string): void {
+    // The rest of what came at once, after one that broke the connection.
+    if (this.#end !== undefined) return;
     let parsed: z.infer<typeof lineSchema>;
     try {
       parsed = lineSchema.parse(JSON.parse(line));
     } catch (cause) {
-      this.#fail(new PyroError('qemu_failed', 'QEMU sent a line that does not parse', { cause }));
-      this.#socket.destroy();
+      this.#break('QEMU sent a line that does not parse', cause);
       return;
     }
-    if ('event' in parsed) this.#onEvent({ event: parsed.event, data: parsed.data ?? {} });
+    if ('event' in parsed) this.#onEvent({ event: parsed.event, data: parsed.data ?? {} }, line.length <= longestKept);
     else if ('return' in parsed) this.#pending.get(parsed.id ?? 0)?.resolve(parsed.return);
     else if ('error' in parsed) this.#pending.get(parsed.id ?? 0)?.reject(new QmpRefusal(parsed.error.desc));
   }
 
-  #onEvent(event: QmpEvent): void {
+  #onEvent(event: QmpEvent, isShort: boolean): void {
     for (const listener of this.#listeners) listener(event);
     for (const waiter of this.#waiters) {
       if (!waiter.wants(event)) continue;
@@ -157,8 +169,13 @@ export class Qmp implements AsyncDisposable {
       waiter.resolve(event);
       return;
     }
-    this.#events.push(event);
+    if (isShort) this.#events.push(event);
     if (this.#events.length > 256) this.#events.shift();
+  }
+
+  #break(why: string, cause?: unknown): void {
+    this.#fail(new PyroError('qemu_failed', why, { cause }));
+    this.#socket.destroy();
   }
 
   #fail(error: unknown): void {

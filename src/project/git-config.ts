@@ -155,6 +155,8 @@ export function withoutCredentials(url: string): string | undefined {
 
 /** One setting in the file's syntax, each with its own section header. */
 export function setting(name: string, value: string): string {
+  // Git has no way to write such a name, and reads no file that has one.
+  if (name.includes('\n')) return '';
   const first = name.indexOf('.');
   const last = name.lastIndexOf('.');
   const section = name.slice(0, first);

@@ -73,5 +73,7 @@ export function cutToWidth(most: number, cell: string): string {
     if (stringWidth(text + segment) > most - 1) break;
     text += segment;
   }
-  return `${text}…`;
+  // A colour that was cut would take what follows for its rest.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what colours begin with
+  return `${text.replace(/\u001b(?:\[[0-9;]*)?$/, '')}…`;
 }

@@ -19,6 +19,15 @@ export interface Screen {
 /** Bytes that are looked at before finished lines are taken away, so that memory stays small */
 const pieceBytes = 8192;
 
+/** The library does so often what a sequence asks for, and nothing else meanwhile; no screen is larger than this */
+const mostTimes = 1000;
+/** Sequences with a count: lines and characters put in, taken out, moved, repeated; tabs; columns */
+const repeated = [
+  ...[...'@ILMPSTXZbae`'].map((final) => ({ final })),
+  ...[...'@A'].map((final) => ({ intermediates: ' ', final })),
+  ...[...'}~'].map((final) => ({ intermediates: "'", final })),
+];
+
 /** A screen that is fed as its stream arrives. */
 export class EmulatedScreen {
   readonly #terminal: Terminal;
@@ -116,7 +125,11 @@ class LineJoiner {
 }
 
 function createTerminal({ cols, rows }: TerminalSize, scrollback: number): Terminal {
-  return new headless.Terminal({ cols, rows, scrollback, allowProposedApi: true });
+  // It would tell what it cannot read on standard error, and a guest decides how often.
+  const terminal = new headless.Terminal({ cols, rows, scrollback, allowProposedApi: true, logLevel: 'off' });
+  const isTooOften = ([count = 0]: readonly (number | number[])[]): boolean => Number(count) > mostTimes;
+  for (const id of repeated) terminal.parser.registerCsiHandler(id, isTooOften);
+  return terminal;
 }
 
 function write(terminal: Terminal, bytes: Uint8Array): Promise<void> {

@@ -136,6 +136,17 @@ describe('TOML', () => {
     expect(parseToml(after)).toEqual({ ...parseToml(text), servers: { pyro: fields } });
   });
 
+  it('takes only what JSON takes for blanks', () => {
+    expect(jsonEditor('json').faultOf('\u000b')).toBeDefined();
+    expect(jsonEditor('json').faultOf(' \r\n')).toBeUndefined();
+  });
+
+  it('mends its own table beside an inline one with a text that can be read', () => {
+    const mended = tomlEditor.mend('servers={e={c=""}}\n[servers.pyro.]', ['servers', 'pyro']);
+    expect(mended === undefined || tomlEditor.faultOf(mended) === undefined).toBe(true);
+    expect(mended).toContain('servers={e={c=""}');
+  });
+
   it('mends its own table and gives up on any other', () => {
     const broken =
       '[servers.other]\ncommand = "o" # other\n\n[servers.pyro]\ncommand = \nkeep = true\n\n[servers.pyro.env]\nA = "1"\n';

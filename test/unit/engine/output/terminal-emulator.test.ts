@@ -1,5 +1,5 @@
 // Tests of the terminal without a window: text of a stream, and the screen that it draws.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { EmulatedScreen, plainText } from '../../../../src/engine/output/terminal-emulator.ts';
 
 const size = { cols: 40, rows: 6 };
@@ -59,4 +59,21 @@ describe('a screen', () => {
     screen.resize({ cols: 10, rows: 3 });
     expect(screen.look().lines).toEqual(['abc']);
   });
+});
+
+it('says nothing of what it cannot read, however often a guest sends it', async () => {
+  const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  try {
+    expect(await text('\u001b[5\u202eA\u001b[1\u202eB\r\nend')).toContain('end');
+    await new EmulatedScreen(size).feed(Buffer.from('\u001b[5\u202eA'));
+    expect(said).not.toHaveBeenCalled();
+  } finally {
+    said.mockRestore();
+  }
+});
+
+it.each([...'@ILMPSTXZbABCDEFGd'])('is not held up by a count of four billion before %s', async (final) => {
+  const stream = `before\u001b[4294967295${final}\r\nend`;
+  await new EmulatedScreen(size).feed(Buffer.from(stream));
+  expect(await text(stream)).toContain('end');
 });
