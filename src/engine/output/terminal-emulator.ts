@@ -19,9 +19,9 @@ export interface Screen {
 /** Bytes that are looked at before finished lines are taken away, so that memory stays small */
 const pieceBytes = 8192;
 
-/** The library does so often what a sequence asks for, and nothing else meanwhile; no screen is larger than this */
-const mostTimes = 1000;
-/** Sequences with a count: lines and characters put in, taken out, moved, repeated; tabs; columns */
+/**
+ * The library does what such a sequence asks for as often as it says, and nothing else meanwhile: one that asks for more
+ * than the screen holds is left out. Sequences with a count: lines and characters put in, taken out, moved, repeated; tabs; columns */
 const repeated = [
   ...[...'@ILMPSTXZbae`'].map((final) => ({ final })),
   ...[...'@A'].map((final) => ({ intermediates: ' ', final })),
@@ -127,7 +127,8 @@ class LineJoiner {
 function createTerminal({ cols, rows }: TerminalSize, scrollback: number): Terminal {
   // It would tell what it cannot read on standard error, and a guest decides how often.
   const terminal = new headless.Terminal({ cols, rows, scrollback, allowProposedApi: true, logLevel: 'off' });
-  const isTooOften = ([count = 0]: readonly (number | number[])[]): boolean => Number(count) > mostTimes;
+  const isTooOften = ([count = 0]: readonly (number | number[])[]): boolean =>
+    Number(count) > Math.max(terminal.cols, terminal.rows);
   for (const id of repeated) terminal.parser.registerCsiHandler(id, isTooOften);
   return terminal;
 }
