@@ -94,7 +94,7 @@ function editSection(text: string, path: EntryPath, wanted: Table): string | und
 }
 
 function isTable(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 function append(text: string, path: EntryPath, wanted: Table): string {

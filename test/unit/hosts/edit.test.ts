@@ -141,6 +141,12 @@ describe('TOML', () => {
     expect(jsonEditor('json').faultOf(' \r\n')).toBeUndefined();
   });
 
+  it('takes a date in its own table for no table', () => {
+    const changed = tomlEditor.setFields('[servers.pyro.v]\nA=1979-05-27', ['servers', 'pyro'], { command: 'x' });
+    expect(changed).toMatch(/^A ?= ?1979-05-27$/m);
+    expect(tomlEditor.faultOf(changed)).toBeUndefined();
+  });
+
   it('mends its own table beside an inline one with a text that can be read', () => {
     const mended = tomlEditor.mend('servers={e={c=""}}\n[servers.pyro.]', ['servers', 'pyro']);
     expect(mended === undefined || tomlEditor.faultOf(mended) === undefined).toBe(true);
