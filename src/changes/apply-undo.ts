@@ -1,6 +1,7 @@
 // Undoes an apply that was killed: by its journal, and only below the folder that it was changing.
 import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { systemCodeOf } from '../shared/errors.ts';
 import { readJson } from '../system/files.ts';
 import { isNoted } from './apply-notes.ts';
 import {
@@ -64,8 +65,14 @@ export async function undo(root: string, stage: string, { steps }: Journal): Pro
     const isItself = standing?.ino === (await look(Buffer.from(old)))?.ino;
     // Nothing stands over it but what was written before the exchange began, or its own second name.
     if (standing !== undefined && !isItself && standing.mtimeMs > journalMs) continue;
-    await makeAbove(root, path);
-    await rename(old, placeOf(root, path));
+    try {
+      await makeAbove(root, path);
+      await rename(old, placeOf(root, path));
+    } catch (error) {
+      // Someone has put something in its way since: the original stays where it is, and is told.
+      if (['EEXIST', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY'].includes(systemCodeOf(error) ?? '')) continue;
+      throw error;
+    }
     // Two names of one file stay as they are.
     await rm(old, { force: true });
   }

@@ -67,6 +67,14 @@ it.each(['../outside', 'link/x', '.git/hooks/post-commit'])(
   },
 );
 
+it('keeps the original of a file whose folder is a file by now, and says so', async () => {
+  forge(['own/x'], true);
+  await noteStage(applyRequest(work).notes, stage);
+  await expect(apply()).rejects.toMatchObject({ code: 'state_damaged' });
+  expect(readFileSync(join(stage, 'old-0'), 'utf8')).toBe('planted\n');
+  expect(readFileSync(join(home, 'own'), 'utf8')).toBe('mine\n');
+});
+
 it('brings no such folder from a guest', async () => {
   const guest = new FakeGuestFiles(seed);
   put(guest.current, '.pyro-apply.partial-0123456789ab/journal.json', file('{}'));
