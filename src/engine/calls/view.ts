@@ -11,7 +11,6 @@ import {
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { PyroError } from '../../shared/errors.ts';
-import { shownState } from '../guests/guest-trouble.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
 export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
@@ -27,7 +26,7 @@ export function viewOf(workspace: Workspace, restarted = false): WorkspaceView {
     created_at: record.created_at,
     last_activity_at: record.last_activity_at,
     expires_at: isMortal ? record.last_activity_at + record.ttl_seconds : null,
-    ...shownState(record, workspace.trouble),
+    ...workspace.shownState,
     stop_reason: record.stop_reason,
     network_policy: record.network_policy,
     package_sources: record.package_sources,

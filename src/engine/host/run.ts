@@ -6,6 +6,7 @@ import type { ExitEvent, StartRequest } from '../../agent/messages.ts';
 import type { RunCall, RunIo } from '../../contract/call.ts';
 import type { RunInput, RunOutput } from '../../contract/run.ts';
 import type { Environment } from '../../environment/store.ts';
+import { explainEnd } from '../../machine/guest-trouble.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { SecretSet } from '../../secrets/secret-set.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
@@ -15,7 +16,6 @@ import { prepareRunSeed } from '../calls/seed.ts';
 import { noteOnProgram, withProgramNote } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
 import { deniedConnections, GuestNetwork, grantFor, permitPackageSources } from '../guests/guest-network.ts';
-import { explainEnd } from '../guests/guest-trouble.ts';
 import { runsFolder, startThrowAway, sweepRuns } from '../guests/throw-away.ts';
 import { type CapturedStreams, newCaptures, streamsOf } from '../output/capture.ts';
 

@@ -1,13 +1,13 @@
 // The guest that a workspace has: with a session, or running without one, since it is paused or silent; and what is noted of one that is lost.
 import type { RunningGuest } from '../../contract/records.ts';
 import type { GuestEnd } from '../../machine/guest-end.ts';
+import { isTrouble, troubleOf } from '../../machine/guest-trouble.ts';
 import { endLeftGuest } from '../../machine/left-guests.ts';
 import type { Guest, Machine } from '../../machine/machine.ts';
 import type { Trouble } from '../../machine/trouble.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isHostFault, messageOf, type PyroError } from '../../shared/errors.ts';
 import { isRunning } from '../../system/processes.ts';
-import { isTrouble, troubleOf } from '../guests/guest-trouble.ts';
 
 import { arrive } from './guest-plan.ts';
 import type { RecordKeeper } from './record-keeper.ts';

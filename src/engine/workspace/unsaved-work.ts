@@ -2,10 +2,10 @@
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { ChangeCounts, WorkspaceRecord } from '../../contract/records.ts';
 import type { UnsavedWork } from '../../contract/workspaces.ts';
+import { isTrouble } from '../../machine/guest-trouble.ts';
 import type { Guest } from '../../machine/machine.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { noProgress } from '../../shared/progress.ts';
-import { isTrouble } from '../guests/guest-trouble.ts';
 import { countJob } from './count-job.ts';
 import type { Workspace } from './workspace.ts';
 import { runJob } from './workspace-jobs.ts';

@@ -2,6 +2,7 @@
 
 import type { WorkspaceRecord } from '../../contract/records.ts';
 import type { GuestEnd } from '../../machine/guest-end.ts';
+import { explain, shownState } from '../../machine/guest-trouble.ts';
 import { endLeftGuest } from '../../machine/left-guests.ts';
 import type { Guest, KnownGuest, StartedGuest } from '../../machine/machine.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
@@ -12,7 +13,6 @@ import { isRunning } from '../../system/processes.ts';
 import type { CommandLog } from '../commands/command-log.ts';
 import type { CommandRuns } from '../commands/command-runs.ts';
 import { GuestNetwork } from '../guests/guest-network.ts';
-import { explain } from '../guests/guest-trouble.ts';
 import { MemoryShare } from '../guests/memory-share.ts';
 import type { LossReason } from '../guests/tenant-types.ts';
 import { AuditLog } from '../output/audit.ts';
@@ -85,6 +85,10 @@ export class Workspace {
   /** What keeps its guest from answering. */
   get trouble(): Guest['health']['trouble'] {
     return this.#hold.trouble;
+  }
+
+  get shownState(): ReturnType<typeof shownState> {
+    return shownState(this.record, this.trouble);
   }
 
   /** Looks again whether a guest answers that no session could be opened with. */

@@ -1,10 +1,10 @@
 // Errors of calls on a guest that has ended, or that does not answer, with the steps that help this workspace.
-import type { WorkspaceRecord } from '../../contract/records.ts';
-import type { Guest } from '../../machine/machine.ts';
-import type { Trouble } from '../../machine/trouble.ts';
-import { isPyroError, PyroError } from '../../shared/errors.ts';
-import { hintCall } from '../../shared/hint-words.ts';
-import { waitForAny } from '../../shared/waiting.ts';
+import type { WorkspaceRecord } from '../contract/records.ts';
+import { isPyroError, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
+import { waitForAny } from '../shared/waiting.ts';
+import type { Guest } from './machine.ts';
+import type { Trouble } from './trouble.ts';
 
 const troubles = ['guest_unresponsive', 'disk_full', 'disk_failed'] as const;
 
