@@ -24,6 +24,7 @@ export const parts: readonly Part[] = [
   { name: 'failing-writes', minutes: 130, project: 'contract', files: ['test/contract/faults.test.ts'] },
   { name: 'kills', minutes: 130, project: 'contract', files: ['test/contract/kills.test.ts'] },
   { name: 'failing-pulls', minutes: 60, project: 'contract', files: ['test/contract/pull-faults.test.ts'] },
+  { name: 'lying-agent', minutes: 60, project: 'contract', files: ['test/contract/lying-agent.test.ts'] },
   { name: 'random-calls', minutes: 90, project: 'contract', files: ['test/contract/random-calls.test.ts'] },
   { name: 'guests', minutes: 180, project: 'guest', without: counted.map(guestFile) },
 ];
