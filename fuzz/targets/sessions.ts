@@ -64,7 +64,7 @@ export const session: Target = {
     const [ours, theirs] = duplexPair();
     theirs.on('error', () => undefined).resume();
     theirs.write(serverBytes(input.subarray(1)));
-    const client = await GuestClient.over(ours);
+    const client = await GuestClient.over(Object.assign(ours, { bytesRead: 0 }));
     const making = tolerateLater(async () => await calls[(input[0] ?? 0) % calls.length]?.(client));
     // Once all is said the guest is gone: whoever still waits for it must hear of that.
     setImmediate(() => setImmediate(() => theirs.end()));

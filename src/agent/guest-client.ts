@@ -1,7 +1,6 @@
 // A session with one guest: HTTP/2 over its channel, each answer checked, each call with a deadline.
 import { randomBytes } from 'node:crypto';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import type { z } from 'zod';
@@ -36,6 +35,9 @@ export interface GuestIdentity {
 const streamWindow = 4 * 1024 * 1024;
 const sessionWindow = 16 * 1024 * 1024;
 
+/** A stream that counts what came by it. */
+export type Connection = Duplex & { readonly bytesRead: number };
+
 export class GuestClient implements AsyncDisposable {
   /** Makes a filter for each output that is followed from now on */
   newOutputFilter: () => OutputFilter | undefined = () => undefined;
@@ -44,9 +46,9 @@ export class GuestClient implements AsyncDisposable {
   readonly closed: Promise<void>;
 
   readonly #session: ClientHttp2Session;
-  readonly #connection: Duplex;
+  readonly #connection: Connection;
 
-  private constructor(session: ClientHttp2Session, connection: Duplex) {
+  private constructor(session: ClientHttp2Session, connection: Connection) {
     this.#session = session;
     this.#connection = connection;
     this.closed = new Promise((resolve) => session.once('close', () => resolve()));
@@ -62,7 +64,7 @@ export class GuestClient implements AsyncDisposable {
   }
 
   /** A session on a connection whose next byte belongs to it. */
-  static async over(connection: Duplex): Promise<GuestClient> {
+  static async over(connection: Connection): Promise<GuestClient> {
     const session = connect('http://guest', {
       createConnection: () => connection,
       settings: { initialWindowSize: streamWindow, maxFrameSize: 65_536, enablePush: false },
@@ -230,7 +232,7 @@ export class GuestClient implements AsyncDisposable {
 
   /** Count of bytes that the guest has sent: whatever comes is a sign of life. */
   get receivedBytes(): number {
-    return this.#connection instanceof Socket ? this.#connection.bytesRead : 0;
+    return this.#connection.bytesRead;
   }
 
   /** Has the guest answer with a few bytes, by HTTP/2 alone; false when the session is over. */

@@ -45,6 +45,11 @@ export class PacedChannel extends Duplex {
     socket.once('close', () => this.destroy());
   }
 
+  /** Bytes that the guest has sent so far, handed on or not: whatever comes is a sign of life. */
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
+  }
+
   /** True when the guest has sent something already. */
   get isEarly(): boolean {
     return this.#waiting.length > 0 || this.#socket.readableLength > 0;

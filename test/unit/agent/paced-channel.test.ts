@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { afterEach, expect, it } from 'vitest';
 import { FrameToll } from '../../../src/agent/frame-toll.ts';
 import { PacedChannel } from '../../../src/agent/paced-channel.ts';
+import { until } from '../../support/until.ts';
 
 let undo = new DisposableStack();
 afterEach(() => {
@@ -124,4 +125,12 @@ it('ends with its socket, and its socket with it', async () => {
   second.guest.resume();
   second.channel.destroy();
   await gone;
+});
+
+it('counts what came by it, handed on or not: a heartbeat goes by that', async () => {
+  const { channel, guest } = await pair();
+  expect(channel.bytesRead).toBe(0);
+  guest.write(Buffer.alloc(1000));
+  channel.resume();
+  await until(() => channel.bytesRead === 1000);
 });
