@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunningGuest } from '../contract/records.ts';
+import { exists } from '../system/files.ts';
 import { AdoptedProcess } from './adopted-process.ts';
 
 /** Ends it and waits for the end. */
@@ -10,6 +11,11 @@ export async function endLeftGuest({ process }: Pick<RunningGuest, 'process'>): 
 }
 
 /** Removes the sockets of one that has ended. */
+/** False after a reboot of this machine: the folder of sockets lies in memory, and a guest that ends by itself leaves it. */
+export async function hasSockets(runtimeFolder: string, { folder }: Pick<RunningGuest, 'folder'>): Promise<boolean> {
+  return await exists(join(runtimeFolder, folder));
+}
+
 export async function removeSockets(runtimeFolder: string, { folder }: Pick<RunningGuest, 'folder'>): Promise<void> {
   await rm(join(runtimeFolder, folder), { recursive: true, force: true });
 }

@@ -85,7 +85,10 @@ export class GuestHold {
 }
 
 /** How a guest was lost; the cause where it is known. */
-type GuestLoss = Pick<GuestEnd, 'text'> & Partial<GuestEnd>;
+interface GuestLoss {
+  readonly cause?: GuestEnd['cause'] | 'host';
+  readonly text: string;
+}
 
 /**
  * The guest, in whose new session all is followed again, or how it was lost: one that is gone, or that talks nonsense and
@@ -97,6 +100,8 @@ async function openSession(
   noted: RunningGuest,
   context: CallContext,
 ): Promise<Guest | GuestLoss> {
+  const isOfBefore = !isRunning(noted.process) && !(await workspace.resources.hasSockets(noted));
+  if (isOfBefore) return { cause: 'host', text: restartText };
   let opened: Guest | undefined;
   try {
     const guest = await machine.takeOver(workspace.record.id, workspace.files.folder, noted, context.signal);
@@ -121,6 +126,7 @@ async function openSession(
 }
 
 const goneText = 'its QEMU process had ended';
+const restartText = 'this machine was started anew';
 
 /** Lets go of a guest, which runs on. */
 async function closeSession({ network }: Workspace, guest: Guest): Promise<void> {
@@ -138,7 +144,7 @@ export async function noteLoss(workspace: Workspace, keeper: RecordKeeper, { cau
   const isWanted = cause === 'power_off' || cause === 'reboot';
   await workspace.update({
     state: 'stopped',
-    stop_reason: isWanted ? 'guest' : 'crash',
+    stop_reason: cause === 'host' ? 'host' : isWanted ? 'guest' : 'crash',
     stop_detail: text,
     guest: null,
   });

@@ -26,6 +26,8 @@ export interface SharedResources {
   /** Room for records on a full disk */
   readonly reserve: Reserve;
   readonly removeSockets: (guest: RunningGuest) => Promise<void>;
+  /** False for a guest of before a reboot of this machine */
+  readonly hasSockets: (guest: RunningGuest) => Promise<boolean>;
   /** Looks later whether what the guest was started from is still as it was made; returns at once */
   readonly checkLater: (workspace: { readonly record: WorkspaceRecord }, used: UsedThings) => void;
   /** Makes the next guest with this project quick; returns at once */

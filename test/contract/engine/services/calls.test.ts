@@ -67,7 +67,8 @@ describe.skipIf(obstacle !== undefined)('a service', { shuffle: false }, () => {
       ready_http: `http://127.0.0.1:${port}/good`,
     });
     expect(http).toMatchObject({ state: 'running', readiness_detail: null });
-    expect((await logs('http')).stdout).toContain('got GET /good');
+    // What it writes in pieces comes in pieces.
+    await until(async () => (await logs('http')).stdout.includes('got GET /good'));
     const bad = await start('bad', 'sleep 4733', {
       ready_http: `http://127.0.0.1:${port}/bad`,
       ready_timeout_seconds: 1,
