@@ -39,6 +39,8 @@ export async function runDaemonProcess(options: DaemonProcessOptions): Promise<n
   process.on('unhandledRejection', (reason) => log.fault('unhandled_rejection', reason));
   process.on('uncaughtException', (error) => {
     log.fault('uncaught_exception', error);
+    // Where nothing can be opened any more, the log cannot either: standard error is open, and leads to the same file.
+    tellPlainly(error);
     // Guests keep running, and the next daemon adopts them: that is safer than going on in an unknown state.
     process.exit(1);
   });
@@ -70,6 +72,14 @@ function writeNoCoreDump(): void {
     tryCommandNow('prlimit', ['--pid', String(process.pid), '--core=0:0'], { timeoutMs: 1000 });
   } catch {
     // Where there is no such program, dumps are as the system has them.
+  }
+}
+
+function tellPlainly(error: Error): void {
+  try {
+    writeSync(2, `uncaught: ${error.stack ?? error.message}\n`);
+  } catch {
+    // Nobody can be told.
   }
 }
 

@@ -1,7 +1,7 @@
 // A QEMU process that an earlier daemon started: known by its id and start time, watched without being its parent.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cgroup, findCgroupOf } from '../system/cgroup.ts';
-import { isRunning, killProcess, type ProcessIdentity } from '../system/processes.ts';
+import { hasSurelyEnded, isRunning, killProcess, type ProcessIdentity } from '../system/processes.ts';
 import { keptConsole, type MachineProcess, printableTail } from './machine-process.ts';
 
 const lookMs = 200;
@@ -48,7 +48,7 @@ export class AdoptedProcess implements MachineProcess {
 
   /** Only a parent is told of an end; others have to look. */
   async #watch(): Promise<void> {
-    while (isRunning(this.#identity)) await sleep(lookMs, undefined, { ref: false });
+    while (!hasSurelyEnded(this.#identity)) await sleep(lookMs, undefined, { ref: false });
     await (await this.#cgroup)?.remove();
   }
 }

@@ -1,7 +1,7 @@
 // Whether a guest is heard from: asked now and then, more often while somebody waits, and never taken for dead while it is only slow.
 import { PyroError } from '../shared/errors.ts';
 import { FairClock, isHeld } from '../system/process-pace.ts';
-import { isRunning, type ProcessIdentity } from '../system/processes.ts';
+import { hasSurelyEnded, type ProcessIdentity } from '../system/processes.ts';
 import { deafTrouble, type Trouble } from './trouble.ts';
 
 /** What a heartbeat needs of a session. */
@@ -133,7 +133,7 @@ export async function patiently<T>(
   let silentMs = 0;
   const timer = setInterval(() => {
     silentMs += clock.lap(2 * lookMs);
-    if (!isRunning(process)) giving.abort(new PyroError('guest_unreachable', 'the guest is no longer running'));
+    if (hasSurelyEnded(process)) giving.abort(new PyroError('guest_unreachable', 'the guest is no longer running'));
     else if (isTooLong(pid, silentMs, mostMs)) giving.abort(deafTrouble(pid, silentMs).error);
   }, lookMs);
   try {

@@ -33,6 +33,16 @@ export function isRunning(identity: ProcessIdentity): boolean {
   return identifyProcess(identity.pid)?.start_ticks === identity.start_ticks;
 }
 
+/** For who looks again and again, and must not fail over it: false where it cannot be told just now. */
+export function hasSurelyEnded(identity: ProcessIdentity): boolean {
+  try {
+    return !isRunning(identity);
+  } catch {
+    // Too many files are open, or the like.
+    return false;
+  }
+}
+
 const endLookMs = 5;
 
 /** Kill -9, and the wait until it holds nothing any more; one that has ended already is not a failure. */

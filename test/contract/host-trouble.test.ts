@@ -54,6 +54,7 @@ describe.skipIf(standInObstacle() !== undefined)('a host in trouble', () => {
     expect(codes.length).toBeGreaterThan(0);
     expect(codes).not.toContain('internal');
     // Those that hold descriptors have ended.
+    expect(home.hasEnded() ? home.said : '').toBe('');
     expect(home.hasEnded()).toBe(false);
     expect(await home.sh(id, 'cat kept')).toBe('kept\n');
     await home.restart();

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { kill } from 'node:process';
 import { z } from 'zod';
-import { isRunning, type ProcessIdentity, processIdentitySchema } from '../../src/system/processes.ts';
+import { hasSurelyEnded, isRunning, type ProcessIdentity, processIdentitySchema } from '../../src/system/processes.ts';
 
 export interface Running {
   /** Ends the guest at once; nothing for one that has ended */
@@ -39,7 +39,7 @@ export function adopt(sockets: string): Running | undefined {
     agent: () => agentOf(identity.pid),
     ended: new Promise((resolve) => {
       const timer = setInterval(() => {
-        if (isRunning(identity)) return;
+        if (!hasSurelyEnded(identity)) return;
         clearInterval(timer);
         resolve();
       }, 50);

@@ -1,5 +1,5 @@
 // A command in a workspace's guest, followed into its files from its start, or again after the daemon was replaced.
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open as openFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
@@ -63,7 +63,8 @@ export async function startCommand(
 /** Partial input must not look complete: a command whose input fails never sees its end, and is killed. */
 async function feedInput(process: GuestProcess, stdin: Readable, done: Promise<unknown>): Promise<PyroError> {
   const over = new AbortController();
-  void done.then(() => over.abort());
+  const end = (): void => over.abort();
+  done.then(end, end);
   try {
     await process.feed(stdin, over.signal);
   } catch (error) {
@@ -89,6 +90,8 @@ function follow(process: GuestProcess, log: CommandLog, record: CommandRecord, l
     wake = Promise.withResolvers<void>();
   };
   const done = copyToFiles(process, log, record, live, notify).finally(notify);
+  // Whoever waits for it hears of a failure; nobody may be waiting yet.
+  done.catch(() => undefined);
   return {
     sequence: record.sequence,
     done,
@@ -107,9 +110,10 @@ async function copyToFiles(
   live: LiveEnds | undefined,
   notify: () => void,
 ): Promise<CommandRecord> {
+  await using open = new AsyncDisposableStack();
   const files: Record<StreamName, FileHandle> = {
-    stdout: await open(log.path(record.sequence, 'stdout'), 'a'),
-    stderr: await open(log.path(record.sequence, 'stderr'), 'a'),
+    stdout: open.use(await openFile(log.path(record.sequence, 'stdout'), 'a')),
+    stderr: open.use(await openFile(log.path(record.sequence, 'stderr'), 'a')),
   };
   const sizes = await log.sizes(record.sequence);
   const gone = Promise.race([process.closed, untilAborted(live?.left)]);
@@ -155,8 +159,7 @@ async function copyToFiles(
     if (isGone) await process.forget().catch(() => undefined);
   } finally {
     clearTimeout(overdue);
-    await files.stdout.close();
-    await files.stderr.close();
+    await open.disposeAsync();
   }
   const isNoted = await log.save(ended).then(
     () => true,

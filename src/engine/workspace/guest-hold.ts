@@ -58,7 +58,7 @@ export class GuestHold {
     try {
       const found = isRunning(noted.process)
         ? await openSession(workspace, machine, noted, context)
-        : ((await before?.ended) ?? { text: goneText });
+        : ((await before?.ended) ?? (await howItWent(workspace, noted)));
       if ('client' in found) return found;
       this.drop();
       workspace.memory.free();
@@ -100,8 +100,6 @@ async function openSession(
   noted: RunningGuest,
   context: CallContext,
 ): Promise<Guest | GuestLoss> {
-  const isOfBefore = !isRunning(noted.process) && !(await workspace.resources.hasSockets(noted));
-  if (isOfBefore) return { cause: 'host', text: restartText };
   let opened: Guest | undefined;
   try {
     const guest = await machine.takeOver(workspace.record.id, workspace.files.folder, noted, context.signal);
@@ -117,12 +115,17 @@ async function openSession(
     if (opened !== undefined) await closeSession(workspace, opened);
     context.signal.throwIfAborted();
     if (isHostFault(error)) throw error;
-    if (!isRunning(noted.process)) return { text: goneText };
+    if (!isRunning(noted.process)) return await howItWent(workspace, noted);
     if (isTrouble(error)) throw error;
     // One that does not answer must not go on writing to the disk that the next one starts from.
     await endLeftGuest(noted);
     return { text: `given up: ${messageOf(error)}` };
   }
+}
+
+/** Of one that is gone, and that nobody has heard end. */
+async function howItWent({ resources }: Workspace, noted: RunningGuest): Promise<GuestLoss> {
+  return (await resources.hasSockets(noted)) ? { text: goneText } : { cause: 'host', text: restartText };
 }
 
 const goneText = 'its QEMU process had ended';
