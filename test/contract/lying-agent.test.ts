@@ -94,7 +94,8 @@ describe.skipIf(obstacle !== undefined)('a guest whose agent lies', () => {
     ['sends tiny pieces without an end', { headers, body: [dripping(text('[1,'), 0)] }],
     ['breaks off', { headers, end: 'cut', body: [text('{"a')] }],
     ['answers with a status of nobody', { status: 418, body: [text('{"code":"internal","message":"x"}')] }],
-    ['sends a megabyte of headers', { headers: manyHeaders() }],
+    // One of the calls takes the 30 s that a guest may have to answer.
+    ...(isSoak ? [['sends a megabyte of headers', { headers: manyHeaders() }] as const] : []),
   ] as const)('%s, to every call', async (_, lie) => {
     for (const name of everyCall) {
       const outcome = await meet(liar, name, [{ on: guestCalls[name].on, ...lie, times: 3 }]);
