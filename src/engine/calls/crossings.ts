@@ -5,10 +5,9 @@ import type { AuditInput, AuditOutput } from '../../contract/audit.ts';
 import type { NetworkInput, NetworkOutput } from '../../contract/workspaces.ts';
 import { readConnectionLog } from '../../network/connection-log.ts';
 import { isPyroError } from '../../shared/errors.ts';
-import { readAudit } from '../output/audit.ts';
+import { auditFolder, readAudit } from '../output/audit.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { findIn, findWorkspace } from '../workspace/workspace-find.ts';
-import { auditFolder } from '../workspace/workspace-record.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
 
 /** Newest last. */

@@ -17,6 +17,11 @@ export interface AuditPage {
   readonly isCut: boolean;
 }
 
+/** Where the audit logs of all workspaces of a state folder are. */
+export function auditFolder(state: string): string {
+  return join(state, 'audit');
+}
+
 const longestWhat = 1000;
 /** A guest makes as many connections as it likes: so many have lines of their own, the rest is counted */
 const mostConnections = 5000;

@@ -14,12 +14,11 @@ export const countJob: Job<{ readonly folder: string }, ChangeCounts> = {
     if (guest === undefined) throw new Error('a count without a guest');
     const files = createGuestFiles(guest);
     await using diff = await collectDiff(files, { workFolder, isStatOnly: true }, { signal });
-    const { entries, digest } = diff;
     // What was brought home and taken back since stands in no diff, and is not home either.
-    const changed = new Set(entries.flatMap(({ path, old_path: old }) => [path, old]));
+    const changed = new Set(diff.entries.flatMap(({ path, old_path: old }) => [path, old]));
     const applied = await appliedKeys(folder);
     const unlisted = applied.filter((key) => !changed.has(Buffer.from(key, 'latin1').toString('utf8')));
     const back = await countTakenBack(files, unlisted, { signal });
-    return { files: entries.length + back, ...countLines(entries), digest };
+    return { files: diff.entries.length + back, ...countLines(diff.entries), digest: diff.digest };
   },
 };

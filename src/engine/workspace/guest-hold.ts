@@ -125,11 +125,9 @@ async function openSession(
 
 /** Of one that is gone, and that nobody has heard end. */
 async function howItWent({ resources }: Workspace, noted: RunningGuest): Promise<GuestLoss> {
-  return (await resources.hasSockets(noted)) ? { text: goneText } : { cause: 'host', text: restartText };
+  if (await resources.hasSockets(noted)) return { text: 'its QEMU process had ended' };
+  return { cause: 'host', text: 'this machine was started anew' };
 }
-
-const goneText = 'its QEMU process had ended';
-const restartText = 'this machine was started anew';
 
 /** Lets go of a guest, which runs on. */
 async function closeSession({ network }: Workspace, guest: Guest): Promise<void> {

@@ -21,8 +21,7 @@ export async function runJob<Input, Output>(
   await using own = workFolder === undefined ? await openWorkFolder(workspace.files.scratch) : undefined;
   const { record, secrets, resources } = workspace;
   return await resources.jobs.run(job, input, {
-    signal: context.signal,
-    onProgress: context.onProgress,
+    ...context,
     guests,
     secrets,
     workFolder: workFolder ?? own?.path ?? workspace.files.scratch,

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { type RunningGuest, type WorkspaceRecord, workspaceRecordSchema } from '../../contract/records.ts';
 import { readJson, writeJson } from '../../system/files.ts';
 import type { LayerUse } from '../guests/layers.ts';
+import { auditFolder } from '../output/audit.ts';
 
 /** Files of a workspace's folder; it holds all that the workspace needs, so nothing else may take that away. */
 export interface WorkspaceFiles {
@@ -28,11 +29,6 @@ export interface WorkspaceFiles {
   readonly network: string;
   /** What crossed the boundary; it stays when the workspace is deleted */
   readonly audit: string;
-}
-
-/** Where the audit logs of all workspaces of a state folder are. */
-export function auditFolder(state: string): string {
-  return join(state, 'audit');
 }
 
 export function workspaceFiles(folder: string): WorkspaceFiles {

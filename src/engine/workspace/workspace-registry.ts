@@ -27,10 +27,10 @@ import { ContentWatch } from '../guests/content-watch.ts';
 import { GuestMemory } from '../guests/memory-limit.ts';
 import { sweepCache } from '../guests/sweep-cache.ts';
 import { type JobRunner, jobsHere } from '../jobs/job.ts';
-import { sweepAudits } from '../output/audit.ts';
+import { auditFolder, sweepAudits } from '../output/audit.ts';
 import type { SharedResources } from './shared-resources.ts';
 import { Workspace } from './workspace.ts';
-import { auditFolder, readRecord, type WorkspaceFiles, workspaceFiles } from './workspace-record.ts';
+import { readRecord, type WorkspaceFiles, workspaceFiles } from './workspace-record.ts';
 
 const reapMs = 5000;
 /** Each so many of these turns a silent guest without a session is asked again, which holds its calls up for seconds */
