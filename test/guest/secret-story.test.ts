@@ -207,7 +207,7 @@ describe('a secret', { shuffle: false }, () => {
       ]);
       expect({ code, text }).toEqual({
         code: 1,
-        text: expect.stringContaining('the disk contains the value of a secret'),
+        text: expect.stringContaining('its disk may hold them in any form'),
       });
     }
     expect(readdirSync(folder)).toEqual(['key']);
