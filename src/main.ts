@@ -48,8 +48,7 @@ async function run(): Promise<number> {
       import('./engine/jobs/job-program.ts'),
       import('./engine/job-list.ts'),
     ]);
-    await runJobProgram(jobs);
-    return 0;
+    return await runJobProgram(jobs);
   }
   if (argv[0] === '__complete') {
     const [{ knownNames, nameLines }, { writeText }] = await Promise.all([

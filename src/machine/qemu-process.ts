@@ -147,7 +147,9 @@ export class QemuProcess implements MachineProcess {
     });
     child.once('exit', onEnd);
     // Whoever waits for the end finds nothing left of it.
-    this.ended = promise.then(async () => await cgroup?.remove());
+    this.ended = promise.then(async () => {
+      await cgroup?.remove();
+    });
     this.begun = this.#learnInner(promise);
   }
 

@@ -30,9 +30,14 @@ export class Cgroup {
     for (const folder of this.#folders) writeFileSync(join(folder, 'cgroup.procs'), `${pid}`);
   }
 
-  /** Removes it. What still holds processes stays, and is removed by a later {@link createCgroup}. */
-  async remove(): Promise<void> {
-    for (const folder of this.#folders) await removeFolder(folder);
+  /**
+   * Removes it; false when it still holds processes, such as one that was killed just now. It is then removed by a later
+   * {@link createCgroup} of another maker.
+   */
+  async remove(): Promise<boolean> {
+    let isGone = true;
+    for (const folder of this.#folders) isGone = (await removeFolder(folder)) && isGone;
+    return isGone;
   }
 }
 
@@ -109,11 +114,15 @@ async function sweep(parents: readonly string[]): Promise<void> {
   }
 }
 
-async function removeFolder(folder: string): Promise<void> {
+async function removeFolder(folder: string): Promise<boolean> {
   try {
     await rmdir(folder);
+    return true;
   } catch (error) {
-    if (!['ENOENT', 'EBUSY', 'EACCES', 'EPERM'].includes(systemCodeOf(error) ?? '')) throw error;
+    const code = systemCodeOf(error);
+    if (code === 'ENOENT') return true;
+    if (!['EBUSY', 'EACCES', 'EPERM'].includes(code ?? '')) throw error;
+    return false;
   }
 }
 

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestClient } from '../../agent/guest-client.ts';
 import { PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { formatBytes, mebibyte } from '../../shared/units.ts';
@@ -32,12 +33,17 @@ export const jobLimits: JobLimits = { memoryMib: 1024, groupMib: 2048, processCo
 /** Part of the memory for objects of the language; the rest is buffers and the program itself */
 const heapShare = 0.75;
 const lookMs = 250;
+/** How often, and how often at most, a cgroup that still holds something is looked at, `ms` */
+const turnMs = 50;
+const mostTurns = 40;
 
 export class JobProcess {
   readonly #child: ChildProcess;
   readonly #limits: JobLimits;
   readonly #cgroup: Promise<Cgroup | undefined>;
   readonly #ended: Promise<PyroError>;
+  /** Settles when nothing is left of it */
+  readonly gone: Promise<void>;
   #isOver = false;
   #why: PyroError | undefined;
 
@@ -60,6 +66,7 @@ export class JobProcess {
     child.on('error', () => undefined);
     this.#ended = this.#untilEnd(child);
     this.#cgroup = this.#confine(child.pid);
+    this.gone = this.#ended.then(() => this.#leave());
     // One that waits for work must not keep the daemon.
     child.unref();
     child.channel?.unref();
@@ -155,6 +162,15 @@ export class JobProcess {
     return cgroup;
   }
 
+  /** Programs that it had started, and that were killed with it, are gone a moment later. */
+  async #leave(): Promise<void> {
+    const cgroup = await this.#cgroup;
+    for (let turn = 0; turn < mostTurns; turn++) {
+      if (cgroup === undefined || (await cgroup.remove())) return;
+      await sleep(turnMs, undefined, { ref: false });
+    }
+  }
+
   #look(): void {
     const bytes = this.#child.pid === undefined ? 0 : residentBytes(this.#child.pid);
     if (bytes > this.#limits.memoryMib * mebibyte) this.end(tooLarge(this.#limits.memoryMib));
@@ -163,12 +179,14 @@ export class JobProcess {
   async #untilEnd(child: ChildProcess): Promise<PyroError> {
     const { stderr } = child;
     const said = stderr === null ? Promise.resolve('') : tailOf(stderr);
+    // What it said last may be read only after its end is known: the channel closes behind that.
+    const silent = new Promise<void>((resolve) => child.once('disconnect', () => resolve()));
     const { code, signal } = await new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
       child.once('error', () => resolve({ code: null, signal: null }));
       child.once('exit', (exitCode, endSignal) => resolve({ code: exitCode, signal: endSignal }));
     });
     this.#isOver = true;
-    void this.#cgroup.then((cgroup) => cgroup?.remove());
+    if (child.connected) await silent;
     for (const pipe of child.stdio) pipe?.destroy();
     const text = await said;
     // V8 ends with an abort when its heap is full, the kernel with a kill.

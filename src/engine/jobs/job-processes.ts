@@ -89,8 +89,9 @@ export function openJobProcesses(main: string, limits: JobLimits = jobLimits): J
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
       clearTimeout(resting);
-      ready?.end();
-      for (const { process } of running) process.end();
+      const processes = [...(ready === undefined ? [] : [ready]), ...running.map(({ process }) => process)];
+      for (const process of processes) process.end();
+      await Promise.all(processes.map(({ gone }) => gone));
     },
   };
 }

@@ -10,8 +10,12 @@ import { type FromJob, firstGuest, fromFailure, type ToJob, toFailure } from './
 /** Any job, by its name: whoever sends its input has it checked against its type */
 export type AnyJob = Job<never, unknown>;
 
-/** Does one job; comes back when its outcome was told, or when nobody is there to hear it. */
-export async function runJobProgram(jobs: readonly AnyJob[]): Promise<void> {
+/** Exit codes: its outcome was told, or nobody was there to hear it */
+const told = 0;
+const unheard = 3;
+
+/** Does one job and tells its outcome; whoever has heard it ends this process. Comes back with an exit code when nobody does. */
+export async function runJobProgram(jobs: readonly AnyJob[]): Promise<number> {
   becomeFirstToGo();
   const cancelling = new AbortController();
   const { promise: begun, resolve: begin } = Promise.withResolvers<
@@ -21,12 +25,14 @@ export async function runJobProgram(jobs: readonly AnyJob[]): Promise<void> {
     if ('run' in message) begin(message.run);
     else cancelling.abort(fromFailure(message.cancel));
   });
+  const { promise: alone, resolve: leave } = Promise.withResolvers<void>();
   process.once('disconnect', () => {
+    leave();
     begin(undefined);
     cancelling.abort(new PyroError('cancelled', 'the daemon is gone'));
   });
   const request = await begun;
-  if (request === undefined) return;
+  if (request === undefined) return unheard;
   try {
     const guests: GuestClient[] = [];
     for (let at = 0; at < request.guests; at++)
@@ -45,6 +51,10 @@ export async function runJobProgram(jobs: readonly AnyJob[]): Promise<void> {
   } catch (error) {
     await tell({ failure: toFailure(error) });
   }
+  if (!process.connected) return unheard;
+  // An end that is known before the outcome is read would look like one without it.
+  await alone;
+  return told;
 }
 
 /** Settles when it is on its way; whoever does not listen any more has no use for it. */

@@ -1,12 +1,15 @@
 // Work on a guest's data in processes of their own: the same results, and whatever the data, the daemon's thread and memory stay free.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { patchApplyInput, summaryInput } from '../../../../src/contract/changes.ts';
+import { seedJob } from '../../../../src/engine/guests/seed-job.ts';
 import { type JobLimits, jobLimits } from '../../../../src/engine/jobs/job-process.ts';
 import { openJobProcesses } from '../../../../src/engine/jobs/job-processes.ts';
+import { SecretSet } from '../../../../src/secrets/secret-set.ts';
 import { call, createRequest, exec } from '../../../support/engine.ts';
 import { git } from '../../../support/host-tree.ts';
 import { StandInHouse } from '../../../support/stand-in-house.ts';
@@ -148,6 +151,29 @@ describe.skipIf(obstacle !== undefined)('jobs in processes of their own', () => 
     expect(await diff).toMatchObject({ code: expect.stringMatching(/^(work_too_large|tool_failed)$/) });
     expect((await house.diff({ stat_only: true })).summary['total']).toBeGreaterThan(2999);
     await until(() => house.leftovers.length === 0);
+  });
+});
+
+describe('a job that has ended', () => {
+  it('has given its outcome, also to a daemon that had no time to read it before', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pj-'));
+    mkdirSync(join(folder, 'project'));
+    writeFileSync(join(folder, 'project/a'), 'a');
+    await using jobs = openJobProcesses(main);
+    const { signal } = new AbortController();
+    const tools = { signal, onProgress: () => undefined, guests: [], secrets: new SecretSet([]), workFolder: folder };
+    const input = { cache: join(folder, 'cache'), request: { path: join(folder, 'project'), includes: [] } };
+    const run = () => jobs.run(seedJob, input, { ...tools, owner: 'test', deadlineMs: 60_000 });
+    await run();
+    for (let turn = 0; turn < 3; turn++) {
+      const outcome = run();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      // It does all its work, and ends, while nobody listens.
+      const until = performance.now() + 1500;
+      while (performance.now() < until);
+      expect(await outcome).toMatchObject({ summary: { mode: 'directory' } });
+    }
+    rmSync(folder, { recursive: true, force: true });
   });
 });
 
