@@ -32,8 +32,11 @@ export interface GuestIdentity {
   readonly machineId: string;
 }
 
-const streamWindow = 4 * 1024 * 1024;
-const sessionWindow = 16 * 1024 * 1024;
+/** What both ends of a session with a guest grant each other, also where it is lent to another process */
+export const sessionSettings = { initialWindowSize: 4 * 1024 * 1024, maxFrameSize: 65_536 } as const;
+export const sessionWindow: number = 16 * 1024 * 1024;
+/** A guest must not make the host remember much, `MB` */
+export const sessionMemory = 64;
 
 /** A stream that counts what came by it. */
 export type Connection = Duplex & { readonly bytesRead: number };
@@ -67,9 +70,8 @@ export class GuestClient implements AsyncDisposable {
   static async over(connection: Connection): Promise<GuestClient> {
     const session = connect('http://guest', {
       createConnection: () => connection,
-      settings: { initialWindowSize: streamWindow, maxFrameSize: 65_536, enablePush: false },
-      // A guest must not make the host remember much.
-      maxSessionMemory: 64,
+      settings: { ...sessionSettings, enablePush: false },
+      maxSessionMemory: sessionMemory,
     });
     // Failures of the session surface in each of its streams.
     session.on('error', () => undefined);

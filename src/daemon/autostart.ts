@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { refusalSchema } from '../contract/frames.ts';
-import { PyroError } from '../shared/errors.ts';
+import { errorFromReport, PyroError } from '../shared/errors.ts';
 import { childEnvironment } from '../system/environment-variables.ts';
 import { readOwnFile } from '../system/files.ts';
 import { acquireLock } from '../system/lock.ts';
@@ -12,7 +12,6 @@ import { rotateLog } from '../system/log.ts';
 import { ensurePrivateFolder } from '../system/paths.ts';
 import type { DaemonPlaces } from './places.ts';
 import type { DaemonProgram } from './program.ts';
-import { errorFromReport } from './protocol.ts';
 import { isListening } from './socket.ts';
 
 /** Longer than a daemon may wait for its predecessor's end */

@@ -2,10 +2,9 @@
 import type { IncomingMessage } from 'node:http';
 import { StringDecoder } from 'node:string_decoder';
 import { frameSchema } from '../contract/frames.ts';
-import { messageOf, PyroError } from '../shared/errors.ts';
+import { errorFromReport, messageOf, PyroError } from '../shared/errors.ts';
 import { isNoLongerWaiting } from '../shared/leaving.ts';
 import type { OnProgress } from '../shared/progress.ts';
-import { errorFromReport } from './protocol.ts';
 
 /** The output; `cancel` tells the daemon that the work is to end. Throws what the operation threw, `cancelled`, or `daemon_lost` when the answer ends without either. */
 export async function readFrames(

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import type { RunIo } from '../contract/call.ts';
 import { type CallBody, type Control, type LiveMessage, liveMessageSchema } from '../contract/frames.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import { isPyroError, messageOf } from '../shared/errors.ts';
+import { errorFromReport, isPyroError, messageOf } from '../shared/errors.ts';
 import { isNoLongerWaiting } from '../shared/leaving.ts';
 import { writeTo } from '../shared/write-to.ts';
 import { lost } from './frames.ts';
@@ -11,7 +11,7 @@ import { sendUpgrade } from './http.ts';
 import { frameKind, liveProtocol, parseMessage, readLiveFrames, writeFrame, writeMessage } from './live-frames.ts';
 import { InputPump } from './live-input.ts';
 import type { DaemonProgram } from './program.ts';
-import { errorFromReport, livePath, versionHeader } from './protocol.ts';
+import { livePath, versionHeader } from './protocol.ts';
 import { untilTaken } from './remote.ts';
 
 /** Longest frame that the daemon sends: a whole result */

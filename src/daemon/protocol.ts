@@ -1,7 +1,5 @@
 // The ways of fronts to the daemon: where each request goes, who understands whom, and the errors that come back.
 import type { CallContext } from '../shared/call-context.ts';
-import { errorCodes } from '../shared/error-codes.ts';
-import { type ErrorReport, PyroError } from '../shared/errors.ts';
 import type { HostPathPolicy, NetworkCeiling, ProjectSource } from '../shared/policy-types.ts';
 
 /** Raised when an older front could no longer be understood. It stands in the path of a call. */
@@ -25,10 +23,4 @@ export interface CallerContext extends CallContext {
   readonly hostPaths: HostPathPolicy;
   readonly project: ProjectSource | undefined;
   readonly network: NetworkCeiling | undefined;
-}
-
-/** The error that another process reported; a code that this version does not know is a fault like any other. */
-export function errorFromReport({ code, message, hint, details }: ErrorReport): PyroError {
-  const known = Object.keys(errorCodes).find((each): each is keyof typeof errorCodes => each === code);
-  return new PyroError(known ?? 'internal', message, { ...(hint === null ? {} : { hint }), details });
 }

@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { IncomingMessage } from 'node:http';
 import { refusalSchema } from '../contract/frames.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import { PyroError } from '../shared/errors.ts';
+import { errorFromReport, PyroError } from '../shared/errors.ts';
 import { startDaemon } from './autostart.ts';
 import { stopDaemon } from './control.ts';
 import { readFrames } from './frames.ts';
 import { notTaken, readText, sendRequest, type Upgraded } from './http.ts';
 import { locateDaemon } from './places.ts';
 import type { DaemonProgram } from './program.ts';
-import { callHeader, callPath, cancelPath, errorFromReport, versionHeader } from './protocol.ts';
+import { callHeader, callPath, cancelPath, versionHeader } from './protocol.ts';
 import { isNewer } from './versions.ts';
 
 /** A start and a replacement may both be needed; more than that means that something is wrong. */

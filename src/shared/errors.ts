@@ -74,6 +74,12 @@ export function reportError(error: unknown, words?: CallWords): ErrorReport {
   };
 }
 
+/** The error that another process reported; a code that this version does not know is a fault like any other. */
+export function errorFromReport({ code, message, hint, details }: ErrorReport, cause?: unknown): PyroError {
+  const known = Object.keys(errorCodes).find((each): each is keyof typeof errorCodes => each === code);
+  return new PyroError(known ?? 'internal', message, { hint: hint ?? undefined, details, cause });
+}
+
 /** The error with its hint in the words of a front. */
 export function inWords(error: PyroError, words: CallWords): PyroError {
   const { code, message, hint, details, cause } = error;

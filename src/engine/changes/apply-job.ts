@@ -1,10 +1,9 @@
 // The changes of a guest into a folder of the host, worked out and written outside the daemon.
-import { createGuestFiles } from '../../agent/guest-files.ts';
 import { type ApplyRequest, type ApplyResult, applyHome } from '../../changes/apply-home.ts';
 import type { AppliedStates } from '../../changes/apply-plan.ts';
 import type { ApplyOutput } from '../../contract/changes.ts';
 import { SecretWatch } from '../files/secret-watch.ts';
-import type { Job } from '../jobs/job.ts';
+import { guestFilesOf, type Job } from '../jobs/job.ts';
 import { basesFile, prepareApplied, readApplied } from '../workspace/applied-record.ts';
 
 export interface ApplyJobInput {
@@ -24,9 +23,8 @@ const shownLeftOut = 100;
 
 export const applyJob: Job<ApplyJobInput, AppliedOutput> = {
   name: 'apply',
-  run: async ({ plan, below, folder, notes }, { guests: [guest], secrets, workFolder, signal, onProgress }) => {
-    if (guest === undefined) throw new Error('an apply without a guest');
-    const files = createGuestFiles(guest);
+  run: async ({ plan, below, folder, notes }, { guests, secrets, workFolder, signal, onProgress }) => {
+    const files = guestFilesOf({ guests });
     const { target } = plan;
     const request = {
       ...plan,

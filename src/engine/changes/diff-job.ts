@@ -2,7 +2,6 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestFiles } from '../../agent/file-types.ts';
-import { createGuestFiles } from '../../agent/guest-files.ts';
 import { collectDiff, type DiffRequest, largestCounted, largestPatched } from '../../changes/diff.ts';
 import { countLines, type DiffResult, type DiffSummary, type LineCounts } from '../../changes/diff-types.ts';
 import type { OmittedPath } from '../../changes/import-trees.ts';
@@ -11,7 +10,7 @@ import type { PatchEntry } from '../../contract/changes.ts';
 import { formatBytes } from '../../shared/units.ts';
 import { maskDiff } from '../files/masks.ts';
 import { SecretWatch } from '../files/secret-watch.ts';
-import type { Job, JobTools } from '../jobs/job.ts';
+import { guestFilesOf, type Job, type JobTools } from '../jobs/job.ts';
 import { writeEntries } from './kept-entries.ts';
 import { changesSince } from './snapshot-changes.ts';
 
@@ -47,11 +46,11 @@ export const diffJob: Job<DiffJobInput, MadeDiff> = { name: 'diff', run: makeDif
 
 async function makeDiff({ options, isSinceSnapshot }: DiffJobInput, tools: JobTools): Promise<MadeDiff> {
   const { guests, secrets, workFolder } = tools;
-  const [present, earlier] = guests.map((guest) => createGuestFiles(guest));
-  if (present === undefined) throw new Error('a diff without a guest');
+  const present = guestFilesOf(tools);
   await using undo = new AsyncDisposableStack();
   let source = present;
-  if (isSinceSnapshot && earlier !== undefined) {
+  if (isSinceSnapshot) {
+    const earlier = guestFilesOf({ guests: guests.slice(1) });
     const isStatOnly = options.isStatOnly === true;
     const { path = '', maxFileBytes, hasIgnored = false } = options;
     const narrowed = {
@@ -96,10 +95,9 @@ function factsOf({ changed, summary, entries, ignored, omitted, whyLeftOut }: Di
 /** What changed outside /workspace, without contents. */
 export const systemJob: Job<undefined, PatchEntry[]> = {
   name: 'system-changes',
-  run: async (_input, { guests: [guest], secrets, signal }) => {
+  run: async (_input, { guests, secrets, signal }) => {
     const found: PatchEntry[] = [];
-    if (guest === undefined) return found;
-    const changes = createGuestFiles(guest).changes({ scope: 'system', hasContent: false }, { signal });
+    const changes = guestFilesOf({ guests }).changes({ scope: 'system', hasContent: false }, { signal });
     for await (const { path, before, after } of changes) {
       const status = before === undefined ? 'added' : after === undefined ? 'deleted' : 'modified';
       found.push({ path: secrets.maskText(`/${path.toString('utf8')}`), status });

@@ -1,16 +1,14 @@
 // What is written of a disk, outside the daemon.
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { createGuestFiles } from '../../agent/guest-files.ts';
-import type { Job } from '../jobs/job.ts';
+import { guestFilesOf, type Job } from '../jobs/job.ts';
 import { SecretWatch } from './secret-watch.ts';
 
 /** A tree of a guest as an archive, with owners and times; nothing is written when a secret is in it. */
 export const diskTreeJob: Job<{ readonly path: string; readonly draft: string }, null> = {
   name: 'disk-tree',
-  run: async ({ path, draft }, { guests: [guest], secrets, signal }) => {
-    if (guest === undefined) throw new Error('a tree without a guest');
-    const files = createGuestFiles(guest);
+  run: async ({ path, draft }, { guests, secrets, signal }) => {
+    const files = guestFilesOf({ guests });
     if (!secrets.isEmpty) {
       const tree = await new SecretWatch(secrets, '').files(files).pack({ path }, { signal });
       for await (const _ of tree) signal.throwIfAborted();

@@ -1,12 +1,11 @@
 // Files of the host into a guest: read, compared and sent outside the daemon.
 import { Readable } from 'node:stream';
-import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { SyncPushOutput } from '../../contract/changes.ts';
 import type { LeftOutCounts } from '../../project/project-types.ts';
 import { openSyncSource } from '../../project/sync.ts';
 import { createMeter } from '../../shared/progress.ts';
 import { formatCount } from '../../shared/units.ts';
-import type { Job, JobTools } from '../jobs/job.ts';
+import { guestFilesOf, type Job, type JobTools } from '../jobs/job.ts';
 
 export interface SyncJobInput {
   /** Path of the host; that it may be read was decided */
@@ -28,15 +27,14 @@ const silenceMs = 600_000;
 
 export const syncJob: Job<SyncJobInput, SyncJobOutput> = { name: 'sync', run: sync };
 
-async function sync(input: SyncJobInput, { guests: [guest], signal, onProgress }: JobTools): Promise<SyncJobOutput> {
-  if (guest === undefined) throw new Error('a sync without a guest');
+async function sync(input: SyncJobInput, { guests, signal, onProgress }: JobTools): Promise<SyncJobOutput> {
   const { source, destination, isWhole, name, hasTop, isDryRun } = input;
   const reading = createMeter(onProgress, { phase: 'sync', message: 'reading the source' });
   const wanted = { path: source, includes: [], isWhole, ...(name === undefined ? {} : { name }) };
   await using read = await openSyncSource(wanted, signal, reading);
   const { items, mode } = read;
   onProgress({ phase: 'sync', message: `comparing ${formatCount(items.length, 'entry', 'entries')}` });
-  const files = createGuestFiles(guest);
+  const files = guestFilesOf({ guests });
   const { different, extra } = await files.compare({ destination, items }, { signal, timeoutMs: silenceMs });
   const deleted = input.deletes ? [...extra] : [];
   let bytes = 0;

@@ -1,7 +1,6 @@
 // What the daemon and a process with a job say to each other; both are of one version.
 import type { Form } from '../../secrets/forms.ts';
-import { errorCodes } from '../../shared/error-codes.ts';
-import { type ErrorReport, PyroError, reportError } from '../../shared/errors.ts';
+import { type ErrorReport, errorFromReport, type PyroError, reportError } from '../../shared/errors.ts';
 import type { Progress } from '../../shared/progress.ts';
 
 /** Descriptor of the first session with a guest; the next one has the next number */
@@ -35,8 +34,6 @@ export function toFailure(error: unknown): Failure {
 }
 
 export function fromFailure({ report, stack }: Failure): PyroError {
-  const { code, message, hint, details } = report;
-  const known = Object.keys(errorCodes).find((each): each is keyof typeof errorCodes => each === code);
-  const cause = stack === undefined ? undefined : Object.assign(new Error(message), { stack });
-  return new PyroError(known ?? 'internal', message, { hint: hint ?? undefined, details, cause });
+  const cause = stack === undefined ? undefined : Object.assign(new Error(report.message), { stack });
+  return errorFromReport(report, cause);
 }

@@ -72,7 +72,6 @@ export function openJobProcesses(main: string, limits: JobLimits = jobLimits): J
   };
 
   return {
-    prepare,
     run: async (job, input, request) => {
       using _place = await enter(request);
       const process = ready === undefined || ready.isOver ? new JobProcess(main, limits) : ready;

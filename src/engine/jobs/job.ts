@@ -1,7 +1,9 @@
 // Work on what a guest or a project sizes, as data that goes in and comes out, so that it can be done outside the daemon.
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { GuestFiles } from '../../agent/file-types.ts';
 import type { GuestClient } from '../../agent/guest-client.ts';
+import { createGuestFiles } from '../../agent/guest-files.ts';
 import type { SecretSet } from '../../secrets/secret-set.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 
@@ -21,6 +23,12 @@ export interface Job<Input, Output> {
   run(input: Input, tools: JobTools): Promise<Output>;
 }
 
+/** Files of the first of its guests. */
+export function guestFilesOf({ guests: [guest] }: Pick<JobTools, 'guests'>): GuestFiles {
+  if (guest === undefined) throw new Error('a job on the files of a guest without one');
+  return createGuestFiles(guest);
+}
+
 export interface JobRequest extends JobTools {
   /** Whose data it is: several jobs of one owner leave room for those of others */
   readonly owner: string;
@@ -34,14 +42,11 @@ export interface JobRunner extends AsyncDisposable {
    * `deadline_exceeded`.
    */
   run<Input, Output>(job: Job<Input, Output>, input: Input, request: JobRequest): Promise<Output>;
-  /** Makes the next job quick; returns at once */
-  prepare(): void;
 }
 
 /** Jobs in this process, for programs that end with their one call. */
 export const jobsHere: JobRunner = {
   run: (job, input, request) => job.run(input, request),
-  prepare: () => undefined,
   [Symbol.asyncDispose]: async () => undefined,
 };
 

@@ -7,17 +7,15 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import type { GuestClient } from '../../agent/guest-client.ts';
+import { type GuestClient, sessionMemory, sessionSettings, sessionWindow } from '../../agent/guest-client.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
-const streamWindow = 4 * 1024 * 1024;
-const sessionWindow = 16 * 1024 * 1024;
 
 /** Serves requests to a guest on a pipe, as the guest itself would, until the pipe or what comes back is disposed of. */
 export function relay(pipe: Duplex, client: GuestClient): Disposable {
   const session = performServerHandshake(pipe, {
-    settings: { initialWindowSize: streamWindow, maxFrameSize: 65_536 },
-    maxSessionMemory: 64,
+    settings: sessionSettings,
+    maxSessionMemory: sessionMemory,
   });
   // A job that has ended breaks the pipe: its streams end with it.
   session.on('error', () => undefined);

@@ -31,7 +31,8 @@ const keptMs = 90 * 24 * 3600 * 1000;
 
 export class AuditLog {
   readonly path: string;
-  #last: Promise<{ readonly sequence: number; readonly chain: string }>;
+  /** The last line, once it has been looked for: most workspaces of a daemon that starts get no further one */
+  #last: Promise<{ readonly sequence: number; readonly chain: string }> | undefined;
   readonly #mask: (text: string) => string;
   #connections = 0;
   #isCut = false;
@@ -40,17 +41,11 @@ export class AuditLog {
   constructor(path: string, mask: (text: string) => string) {
     this.path = path;
     this.#mask = mask;
-    this.#last = readAudit(path).then(({ entries, isCut }) => {
-      this.#isCut = isCut;
-      this.#connections = entries.filter(({ kind }) => kind === 'network').length;
-      const last = entries.at(-1);
-      return { sequence: last?.sequence ?? 0, chain: last?.chain ?? '' };
-    });
   }
 
   /** Lines follow one another. A disk that takes nothing costs the line: what it tells of has happened. */
   async note(note: AuditNote): Promise<void> {
-    const writing = this.#last.then(async (last) => {
+    const writing = this.#tail().then(async (last) => {
       const { kind, direction, what, files = null, bytes = null } = note;
       const shown = visible(this.#mask(what)).slice(0, longestWhat);
       const fields = { sequence: last.sequence + 1, at: Date.now() / 1000, kind, direction, what: shown, files, bytes };
@@ -71,11 +66,22 @@ export class AuditLog {
 
   /** A connection that has ended, or that was refused. */
   async noteConnection(what: string, direction: 'out' | 'way', bytes: number): Promise<void> {
+    await this.#tail();
     this.#connections++;
     if (this.#connections <= mostConnections) return await this.note({ kind: 'network', direction, what, bytes });
     if (this.#connections % countedTogether !== 0) return;
     const more = this.#connections - mostConnections;
     await this.note({ kind: 'counted', direction: 'way', what: `${more} more connections, which have no lines here` });
+  }
+
+  async #tail(): Promise<{ readonly sequence: number; readonly chain: string }> {
+    this.#last ??= readAudit(this.path).then(({ entries, isCut }) => {
+      this.#isCut = isCut;
+      this.#connections = entries.filter(({ kind }) => kind === 'network').length;
+      const last = entries.at(-1);
+      return { sequence: last?.sequence ?? 0, chain: last?.chain ?? '' };
+    });
+    return await this.#last;
   }
 }
 

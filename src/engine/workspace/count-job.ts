@@ -1,18 +1,16 @@
 // How much of a workspace has changed since its seed, counted outside the daemon.
-import { createGuestFiles } from '../../agent/guest-files.ts';
 import { countTakenBack } from '../../changes/apply-base.ts';
 import { collectDiff } from '../../changes/diff.ts';
 import { countLines } from '../../changes/diff-types.ts';
 import type { ChangeCounts } from '../../contract/records.ts';
-import type { Job } from '../jobs/job.ts';
+import { guestFilesOf, type Job } from '../jobs/job.ts';
 import { appliedKeys } from './applied-record.ts';
 
 /** `folder` is the workspace's own. */
 export const countJob: Job<{ readonly folder: string }, ChangeCounts> = {
   name: 'count-changes',
-  run: async ({ folder }, { guests: [guest], signal, workFolder }) => {
-    if (guest === undefined) throw new Error('a count without a guest');
-    const files = createGuestFiles(guest);
+  run: async ({ folder }, { guests, signal, workFolder }) => {
+    const files = guestFilesOf({ guests });
     await using diff = await collectDiff(files, { workFolder, isStatOnly: true }, { signal });
     // What was brought home and taken back since stands in no diff, and is not home either.
     const changed = new Set(diff.entries.flatMap(({ path, old_path: old }) => [path, old]));
