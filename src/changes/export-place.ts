@@ -2,7 +2,7 @@
 import type { Stats } from 'node:fs';
 import { link, lstat, readdir, realpath, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { PyroError, systemCodeOf } from '../shared/errors.ts';
+import { isHostFault, PyroError, systemCodeOf } from '../shared/errors.ts';
 import { noteDraft } from '../system/drafts.ts';
 import { exists, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
@@ -96,7 +96,19 @@ export async function settle(place: ExportPlace, isOverwrite: boolean, journal?:
     await rename(old, place.final);
     throw error;
   }
-  await rm(old, { recursive: true, force: true });
+  await removeAside(old);
+}
+
+/** The export stands: that the one before cannot be removed does not undo it. The note stays then, for the next start. */
+async function removeAside(old: string): Promise<void> {
+  for (let turn = 0; turn < 2; turn++) {
+    try {
+      await rm(old, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (!isHostFault(error)) throw error;
+    }
+  }
 }
 
 /** Never over what came to stand there meanwhile: a plain rename would replace a file without a word. */

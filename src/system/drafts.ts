@@ -19,8 +19,8 @@ const noteSchema = z.object({
 type Note = z.infer<typeof noteSchema>;
 
 /**
- * Notes what is about to be made, until it is disposed: by then it must be whole or gone. A disk that takes no note is no
- * reason to make nothing.
+ * Notes what is about to be made, until it is disposed: by then it is whole or gone, or else the note stays for the next
+ * start. A disk that takes no note is no reason to make nothing.
  */
 export async function noteDraft(
   journal: string | undefined,
@@ -33,8 +33,14 @@ export async function noteDraft(
   } catch (error) {
     if (!isHostFault(error)) throw error;
   }
-  // One that stays is read by the next start, which finds nothing to undo.
-  return { [Symbol.asyncDispose]: () => rm(path, { force: true }).catch(() => undefined) };
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const left of [...(note.made ?? []), ...(note.moved ? [note.moved.aside] : [])])
+        if (await exists(left).catch(() => true)) return;
+      // One that stays is read by the next start, which finds nothing to undo.
+      await rm(path, { force: true }).catch(() => undefined);
+    },
+  };
 }
 
 /** Undoes what makers have left that are gone: the caller knows that none of this journal lives. */

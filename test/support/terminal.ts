@@ -7,10 +7,13 @@ export interface AtTerminal {
   readonly shown: string;
 }
 
+/** What Node reads to find out whether a terminal has colours: continuous integration sets some */
+const aboutTerminals = new Set(['NO_COLOR', 'FORCE_COLOR', 'NODE_DISABLE_COLORS', 'COLORTERM', 'CI', 'TMUX']);
+
 export function atTerminal(line: string, typed = '', env: Readonly<Record<string, string>> = {}): AtTerminal {
-  const { NO_COLOR: _, ...around } = process.env;
+  const around = Object.entries(process.env).filter(([name]) => !aboutTerminals.has(name));
   const { status, stdout } = spawnSync('script', ['-qec', line, '/dev/null'], {
-    env: { ...around, TERM: 'xterm-256color', ...env },
+    env: { ...Object.fromEntries(around), TERM: 'xterm-256color', ...env },
     encoding: 'utf8',
     input: typed,
   });

@@ -68,3 +68,16 @@ it('leaves nothing of a note whose work has ended, nor of one that is no note', 
   expect(readdirSync(journal)).toEqual([]);
   await expect(noteDraft(undefined, {})).resolves.toBeDefined();
 });
+
+it('keeps the note of what could not be removed, for the next start', async () => {
+  const aside = temporaryName(on('out'));
+  {
+    await using _note = await noteDraft(journal, { moved: { from: on('out'), aside } });
+    writeFileSync(aside, 'before');
+    writeFileSync(on('out'), 'after');
+  }
+  expect(readdirSync(journal)).toHaveLength(1);
+  await sweepDrafts(journal);
+  expect(readdirSync(folder).toSorted()).toEqual(['drafts', 'out']);
+  expect(readdirSync(journal)).toEqual([]);
+});
