@@ -5,7 +5,7 @@ import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
 import type { TerminalSize } from '../../agent/messages.ts';
 import type { CommandRecord } from '../../contract/records.ts';
-import { isPyroError, type PyroError, systemCodeOf } from '../../shared/errors.ts';
+import { isHostFault, isPyroError, type PyroError, systemCodeOf } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
 import type { CommandLog, StreamName } from './command-log.ts';
 import type { LineShell, StartedLine } from './shell-line.ts';
@@ -49,13 +49,14 @@ export async function startCommand(
 ): Promise<StartedCommand> {
   const { process, shell } = await starting;
   const started = { ...record, process: process.id };
-  try {
-    await log.save(started);
-  } catch (error) {
-    await process.forget().catch(() => undefined);
-    throw error;
-  }
-  const run = follow(process, log, started, live);
+  // Whose output cannot be kept is ended: nobody could read what it prints, nor find it again.
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => process.forget().catch(() => undefined));
+  const output = await openOutput(log, record.sequence);
+  undo.defer(output.close);
+  await log.save(started);
+  undo.move();
+  const run = follow(process, log, started, output, live);
   if (live.stdin === undefined) return { run, shell };
   return { run: { ...run, inputFailed: feedInput(process, live.stdin, run.done) }, shell };
 }
@@ -78,20 +79,48 @@ async function feedInput(process: GuestProcess, stdin: Readable, done: Promise<u
 
 /** Continues a command from where its files end. */
 export async function followAgain(client: GuestClient, log: CommandLog, record: CommandRecord): Promise<CommandRun> {
-  const offsets = await log.sizes(record.sequence);
-  const process = await client.attach(record.process ?? '', offsets);
-  return follow(process, log, record);
+  const output = await openOutput(log, record.sequence);
+  try {
+    const process = await client.attach(record.process ?? '', output.sizes);
+    return follow(process, log, record, output);
+  } catch (error) {
+    await output.close();
+    throw error;
+  }
 }
 
-function follow(process: GuestProcess, log: CommandLog, record: CommandRecord, live?: LiveEnds): CommandRun {
+/** The files that a command's output goes to. */
+interface OutputFiles {
+  readonly files: Readonly<Record<StreamName, FileHandle>>;
+  /** What they hold, `bytes` */
+  readonly sizes: Record<StreamName, number>;
+  readonly close: () => Promise<void>;
+}
+
+async function openOutput(log: CommandLog, sequence: number): Promise<OutputFiles> {
+  await using open = new AsyncDisposableStack();
+  const files = {
+    stdout: open.use(await openFile(log.path(sequence, 'stdout'), 'a')),
+    stderr: open.use(await openFile(log.path(sequence, 'stderr'), 'a')),
+  };
+  const sizes = await log.sizes(sequence);
+  const kept = open.move();
+  return { files, sizes, close: async () => await kept.disposeAsync() };
+}
+
+function follow(
+  process: GuestProcess,
+  log: CommandLog,
+  record: CommandRecord,
+  output: OutputFiles,
+  live?: LiveEnds,
+): CommandRun {
   let wake = Promise.withResolvers<void>();
   const notify = (): void => {
     wake.resolve();
     wake = Promise.withResolvers<void>();
   };
-  const done = copyToFiles(process, log, record, live, notify).finally(notify);
-  // Whoever waits for it hears of a failure; nobody may be waiting yet.
-  done.catch(() => undefined);
+  const done = copyToFiles(process, log, record, output, live, notify).finally(notify);
   return {
     sequence: record.sequence,
     done,
@@ -107,15 +136,10 @@ async function copyToFiles(
   process: GuestProcess,
   log: CommandLog,
   record: CommandRecord,
+  { files, sizes, close }: OutputFiles,
   live: LiveEnds | undefined,
   notify: () => void,
 ): Promise<CommandRecord> {
-  await using open = new AsyncDisposableStack();
-  const files: Record<StreamName, FileHandle> = {
-    stdout: open.use(await openFile(log.path(record.sequence, 'stdout'), 'a')),
-    stderr: open.use(await openFile(log.path(record.sequence, 'stderr'), 'a')),
-  };
-  const sizes = await log.sizes(record.sequence);
   const gone = Promise.race([process.closed, untilAborted(live?.left)]);
   let isShown = live?.show !== undefined;
   const show = async (stream: StreamName, bytes: Buffer): Promise<void> => {
@@ -159,7 +183,8 @@ async function copyToFiles(
     if (isGone) await process.forget().catch(() => undefined);
   } finally {
     clearTimeout(overdue);
-    await open.disposeAsync();
+    // What a disk says at the end of a write is said of bytes that are lost anyway.
+    await close().catch(() => undefined);
   }
   const isNoted = await log.save(ended).then(
     () => true,
@@ -181,13 +206,13 @@ function onceOverdue({ must_end_at: at }: CommandRecord, act: () => void): NodeJ
   return setTimeout(act, Math.min(longestTimerMs, Math.max(0, at * 1000 - Date.now()))).unref();
 }
 
-/** Count of bytes that were kept: a full disk of the host costs the record, not the command. */
+/** Count of bytes that were kept: a disk of the host that is full or fails costs the record, not the command. */
 async function keep(file: FileHandle, bytes: Buffer): Promise<number> {
   let written = 0;
   try {
     while (written < bytes.length) written += (await file.write(bytes, written)).bytesWritten;
   } catch (error) {
-    if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCodeOf(error) ?? '')) throw error;
+    if (!isHostFault(error) && systemCodeOf(error) !== 'EFBIG') throw error;
   }
   return written;
 }

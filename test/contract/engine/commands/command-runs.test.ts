@@ -1,5 +1,5 @@
 // Commands against the real agent as a plain process: whoever starts one owns it, however the start and the command end.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -106,6 +106,20 @@ describe('a command whose caller leaves', () => {
     expect(await run?.done).toMatchObject({ exit_code: 143, lost: false });
     expect(await known()).toEqual([]);
   });
+});
+
+it('a command whose output cannot be kept ends in the guest, and holds up nobody who waits for all commands', async () => {
+  const record = await log.begin('sleep 4242', '/', undefined);
+  // A folder where its file would be: as with a disk that fails, it cannot be opened.
+  rmSync(log.path(record.sequence, 'stderr'), { force: true });
+  mkdirSync(log.path(record.sequence, 'stderr'));
+  const live = { stdin: undefined, show: undefined, left: new AbortController().signal };
+  const starting = runs.start(record, () => startLine(agent.client, 'sleep 4242', request), live, live.left);
+  await expect(starting).rejects.toMatchObject({ code: 'EISDIR' });
+  expect(runs.count).toBe(0);
+  await runs.settle();
+  const left = await eventually(known, (lines) => !lines.some((line) => line.includes('4242')));
+  expect(left.filter((line) => line.includes('4242'))).toEqual([]);
 });
 
 describe('another session', () => {
