@@ -34,10 +34,10 @@ async function roomOnceBelow(most: number): Promise<number> {
 
 /** Journal, folders and the like, `MiB` */
 const slack = 24;
-const fileMib = 300;
+const fileMib = 120;
 const write = async (name: string): Promise<void> => {
-  const { exit_code } = await exec(engine, id, `dd if=/dev/zero of=${name} bs=1M count=${fileMib} 2>&1 && sync`);
-  expect(exit_code).toBe(0);
+  const written = await exec(engine, id, `dd if=/dev/zero of=${name} bs=1M count=${fileMib} 2>&1 && sync`);
+  expect(written, JSON.stringify(written)).toMatchObject({ exit_code: 0 });
 };
 
 describe('the room of a deleted file', () => {
