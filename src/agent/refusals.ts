@@ -1,5 +1,6 @@
 // Refusals of a guest as errors: its reasons are checked, and only known codes become ours.
 import { PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
 import { guestErrorSchema } from './messages.ts';
 
 /** Codes of the guest that are also ours; any other becomes `guest_refused`. */
@@ -17,7 +18,7 @@ const sharedCodes = [
 ] as const;
 
 const hints: Readonly<Record<string, string>> = {
-  too_many: 'end some commands, shells or services in this workspace, or wait for some to end',
+  too_many: `end some commands, shells or services in this workspace, or wait for some to end; or go back: ${hintCall('workspace.reset')}`,
 };
 
 /** The error of an answer that is no success. */

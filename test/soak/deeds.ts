@@ -1,7 +1,6 @@
 // What the hostile guests were seen to do: a soak beside attacks that did not take place would show nothing.
 import { attacks } from './hostile.ts';
 import type { Journal } from './journal.ts';
-import type { Structure } from './tool-client.ts';
 
 export interface Deed {
   readonly name: string;
@@ -20,8 +19,8 @@ export class Deeds {
   /** Of the host's server */
   connections = 0;
 
-  readonly onStatus = (attack: string, { processes }: Structure): void => {
-    if (attack === 'fork bomb') this.#processes = Math.max(this.#processes, Number(processes ?? 0));
+  readonly onProcesses = (attack: string, count: number): void => {
+    if (attack === 'fork bomb') this.#processes = Math.max(this.#processes, count);
   };
 
   readonly onOutput = (attack: string, lines: readonly string[]): void => {

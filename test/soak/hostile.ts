@@ -65,7 +65,7 @@ const startedSchema = z.looseObject({ workspace_id: z.string() });
 /** What somebody may ask about a guest that misbehaves; a failure is an answer, too */
 const questions: readonly (readonly [string, Structure])[] = [
   ['workspace_status', {}],
-  ['workspace_exec', { command: 'true', wait_seconds: 5, timeout_seconds: 20 }],
+  ['workspace_exec', { command: 'ls -d /proc/[0-9]* | wc -l', wait_seconds: 5, timeout_seconds: 20 }],
   ['workspace_logs', {}],
   ['workspace_summary', {}],
   ['workspace_diff', { stat_only: true }],
@@ -80,8 +80,8 @@ export interface HostileOptions {
   readonly journal: Journal;
   /** Aborted when the time is over */
   readonly isOver: AbortSignal;
-  /** Told what a status says while it goes on, and what each attack has printed in the end */
-  readonly onStatus: (attack: string, status: Structure) => void;
+  /** Told how many processes the guest has while it goes on, and what each attack has printed in the end */
+  readonly onProcesses: (attack: string, count: number) => void;
   readonly onOutput: (attack: string, lines: readonly string[]) => void;
 }
 
@@ -107,7 +107,7 @@ export async function beHostile(options: HostileOptions): Promise<void> {
 }
 
 async function round(id: string, options: HostileOptions): Promise<void> {
-  const { client, attack, port, random, isOver, onStatus, onOutput } = options;
+  const { client, attack, port, random, isOver, onProcesses, onOutput } = options;
   const command = attack.command(port);
   const request = { workspace_id: id, command, wait_seconds: 0, timeout_seconds: 86_400 };
   const { sequence } = sequenceSchema.parse(await client.call('workspace_exec', request));
@@ -117,7 +117,7 @@ async function round(id: string, options: HostileOptions): Promise<void> {
     const [tool, args] = random.pick(questions);
     try {
       const answer = await client.call(tool, { workspace_id: id, ...args });
-      if (tool === 'workspace_status') onStatus(attack.name, answer);
+      if (tool === 'workspace_exec') onProcesses(attack.name, Number(answer['stdout'] ?? 0));
     } catch (error) {
       if (!(error instanceof ToolFailure)) throw error;
     }

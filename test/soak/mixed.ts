@@ -110,9 +110,9 @@ async function soak(stage: Stage, journal: Journal): Promise<Evidence> {
     const flags = ['--no-project-source', ...(attack.create['network_policy'] === undefined ? [] : grant)];
     const client = await ToolClient.open(attack.name, true, server(work, ...flags), journal);
     clients.push(client);
-    const { onStatus, onOutput } = deeds;
+    const { onProcesses, onOutput } = deeds;
     const random = new Random(seed - number - 1);
-    await beHostile({ client, attack, port, random, journal, isOver, onStatus, onOutput });
+    await beHostile({ client, attack, port, random, journal, isOver, onProcesses, onOutput });
   });
   await pause(minutes * 60_000 - quietMs, interrupted);
   const overAtMs = journal.nowMs();

@@ -51,6 +51,9 @@ func (g *guest) Activate(hasProject bool) error {
 	if err != nil {
 		return err
 	}
+	if err := cgroups.Share(cgroupRoot); err != nil {
+		fmt.Fprintln(os.Stderr, "pyro agent:", err)
+	}
 	g.manager.UseCgroups(cgroups)
 	g.network.ResolvConf = mounts.Names["resolv.conf"]
 	return g.UseFiles(mounts.Names)

@@ -22,6 +22,8 @@ const emptyWaitMs = 10_000
 // Cgroups is a folder of a cgroup v2 file system. It is held by descriptor: the guest may mount something over its path.
 type Cgroups struct {
 	root *os.Root
+	// ofOne is the most processes and threads of one cgroup, as its file takes it; empty is without a limit.
+	ofOne string
 
 	mu sync.Mutex
 	// forgotten names cgroups whose process is no longer known but which could not be removed yet.
@@ -44,6 +46,10 @@ func OpenCgroups(folder string) (*Cgroups, error) {
 func (c *Cgroups) create(name string) (*os.File, error) {
 	if err := c.root.Mkdir(name, 0o755); err != nil {
 		return nil, err
+	}
+	if c.ofOne != "" {
+		// A guest that has taken the limits away does without.
+		_ = c.root.WriteFile(path.Join(name, pidsMax), []byte(c.ofOne), 0)
 	}
 	return c.root.Open(name)
 }

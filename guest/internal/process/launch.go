@@ -76,7 +76,9 @@ func launchRefusal(name string, err error) error {
 	case errors.Is(err, syscall.ENOENT):
 		// The file itself was found a moment ago.
 		return refuse("command_not_executable", fmt.Sprintf("%.200s needs an interpreter that the guest does not have", name))
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EMFILE):
+	case errors.Is(err, syscall.EAGAIN):
+		return refuse("too_many", "as many processes and threads run in the guest as it may have")
+	case errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EMFILE):
 		return fmt.Errorf("start %.200s: %w", name, err)
 	}
 	return refuse("command_not_executable", fmt.Sprintf("%.200s cannot be executed in the guest: %v", name, err))
