@@ -5,6 +5,7 @@
 #        kit/build.sh --verify             builds twice in different folders and compares the bytes
 #
 # PYRO_KIT_CACHE holds the downloaded kernel package (default: $XDG_CACHE_HOME/pyro/kit-build).
+# PYRO_KIT_TAGS are build tags of the agent, for tests (default: none).
 # PYRO_VERSION is the agent's version (default: that of ../package.json).
 set -euo pipefail
 umask 022
@@ -49,7 +50,7 @@ hash_inputs() {
     basename "$package"
     stat -c %s "$package"
     go version
-    echo "$agent_version"
+    echo "$agent_version" "${PYRO_KIT_TAGS:-}"
   } | sha256sum | cut -d' ' -f1
 }
 
@@ -93,7 +94,7 @@ make_initramfs() {
     grep -q "/$module\.ko$" "$modules/modules.builtin" || fail "$module is not built into kernel $release"
   done
   (cd "$here" && CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOFLAGS=-mod=readonly go build -buildvcs=false -trimpath \
-    -ldflags "-s -w -buildid= -X main.version=$agent_version" -o "$root/init" ./cmd/agent)
+    -tags "${PYRO_KIT_TAGS:-}" -ldflags "-s -w -buildid= -X main.version=$agent_version" -o "$root/init" ./cmd/agent)
   find "$root" -type d -exec chmod 0755 {} +
   find "$root" -exec touch -h -d @0 {} +
   # Not compressed: under emulation the agent answers a tenth sooner than with zstd, and packages are compressed anyway.

@@ -1,4 +1,5 @@
 // A daemon in a process of its own whose guests lie by a script, with what is to be measured while and after they do.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import type { DaemonProgram } from '../../src/daemon/program.ts';
 import { callDaemon } from '../../src/daemon/remote.ts';
 import { isPyroError } from '../../src/shared/errors.ts';
 import { noProgress } from '../../src/shared/progress.ts';
+import { locatePaths } from '../../src/system/paths.ts';
 import { identifyProcess } from '../../src/system/processes.ts';
 import { version } from '../../src/version.ts';
 import { isAlive, killNow } from './kill.ts';
@@ -25,7 +27,7 @@ export type Outcome =
 export class LyingHouse implements AsyncDisposable {
   readonly folder: string;
   readonly #program: DaemonProgram;
-  readonly pid: number;
+  pid: number;
 
   private constructor(folder: string, program: DaemonProgram, pid: number) {
     this.folder = folder;
@@ -33,14 +35,18 @@ export class LyingHouse implements AsyncDisposable {
     this.pid = pid;
   }
 
-  static async open(): Promise<LyingHouse> {
+  /** Over stand-in guests; with a guest kit over real ones, which take their lies by {@link lieInside}. */
+  static async open(kit?: string): Promise<LyingHouse> {
     const folder = mkdtempSync(join(tmpdir(), 'pl-'));
     const home = join(folder, 'home');
     const lies = join(folder, 'lies');
     mkdirSync(lies);
-    await plantEnvironment(join(home, 'cache'));
+    mkdirSync(home);
+    // Hard links: nothing of the cache is ever written in place.
+    if (kit === undefined) await plantEnvironment(join(home, 'cache'));
+    else execFileSync('cp', ['-al', locatePaths().cache, join(home, 'cache')]);
     const program: DaemonProgram = {
-      command: [process.execPath, '--max-semi-space-size=4', daemonFile, home, lies],
+      command: [process.execPath, '--max-semi-space-size=4', daemonFile, home, lies, kit ?? ''],
       version,
       paths: {
         cache: join(home, 'cache'),
@@ -49,10 +55,13 @@ export class LyingHouse implements AsyncDisposable {
         runtime: join(home, 'run'),
       },
     };
-    const places = await locateDaemon(program.paths);
-    await startDaemon(program, places, AbortSignal.timeout(60_000));
-    const lock = readFileSync(places.lifetimeLock, 'utf8');
-    return new LyingHouse(folder, program, Number(/\d+/.exec(lock)?.[0]));
+    return new LyingHouse(folder, program, await start(program));
+  }
+
+  /** As a person would: guests run on, and the next daemon takes them over. */
+  async replaceDaemon(): Promise<void> {
+    await stopDaemon(await locateDaemon(this.#program.paths), { force: false }, AbortSignal.timeout(60_000));
+    this.pid = await start(this.#program);
   }
 
   /** Throws what the daemon answered. */
@@ -96,6 +105,12 @@ export class LyingHouse implements AsyncDisposable {
     put(this.#socketsOf(id), lies);
   }
 
+  /** The same for a real guest, which finds the script in itself; a reset makes it honest. */
+  async lieInside(id: string, ...lies: readonly Lie[]): Promise<void> {
+    await this.call('workspace.file.write', { workspace_id: id, path: '/tmp/lies~', text: JSON.stringify(lies) });
+    await this.exec(id, 'mv /tmp/lies~ /tmp/pyro-lies');
+  }
+
   /** Guests that start from now on lie from their first byte. */
   lieFromStart(...lies: readonly Lie[]): void {
     put(join(this.folder, 'lies'), lies);
@@ -129,10 +144,13 @@ export class LyingHouse implements AsyncDisposable {
     return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
-  /** Processes below the daemon that are no guests. */
+  /** Processes below the daemon that are neither guests nor ready for work. */
   get children(): number[] {
     const direct = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').split(' ').filter(Boolean);
-    return direct.map(Number).filter((pid) => !isGuest(pid));
+    const others = direct.map(Number).filter((pid) => !/^unshare\0|^[^\0]*(qemu-system|confine)/.test(lineOf(pid)));
+    const isJob = (pid: number): boolean => lineOf(pid).includes('\0__job');
+    // One waits for the next call.
+    return [...others.filter((pid) => !isJob(pid)), ...others.filter(isJob).slice(1)];
   }
 
   get daemonLog(): string {
@@ -151,11 +169,19 @@ export class LyingHouse implements AsyncDisposable {
   }
 }
 
-function isGuest(pid: number): boolean {
+/** Id of the process. */
+async function start(program: DaemonProgram): Promise<number> {
+  const places = await locateDaemon(program.paths);
+  await startDaemon(program, places, AbortSignal.timeout(60_000));
+  return Number(/\d+/.exec(readFileSync(places.lifetimeLock, 'utf8'))?.[0]);
+}
+
+/** Command line of a process; of one that has just ended, that of a guest, which is not looked for. */
+function lineOf(pid: number): string {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('unshare\0');
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
   } catch {
-    return true;
+    return 'unshare\0';
   }
 }
 
