@@ -97,6 +97,8 @@ it(`${wanted} random calls find no fault of ours`, { timeout: isWhole ? 7_200_00
       const isLate = performance.now() - startedAt >= longestMs;
       if (isFault || isLate) {
         const what = `${name}: ${isLate ? 'late' : report.message.slice(0, 300)}`;
+        // Told at once: a run of hours may be cut short.
+        if (isWhole) process.stderr.write(`call ${made}: ${what}\n`);
         faults.set(what, `${JSON.stringify(input).slice(0, 1000)}\n${error instanceof Error ? error.stack : ''}`);
       }
     } finally {
@@ -108,6 +110,7 @@ it(`${wanted} random calls find no fault of ours`, { timeout: isWhole ? 7_200_00
   const lane = async (): Promise<void> => {
     while (made < wanted) {
       made++;
+      if (isWhole && made % 1000 === 0) process.stderr.write(`${made} calls\n`);
       await once();
     }
   };
