@@ -39,7 +39,7 @@ function foreignFile(path: string): PyroError {
 }
 
 /** Name of the file below, from the header of a qcow2 image; undefined for one that stands alone. */
-async function nameBelow(path: string): Promise<string | undefined> {
+export async function nameBelow(path: string): Promise<string | undefined> {
   const file = await open(path, 'r');
   try {
     const header = Buffer.alloc(headerBytes);

@@ -1,6 +1,6 @@
 // Templates: a guest booted once, mounted and warmed, then saved so that later guests continue from there.
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
@@ -10,6 +10,7 @@ import { exists, isTemporaryName, readJson, syncFile, temporaryName } from '../s
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
 import { takeBack } from './confinement-plan.ts';
+import { nameBelow } from './disk-chain.ts';
 import { copyDisk, createOverlay, makeSparse } from './disks.ts';
 import type { GuestSize, TemplateKind } from './machine.ts';
 import { ownedFolderName } from './owned-folders.ts';
@@ -88,7 +89,10 @@ export async function findTemplate(cacheFolder: string, key: string): Promise<Te
   if (saved === undefined) return undefined;
   const folder = templateFolder(cacheFolder, key);
   const [disk, overlay] = [join(folder, 'disk.qcow2'), join(folder, 'overlay.qcow2')];
-  return (await areThere([disk, overlay])) ? { ...saved, disk, overlay } : undefined;
+  if (!(await areThere([disk, overlay]))) return undefined;
+  // In a cache that was copied or moved, overlays stand on the disk of where it was.
+  const base = await realpath((await nameBelow(overlay)) ?? '').catch(() => undefined);
+  return base === (await realpath(disk)) ? { ...saved, disk, overlay } : undefined;
 }
 
 /** True when all of these files stand there: a removal that was cut off may have left some. */
