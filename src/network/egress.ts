@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openChannel } from '../agent/hello.ts';
 import type { NetworkGrant } from '../contract/records.ts';
 import { messageOf, PyroError, systemCodeOf } from '../shared/errors.ts';
+import { followSignals } from '../shared/following-signal.ts';
 import { parseAddress } from './address.ts';
 import type { Attempt, ConnectionLog } from './connection-log.ts';
 import { addressesOf, dial, type Resolver, systemResolver } from './dial.ts';
@@ -190,8 +191,10 @@ export class Egress implements AsyncDisposable {
     if (stream.destroyed) gone.abort();
     const [first] = decision.addresses;
     const start = { name, port, rule: decision.rule, process: processId };
+    // A guest makes as many connections as it likes.
+    using following = followSignals(gone.signal, this.#closing.signal);
+    const { signal } = following;
     try {
-      const signal = AbortSignal.any([gone.signal, this.#closing.signal]);
       const proxy = this.#routeOf(target);
       const socket =
         proxy === undefined

@@ -23,7 +23,12 @@ export function processesIn(home: string, self = process.pid): Found[] {
     before = ours.size;
     for (const { pid, parent } of all) if (ours.has(parent)) ours.add(pid);
   }
-  return all.filter(({ pid }) => ours.has(pid)).map(({ pid, kind, line }) => ({ pid, kind, line }));
+  const daemons = new Set(all.filter(({ kind }) => kind === 'daemon').map(({ pid }) => pid));
+  // Between its fork and its exec a child has the words of who starts it.
+  const isBeginning = ({ kind, parent }: Raw): boolean => kind === 'daemon' && daemons.has(parent);
+  return all
+    .filter((each) => ours.has(each.pid) && !isBeginning(each))
+    .map(({ pid, kind, line }) => ({ pid, kind, line }));
 }
 
 function readProcess(pid: number, home: string): Raw[] {

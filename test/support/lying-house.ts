@@ -162,6 +162,10 @@ export class LyingHouse implements AsyncDisposable {
       .split(' ')
       .filter(Boolean)
       .map(Number);
+    // Guests that another daemon had started are not among its children.
+    await this.outcome('workspace.prune', { all: true, force: true }, AbortSignal.timeout(60_000)).catch(
+      () => undefined,
+    );
     const places = await locateDaemon(this.#program.paths);
     await stopDaemon(places, { force: true }, AbortSignal.timeout(60_000)).catch(() => undefined);
     for (const pid of [this.pid, ...guests]) if (isAlive(pid) && identifyProcess(pid) !== undefined) killNow(pid);

@@ -15,6 +15,7 @@ import { SecretStore } from '../../secrets/secret-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isPyroError, messageOf, PyroError } from '../../shared/errors.ts';
 import { ExclusiveNames } from '../../shared/exclusive-names.ts';
+import { followSignals } from '../../shared/following-signal.ts';
 import { hintCall } from '../../shared/hint-words.ts';
 import { noProgress } from '../../shared/progress.ts';
 import { KeptWork } from '../../shared/shared-work.ts';
@@ -167,7 +168,8 @@ export class WorkspaceRegistry implements AsyncDisposable {
     const giving = new AbortController();
     using loan = this.#memory.lend(memMib, () => giving.abort(new PyroError('cancelled', 'its memory is needed')));
     if (loan === undefined) return;
-    await work({ ...this.#own, signal: AbortSignal.any([this.#closing.signal, giving.signal]) });
+    using following = followSignals(this.#closing.signal, giving.signal);
+    await work({ ...this.#own, signal: following.signal });
   }
 
   /**
