@@ -15,7 +15,14 @@ it('is found by any name of its folder, and not where it was brought', async () 
   mkdirSync(template, { recursive: true });
   for (const name of ['ram', 'state', 'disk.qcow2']) writeFileSync(join(template, name), '');
   writeFileSync(join(template, 'overlay.qcow2'), standingOn(join(template, 'disk.qcow2')));
-  const record = { version: 1, key: 'abc', magic: '0'.repeat(32), environment_digest: 'd', created_at: '', build_ms: 1 };
+  const record = {
+    version: 1,
+    key: 'abc',
+    magic: '0'.repeat(32),
+    environment_digest: 'd',
+    created_at: '',
+    build_ms: 1,
+  };
   writeFileSync(join(template, 'template.json'), JSON.stringify({ ...record, sha256: {} }));
   expect(await findTemplate(cache, 'abc')).toMatchObject({ key: 'abc' });
   symlinkSync(cache, join(folder, 'link'));
