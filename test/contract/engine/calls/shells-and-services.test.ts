@@ -80,7 +80,10 @@ test('a service is waited for until it is ready, shown, logged, stopped, and sta
   const { services } = engine.workspaces();
   expect(await services.list({ workspace_id: id }, call())).toMatchObject({ count: 1, running_count: 1 });
   expect(await services.status(one, call())).toMatchObject({ state: 'running' });
-  expect(await services.logs(serviceLogsInput.parse(one), call())).toMatchObject({ stdout: 'out\n', stderr: 'err\n' });
+  // Its readiness may be known a moment before its output is here.
+  const logs = async () => await services.logs(serviceLogsInput.parse(one), call());
+  await until(async () => (await logs()).stderr !== '');
+  expect(await logs()).toMatchObject({ stdout: 'out\n', stderr: 'err\n' });
   await expect(start({ service_name: 'web', command: 'true' })).rejects.toMatchObject({ code: 'service_running' });
   expect(await services.stop(one, call())).toMatchObject({ state: 'stopped' });
   // Stopping what is over changes nothing.
