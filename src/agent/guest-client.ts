@@ -45,16 +45,23 @@ export class GuestClient implements AsyncDisposable {
   /** Makes a filter for each output that is followed from now on */
   newOutputFilter: () => OutputFilter | undefined = () => undefined;
 
-  /** Settles when the session has ended */
-  readonly closed: Promise<void>;
-
   readonly #session: ClientHttp2Session;
   readonly #connection: Connection;
+  readonly #onClosed = new Set<() => void>();
 
   private constructor(session: ClientHttp2Session, connection: Connection) {
     this.#session = session;
     this.#connection = connection;
-    this.closed = new Promise((resolve) => session.once('close', () => resolve()));
+    session.once('close', () => {
+      for (const listener of this.#onClosed) listener();
+    });
+  }
+
+  /** Calls the listener when the session ends, at once where it has, unless it is disposed before. */
+  onClosed(listener: () => void): Disposable {
+    if (this.#session.destroyed) listener();
+    else this.#onClosed.add(listener);
+    return { [Symbol.dispose]: () => void this.#onClosed.delete(listener) };
   }
 
   /** Opens a session on a guest's socket. Throws `guest_unreachable`. */

@@ -29,9 +29,6 @@ export class GuestProcess {
   readonly #client: GuestClient;
   readonly #frames: AsyncGenerator<Frame>;
   readonly #stream: ClientHttp2Stream;
-  /** Settles when its session has ended: a sink that waits for a reader then holds up whoever lets go of the guest */
-  readonly closed: Promise<void>;
-
   private constructor(
     client: GuestClient,
     id: string,
@@ -44,7 +41,6 @@ export class GuestProcess {
     this.id = id;
     this.pid = pid;
     this.#frames = frames;
-    this.closed = client.closed;
   }
 
   /** Takes over the frame stream of a process that has just been started. */
@@ -61,6 +57,11 @@ export class GuestProcess {
   /** Takes over the frame stream of a process that has been attached to again. */
   static again(client: GuestClient, id: string, stream: ClientHttp2Stream, options: CallOptions): GuestProcess {
     return new GuestProcess(client, id, stream, readFrames(stream, options.signal));
+  }
+
+  /** Called when its session has ended: a sink that waits for a reader then holds up whoever lets go of the guest. */
+  onClosed(listener: () => void): Disposable {
+    return this.#client.onClosed(listener);
   }
 
   /** Drops the process and its kept output; what of it still runs may end by itself for `graceMs` and is killed then. */

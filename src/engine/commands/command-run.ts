@@ -140,14 +140,21 @@ async function copyToFiles(
   live: LiveEnds | undefined,
   notify: () => void,
 ): Promise<CommandRecord> {
-  const gone = Promise.race([process.closed, untilAborted(live?.left)]);
-  let isShown = live?.show !== undefined;
+  let isShown = live?.show !== undefined && !live.left.aborted;
+  let letGo = (): void => undefined;
+  const leave = (): void => {
+    isShown = false;
+    letGo();
+  };
+  using _session = process.onClosed(leave);
+  live?.left.addEventListener('abort', leave, { once: true });
+  // No race with what lives as long as the guest: each would leave something there, for each piece of output.
   const show = async (stream: StreamName, bytes: Buffer): Promise<void> => {
-    if (!isShown || live?.left.aborted === true) return;
-    const shown = live?.show?.(stream, bytes).catch(() => {
-      isShown = false;
-    });
-    await Promise.race([shown, gone]);
+    if (!isShown) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    letGo = resolve;
+    live?.show?.(stream, bytes).then(resolve, leave);
+    await promise;
   };
   let isCut = record.cut;
   let isOverdue = false;
@@ -215,9 +222,4 @@ async function keep(file: FileHandle, bytes: Buffer): Promise<number> {
     if (!isHostFault(error) && systemCodeOf(error) !== 'EFBIG') throw error;
   }
   return written;
-}
-
-async function untilAborted(signal: AbortSignal | undefined): Promise<void> {
-  if (signal?.aborted === true) return;
-  await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
 }
