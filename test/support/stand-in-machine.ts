@@ -200,6 +200,9 @@ export function createStandIn(shared?: string, lies?: string): StandIn {
     const identity = identifyProcess(pid);
     if (identity === undefined) throw new PyroError('guest_boot_failed', `the stand-in ended: ${said}`);
     running.set(plan.socketFolder, entry);
+    void ended.then(() => {
+      if (running.get(plan.socketFolder) === entry) running.delete(plan.socketFolder);
+    });
     const stopped = pause === undefined ? undefined : entry.agent();
     if (stopped !== undefined) kill(stopped, 'SIGSTOP');
     const record: RunningGuest = {
