@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { type Cgroup, type CgroupLimits, createCgroup } from '../system/cgroup.ts';
 import { tie } from '../system/command.ts';
-import { identifyProcess, killProcess, type ProcessIdentity } from '../system/processes.ts';
+import { identifyProcess, killProcess, type ProcessIdentity, yieldProcessor } from '../system/processes.ts';
 import { programEnvironment } from './confinement.ts';
 import type { ConfinedStart } from './confinement-plan.ts';
 import { keptConsole, type MachineProcess, printableTail } from './machine-process.ts';
@@ -24,6 +24,9 @@ export interface QemuStart {
   readonly limits: CgroupLimits;
 }
 
+/** Guests that compute hold up neither who answers for them on the same processors nor the person there; steps of nice(2). */
+const guestSteps = 5;
+
 /** Starts QEMU, within its limits where the machine allows that. */
 export async function startQemu(start: QemuStart): Promise<QemuProcess> {
   const cgroup = await createCgroup(start.cgroupName, start.limits);
@@ -33,7 +36,10 @@ export async function startQemu(start: QemuStart): Promise<QemuProcess> {
       messageFile === undefined ? await spawnAttached(start, cgroup) : await spawnDetached(start, messageFile, cgroup);
     await process.begun;
     if (start.confined !== undefined && process.pid === undefined) return await startUnconfined(start, process);
-    if (process.pid !== undefined) enterQuietly(cgroup, process.pid);
+    if (process.pid !== undefined) {
+      enterQuietly(cgroup, process.pid);
+      yieldProcessor(process.pid, guestSteps);
+    }
     return process;
   } catch (error) {
     await cgroup?.remove();

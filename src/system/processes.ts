@@ -1,5 +1,6 @@
 // Who is running: a process is named by its id together with its start time, since ids are used again.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { isHostFault } from '../shared/errors.ts';
@@ -61,6 +62,23 @@ export function residentBytes(pid: number): number {
   } catch {
     // It has ended.
     return 0;
+  }
+}
+
+const lowestPriority = 19;
+
+/**
+ * Has all threads of a process, and those that they start, give way to this process.
+ * @param by how far below our own priority, in steps of nice(2); a process that has ended, or is not ours, stays as it is
+ */
+export function yieldProcessor(pid: number, by: number): void {
+  try {
+    const nice = Math.min(lowestPriority, getPriority() + by);
+    // The first thread before the list of them: what it starts from now on has the same.
+    setPriority(pid, nice);
+    for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), nice);
+  } catch {
+    // A process at the usual priority is as good, but for who waits beside it.
   }
 }
 

@@ -1,10 +1,11 @@
 // A QEMU that does not come up: its end is known however early it comes.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { kitFolder } from '../../../src/machine/kit.ts';
 import { startQemu } from '../../../src/machine/qemu-process.ts';
+import { until } from '../../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'pq-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -43,4 +44,24 @@ it('one that cannot be confined after all runs without, and that is told', async
   await started.ended;
   expect(started.lastWords()).toContain('runs');
   expect(told).toEqual([expect.stringContaining('confine: ')]);
+});
+
+it('all its threads let the daemon go first', async () => {
+  const threads = 'import threading, time\nfor _ in range(3): threading.Thread(target=time.sleep, args=(60,)).start()';
+  const started = await startQemu({
+    qemu: '/usr/bin/python3',
+    args: ['-c', threads],
+    stateFd: undefined,
+    messageFile: undefined,
+    cgroupName: `pq${process.pid}-n`,
+    limits: { memoryBytes: 256 * 1024 * 1024, processCount: 16 },
+  });
+  const pid = started.pid ?? 0;
+  try {
+    await until(() => readdirSync(`/proc/${pid}/task`).length === 4);
+    const lower = Math.min(19, getPriority() + 5);
+    for (const thread of readdirSync(`/proc/${pid}/task`)) expect(getPriority(Number(thread))).toBe(lower);
+  } finally {
+    await started.kill();
+  }
 });
