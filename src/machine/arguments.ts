@@ -6,6 +6,8 @@ export interface MachineStorage {
   readonly rootImage: string;
   /** qcow2 of the guest's own disk */
   readonly disk: string;
+  /** Paths of the files that the disk stands on, in their order */
+  readonly below: readonly string[];
   /** Project image, or the empty file that keeps its place */
   readonly projectImage: string;
 }

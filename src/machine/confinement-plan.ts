@@ -7,7 +7,7 @@ import { mebibyte } from '../shared/units.ts';
 import { exists } from '../system/files.ts';
 import type { MachineSpec } from './arguments.ts';
 import { type Confinement, firstUser, programEnvironment } from './confinement.ts';
-import { filesBelow } from './disk-chain.ts';
+import { checkChain } from './disk-chain.ts';
 
 /** How many users there are, one for each guest, by its name */
 const userCount = 200_000_000;
@@ -46,7 +46,8 @@ export async function planConfinement(
 ): Promise<ConfinedStart | undefined> {
   const { machine, socketFolder } = request;
   const { storage, memory } = machine;
-  const below = storage === undefined ? [] : await filesBelow(storage.disk, confinement.cacheFolder);
+  const { diskMib } = request;
+  const below = storage === undefined ? [] : await checkChain({ ...storage, sizeMib: diskMib });
   const { form, launcher } = confinement;
   if (form === undefined) return undefined;
   const newLayers = storage === undefined ? [] : [newLayersFolder(dirname(storage.disk), basename(socketFolder))];
@@ -61,10 +62,8 @@ export async function planConfinement(
   const devices = machine.accelerator === 'kvm' ? [kvm] : [];
   const groups = form.ownUser ? await groupsFor(devices) : [];
   const wish = groups === undefined || !form.ownUser ? 0 : userOf(machine.id);
-  const isOwn = wish !== 0 && (await handOver(wish, read, [...write, socketFolder, ...newLayers], confinement));
-  const uid = isOwn ? wish : 0;
-  // Root without its rights opens no file of another user, and these may have had one.
-  if (uid === 0) for (const path of [...write, ...below, socketFolder, ...newLayers]) await takeBack(path);
+  const own = [...write, socketFolder, ...newLayers];
+  const uid = await giveFiles(confinement, wish, { read, own, taken: [...own, ...below] });
   const spec = {
     namespaces: form.namespaces,
     user_namespace: form.userNamespace,
@@ -82,7 +81,7 @@ export async function planConfinement(
       open_files: 1024,
       // Only where nobody else counts: other programs of the same user do, before Linux 5.14.
       processes: uid === 0 ? 0 : request.processCount,
-      file_bytes: Math.ceil((Math.max(request.diskMib, machine.memoryMib) * 1.1 + tablesMib) * mebibyte),
+      file_bytes: fileBytes(Math.max(diskMib, machine.memoryMib)),
     },
     descriptors: request.hasState ? 4 : 3,
     environment: programEnvironment(),
@@ -90,7 +89,30 @@ export async function planConfinement(
   return { launcher, name: `pyro-${machine.id}`, spec, onFailure: confinement.onFailure };
 }
 
-function userOf(id: string): number {
+/** Largest file of who writes a disk of this size, `bytes`. */
+export function fileBytes(diskMib: number): number {
+  return Math.ceil((diskMib * 1.1 + tablesMib) * mebibyte);
+}
+
+/** Makes files ready for a program that is shut in; gives the user that it is to be, 0 for who we are. */
+export async function giveFiles(
+  confinement: Pick<Confinement, 'onFailure'>,
+  wish: number,
+  files: {
+    readonly read: readonly string[];
+    readonly own: readonly string[];
+    /** Those that another guest's user may have */
+    readonly taken: readonly string[];
+  },
+): Promise<number> {
+  if (wish !== 0 && (await handOver(wish, files.read, files.own, confinement))) return wish;
+  // Root without its rights opens no file of another user, and these may have had one.
+  for (const path of files.taken) await takeBack(path);
+  return 0;
+}
+
+/** The user of a program that is shut in, by the name of what it is for. */
+export function userOf(id: string): number {
   return firstUser + 1 + (createHash('sha256').update(id).digest().readUInt32BE(0) % userCount);
 }
 

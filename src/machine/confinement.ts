@@ -34,8 +34,6 @@ export interface Confinement {
   readonly programFiles: readonly string[];
   /** Told of a QEMU that could not be confined as found, and is not */
   readonly onFailure: (why: string) => void;
-  /** Disks may stand on those of the templates in it */
-  readonly cacheFolder: string;
 }
 
 const cacheSchema = z.object({
@@ -47,14 +45,13 @@ const cacheSchema = z.object({
 type Finding = Omit<z.infer<typeof cacheSchema>, 'key'>;
 
 /** One by which tests show what holds without; see {@link inspectConfinement} for the real one. */
-export function noConfinement(weakness: string, cacheFolder = '/nowhere'): Confinement {
+export function noConfinement(weakness: string): Confinement {
   return {
     launcher: '',
     form: undefined,
     landlock: 0,
     weakness,
     programFiles: [],
-    cacheFolder,
     onFailure: () => undefined,
   };
 }
@@ -66,10 +63,10 @@ export async function inspectConfinement(
   isFresh = false,
 ): Promise<Confinement> {
   const wish = readVariable('PYRO_CONFINEMENT');
-  if (wish === 'off') return noConfinement('PYRO_CONFINEMENT=off', cacheFolder);
+  if (wish === 'off') return noConfinement('PYRO_CONFINEMENT=off');
   const launcher = join(kitFolder(), 'confine');
   const status = await stat(launcher).catch(() => undefined);
-  if (status === undefined) return noConfinement(`the guest kit has no ${launcher}`, cacheFolder);
+  if (status === undefined) return noConfinement(`the guest kit has no ${launcher}`);
   const programFiles = await filesOfProgram(qemu.path);
   const key = JSON.stringify([
     release(),
@@ -91,7 +88,6 @@ export async function inspectConfinement(
     landlock,
     weakness: weakness ?? undefined,
     programFiles,
-    cacheFolder,
     onFailure: () => undefined,
   };
 }
@@ -198,7 +194,7 @@ const systemFiles = [
 ];
 
 /** Where a program and its libraries and data may lie: public parts of the system, and its own prefix. */
-async function filesOfProgram(program: string): Promise<string[]> {
+export async function filesOfProgram(program: string): Promise<string[]> {
   const wanted = [...systemFiles];
   if (!isBelowAny(program, systemFiles)) {
     const prefix = dirname(dirname(program));

@@ -1,58 +1,72 @@
-// What a disk stands on, by its own words: written by a QEMU that a guest may have taken over, so it may name few files.
-import { open, realpath } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { PyroError } from '../shared/errors.ts';
+// What a disk stands on, held against what pyro knows of it, before anything of the host opens it: its header was written by a QEMU that a guest may have taken over.
+import { realpath } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { messageOf, PyroError } from '../shared/errors.ts';
+import { hintCall } from '../shared/hint-words.ts';
+import { mebibyte } from '../shared/units.ts';
+import { type DiskHeader, readDiskHeader } from './disk-header.ts';
 
-const mostLayers = 256;
-/** Bytes of the header that are read, up to and with the features that a reader has to know */
-const headerBytes = 80;
-/** The content lies in another file, which an extension of the header names */
-const externalData = 4n;
+export interface DiskChain {
+  readonly disk: string;
+  /** Paths of the files that it stands on, in their order */
+  readonly below: readonly string[];
+  /** Largest size that the disk may say it has, `MiB` */
+  readonly sizeMib: number;
+}
 
 /**
- * Files that a disk stands on, in their order. They lie beside it, or are disks of templates in the given cache. Throws
- * `state_damaged` for a disk that names any other.
+ * The files below a disk, by the paths that its headers name. Throws `state_damaged` unless each is of the one kind that
+ * pyro makes and stands on a later one of its chain, the last on none: one that was being merged when we were killed is passed over.
  */
-export async function filesBelow(disk: string, cacheFolder?: string): Promise<string[]> {
-  const files: string[] = [];
-  for (let path = disk; files.length <= mostLayers; ) {
-    const name = await nameBelow(path);
-    if (name === undefined) return files;
-    if (!/^[\w.-]+$/.test(name) && !(await isTemplateDisk(name, cacheFolder))) throw foreignFile(path);
-    path = resolve(dirname(path), name);
-    files.push(path);
+export async function checkChain({ disk, below, sizeMib }: DiskChain): Promise<string[]> {
+  const named: string[] = [];
+  let [path, rest] = [disk, below];
+  for (;;) {
+    const header = await headerOf(path);
+    if (header.bytes > BigInt(sizeMib) * BigInt(mebibyte))
+      throw foreign(path, 'says that it is larger than it was made');
+    if (header.below === undefined) {
+      if (rest.length > 0) throw foreign(path, 'says that it stands alone');
+      return named;
+    }
+    const next = resolve(dirname(path), header.below);
+    const at = await placeOf(next, rest);
+    if (at < 0 || header.below.includes('\0'))
+      throw foreign(path, 'says that it stands on a file that is none of its guest');
+    named.push(next);
+    [path, rest] = [next, rest.slice(at + 1)];
   }
-  throw foreignFile(disk);
 }
 
-async function isTemplateDisk(path: string, cacheFolder: string | undefined): Promise<boolean> {
-  if (cacheFolder === undefined || !isAbsolute(path)) return false;
-  const place = await Promise.all([path, join(cacheFolder, 'templates')].map((each) => realpath(each).catch(() => '')));
-  const [file = '', folder = ''] = place;
-  return basename(file) === 'disk.qcow2' && folder !== '' && dirname(dirname(file)) === folder;
-}
-
-function foreignFile(path: string): PyroError {
-  return new PyroError('state_damaged', `${path} stands on a file that is none of its guest`, {
-    hint: 'it was changed from outside, or by a guest that broke out of its machine; delete the workspace',
-  });
-}
-
-/** Name of the file below, from the header of a qcow2 image; undefined for one that stands alone. */
+/** Name of the file below a disk, as its header has it; undefined for one that stands alone, is none of ours, or is not there. */
 export async function nameBelow(path: string): Promise<string | undefined> {
-  const file = await open(path, 'r');
+  const header = await readDiskHeader(path).catch(() => undefined);
+  return header?.below;
+}
+
+async function headerOf(path: string): Promise<DiskHeader> {
+  let header: DiskHeader | undefined;
   try {
-    const header = Buffer.alloc(headerBytes);
-    await file.read(header, 0, header.length, 0);
-    if (header.toString('latin1', 0, 4) !== 'QFI\u00fb') return undefined;
-    if (header.readUInt32BE(4) >= 3 && (header.readBigUInt64BE(72) & externalData) !== 0n) throw foreignFile(path);
-    const [offset, length] = [header.readBigUInt64BE(8), header.readUInt32BE(16)];
-    if (offset === 0n || length === 0) return undefined;
-    if (length > 1023) throw foreignFile(path);
-    const name = Buffer.alloc(length);
-    await file.read(name, 0, length, offset);
-    return name.toString('utf8');
-  } finally {
-    await file.close();
+    header = await readDiskHeader(path);
+  } catch (cause) {
+    throw foreign(path, `cannot be read: ${messageOf(cause)}`, cause);
   }
+  if (header === undefined) throw foreign(path, 'is no disk as pyro makes them');
+  return header;
+}
+
+/** Which of the files it is; a cache may have been reached by another name when a disk was made. */
+async function placeOf(path: string, files: readonly string[]): Promise<number> {
+  const at = files.indexOf(path);
+  if (at >= 0) return at;
+  const real = await realpath(path).catch(() => '');
+  const reals = await Promise.all(files.map((file) => realpath(file).catch(() => undefined)));
+  return reals.indexOf(real);
+}
+
+function foreign(path: string, what: string, cause?: unknown): PyroError {
+  return new PyroError('state_damaged', `the disk ${path} ${what}`, {
+    hint: `it was changed from outside, or by a guest that broke out of its machine, and is not opened: go back to another snapshot or the seed with ${hintCall('workspace.reset', { snapshot: 'baseline' })}, or delete the workspace`,
+    cause,
+  });
 }

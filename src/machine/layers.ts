@@ -1,11 +1,12 @@
 // Layers of a guest's disk: made on another, taken live, merged while nobody uses them.
-import { rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { open, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { GuestClient } from '../agent/guest-client.ts';
 import { PyroError } from '../shared/errors.ts';
-import { type CommandOptions, runCommand } from '../system/command.ts';
-import { filesBelow } from './disk-chain.ts';
+import type { Confinement } from './confinement.ts';
+import { checkChain, type DiskChain, nameBelow } from './disk-chain.ts';
+import { runImageTool } from './image-tool.ts';
 import type { Qmp } from './qmp.ts';
 
 /** How layers are made and read while no guest uses them. */
@@ -13,11 +14,11 @@ export interface DiskLayers {
   /** An empty layer at `path` on a file beside it */
   readonly create: (path: string, below: string, sizeMib: number, signal: AbortSignal) => Promise<void>;
   /** Name of the file below a layer; undefined for one that is not whole */
-  readonly below: (path: string, signal: AbortSignal) => Promise<string | undefined>;
+  readonly below: (path: string) => Promise<string | undefined>;
   /** Writes a layer of `folder` into the one below it, and puts its children there. Safe to be cut off */
   readonly merge: (folder: string, merge: LayerMerge, signal: AbortSignal) => Promise<void>;
-  /** A whole disk, with all layers below it, as one file */
-  readonly flatten: (top: string, output: string, format: 'raw' | 'qcow2', signal: AbortSignal) => Promise<void>;
+  /** A whole disk, with all layers below it, as one new file */
+  readonly flatten: (disk: DiskChain, output: string, format: 'raw' | 'qcow2', signal: AbortSignal) => Promise<void>;
 }
 
 /** File names of one folder. */
@@ -27,42 +28,41 @@ export interface LayerMerge {
   readonly into: string;
   /** Layers that lay on `from` and lie on `into` afterwards */
   readonly children: readonly string[];
+  /** What `into` stands on, in its order */
+  readonly below: readonly string[];
+  /** Size of the disk, `MiB` */
+  readonly sizeMib: number;
 }
 
-/** Layers in the format of QEMU, by its tools. */
-export const qemuLayers: DiskLayers = {
-  create: createLayer,
-  below: layerBelow,
-  merge: mergeLayer,
-  flatten: flattenDisk,
-};
-
-/** A program that wrote on after a kill -9 of ours would hold the locks of the layers that the next one wants. */
-function tied(signal: AbortSignal): CommandOptions {
-  return { signal, endsWithUs: true };
+/** Layers in the format of QEMU, by its tool, which is shut in. */
+export function qemuLayers(confinement: Confinement): DiskLayers {
+  return {
+    create: (...layer) => createLayer(confinement, ...layer),
+    // By our own reading: one that was cut off while it was made says nothing of what it stands on.
+    below: nameBelow,
+    merge: (...layers) => mergeLayer(confinement, ...layers),
+    flatten: (...disk) => flattenDisk(confinement, ...disk),
+  };
 }
 
 /** An empty layer at `path` on a file beside it, which it names relative to itself. */
-async function createLayer(path: string, below: string, diskMib: number, signal: AbortSignal): Promise<void> {
-  const options = ['create', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', below, path, `${diskMib}M`];
-  await runCommand('qemu-img', options, tied(signal));
+async function createLayer(
+  confinement: Confinement,
+  path: string,
+  below: string,
+  sizeMib: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await makeEmpty(path);
+  const args = ['create', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', below, path, `${sizeMib}M`];
+  await runImageTool(confinement, { args, write: [path], sizeMib }, signal);
 }
 
-/** Name of the file below a layer that nobody uses; undefined for one that is not whole. */
-async function layerBelow(path: string, signal: AbortSignal): Promise<string | undefined> {
-  try {
-    await filesBelow(path);
-    // Also where somebody has it open still, who could keep us from it.
-    const { stdout } = await runCommand('qemu-img', ['info', '-U', '--output=json', path], { signal });
-    return imageSchema.parse(JSON.parse(stdout))['backing-filename'];
-  } catch {
-    // Cut off while it was made: nothing can stand in it.
-    signal.throwIfAborted();
-    return undefined;
-  }
+/** The tool sees files, not folders: what it is to make stands there before. */
+async function makeEmpty(path: string): Promise<void> {
+  await (await open(path, 'wx', 0o600)).close();
 }
 
-const imageSchema = z.object({ 'backing-filename': z.string().optional() });
 const blockSchema = z.array(
   z.object({
     qdev: z.string().optional(),
@@ -98,6 +98,7 @@ export function layerName(told: string): string {
 export interface LayeredGuest {
   readonly client: Pick<GuestClient, 'freeze' | 'thaw'>;
   readonly qmp: Pick<Qmp, 'execute'>;
+  readonly confinement: Confinement;
   /** Lets it see a layer; gives the path by which it does */
   readonly show: (layer: string) => Promise<string>;
 }
@@ -131,14 +132,14 @@ export async function pushLayer(
 }
 
 async function pushOnTop(
-  { qmp, show }: Pick<LayeredGuest, 'qmp' | 'show'>,
+  { qmp, confinement, show }: Omit<LayeredGuest, 'client'>,
   path: string,
   diskMib: number,
   signal: AbortSignal,
 ): Promise<void> {
   const { node, file } = await topLayer(qmp);
   try {
-    await createLayer(path, file, diskMib, signal);
+    await createLayer(confinement, path, file, diskMib, signal);
     await qmp.execute('blockdev-snapshot-sync', {
       'node-name': node,
       'snapshot-file': await show(path),
@@ -156,20 +157,40 @@ async function pushOnTop(
  * Writes a layer into the one below it and puts its children there. Nobody may use any of them meanwhile. Safe to be
  * cut off: until the last step the chain reads the same.
  */
-async function mergeLayer(folder: string, merge: LayerMerge, signal: AbortSignal): Promise<void> {
-  for (const name of [merge.from, merge.into, ...merge.children]) await filesBelow(join(folder, name));
-  await runCommand('qemu-img', ['commit', '-q', '-d', '-f', 'qcow2', join(folder, merge.from)], tied(signal));
-  for (const child of merge.children) {
-    const options = ['rebase', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', merge.into, join(folder, child)];
-    await runCommand('qemu-img', options, tied(signal));
+async function mergeLayer(
+  confinement: Confinement,
+  folder: string,
+  { from, into, children, below, sizeMib }: LayerMerge,
+  signal: AbortSignal,
+): Promise<void> {
+  const at = (name: string): string => join(folder, name);
+  const [upper, lower] = [at(from), at(into)];
+  const rest = below.map(at);
+  const read = await checkChain({ disk: upper, below: [lower, ...rest], sizeMib });
+  for (const child of children) await checkChain({ disk: at(child), below: [upper, lower, ...rest], sizeMib });
+  const write = [upper, lower];
+  const commit = ['commit', '-q', '-d', '-f', 'qcow2', upper];
+  await runImageTool(
+    confinement,
+    { args: commit, read: read.filter((path) => path !== lower), write, sizeMib },
+    signal,
+  );
+  for (const child of children) {
+    const args = ['rebase', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', into, at(child)];
+    await runImageTool(confinement, { args, write: [at(child)], sizeMib }, signal);
   }
 }
 
 /** A whole disk, with all layers below it, as one file. */
-async function flattenDisk(top: string, output: string, format: 'raw' | 'qcow2', signal: AbortSignal): Promise<void> {
-  await filesBelow(top);
-  await runCommand('qemu-img', ['convert', '-q', '-f', 'qcow2', '-O', format, basename(top), output], {
-    ...tied(signal),
-    cwd: dirname(top),
-  });
+async function flattenDisk(
+  confinement: Confinement,
+  chain: DiskChain,
+  output: string,
+  format: 'raw' | 'qcow2',
+  signal: AbortSignal,
+): Promise<void> {
+  const read = [chain.disk, ...(await checkChain(chain))];
+  await makeEmpty(output);
+  const args = ['convert', '-q', '-f', 'qcow2', '-O', format, chain.disk, output];
+  await runImageTool(confinement, { args, read, write: [output], sizeMib: chain.sizeMib }, signal);
 }

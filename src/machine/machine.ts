@@ -30,6 +30,8 @@ export interface GuestDisks {
   readonly top: string;
   /** Frozen disk that the lowest layer names, in the folder of `top`; absent where the layer may name one in the cache */
   readonly base: string | undefined;
+  /** Files that the top stands on, in their order, for a guest that goes on with it */
+  readonly below: readonly string[];
   readonly project: { readonly image: string; readonly imageId: string | undefined } | undefined;
   readonly sizeMib: number;
 }

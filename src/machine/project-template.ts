@@ -81,7 +81,8 @@ export async function buildProjectTemplate(plan: ProjectTemplatePlan, signal: Ab
   try {
     const ram = join(draft, 'ram');
     const disk = join(draft, 'layer.qcow2');
-    await linkOrCopy(ready.disk, join(draft, 'base.qcow2'));
+    const base = join(draft, 'base.qcow2');
+    await linkOrCopy(ready.disk, base);
     await copyDisk(plan.emptyLayer, disk);
     await copySparse(ready.ram, ram, signal);
     {
@@ -90,7 +91,7 @@ export async function buildProjectTemplate(plan: ProjectTemplatePlan, signal: Ab
         {
           id: `t${randomBytes(5).toString('hex')}`,
           size: plan.size,
-          storage: { rootImage: plan.rootImage, disk, projectImage: plan.projectImage },
+          storage: { rootImage: plan.rootImage, disk, below: [base], projectImage: plan.projectImage },
           memory: { path: ram, isShared: true, isReadOnly: false },
           magic: ready.magic,
           stateFile: ready.state,

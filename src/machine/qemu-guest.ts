@@ -74,6 +74,7 @@ interface GuestParts {
   readonly qmp: Qmp;
   readonly client: GuestClient;
   readonly diskFolder: string | undefined;
+  readonly confinement: Confinement;
   /** Its console, where it does not come by a pipe */
   readonly console: ReturnType<typeof readConsole> | undefined;
 }
@@ -86,6 +87,7 @@ export class QemuGuest implements Guest {
   readonly #process: MachineProcess;
   readonly #qmp: Qmp;
   readonly #diskFolder: string | undefined;
+  readonly #confinement: Confinement;
   readonly #console: GuestParts['console'];
 
   private constructor(parts: GuestParts) {
@@ -94,6 +96,7 @@ export class QemuGuest implements Guest {
     this.#process = parts.process;
     this.#qmp = parts.qmp;
     this.#diskFolder = parts.diskFolder;
+    this.#confinement = parts.confinement;
     this.#console = parts.console;
     const { client, process, qmp, diskFolder } = parts;
     this.health = new GuestHealth(
@@ -169,7 +172,7 @@ export class QemuGuest implements Guest {
         signal: alive,
       });
       undo.move();
-      return new QemuGuest({ folder, process, qmp, client, diskFolder, console });
+      return new QemuGuest({ folder, process, qmp, client, diskFolder, confinement: host.confinement, console });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PyroError && error.code === 'guest_boot_failed') throw error;
@@ -195,7 +198,7 @@ export class QemuGuest implements Guest {
     const magic = Buffer.from(running.magic, 'hex');
     const { qmp, client } = await reachGuest({ sockets, process: running.process, magic, diskFolder }, signal);
     const console = readConsole(join(folder, 'c'), (text) => process.addConsole(text));
-    return new QemuGuest({ folder, process, qmp, client, diskFolder, console });
+    return new QemuGuest({ folder, process, qmp, client, diskFolder, confinement: host.confinement, console });
   }
 
   async use<T>(work: () => Promise<T>): Promise<T> {
@@ -205,7 +208,8 @@ export class QemuGuest implements Guest {
   async addLayer(path: string, sizeMib: number, note: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
     const show = (layer: string): Promise<string> =>
       showLayer(newLayersFolder(dirname(layer), basename(this.#folder)), layer);
-    return await pushLayer({ client: this.client, qmp: this.#qmp, show }, path, sizeMib, note, signal);
+    const guest = { client: this.client, qmp: this.#qmp, confinement: this.#confinement, show };
+    return await pushLayer(guest, path, sizeMib, note, signal);
   }
 
   async topLayer(): Promise<string> {

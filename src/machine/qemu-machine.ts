@@ -22,7 +22,7 @@ export async function openQemuMachine(paths: Paths, context: CallContext): Promi
 export function qemuMachine(setup: QemuSetup): Machine {
   return {
     choice: setup.host.choice,
-    layers: qemuLayers,
+    layers: qemuLayers(setup.host.confinement),
     ensureTemplate: (...request) => ensureTemplate(setup, ...request),
     dropTemplates: (...request) => dropTemplates(setup, ...request),
     prepareProject: (...request) => prepareProject(setup, ...request),

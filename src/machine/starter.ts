@@ -29,9 +29,11 @@ interface Start {
   readonly context: CallContext;
   /** Makes the disk that a boot begins with */
   readonly makeDisk: () => Promise<void>;
+  /** What that disk stands on */
+  readonly below: readonly string[];
 }
 
-type Source = Pick<QemuStartRequest, 'memory' | 'magic' | 'stateFile'>;
+type Source = Pick<QemuStartRequest, 'memory' | 'magic' | 'stateFile'> & { readonly below: readonly string[] };
 type Mount = (guest: QemuGuest) => Promise<void>;
 
 /** Puts what a guest needs of the caches into the folder of its disk. */
@@ -54,7 +56,8 @@ export async function startFresh(
   isCold = false,
 ): Promise<StartedGuest> {
   const { disks, environment, size } = plan;
-  const start = { setup, plan, context, makeDisk: () => makeFreshDisk(setup, disks, context) };
+  const below = disks.base === undefined ? [] : [disks.base];
+  const start = { setup, plan, context, makeDisk: () => makeFreshDisk(setup, disks, context), below };
   if (isCold) return await boot(start);
   const { template: ready } = await ensureTemplate(
     setup,
@@ -64,28 +67,29 @@ export async function startFresh(
   );
   // A saved guest has its disk's blocks in memory: one that was made anew since does not fit the disk of this workspace.
   if (disks.base !== undefined && !(await haveSameContent(ready.disk, disks.base))) return await boot(start);
-  const prepared = await placeSavedDisk(start, ready);
-  return await restoreOrBoot(start, prepared ?? ready, async (guest) => {
+  const { prepared, base } = await placeSavedDisk(start, ready);
+  return await restoreOrBoot(start, { ...(prepared ?? ready), below: [base] }, async (guest) => {
     const { signal } = context;
     if (disks.project !== undefined && prepared === undefined) await guest.client.mountProject({ signal });
     await growTo(guest, disks.sizeMib, signal);
   });
 }
 
-/** The disk of a saved guest: that of its project's template, which is given then, else the empty one of `ready`. */
+/** The disk of a saved guest: that of its project's template, which is given then, else the empty one of `ready`; and what it stands on. */
 async function placeSavedDisk(
   { setup, plan: { disks }, makeDisk }: Start,
   ready: Template,
-): Promise<SavedGuest | undefined> {
+): Promise<{ readonly prepared: SavedGuest | undefined; readonly base: string }> {
   await rm(disks.top, { force: true });
   const prepared = disks.project === undefined ? undefined : await takePrepared(setup, ready, disks.project, disks.top);
+  const beside = disks.base ?? join(dirname(disks.top), 'base.qcow2');
   if (prepared !== undefined) {
-    if (disks.base === undefined) await linkOrCopy(ready.disk, join(dirname(disks.top), 'base.qcow2'));
-    return prepared;
+    if (disks.base === undefined) await linkOrCopy(ready.disk, beside);
+    return { prepared, base: beside };
   }
   if (disks.base === undefined) await copyDisk(ready.overlay, disks.top);
   else await makeDisk();
-  return undefined;
+  return { prepared, base: disks.base ?? ready.disk };
 }
 
 async function makeFreshDisk(setup: QemuSetup, disks: GuestDisks, { signal }: CallContext): Promise<void> {
@@ -96,7 +100,8 @@ async function makeFreshDisk(setup: QemuSetup, disks: GuestDisks, { signal }: Ca
 
 /** A guest that goes on with its disk: from the `bare` template where there is one, else booted. */
 export async function startOnDisk(setup: QemuSetup, plan: GuestPlan, context: CallContext): Promise<StartedGuest> {
-  const start = { setup, plan, context, makeDisk: async () => undefined };
+  const { below } = plan.disks;
+  const start = { setup, plan, context, makeDisk: async () => undefined, below };
   const { disks, environment, size } = plan;
   // The template's kernel knows the size of its own disk only.
   const isGrown = disks.sizeMib > templateDiskMib;
@@ -104,19 +109,25 @@ export async function startOnDisk(setup: QemuSetup, plan: GuestPlan, context: Ca
   const bare = isGrown ? undefined : await findReady(setup, wanted, size, 'bare');
   if (bare === undefined) return await boot(start);
   await touchTemplate(setup.cacheFolder, bare.key);
-  return await restoreOrBoot(start, bare, (guest) => activate(guest, start));
+  return await restoreOrBoot(start, { ...bare, below }, (guest) => activate(guest, start));
 }
 
-async function restoreOrBoot(start: Start, saved: SavedGuest, mount: Mount): Promise<StartedGuest> {
+async function restoreOrBoot(
+  start: Start,
+  saved: SavedGuest & Pick<Source, 'below'>,
+  mount: Mount,
+): Promise<StartedGuest> {
   const { setup, context } = start;
   const memory = { path: saved.ram, isShared: false, isReadOnly: setup.host.qemu.hasReadOnlyMemory };
   try {
-    const source = { memory, magic: saved.magic, stateFile: saved.state };
+    const source = { memory, magic: saved.magic, stateFile: saved.state, below: saved.below };
     const used = [savedContent(setup, saved), kitContent(setup.host.kit)];
     return { ...(await launch(start, source, mount)), source: 'template', used };
   } catch (error) {
     context.signal.throwIfAborted();
-    if (!isPyroError(error, ...startFailures)) throw error;
+    // A disk that stands right on the template's is damaged where that is.
+    const ofTemplate = start.plan.disks.base === undefined ? (['state_damaged'] as const) : [];
+    if (!isPyroError(error, ...startFailures, ...ofTemplate)) throw error;
     // The template may be what is wrong: drop it, so that the next start makes a new one, and boot this guest.
     context.onProgress({ phase: 'boot', message: 'the template did not come up; booting without it' });
     await dropTemplate(setup, saved);
@@ -134,7 +145,7 @@ async function boot(start: Start): Promise<StartedGuest> {
     await makeSparse(ram, plan.size.memoryMib * mebibyte);
     try {
       const memory = { path: ram, isShared: false, isReadOnly: false };
-      const booted = await launch(start, { memory, magic: newMagic() }, async (guest) => {
+      const booted = await launch(start, { memory, magic: newMagic(), below: start.below }, async (guest) => {
         await activate(guest, start);
         await growTo(guest, plan.disks.sizeMib, context.signal);
       });
@@ -160,7 +171,7 @@ async function growTo(guest: QemuGuest, sizeMib: number, signal: AbortSignal): P
 /** Starts QEMU, introduces the guest to itself and mounts. */
 async function launch(
   { setup, plan, context: { signal } }: Start,
-  source: Source,
+  { below, ...source }: Source,
   mount: Mount,
 ): Promise<Omit<StartedGuest, 'source'>> {
   const started = performance.now();
@@ -168,6 +179,7 @@ async function launch(
   const storage = {
     rootImage: disks.rootImage,
     disk: disks.top,
+    below,
     projectImage: disks.project?.image ?? setup.projectPlaceholder,
   };
   await using undo = new AsyncDisposableStack();

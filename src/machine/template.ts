@@ -161,6 +161,7 @@ export async function buildTemplate(plan: TemplatePlan, signal: AbortSignal): Pr
     const storage: MachineStorage = {
       rootImage: wanted.rootImage,
       disk: join(draft, 'disk.qcow2'),
+      below: [],
       projectImage: plan.projectPlaceholder,
     };
     const memory = { path: join(draft, 'ram'), isShared: true, isReadOnly: false };

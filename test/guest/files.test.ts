@@ -58,7 +58,7 @@ beforeAll(async () => {
   const start = {
     id,
     size,
-    storage: { rootImage: environment.imagePath, disk, projectImage: await makeProject() },
+    storage: { rootImage: environment.imagePath, disk, below: [template.disk], projectImage: await makeProject() },
     memory: { path: template.ram, isShared: false, isReadOnly: setup.host.qemu.hasReadOnlyMemory },
     magic: template.magic,
     stateFile: template.state,

@@ -62,8 +62,8 @@ export const standInLayers: DiskLayers = {
       await writeLayer(join(folder, child), { ...(await readLayer(join(folder, child))), below: into });
     }
   },
-  flatten: async (top, output, format, signal) => {
-    const content = await contentOf(top);
+  flatten: async ({ disk }, output, format, signal) => {
+    const content = await contentOf(disk);
     const raw = format === 'raw' ? output : `${output}.flat`;
     const folder = content === null ? [] : ['-d', join(content, 'upper')];
     try {

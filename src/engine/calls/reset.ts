@@ -21,7 +21,7 @@ export async function resetWorkspace(workspace: Workspace, snapshot: string, con
       const disk = newLayer();
       await using undo = new AsyncDisposableStack();
       undo.defer(() => rm(join(files.folder, disk), { force: true }));
-      const plan = await planOf(workspace, { ...record, disk }, context);
+      const plan = await planOf(workspace, { ...record, disk, layers: { ...record.layers, [disk]: below } }, context);
       const started = await startAbove(await workspace.resources.machine(context), plan, below, context);
       undo.use(started.guest);
       undo.defer(() => workspace.network.close(started.guest.client));

@@ -9,6 +9,7 @@ import { hintCall } from '../../shared/hint-words.ts';
 import { noteDraft } from '../../system/drafts.ts';
 import { temporaryName } from '../../system/files.ts';
 import { permitHostPath } from '../guests/host-paths.ts';
+import { namesBelow } from '../guests/layers.ts';
 import { guestPath } from '../workspace/guest-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { runJob } from '../workspace/workspace-jobs.ts';
@@ -47,7 +48,9 @@ export async function exportDisk(
       } else {
         if (workspace.secrets.wasGivenAny && !input.include_secrets) throw secretDisk(record.id);
         const { layers } = await workspace.resources.machine(call);
-        await layers.flatten(join(files.folder, record.disk), draft, input.format, call.signal);
+        const below = namesBelow(record.layers, record.disk).map((name) => join(files.folder, name));
+        const chain = { disk: join(files.folder, record.disk), below, sizeMib: record.disk_mib };
+        await layers.flatten(chain, draft, input.format, call.signal);
         await chmod(draft, 0o600);
       }
       await rename(draft, output);

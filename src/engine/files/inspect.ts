@@ -22,12 +22,12 @@ export async function inspectLayer<T>(
   context: CallContext,
   work: (files: GuestFiles, client: GuestClient) => Promise<T>,
 ): Promise<T> {
-  const { vcpu_count, mem_mib } = workspace.record;
+  const { vcpu_count, mem_mib, layers } = workspace.record;
   const size = mem_mib > helperSize.mem_mib ? helperSize : { vcpu_count, mem_mib };
   using _reservation = workspace.resources.memory.reserve(passing(size.mem_mib));
   const disk = newLayer();
   const plan = {
-    ...(await planOf(workspace, { ...workspace.record, ...size, disk }, context)),
+    ...(await planOf(workspace, { ...workspace.record, ...size, disk, layers: { ...layers, [disk]: layer } }, context)),
     // It ends with us, and gets none of the workspace's secrets.
     messageFile: undefined,
     arrive: undefined,

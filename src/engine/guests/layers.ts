@@ -5,12 +5,24 @@ import type { LayerMerge } from '../../machine/layers.ts';
 /** File name of each layer to the file it lies on; null for the frozen disk of the template. */
 export type Layers = Readonly<Record<string, string | null>>;
 
+/** Name of the frozen disk of the template, beside the layers */
+export const baseDiskName = 'base.qcow2';
+
 export interface LayerUse {
   readonly layers: Layers;
+  /** Size of the disk, `MiB` */
+  readonly sizeMib: number;
   /** The layer that is written */
   readonly top: string;
   /** Layers that snapshots stand for */
   readonly kept: readonly string[];
+}
+
+/** Names of the files that a layer stands on, in their order; the last is the frozen disk of the template. */
+export function namesBelow(layers: Layers, name: string): string[] {
+  const names: string[] = [];
+  for (let at = layers[name]; at !== null && at !== undefined && !names.includes(at); at = layers[at]) names.push(at);
+  return [...names, baseDiskName];
 }
 
 /** Layers that the top or a snapshot stands on, themselves included. */
@@ -34,19 +46,23 @@ export function withoutUnneeded(use: LayerUse): { layers: Layers; unneeded: stri
 }
 
 /** A layer whose only use is to carry one other: that other can be written into it. */
-export function findMerge({ layers, kept }: LayerUse): LayerMerge | undefined {
+export function findMerge({ layers, kept, sizeMib }: LayerUse): LayerMerge | undefined {
   for (const into of Object.keys(layers)) {
     if (kept.includes(into)) continue;
     const carried = Object.keys(layers).filter((name) => layers[name] === into);
     const [from] = carried;
     // A snapshot's layer keeps its name, since snapshots name it.
     if (carried.length !== 1 || from === undefined || kept.includes(from)) continue;
-    return { from, into, children: Object.keys(layers).filter((name) => layers[name] === from) };
+    const children = Object.keys(layers).filter((name) => layers[name] === from);
+    return { from, into, children, below: namesBelow(layers, into), sizeMib };
   }
   return undefined;
 }
 
-export function merged(use: LayerUse, { from, into, children }: LayerMerge): LayerUse {
+export function merged(
+  use: LayerUse,
+  { from, into, children }: Pick<LayerMerge, 'from' | 'into' | 'children'>,
+): LayerUse {
   const layers = Object.fromEntries(
     Object.entries(use.layers)
       .filter(([name]) => name !== from)

@@ -76,6 +76,7 @@ export async function startThrowAway(
     rootImage: environment.imagePath,
     top: join(folder, 'disk.qcow2'),
     base: undefined,
+    below: [],
     project: projectImage === undefined ? undefined : { image: projectImage, imageId: await readImageId(projectImage) },
     sizeMib: templateDiskMib,
   };

@@ -7,6 +7,7 @@ import { linkOrCopy } from '../../machine/disks.ts';
 import type { Guest, GuestPlan, Machine, StartedGuest } from '../../machine/machine.ts';
 import { readImageId } from '../../project/image-id.ts';
 import type { CallContext } from '../../shared/call-context.ts';
+import { namesBelow } from '../guests/layers.ts';
 import type { Workspace } from './workspace.ts';
 import type { WorkspaceFiles } from './workspace-record.ts';
 import { bringSecrets } from './workspace-secrets.ts';
@@ -29,6 +30,7 @@ export async function planOf(workspace: Workspace, record: WorkspaceRecord, cont
       rootImage: files.rootImage,
       top: join(files.folder, record.disk),
       base: files.baseDisk,
+      below: namesBelow(record.layers, record.disk).map((name) => join(files.folder, name)),
       project: record.has_project ? { ...project, imageId: await readImageId(project.image) } : undefined,
       sizeMib: record.disk_mib,
     },

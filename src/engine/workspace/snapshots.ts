@@ -117,7 +117,11 @@ export async function mergeLayers(owner: LayerOwner, tools: DiskLayers, signal: 
 export async function reconcileLayers(owner: LayerOwner, guest: Guest): Promise<void> {
   const { record } = owner;
   const file = await guest.topLayer();
-  if (file !== record.disk) await owner.update({ disk: file, layers: { ...record.layers, [file]: record.disk } });
+  if (file === record.disk) return;
+  // A QEMU that was taken over may name any file, or a layer that is frozen.
+  if (!layerNamePattern.test(file) || file in record.layers)
+    throw new PyroError('guest_unreachable', 'QEMU says that the guest writes what is no new layer of its disk');
+  await owner.update({ disk: file, layers: { ...record.layers, [file]: record.disk } });
 }
 
 /**
@@ -140,5 +144,5 @@ export async function sweepLayers(owner: LayerOwner, isGuestGone: boolean, conte
 
 async function belowOf(owner: LayerOwner, path: string, context: CallContext): Promise<string | undefined> {
   const { layers } = await owner.resources.machine(context);
-  return await layers.below(path, context.signal);
+  return await layers.below(path);
 }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { type RunningGuest, type WorkspaceRecord, workspaceRecordSchema } from '../../contract/records.ts';
 import { readJson, writeJson } from '../../system/files.ts';
-import type { LayerUse } from '../guests/layers.ts';
+import { baseDiskName, type LayerUse } from '../guests/layers.ts';
 import { auditFolder } from '../output/audit.ts';
 
 /** Files of a workspace's folder; it holds all that the workspace needs, so nothing else may take that away. */
@@ -36,7 +36,7 @@ export function workspaceFiles(folder: string): WorkspaceFiles {
     folder,
     record: join(folder, 'workspace.json'),
     rootImage: join(folder, 'root.squashfs'),
-    baseDisk: join(folder, 'base.qcow2'),
+    baseDisk: join(folder, baseDiskName),
     projectImage: join(folder, 'project.squashfs'),
     messages: join(folder, 'qemu.log'),
     commands: join(folder, 'commands'),
@@ -64,8 +64,8 @@ export function newLayer(): string {
   return `disk-${randomBytes(6).toString('hex')}.qcow2`;
 }
 
-export function layerUse({ layers, disk, snapshots }: WorkspaceRecord): LayerUse {
-  return { layers, top: disk, kept: snapshots.map(({ layer }) => layer) };
+export function layerUse({ layers, disk, disk_mib: sizeMib, snapshots }: WorkspaceRecord): LayerUse {
+  return { layers, sizeMib, top: disk, kept: snapshots.map(({ layer }) => layer) };
 }
 
 type Untouched =

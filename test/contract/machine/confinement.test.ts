@@ -26,7 +26,7 @@ import {
 import { kitFolder } from '../../../src/machine/kit.ts';
 import { type QemuProcess, startQemu } from '../../../src/machine/qemu-process.ts';
 import { isRunning } from '../../../src/system/processes.ts';
-import { standingOn } from '../../support/disk-header.ts';
+import { diskHeader, standingOn } from '../../support/disk-header.ts';
 import { until } from '../../support/until.ts';
 
 // Not below /tmp alone: a folder that the new root happens to stand on is looked into, too.
@@ -51,6 +51,7 @@ beforeAll(async () => {
   mkdirSync(sockets, { mode: 0o700 });
   for (const path of [...mine.read, join(disks, 'project'), secret, join(disks, 'workspace.json')])
     writeFileSync(path, 'content', { mode: 0o600 });
+  writeFileSync(join(disks, 'base.qcow2'), diskHeader({}), { mode: 0o600 });
   writeFileSync(mine.write, standingOn('base.qcow2'), { mode: 0o600 });
   confinement = await inspectConfinement({ path: process.execPath, stamp: 'probe' }, join(folder, 'cache'), true);
   servers = [createServer(), createServer()];
@@ -80,7 +81,12 @@ function planOn(disk: string): PlanRequest {
     magic: '',
     tscKhz: 1,
     memory: { path: join(folder, 'kernel'), isShared: false, isReadOnly: true },
-    storage: { rootImage: join(disks, 'root'), disk, projectImage: join(disks, 'project') },
+    storage: {
+      rootImage: join(disks, 'root'),
+      disk,
+      below: [join(disks, 'base.qcow2')],
+      projectImage: join(disks, 'project'),
+    },
     sockets: { agent: '', network: '', qmp: '' },
     isSandboxed: true,
     isIncoming: false,

@@ -12,7 +12,7 @@ const spec: MachineSpec = {
   magic: '00'.repeat(16),
   tscKhz: 2_500_000,
   memory: { path: '/run/a,b/ram', isShared: false, isReadOnly: true },
-  storage: { rootImage: '/e/root.squashfs', disk: '/d/disk.qcow2', projectImage: '/d/empty.img' },
+  storage: { rootImage: '/e/root.squashfs', disk: '/d/disk.qcow2', below: [], projectImage: '/d/empty.img' },
   sockets: { agent: '/s/a', network: '/s/n', qmp: '/s/q' },
   isSandboxed: true,
   isIncoming: false,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { type LayerOwner, takeSnapshot } from '../../../../src/engine/workspace/snapshots.ts';
 import { workspaceFiles } from '../../../../src/engine/workspace/workspace-record.ts';
+import { noConfinement } from '../../../../src/machine/confinement.ts';
 import { pushLayer } from '../../../../src/machine/layers.ts';
 import type { Guest } from '../../../../src/machine/machine.ts';
 import { runCommand } from '../../../../src/system/command.ts';
@@ -47,7 +48,7 @@ function makeGuest(owner: LayerOwner, thaw: () => Promise<{ wasFrozen: boolean }
     },
   };
   const addLayer: Guest['addLayer'] = (...request) =>
-    pushLayer({ client, qmp, show: async (layer) => layer }, ...request);
+    pushLayer({ client, qmp, confinement: noConfinement('a test'), show: async (layer) => layer }, ...request);
   return { calls, addLayer };
 }
 
