@@ -3,6 +3,7 @@ import { open, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import type { GuestClient } from '../agent/guest-client.ts';
+import { layerNamePattern } from '../contract/records.ts';
 import { PyroError } from '../shared/errors.ts';
 import type { Confinement } from './confinement.ts';
 import { checkChain, type DiskChain, nameBelow } from './disk-chain.ts';
@@ -88,7 +89,7 @@ export function layerName(told: string): string {
   try {
     const path = told.startsWith('json:') ? nodeSchema.parse(JSON.parse(told.slice(5))).file.filename : told;
     const name = basename(path);
-    if (/^[\w.-]+$/.test(name)) return name;
+    if (layerNamePattern.test(name)) return name;
   } catch {
     // Neither a path nor a description of nodes: said below.
   }

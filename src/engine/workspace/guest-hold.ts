@@ -8,7 +8,6 @@ import type { Trouble } from '../../machine/trouble.ts';
 import type { CallContext } from '../../shared/call-context.ts';
 import { isHostFault, messageOf, type PyroError } from '../../shared/errors.ts';
 import { isRunning } from '../../system/processes.ts';
-
 import { arrive } from './guest-plan.ts';
 import type { RecordKeeper } from './record-keeper.ts';
 import { reconcileLayers } from './snapshots.ts';

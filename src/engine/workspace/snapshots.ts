@@ -118,9 +118,7 @@ export async function reconcileLayers(owner: LayerOwner, guest: Guest): Promise<
   const { record } = owner;
   const file = await guest.topLayer();
   if (file === record.disk) return;
-  // A QEMU that was taken over may name any file, or a layer that is frozen.
-  if (!layerNamePattern.test(file) || file in record.layers)
-    throw new PyroError('guest_unreachable', 'QEMU says that the guest writes what is no new layer of its disk');
+  if (file in record.layers) throw new PyroError('guest_unreachable', 'QEMU says that it writes a frozen layer');
   await owner.update({ disk: file, layers: { ...record.layers, [file]: record.disk } });
 }
 
@@ -136,13 +134,9 @@ export async function sweepLayers(owner: LayerOwner, isGuestGone: boolean, conte
     const { disk, layers } = owner.record;
     if (!layerNamePattern.test(name) || name in layers) continue;
     // The guest may have gone on writing into it before it ended, too.
-    const isNext = isGuestGone && (await belowOf(owner, join(folder, name), context)) === disk;
+    const { layers: tools } = isGuestGone ? await owner.resources.machine(context) : {};
+    const isNext = (await tools?.below(join(folder, name))) === disk;
     if (isNext) await owner.update({ disk: name, layers: { ...layers, [name]: disk } });
     else await rm(join(folder, name), { force: true });
   }
-}
-
-async function belowOf(owner: LayerOwner, path: string, context: CallContext): Promise<string | undefined> {
-  const { layers } = await owner.resources.machine(context);
-  return await layers.below(path);
 }

@@ -12,6 +12,9 @@ it.each([
   expect(layerName(told)).toBe(name);
 });
 
-it.each(['json:{"driver": "qcow2"}', 'json:{', '', '/state/w/a"b'])('of %s is refused', (told) => {
-  expect(() => layerName(told)).toThrow(expect.objectContaining({ code: 'qemu_failed' }));
-});
+it.each(['json:{"driver": "qcow2"}', 'json:{', '', '/state/w/a"b', '/state/w/workspace.json', '/w/base.qcow2'])(
+  'of %s is refused',
+  (told) => {
+    expect(() => layerName(told)).toThrow(expect.objectContaining({ code: 'qemu_failed' }));
+  },
+);
