@@ -1,15 +1,12 @@
 // A guest whose agent lies, against a daemon in a process of its own: the call ends with a reason, and nobody else is hindered.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { answerLies } from '../support/answer-lies.ts';
 import { type GuestCallName, guestCalls, isGuestCall } from '../support/guest-calls.ts';
 import { clientFloods, floods } from '../support/http2-lies.ts';
 import { dripping, forever, type Lie, text } from '../support/lies.ts';
-import { Bystander, LyingHouse, type Outcome } from '../support/lying-house.ts';
+import { LyingHouse, type Outcome } from '../support/lying-house.ts';
+import { Watch } from '../support/lying-watch.ts';
 import { standInObstacle } from '../support/stand-in-machine.ts';
-import { until } from '../support/until.ts';
 
 const obstacle = standInObstacle();
 /** Each lie to one of the calls that meet it, and floods for a moment, unless the whole is asked for */
@@ -18,60 +15,35 @@ const isSoak = process.env['PYRO_SOAK'] === '1';
 const turns = 3;
 const turn = Math.floor(Date.now() / 86_400_000) % turns;
 const floodMs = isSoak ? 5000 : 700;
-const mostMemoryMib = 400;
 /** An exec of a stand-in takes some 20 ms, of which other tests at the same time make several times as much */
-const leastExecMs = isSoak ? 100 : 600;
+const leastExecMs = isSoak ? 33 : 200;
 
 let house: LyingHouse;
-let bystander: Bystander;
+let watch: Watch;
 let liar: string;
-let host: string;
-let folders = 0;
-let execBefore = 0;
 
 beforeAll(async () => {
   if (obstacle !== undefined) return;
   house = await LyingHouse.open();
-  host = mkdtempSync(join(tmpdir(), 'ph-'));
-  bystander = new Bystander(house, await house.create());
+  watch = new Watch(house, await house.create(), { leastExecMs, mostTimesOfFew: 10 });
   liar = await house.create();
 });
 afterAll(async () => {
   await house?.[Symbol.asyncDispose]();
-  rmSync(host, { recursive: true, force: true });
+  watch?.[Symbol.dispose]();
 });
 beforeEach(async () => {
-  if (obstacle !== undefined) return;
-  house.forgetPeak();
-  execBefore = (await bystander.measure(5)).execMs;
-  bystander.watch();
+  if (obstacle === undefined) await watch.begin();
 });
 afterEach(async () => {
-  if (obstacle !== undefined) return;
-  const { execMs, listMs, count } = await bystander.stop();
-  expect(listMs, 'longest list of another').toBeLessThan(1000);
-  // A lie that is over at once has few of them, and a busy machine makes one slow.
-  const most = (count < 5 ? 10 : 3) * Math.max(execBefore, leastExecMs / 3);
-  expect(execMs, `exec of another, ${count} times`).toBeLessThan(most);
-  expect(house.peakMib, 'memory of the daemon').toBeLessThan(mostMemoryMib);
-  expect(house.daemonLog).not.toMatch(/unhandled_rejection|uncaught_exception|operation_failed/);
-  await until(() => house.children.length === 0);
+  if (obstacle === undefined) await watch.end();
 });
 
-/** Makes a call while the guest lies; it must end in its time, and leave nothing on the host that the guest has thought of. */
+/** Makes a call while the guest lies. */
 async function meet(id: string, name: GuestCallName, lies: readonly Lie[], withinMs = 10_000): Promise<Outcome> {
-  const { operation, input } = guestCalls[name];
-  const folder = join(host, `${folders++}`);
-  mkdirSync(folder);
   house.lie(id, ...lies);
-  const given = { workspace_id: id, ...input(folder) };
-  const outcome = await house.outcome(operation, given, AbortSignal.timeout(withinMs));
+  const outcome = await watch.meet(id, name, withinMs);
   house.lie(id);
-  if ('code' in outcome) {
-    expect(outcome.code).not.toBe('internal');
-    expect(readdirSync(folder).filter((each) => each !== 'source')).toEqual([]);
-  }
-  expect(readdirSync(tmpdir()).filter((each) => each.startsWith('pyro-escaped'))).toEqual([]);
   return outcome;
 }
 

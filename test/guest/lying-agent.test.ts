@@ -1,6 +1,6 @@
 // The lying agent in the place of the real one, in real guests: over QEMU's sockets, at a resume, and to a daemon that takes over.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,12 +9,11 @@ import { answerLies } from '../support/answer-lies.ts';
 import { type GuestCallName, guestCalls, isGuestCall } from '../support/guest-calls.ts';
 import { clientFloods, floods } from '../support/http2-lies.ts';
 import { dripping, forever, type Lie, text } from '../support/lies.ts';
-import { Bystander, LyingHouse, type Outcome } from '../support/lying-house.ts';
-import { until } from '../support/until.ts';
+import { LyingHouse, type Outcome } from '../support/lying-house.ts';
+import { Watch } from '../support/lying-watch.ts';
 
 const isSoak = process.env['PYRO_SOAK'] === '1';
 const builder = fileURLToPath(new URL('../../guest/kit/build.sh', import.meta.url));
-const mostMemoryMib = 400;
 const floodMs = isSoak ? 5000 : 1500;
 /** A command of a guest under emulation takes so long at least, beside QEMUs that do what they like, `ms` */
 const leastExecMs = 300;
@@ -24,52 +23,29 @@ const daily: readonly GuestCallName[] = ['exec', 'read', 'diff', 'export of file
 const calls = isSoak ? Object.keys(guestCalls).filter(isGuestCall) : daily;
 
 const kit = mkdtempSync(join(tmpdir(), 'pk-'));
-const host = mkdtempSync(join(tmpdir(), 'ph-'));
 let house: LyingHouse;
-let bystander: Bystander;
+let watch: Watch;
 let liar: string;
-let folders = 0;
-let execBefore = 0;
 
 beforeAll(async () => {
   execFileSync(builder, [kit], { env: { ...process.env, PYRO_KIT_TAGS: 'liar' } });
   house = await LyingHouse.open(kit);
-  bystander = new Bystander(house, await house.create({ wait_seconds: 600 }));
+  watch = new Watch(house, await house.create({ wait_seconds: 600 }), { leastExecMs });
   liar = await house.create();
 });
 afterAll(async () => {
   await house?.[Symbol.asyncDispose]();
-  for (const folder of [kit, host]) rmSync(folder, { recursive: true, force: true });
+  watch?.[Symbol.dispose]();
+  rmSync(kit, { recursive: true, force: true });
 });
 beforeEach(async () => {
-  house.forgetPeak();
-  execBefore = (await bystander.measure(5)).execMs;
-  bystander.watch();
+  await watch.begin();
 });
 afterEach(async () => {
   // The way out of whatever it does, tried after each of them.
   await reset(liar);
-  const { execMs, listMs, count } = await bystander.stop();
-  expect(listMs, 'longest list of another').toBeLessThan(1000);
-  expect(execMs, `exec of another, ${count} times`).toBeLessThan(3 * Math.max(execBefore, leastExecMs));
-  expect(house.peakMib, 'memory of the daemon').toBeLessThan(mostMemoryMib);
-  expect(house.daemonLog).not.toMatch(/unhandled_rejection|uncaught_exception|operation_failed/);
-  await until(() => house.children.length === 0);
+  await watch.end();
 });
-
-async function meet(id: string, name: GuestCallName, withinMs = 60_000): Promise<Outcome> {
-  const { operation, input } = guestCalls[name];
-  const folder = join(host, `${folders++}`);
-  mkdirSync(folder);
-  const given = { workspace_id: id, ...input(folder) };
-  const outcome = await house.outcome(operation, given, AbortSignal.timeout(withinMs));
-  if ('code' in outcome) {
-    expect(outcome.code, name).not.toBe('internal');
-    expect(readdirSync(folder).filter((each) => each !== 'source')).toEqual([]);
-  }
-  expect(readdirSync(tmpdir()).filter((each) => each.startsWith('pyro-escaped'))).toEqual([]);
-  return outcome;
-}
 
 /** Back to what was in the guest before the lies. */
 async function reset(id: string): Promise<void> {
@@ -89,7 +65,7 @@ describe('a real guest whose agent lies', () => {
   ] as const)('%s, to every call', async (_, lie) => {
     await house.lieInside(liar, ...toAll(calls, lie));
     for (const name of calls) {
-      const outcome = await meet(liar, name);
+      const outcome = await watch.meet(liar, name, 60_000);
       if (!goesWithout.includes(name)) expect(outcome, name).toHaveProperty('code');
     }
   });
@@ -99,7 +75,7 @@ describe('a real guest whose agent lies', () => {
     for (const { lies, calls: names } of chosen) {
       const name = names[0] ?? 'list';
       await house.lieInside(liar, ...lies.map((lie) => ({ ...lie, times: 1 })));
-      await meet(liar, name, 150_000);
+      await watch.meet(liar, name, 150_000);
       await reset(liar);
     }
   });
@@ -132,10 +108,34 @@ describe('a real guest whose agent lies', () => {
     ['says nothing', { deaf: true, body: [], end: 'hang' }],
   ] as const)('%s to the hello of a daemon that takes over: others go on, and a reset helps', async (_, lie) => {
     await house.lieInside(liar, { on: 'hello', ...lie });
-    await bystander.stop();
+    await watch.bystander.stop();
     await house.replaceDaemon();
-    bystander.watch();
+    watch.bystander.watch();
     const outcome = await house.outcome('workspace.exec', { workspace_id: liar, command: 'true', wait_seconds: 20 });
-    if ('code' in outcome) expect(outcome.code).toMatch(/^guest_(unresponsive|unreachable|protocol|ended)$/);
+    expectLost(outcome);
+  });
+
+  it('plays what it has recorded of an earlier take-over to the next: taken for nobody, told nothing', async () => {
+    const take = async (...lies: readonly Lie[]): Promise<Outcome> => {
+      await house.lieInside(liar, ...lies);
+      await watch.bystander.stop();
+      await house.replaceDaemon();
+      watch.bystander.watch();
+      return await house.outcome('workspace.exec', { workspace_id: liar, command: 'cat /tmp/old.said | base64 -w 0' });
+    };
+    const recorded = await take({ on: 'hello', end: 'honest', record: 'old' });
+    expect(recorded).toMatchObject({ output: { exit_code: 0, truncated: false } });
+    const old = 'output' in recorded ? String(recorded.output['stdout']) : '';
+    expect(old.length).toBeGreaterThan(100);
+    // The old answer, then the truth: what comes before the right answer is of no account.
+    const late = await take({ on: 'hello', body: [{ base64: old }], end: 'honest', record: 'old' });
+    expect(late).toHaveProperty('output');
+    expectLost(await take({ on: 'hello', body: [{ base64: old }] }));
   });
 });
+
+/** Given up with a reason, or started anew from its disk where its session broke. */
+function expectLost(outcome: Outcome): void {
+  if ('code' in outcome) expect(outcome.code).toMatch(/^guest_(unresponsive|unreachable|protocol|ended)$/);
+  else expect(outcome.output).toMatchObject({ restarted: true });
+}

@@ -8,6 +8,7 @@ export interface Part {
   readonly base64?: string;
   /** So many bytes of zero */
   readonly fill?: number;
+  /** The right answer to the hello */
   readonly ack?: boolean;
   readonly frame?: {
     readonly type: number;
@@ -23,7 +24,7 @@ export interface Part {
 }
 
 export interface Lie {
-  /** A method and the beginning of a path, `hello`, or `network` */
+  /** A method and the beginning of a path, `hello`, `network`, or `way out` for the hello on the network port */
   readonly on: string;
   readonly if?: string;
   readonly after?: number;
@@ -32,7 +33,9 @@ export interface Lie {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: readonly Part[];
   readonly raw?: readonly Part[];
-  readonly end?: 'close' | 'hang' | 'cut' | 'gone' | 'silent';
+  readonly end?: 'close' | 'hang' | 'cut' | 'gone' | 'silent' | 'honest';
+  /** After a hello, what was heard and said is kept beside the script under this name */
+  readonly record?: string;
   readonly deaf?: boolean;
 }
 

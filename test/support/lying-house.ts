@@ -16,6 +16,7 @@ import { version } from '../../src/version.ts';
 import { isAlive, killNow } from './kill.ts';
 import type { Lie } from './lies.ts';
 import { plantEnvironment } from './stand-in-engine.ts';
+import { buildAgent } from './stand-in-machine.ts';
 
 const daemonFile = new URL('lying-daemon.ts', import.meta.url).pathname;
 
@@ -41,12 +42,16 @@ export class LyingHouse implements AsyncDisposable {
     const home = join(folder, 'home');
     const lies = join(folder, 'lies');
     mkdirSync(lies);
+    const standIns = join(folder, 'stand-ins');
+    mkdirSync(standIns);
     mkdirSync(home);
     // Hard links: nothing of the cache is ever written in place.
-    if (kit === undefined) await plantEnvironment(join(home, 'cache'));
-    else execFileSync('cp', ['-al', locatePaths().cache, join(home, 'cache')]);
+    if (kit === undefined) {
+      buildAgent(standIns, ['-tags', 'liar']);
+      await plantEnvironment(join(home, 'cache'));
+    } else execFileSync('cp', ['-al', locatePaths().cache, join(home, 'cache')]);
     const program: DaemonProgram = {
-      command: [process.execPath, '--max-semi-space-size=4', daemonFile, home, lies, kit ?? ''],
+      command: [process.execPath, '--max-semi-space-size=4', daemonFile, home, lies, standIns, kit ?? ''],
       version,
       paths: {
         cache: join(home, 'cache'),
@@ -114,6 +119,17 @@ export class LyingHouse implements AsyncDisposable {
   /** Guests that start from now on lie from their first byte. */
   lieFromStart(...lies: readonly Lie[]): void {
     put(join(this.folder, 'lies'), lies);
+  }
+
+  /** What the guest of a workspace has recorded by a lie. */
+  recorded(id: string, name: string): { readonly heard: Buffer; readonly said: Buffer } {
+    const read = (kind: string): Buffer => readFileSync(join(this.#socketsOf(id), `${name}.${kind}`));
+    return { heard: read('heard'), said: read('said') };
+  }
+
+  /** Folder of the sockets of all guests */
+  get runtimeFolder(): string {
+    return this.#program.paths.runtime;
   }
 
   #socketsOf(id: string): string {

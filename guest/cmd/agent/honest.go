@@ -4,13 +4,6 @@
 
 package main
 
-import (
-	"net"
-
-	"pyro/guest/internal/channel"
-	"pyro/guest/internal/server"
-)
+import "pyro/guest/internal/server"
 
 func disguise(*server.Agent) {}
-
-func liesInHello(net.Conn, [channel.PartBytes]byte) bool { return false }

@@ -5,18 +5,22 @@
 package main
 
 import (
-	"net"
-
 	"pyro/guest/internal/channel"
 	"pyro/guest/internal/liar"
 	"pyro/guest/internal/server"
 )
 
-var mask = &liar.Liar{}
-
+// disguise puts a liar before the routes and before the hellos of both ports.
 func disguise(agent *server.Agent) {
+	mask := &liar.Liar{}
+	agent.Mux.Greet = mask.Greet
+	serve := agent.Network.ServePort
+	if serve != nil {
+		agent.Network.ServePort = func(mux *channel.Mux) error {
+			mux.Greet = mask.GreetOnNetwork
+			return serve(mux)
+		}
+	}
 	mask.ServePort = agent.Network.ServePort
 	agent.Disguise = mask
 }
-
-func liesInHello(conn net.Conn, magic [channel.PartBytes]byte) bool { return mask.Greet(conn, magic) }

@@ -50,11 +50,11 @@ func runOnSocket(path, magicText, networkPath string, layers layerPaths) error {
 	mux := channel.NewMux(magic)
 	guestNetwork := &network.Network{}
 	if networkPath != "" {
-		guestNetwork.ServePort = func(mux *channel.Mux) error { return serveSocket(networkPath, mux, nil) }
+		guestNetwork.ServePort = func(mux *channel.Mux) error { return serveSocket(networkPath, mux) }
 	}
 	agent := &server.Agent{Version: version, Mux: mux, Manager: process.NewManager(false), Files: store, Network: guestNetwork}
 	disguise(agent)
-	if err := serveSocket(path, mux, func(conn net.Conn) bool { return liesInHello(conn, magic) }); err != nil {
+	if err := serveSocket(path, mux); err != nil {
 		return err
 	}
 	if err := agent.Serve(); !errors.Is(err, net.ErrClosed) {
@@ -63,9 +63,8 @@ func runOnSocket(path, magicText, networkPath string, layers layerPaths) error {
 	return nil
 }
 
-// serveSocket makes each connection to a unix socket a port of the mux, but for one that greet has served. The socket has
-// its name once it takes connections.
-func serveSocket(path string, mux *channel.Mux, greet func(net.Conn) bool) error {
+// serveSocket makes each connection to a unix socket a port of the mux. The socket has its name once it takes connections.
+func serveSocket(path string, mux *channel.Mux) error {
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path + "~", Net: "unix"})
 	if err != nil {
 		return err
@@ -79,7 +78,7 @@ func serveSocket(path string, mux *channel.Mux, greet func(net.Conn) bool) error
 			if err != nil {
 				return
 			}
-			go serveConn(mux, conn, greet)
+			go serveConn(mux, conn)
 		}
 	}()
 	return nil
@@ -111,11 +110,8 @@ func (p layerPaths) store() (*files.Store, error) {
 	return store, nil
 }
 
-func serveConn(mux *channel.Mux, conn *net.UnixConn, greet func(net.Conn) bool) {
+func serveConn(mux *channel.Mux, conn *net.UnixConn) {
 	defer conn.Close()
-	if greet != nil && greet(conn) {
-		return
-	}
 	port, err := channel.FromConn(conn)
 	if err == nil {
 		// How a connection ended does not matter: the next hello starts over.

@@ -11,20 +11,24 @@ import (
 
 // Mux accepts sessions from ports; it is a net.Listener.
 type Mux struct {
+	// Greet is nil but in the lying agent, which tests alone build. It gets a session whose hello was not answered, that
+	// hello and its answer, and gives what is to be served; nil for a session that is not. It must not wait.
+	Greet func(session *Session, hello, answer []byte) net.Conn
+
 	// beginning serializes hellos on several ports.
 	beginning sync.Mutex
 
 	mu       sync.Mutex
 	magic    [PartBytes]byte
 	current  *Session
-	sessions chan *Session
+	sessions chan net.Conn
 	closed   chan struct{}
 	once     sync.Once
 }
 
 // NewMux makes a listener whose hellos carry magic.
 func NewMux(magic [PartBytes]byte) *Mux {
-	return &Mux{magic: magic, sessions: make(chan *Session), closed: make(chan struct{})}
+	return &Mux{magic: magic, sessions: make(chan net.Conn), closed: make(chan struct{})}
 }
 
 // SetMagic gives all later hellos another magic; the current session lives on.
@@ -81,11 +85,7 @@ func (m *Mux) Serve(port *Port) error {
 func (m *Mux) begin(port *Port, magic, nonce [PartBytes]byte) *Session {
 	m.beginning.Lock()
 	defer m.beginning.Unlock()
-	ack := make([]byte, 0, 2*PartBytes)
-	for _, b := range magic {
-		ack = append(ack, ^b)
-	}
-	next := newSession(port, append(ack, nonce[:]...))
+	next := newSession(port, answerTo(magic, nonce))
 	m.mu.Lock()
 	before := m.current
 	m.current = next
@@ -93,13 +93,35 @@ func (m *Mux) begin(port *Port, magic, nonce [PartBytes]byte) *Session {
 	if before != nil {
 		before.end()
 	}
-	go func() { _, _ = next.Write(nil) }()
+	served := m.greet(next, magic, nonce)
+	if served == nil {
+		return next
+	}
 	select {
-	case m.sessions <- next:
+	case m.sessions <- served:
 	case <-m.closed:
 		next.end()
 	}
 	return next
+}
+
+// greet has the hello answered.
+func (m *Mux) greet(next *Session, magic, nonce [PartBytes]byte) net.Conn {
+	if m.Greet != nil {
+		answer := next.ack
+		next.ack = nil
+		return m.Greet(next, append(magic[:], nonce[:]...), answer)
+	}
+	go func() { _, _ = next.Write(nil) }()
+	return next
+}
+
+func answerTo(magic, nonce [PartBytes]byte) []byte {
+	answer := make([]byte, 0, 2*PartBytes)
+	for _, b := range magic {
+		answer = append(answer, ^b)
+	}
+	return append(answer, nonce[:]...)
 }
 
 // Accept waits for the next session; net.ErrClosed after Close.

@@ -67,7 +67,7 @@ func (l *Liar) Handler(honest http.Handler) http.Handler {
 			honest.ServeHTTP(w, r)
 			return
 		}
-		tell(w, r, *lie, conn, own)
+		tell(w, r, *lie, l.script.place(), conn, own)
 	})
 }
 
@@ -84,13 +84,13 @@ func peek(r *http.Request) (head []byte, rest io.ReadCloser) {
 	}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
 }
 
-func tell(w http.ResponseWriter, r *http.Request, lie Lie, conn *session, own uint32) {
+func tell(w http.ResponseWriter, r *http.Request, lie Lie, folder string, conn *session, own uint32) {
 	if !lie.IsDeaf {
 		go func() { _, _ = io.Copy(io.Discard, r.Body) }()
 	}
 	if lie.Raw != nil && conn != nil {
 		// The host may end the session at any of these frames.
-		_ = (&player{ctx: r.Context(), out: conn.Conn, flush: func() {}, own: own, next: 2}).play(lie.Raw)
+		_ = (&player{ctx: r.Context(), folder: folder, out: conn.Conn, flush: func() {}, own: own, next: 2}).play(lie.Raw)
 	}
 	if lie.End != "silent" {
 		for name, value := range lie.Headers {
@@ -99,7 +99,7 @@ func tell(w http.ResponseWriter, r *http.Request, lie Lie, conn *session, own ui
 		w.WriteHeader(max(lie.Status, http.StatusOK))
 		flush := func() { _ = http.NewResponseController(w).Flush() }
 		flush()
-		_ = (&player{ctx: r.Context(), out: w, flush: flush, own: own, next: 2}).play(lie.Body)
+		_ = (&player{ctx: r.Context(), folder: folder, out: w, flush: flush, own: own, next: 2}).play(lie.Body)
 		flush()
 	}
 	switch lie.End {
@@ -112,38 +112,6 @@ func tell(w http.ResponseWriter, r *http.Request, lie Lie, conn *session, own ui
 			_ = conn.Close()
 		}
 	}
-}
-
-// Greet lies in place of a hello's answer; false where the connection is to be served.
-func (l *Liar) Greet(conn net.Conn, magic [channel.PartBytes]byte) bool {
-	if !l.script.wants(onHello) {
-		return false
-	}
-	lie := l.script.find(onHello, func(string) bool { return true })
-	if lie == nil {
-		return false
-	}
-	hello := make([]byte, 2*channel.PartBytes)
-	if _, err := io.ReadFull(conn, hello); err != nil {
-		return true
-	}
-	ack := make([]byte, 0, len(hello))
-	for _, b := range magic {
-		ack = append(ack, ^b)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	if !lie.IsDeaf {
-		go func() {
-			_, _ = io.Copy(io.Discard, conn)
-			cancel()
-		}()
-	}
-	_ = (&player{ctx: ctx, out: conn, flush: func() {}, ack: append(ack, hello[channel.PartBytes:]...), next: 2}).play(lie.Body)
-	if lie.End == "hang" {
-		<-ctx.Done()
-	}
-	return true
 }
 
 func (l *Liar) lieOnNetwork(w http.ResponseWriter, r *http.Request) {

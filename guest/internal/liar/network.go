@@ -47,7 +47,7 @@ func (n *networkLiar) speak(conn net.Conn) {
 		}()
 	}
 	if lie != nil {
-		out := &player{ctx: ctx, out: conn, flush: func() {}, next: 1}
+		out := &player{ctx: ctx, folder: n.script.place(), out: conn, flush: func() {}, next: 1}
 		_ = out.write([]byte(preface))
 		_ = out.frame(Frame{Type: 4})
 		_ = out.play(lie.Body)

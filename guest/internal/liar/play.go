@@ -18,9 +18,11 @@ import (
 
 // player sends parts to one place.
 type player struct {
-	ctx   context.Context
-	out   io.Writer
-	flush func()
+	ctx context.Context
+	// folder is where the script has its files.
+	folder string
+	out    io.Writer
+	flush  func()
 	// ack answers the hello of this connection.
 	ack []byte
 	// own is the stream of the request, next the first that was not used.
@@ -73,7 +75,7 @@ func (p *player) write(b []byte) error {
 }
 
 func (p *player) file(name string) error {
-	file, err := os.Open(filepath.Join(filepath.Dir(places[0]), filepath.Base(name)))
+	file, err := os.Open(filepath.Join(p.folder, filepath.Base(name)))
 	if err != nil {
 		return err
 	}
@@ -148,7 +150,7 @@ func (p *player) frame(frame Frame) error {
 		stream = uint32(number)
 	}
 	payload := &gathered{bytes: make([]byte, 9)}
-	inner := &player{ctx: p.ctx, out: payload, flush: func() {}, own: p.own, next: p.next, number: p.number}
+	inner := &player{ctx: p.ctx, folder: p.folder, out: payload, flush: func() {}, own: p.own, next: p.next, number: p.number}
 	if err := inner.play(frame.Payload); err != nil {
 		return err
 	}

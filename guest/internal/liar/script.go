@@ -9,6 +9,7 @@ package liar
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 )
@@ -18,13 +19,15 @@ var places = []string{"/pyro/sockets/lies", "/tmp/pyro-lies"}
 
 // What a lie may stand before, beside a method and a path.
 const (
-	onHello   = "hello"
-	onNetwork = "network"
+	onHello        = "hello"
+	onNetwork      = "network"
+	onNetworkHello = "way out"
 )
 
 // Lie is what comes in place of an answer.
 type Lie struct {
-	// On is a method and the beginning of a path, `hello` for the first bytes of a connection, or `network` for the network port.
+	// On is a method and the beginning of a path, `hello` for the hellos of the host, `network` for the network port, or
+	// `way out` for the hellos on that.
 	On string `json:"on"`
 	// If is a text that the request's query or body must hold.
 	If string `json:"if,omitempty"`
@@ -38,8 +41,12 @@ type Lie struct {
 	// Raw goes to the host below HTTP/2, before the head of an answer.
 	Raw []Part `json:"raw,omitempty"`
 	// End is `close` (the preset), `hang` for a stream that stays open, `cut` for one that breaks off, `gone` for a
-	// session that ends, or `silent` for no head at all.
+	// session that ends, or `silent` for no head at all. After a hello
+	// the session stays open and is not served, but for `honest`, where the right answer and all else follows.
 	End string `json:"end,omitempty"`
+	// Record is a name beside the script: what the host says after the hello, with it, is kept as NAME.heard, what an
+	// honest session answers as NAME.said.
+	Record string `json:"record,omitempty"`
 	// IsDeaf means that nothing more is read of the request, or of the network port.
 	IsDeaf bool `json:"deaf,omitempty"`
 }
@@ -75,10 +82,11 @@ type Frame struct {
 
 // script is the file with what was told of it.
 type script struct {
-	mu   sync.Mutex
-	text string
-	lies []Lie
-	seen []int
+	mu     sync.Mutex
+	text   string
+	folder string
+	lies   []Lie
+	seen   []int
 }
 
 // find gives the lie that is due; nil for the truth. holds tells whether the request has a text.
@@ -98,6 +106,13 @@ func (s *script) find(on string, holds func(string) bool) *Lie {
 		}
 	}
 	return nil
+}
+
+// place is the folder of the script that was read last.
+func (s *script) place() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.folder
 }
 
 // wants tells whether any lie bears on it at all, without counting.
@@ -123,7 +138,7 @@ func (s *script) read() {
 		if string(text) == s.text {
 			return
 		}
-		s.text, s.lies = string(text), nil
+		s.text, s.lies, s.folder = string(text), nil, filepath.Dir(place)
 		if json.Unmarshal(text, &s.lies) != nil {
 			s.lies = nil
 		}

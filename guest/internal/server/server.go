@@ -108,7 +108,7 @@ func (a *Agent) Serve() error {
 		ErrorLog: log.New(io.Discard, "", 0),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			state := &session{}
-			if s, ok := conn.(*channel.Session); ok {
+			if s, ok := conn.(interface{ Ended() <-chan struct{} }); ok {
 				state.ended = s.Ended()
 			}
 			if a.Disguise != nil {
