@@ -13,7 +13,18 @@ export async function mergeInto({ temporary, final }: ExportPlace, signal: Abort
   const moves: Move[] = [];
   await plan(Buffer.from(temporary), Buffer.from(final), moves, signal);
   // From here on it goes to its end: an interrupt would leave a part of it.
-  for (const { from, to } of moves) await rename(from, to);
+  for (const { from, to } of moves) {
+    try {
+      await rename(from, to);
+    } catch (error) {
+      if (!/^(ENOENT|ENOTDIR|EISDIR|EEXIST|ENOTEMPTY)$/.test(systemCodeOf(error) ?? '')) throw error;
+      const shown = JSON.stringify(to.toString('utf8').slice(0, 500));
+      throw new PyroError('output_exists', `the place of ${shown} was changed while the copy went there`, {
+        hint: 'a part of it is there; make the call again',
+        cause: error,
+      });
+    }
+  }
   await rm(temporary, { recursive: true, force: true });
 }
 

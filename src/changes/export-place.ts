@@ -76,24 +76,39 @@ export async function roomAt(place: ExportPlace): Promise<{ bytes: number; files
 
 export const mostFiles = 2_000_000;
 
+/** Times that something else may come to stand in the place, or be taken from it, while an export takes it */
+const mostTurns = 20;
+
 /** Puts what was written into its place. */
 export async function settle(place: ExportPlace, isOverwrite: boolean, journal?: string): Promise<void> {
-  if (!isOverwrite || !(await exists(place.final))) {
-    await appear(place);
-    return;
+  if (!isOverwrite) return await appear(place);
+  for (let turn = 1; ; turn++) {
+    try {
+      return await takePlace(place, journal);
+    } catch (error) {
+      const hasChanged = systemCodeOf(error) === 'ENOENT' ? await exists(place.temporary) : isTaken(error);
+      if (!hasChanged) throw error;
+      if (turn === mostTurns) throw createdMeanwhile(place.final, error);
+    }
   }
-  if (!(await isFolder(place.final)) && !(await isFolder(place.temporary))) {
-    await rename(place.temporary, place.final);
-    return;
-  }
-  const old = temporaryName(place.final);
+}
+
+/** Over what stands there. Throws as the system does where that has changed meanwhile. */
+async function takePlace({ final, temporary }: ExportPlace, journal: string | undefined): Promise<void> {
+  const standing = await lstatOrNothing(final);
+  if (standing === undefined) return await enter(final, temporary);
+  refuseSpecial(final, standing);
+  if (!standing.isDirectory() && !(await isFolder(temporary))) return await rename(temporary, final);
+  const old = temporaryName(final);
   // Between the two names what stood there would be nowhere.
-  await using _note = await noteDraft(journal, { moved: { from: place.final, aside: old } });
-  await rename(place.final, old);
+  await using _note = await noteDraft(journal, { moved: { from: final, aside: old } });
+  await rename(final, old);
   try {
-    await rename(place.temporary, place.final);
+    await rename(temporary, final);
   } catch (error) {
-    await rename(old, place.final);
+    // Another export has put its own there, over the same.
+    if (isTaken(error)) await removeAside(old);
+    else await rename(old, final);
     throw error;
   }
   await removeAside(old);
@@ -114,15 +129,50 @@ async function removeAside(old: string): Promise<void> {
 /** Never over what came to stand there meanwhile: a plain rename would replace a file without a word. */
 async function appear({ final, temporary }: ExportPlace): Promise<void> {
   try {
-    if (await isFolder(temporary)) await rename(temporary, final);
-    else {
-      await link(temporary, final);
-      await unlink(temporary);
-    }
+    await enter(final, temporary);
   } catch (error) {
-    if (!['EEXIST', 'ENOTEMPTY', 'ENOTDIR'].includes(systemCodeOf(error) ?? '')) throw error;
-    throw new PyroError('output_exists', `${final} was created while the export was being written`, { cause: error });
+    throw isTaken(error) ? createdMeanwhile(final, error) : await explainLoss({ final, temporary }, error);
   }
+}
+
+async function enter(final: string, temporary: string): Promise<void> {
+  if (await isFolder(temporary)) await rename(temporary, final);
+  else {
+    await link(temporary, final);
+    await unlink(temporary);
+  }
+}
+
+/** A single file into its place, over a file at most. Throws `output_exists` and `export_refused`. */
+export async function settleFile(place: ExportPlace, isOverwrite: boolean): Promise<void> {
+  if (!isOverwrite) return await appear(place);
+  try {
+    await rename(place.temporary, place.final);
+  } catch (error) {
+    throw isTaken(error) ? createdMeanwhile(place.final, error) : await explainLoss(place, error);
+  }
+}
+
+/** Something stands where something was to be put. */
+function isTaken(error: unknown): boolean {
+  return ['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR'].includes(systemCodeOf(error) ?? '');
+}
+
+function createdMeanwhile(final: string, cause: unknown): PyroError {
+  return new PyroError('output_exists', `${final} was created while the export was being written`, { cause });
+}
+
+/** What a failure means: that what was being written is gone, as when another export takes the place of a folder above it. */
+export async function explainLoss(
+  { final, temporary }: Pick<ExportPlace, 'final' | 'temporary'>,
+  error: unknown,
+): Promise<unknown> {
+  const isLoss = ['ENOENT', 'ENOTDIR'].includes(systemCodeOf(error) ?? '') && !(await exists(temporary));
+  if (!isLoss) return error;
+  return new PyroError('export_refused', `${dirname(final)} was taken away while the export was being written to it`, {
+    hint: 'nothing was exported; make the call again',
+    cause: error,
+  });
 }
 
 /** Removes what was written and not settled, with the folders that were made for it. */

@@ -10,7 +10,7 @@ import { noteDraft } from '../system/drafts.ts';
 import { collectDiff } from './diff.ts';
 import { checkedEntries, type ExportEntry } from './export-entries.ts';
 import { mergeInto } from './export-merge.ts';
-import { discard, type ExportPlace, findPlace, roomAt, settle } from './export-place.ts';
+import { discard, type ExportPlace, explainLoss, findPlace, roomAt, settle } from './export-place.ts';
 import { type Written, writeArchive, writeFiles } from './export-write.ts';
 import { GitLab, type WorkContext } from './git-lab.ts';
 import { pathKey, workspaceFolder } from './git-paths.ts';
@@ -86,7 +86,8 @@ export async function exportTree(
       skipped_count: skippedCount,
       ignored: written.ignored,
     };
-  } catch (error) {
+  } catch (failure) {
+    const error = await explainLoss(place, failure);
     await discard(place);
     if (!isDiskFull(error)) throw error;
     throw new PyroError('disk_full', `no room left while exporting to ${request.outputPath}`, {

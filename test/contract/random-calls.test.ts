@@ -84,7 +84,7 @@ it(`${wanted} random calls find no fault of ours`, { timeout: isWhole ? 7_200_00
       const { text } = operation.receive(JSON.parse(JSON.stringify(output)));
       if (text === undefined) throw new Error('a result without a text');
       if (/^(workspace|vm)[.]create$/.test(name)) usual.alive.add(String(output['workspace_id'] ?? output['vm_id']));
-      if (/^(workspace|vm)[.]delete$/.test(name)) usual.alive.delete(String(input['workspace_id'] ?? input['vm_id']));
+      for (const id of deletedBy(output, String(input['workspace_id'] ?? input['vm_id']))) usual.alive.delete(id);
       count('answered');
     } catch (error) {
       const report = reportError(error);
@@ -124,3 +124,11 @@ it(`${wanted} random calls find no fault of ours`, { timeout: isWhole ? 7_200_00
   expect([...faults].map(([what, how]) => `${what}\n${how}`)).toEqual([]);
   expect(outcomes.get('answered') ?? 0).toBeGreaterThan(wanted / 10);
 });
+
+/** Ids of what a call has deleted, and not only said that it would. */
+function deletedBy(output: Record<string, unknown>, named: string): readonly string[] {
+  if (output['dry_run'] === true) return [];
+  const { deleted, deleted_vm_ids: vms = [] } = output;
+  if (deleted === true) return [named];
+  return [deleted, vms].flatMap((ids) => (Array.isArray(ids) ? ids.map(String) : []));
+}

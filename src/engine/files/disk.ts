@@ -1,7 +1,7 @@
 // The disk of a stopped workspace as a file of the host.
-import { chmod, lstat, rename, rm, stat } from 'node:fs/promises';
+import { chmod, lstat, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { refuseSpecial } from '../../changes/export-place.ts';
+import { refuseSpecial, settleFile } from '../../changes/export-place.ts';
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { DiskExportInput, DiskExportOutput } from '../../contract/snapshots.ts';
 import { PyroError } from '../../shared/errors.ts';
@@ -53,7 +53,7 @@ export async function exportDisk(
         await layers.flatten(chain, draft, input.format, call.signal);
         await chmod(draft, 0o600);
       }
-      await rename(draft, output);
+      await settleFile({ final: output, temporary: draft, madeFolders: [] }, input.overwrite);
     } finally {
       await rm(draft, { force: true });
     }
