@@ -28,7 +28,8 @@ const endMs = 1500;
 
 /** The same error, or what is known better by now. */
 export async function explain(error: unknown, guest: Guest | undefined, id: string): Promise<unknown> {
-  return isPyroError(error, 'guest_unresponsive') ? withSteps(error, id) : await explainEnd(error, guest);
+  if (isPyroError(error, 'guest_unresponsive')) return withSteps(error, id);
+  return isTrouble(error) && error.details['given_up'] === true ? anew(error, id) : await explainEnd(error, guest);
 }
 
 /** A connection that was lost since the guest has ended is told as that. */
@@ -44,10 +45,13 @@ export async function explainEnd(error: unknown, guest: Guest | undefined): Prom
 
 /** Names the workspace in the steps. */
 function withSteps(error: PyroError, id: string): PyroError {
+  return anew(error, id, error.details['held'] === true ? `${error.hint}; or ` : 'try again if it is only busy; else ');
+}
+
+function anew(error: PyroError, id: string, first = ''): PyroError {
   const [stop, start, reset] = (['workspace.stop', 'workspace.start', 'workspace.reset'] as const).map((operation) =>
     hintCall(operation, { workspace_id: id }),
   );
-  const first = error.details['held'] === true ? `${error.hint}; or ` : 'try again if it is only busy; else ';
   const steps = `start it anew from its disk, with what was synced: ${stop}, then ${start}; or back to its seed: ${reset}`;
   return new PyroError(error.code, error.message, { hint: first + steps, details: error.details, cause: error });
 }

@@ -4,7 +4,7 @@ import { type FileHandle, lstat, open, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { GuestClient } from '../agent/guest-client.ts';
 import type { RunningGuest } from '../contract/records.ts';
-import { messageOf, PyroError } from '../shared/errors.ts';
+import { isPyroError, messageOf, PyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { makeFolder } from '../system/folders.ts';
 import { identifyProcess, isRunning, type ProcessIdentity } from '../system/processes.ts';
@@ -17,6 +17,7 @@ import { readConsole } from './console.ts';
 import { templateDiskMib } from './disks.ts';
 import { endOf, type GuestEnd } from './guest-end.ts';
 import { GuestHealth } from './guest-health.ts';
+import { isTrouble } from './guest-trouble.ts';
 import type { QemuFacts } from './host-facts.ts';
 import type { GuestKit } from './kit.ts';
 import { pushLayer, topLayer } from './layers.ts';
@@ -27,7 +28,7 @@ import { startQemu } from './qemu-process.ts';
 import { Qmp } from './qmp.ts';
 import { reachGuest } from './reach-guest.ts';
 import { restoreState, saveState } from './save-state.ts';
-import { SpaceWatch } from './space-watch.ts';
+import { SpaceWatch, watchStart } from './space-watch.ts';
 
 /** What all guests of one machine share. */
 export interface QemuHost {
@@ -162,6 +163,8 @@ export class QemuGuest implements Guest {
       void process.ended.then(() => ended.abort(bootError(process, 'the guest ended while it started')));
       const alive = AbortSignal.any([signal, ended.signal]);
       const qmp = undo.use(await Qmp.open(sockets.qmp, { deadlineMs: 10_000, signal: alive }));
+      // So does a pause for its disk: one that is paused never comes up.
+      using _space = watchStart(qmp, diskFolder, (trouble) => ended.abort(trouble.error));
       const console =
         sockets.console === undefined ? undefined : readConsole(sockets.console, (text) => process.addConsole(text));
       if (state !== undefined) await restoreState(qmp, alive);
@@ -175,7 +178,7 @@ export class QemuGuest implements Guest {
       return new QemuGuest({ folder, process, qmp, client, diskFolder, confinement: host.confinement, console });
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof PyroError && error.code === 'guest_boot_failed') throw error;
+      if (isTrouble(error) || isPyroError(error, 'guest_boot_failed')) throw error;
       throw bootError(process, `the guest did not come up: ${messageOf(error)}`, error);
     }
   }

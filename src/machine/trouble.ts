@@ -28,16 +28,43 @@ export function deafTrouble(pid: number | undefined, silentMs: number): Trouble 
   };
 }
 
-/** A guest that QEMU has paused for want of room. */
-export function fullTrouble(folder: string): Trouble {
+/** A guest that QEMU has paused for want of room, or of what a quota leaves of it. */
+export function fullTrouble(folder: string, isQuota = false): Trouble {
+  const reason = isQuota ? 'disk full: quota used up' : 'disk full';
+  const what = isQuota ? 'the disk quota on the host is used up' : 'the disk of the host is full';
+  const step = isQuota ? 'raise the quota or make room' : 'make room';
+  const last = isQuota
+    ? `; should it stay paused: ${hintCall('workspace.stop')}, then ${hintCall('workspace.start')}`
+    : '';
   return {
     state: 'paused',
-    reason: 'disk full',
-    error: new PyroError('disk_full', `the disk of the host is full: no room below ${folder}, so the guest is paused`, {
-      hint: `make room there, for example with ${hintCall('env.prune')} or ${hintCall('workspace.prune')}; the guest goes on by itself, and what runs in it too`,
-      details: { reason: 'disk full' },
+    reason,
+    error: new PyroError('disk_full', `${what}: no room below ${folder}, so the guest is paused`, {
+      hint: `${step} there, for example with ${hintCall('env.prune')} or ${hintCall('workspace.prune')}; the guest goes on by itself, and what runs in it too${last}`,
+      details: { reason },
     }),
   };
+}
+
+/** A paused guest whose QEMU goes on failing on a disk that works again: it makes no second try of a flush that has failed. */
+export function givenUpTrouble({ reason: before, error: { code } }: Trouble, folder: string): Trouble {
+  const reason = `${before}; QEMU has given the disk up`;
+  return {
+    state: 'paused',
+    reason,
+    error: new PyroError(
+      isFailure(code) ? code : 'disk_failed',
+      `the guest stays paused: QEMU could not bring its writes to the disk below ${folder} (${before}), and does not try that again, though the disk works now`,
+      {
+        hint: `start it anew from its disk, with what was synced: ${hintCall('workspace.stop')}, then ${hintCall('workspace.start')}`,
+        details: { reason, given_up: true },
+      },
+    ),
+  };
+}
+
+function isFailure(code: string): code is 'disk_full' | 'disk_failed' {
+  return code === 'disk_full' || code === 'disk_failed';
 }
 
 /** A guest that QEMU has paused since the disk of the host fails in another way. */
@@ -51,7 +78,7 @@ export function diskTrouble(folder: string, told: string): Trouble {
       'disk_failed',
       `the disk of the host fails: ${why} below ${folder}, so the guest is paused before it loses a write`,
       {
-        hint: 'mend the disk; what failed is tried again each few seconds, and the guest goes on by itself',
+        hint: 'mend the disk; what failed is tried again each few seconds, and the guest goes on by itself or its state says what helps',
         details: { reason },
       },
     ),

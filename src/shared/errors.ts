@@ -2,6 +2,7 @@
 import { type ErrorCodeName, errorCodes } from './error-codes.ts';
 import { errorHints } from './error-hints.ts';
 import { type CallWords, hintCall, withCalls } from './hint-words.ts';
+import { namedSystemError, systemErrorName } from './system-error-names.ts';
 
 export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 
@@ -89,12 +90,12 @@ export function inWords(error: PyroError, words: CallWords): PyroError {
 
 /** Text of any thrown value. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? namedSystemError(error.message) : String(error);
 }
 
 /** System error code such as `ENOENT`, when the value carries one. */
 export function systemCodeOf(error: unknown): string | undefined {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return systemErrorName(error.code);
   return undefined;
 }
 
@@ -115,11 +116,14 @@ function fullOrForbidden(error: unknown, path: string): PyroError | undefined {
   switch (systemCodeOf(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
-      return new PyroError('disk_full', `no room left while writing ${path}`, {
+      return new PyroError('disk_full', `${fullWords(error)} while writing ${path}`, {
         hint: `free some space, for example with: ${hintCall('env.prune')}`,
         cause: error,
       });
     case 'EIO':
+    case 'EUCLEAN':
+    case 'EBADMSG':
+    case 'ESTALE':
       return new PyroError('disk_failed', `the disk reports an error at ${path}`, { cause: error });
     case 'EMFILE':
     case 'ENFILE':
@@ -181,7 +185,7 @@ function wantedPath(path: string): string {
   return path.replace(/\.partial-[0-9a-f]{12}(?=\/|$)/, '');
 }
 
-const hostFaults = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE'];
+const hostFaults = ['ENOSPC', 'EDQUOT', 'EIO', 'EUCLEAN', 'EBADMSG', 'ESTALE', 'EROFS', 'EMFILE', 'ENFILE'];
 
 /**
  * True where this machine's disk, or its limit of open files, is the reason, also behind other words: it says nothing of
@@ -195,4 +199,9 @@ export function isHostFault(error: unknown): boolean {
 /** True for a write that failed since the disk, or the user's share of it, is full. */
 export function isDiskFull(error: unknown): boolean {
   return ['ENOSPC', 'EDQUOT'].includes(systemCodeOf(error) ?? '');
+}
+
+/** How it is told that there is no room: a quota may be used up on a disk that has plenty. */
+export function fullWords(error: unknown): string {
+  return systemCodeOf(error) === 'EDQUOT' ? 'the disk quota is used up: no room left' : 'no room left';
 }

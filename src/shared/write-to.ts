@@ -1,6 +1,6 @@
 // Writing to an output of ours at the pace of its reader, and what went wrong when that fails.
 import type { Writable } from 'node:stream';
-import { isPyroError, messageOf, PyroError, systemCodeOf } from './errors.ts';
+import { fullWords, isDiskFull, isPyroError, messageOf, PyroError, systemCodeOf } from './errors.ts';
 
 /** Longest piece that is turned into bytes at once: a long text is never there twice */
 const pieceCharacters = 65_536;
@@ -38,7 +38,7 @@ export function outputError(error: Error): PyroError {
   if (code === 'EPIPE' || code === 'ECONNRESET') {
     return new PyroError('output_closed', 'the reader of the output has gone away', { cause: error });
   }
-  const why = code === 'ENOSPC' || code === 'EDQUOT' ? 'no room left on the device' : messageOf(error);
+  const why = isDiskFull(error) ? `${fullWords(error)} on the device` : messageOf(error);
   return new PyroError('output_failed', `standard output could not be written in full: ${why}`, {
     hint: 'the output is incomplete: free some space or write elsewhere, then run the command again',
     cause: error,

@@ -12,7 +12,7 @@ const seed = Number(process.env['PYRO_SEED'] ?? Date.now() % 1_000_000);
 /** Only operations whose name matches, to look at one closely */
 const only = new RegExp(process.env['PYRO_ONLY'] ?? '');
 const tries = Number(process.env['PYRO_ROUNDS'] ?? (isSoak ? Number.POSITIVE_INFINITY : 24));
-const codes: readonly FaultCode[] = ['ENOSPC', 'EIO', 'EROFS'];
+const codes: readonly FaultCode[] = ['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'];
 
 interface Try {
   readonly step: StoryStep;

@@ -10,7 +10,7 @@ import http2 from 'node:http2';
 import { syncBuiltinESMExports } from 'node:module';
 import { constants } from 'node:os';
 
-export type FaultCode = 'ENOSPC' | 'EIO' | 'EROFS' | 'EMFILE';
+export type FaultCode = 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS' | 'EMFILE';
 
 /** What a test asks for; the rest of the time all goes well */
 export type FaultOrder =
@@ -60,9 +60,11 @@ function step(): void {
 
 function failure(code: FaultCode, name: string, path: unknown): Error {
   const shown = typeof path === 'string' ? ` '${path}'` : '';
-  const error = new Error(`${code}: by order of a test, ${name}${shown}`);
+  // Node has no name for a quota that is used up.
+  const told = code === 'EDQUOT' ? `Unknown system error -${constants.errno[code]}` : code;
+  const error = new Error(`${told}: by order of a test, ${name}${shown}`);
   return Object.assign(error, {
-    code,
+    code: told,
     errno: -constants.errno[code],
     syscall: name,
     ...(typeof path === 'string' ? { path } : {}),

@@ -1,14 +1,16 @@
 // A guest that QEMU has paused for want of room: told to who waits, and let go on by itself once there is room.
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { GuestHealth } from '../../../src/machine/guest-health.ts';
+import { explain } from '../../../src/machine/guest-trouble.ts';
 import { Qmp } from '../../../src/machine/qmp.ts';
-import { SpaceWatch } from '../../../src/machine/space-watch.ts';
+import { SpaceWatch, watchStart } from '../../../src/machine/space-watch.ts';
+import type { Trouble } from '../../../src/machine/trouble.ts';
 import { until } from '../../support/until.ts';
 
 let folder = '';
@@ -91,7 +93,7 @@ it('finds one that was paused before anybody watched, and takes an error that th
 });
 
 it.each([
-  ['a quota that is used up', 'Disk quota exceeded', 'disk_full', 'disk full'],
+  ['a quota that is used up', 'Disk quota exceeded', 'disk_full', 'disk full: quota used up'],
   ['a disk that fails', 'Input/output error', 'disk_failed', 'disk error: Input/output error'],
 ])('tells of %s, tries again, and goes on once a write succeeds', async (_, reason, code, shown) => {
   await using qmp = await open();
@@ -106,4 +108,48 @@ it.each([
   onContinue = () => undefined;
   await until(() => health.trouble === undefined);
   expect(await health.guard(async () => 'done')).toBe('done');
+});
+
+it('tells the way out of a guest whose QEMU goes on failing on a disk that works, as after a flush that failed', async () => {
+  await using qmp = await open();
+  using health = healthOf(qmp);
+  const fail = (): void => report({ action: 'stop', nospace: false, reason: 'Input/output error' });
+  onContinue = fail;
+  fail();
+  await until(() => health.trouble?.reason.includes('given the disk up') === true);
+  expect(readdirSync(folder)).toEqual(['q']);
+  const told = await health.guard(never).catch((error: unknown) => error);
+  expect(told).toMatchObject({ code: 'disk_failed', details: { given_up: true } });
+  expect(await explain(told, undefined, 'w1')).toMatchObject({
+    code: 'disk_failed',
+    hint: expect.stringMatching(/with what was synced: .*workspace\.stop.*w1.*workspace\.start.*w1/),
+  });
+  // It is tried on all the same, and a guest that goes on after all is well.
+  onContinue = () => undefined;
+  await until(() => health.trouble === undefined);
+});
+
+it('tells a guest whose start is paused of it', async () => {
+  await using qmp = await open();
+  let told: Trouble | undefined;
+  using watch = watchStart(qmp, join(folder, 'none'), (trouble) => {
+    told = trouble;
+  });
+  report(pause);
+  await until(() => told !== undefined);
+  expect(told).toMatchObject({ reason: 'disk full', error: { code: 'disk_full' } });
+  expect(watch?.isPaused).toBe(true);
+  expect(watchStart(qmp, undefined, () => undefined)).toBeUndefined();
+});
+
+it('says of one that was paused before anybody watched what QEMU says of it, not that there is no room', async () => {
+  await using qmp = await open();
+  using health = healthOf(qmp);
+  using watch = new SpaceWatch(qmp, folder);
+  onContinue = () => report({ action: 'stop', nospace: false, reason: 'Input/output error' });
+  status = 'io-error';
+  await watch.lookOnce();
+  await until(() => watch.trouble !== undefined);
+  expect(watch.trouble).toMatchObject({ reason: expect.stringContaining('Input/output error') });
+  expect(health.trouble?.state).toBe('paused');
 });
