@@ -104,6 +104,17 @@ export interface LayeredGuest {
   readonly show: (layer: string) => Promise<string>;
 }
 
+/** Freezes the disk of a guest; one that is paused or silent is told as that, in place of the end of a long wait. */
+export function stillDisk(guest: {
+  readonly client: LayeredGuest['client'];
+  readonly use: <T>(work: () => Promise<T>) => Promise<T>;
+}): LayeredGuest['client'] {
+  return {
+    freeze: async (options) => await guest.use(() => guest.client.freeze(options)),
+    thaw: async () => await guest.use(() => guest.client.thaw()),
+  };
+}
+
 /**
  * A running guest goes on writing in the layer at `path`, made on its present one, which is whole: its disk is still until
  * `note` is done. False when it was not still so long.

@@ -20,7 +20,7 @@ import { GuestHealth } from './guest-health.ts';
 import { isTrouble } from './guest-trouble.ts';
 import type { QemuFacts } from './host-facts.ts';
 import type { GuestKit } from './kit.ts';
-import { pushLayer, topLayer } from './layers.ts';
+import { pushLayer, stillDisk, topLayer } from './layers.ts';
 import { limitsOf } from './limits.ts';
 import type { Guest, GuestSize } from './machine.ts';
 import { bootError, type MachineProcess } from './machine-process.ts';
@@ -211,7 +211,7 @@ export class QemuGuest implements Guest {
   async addLayer(path: string, sizeMib: number, note: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
     const show = (layer: string): Promise<string> =>
       showLayer(newLayersFolder(dirname(layer), basename(this.#folder)), layer);
-    const guest = { client: this.client, qmp: this.#qmp, confinement: this.#confinement, show };
+    const guest = { client: stillDisk(this), qmp: this.#qmp, confinement: this.#confinement, show };
     return await pushLayer(guest, path, sizeMib, note, signal);
   }
 

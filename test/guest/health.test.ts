@@ -59,6 +59,14 @@ describe('a guest that does not answer', () => {
         hint: expect.stringContaining(`kill -CONT ${pid}`),
       });
       expect(first.seconds).toBeLessThan(5);
+      const snapshot = await timed(() =>
+        engine.workspaces().snapshotCreate({ workspace_id: id, snapshot_name: 'held' }, call()),
+      );
+      expect(snapshot.error).toMatchObject({
+        code: 'guest_unresponsive',
+        hint: expect.stringContaining(`kill -CONT ${pid}`),
+      });
+      expect(snapshot.seconds).toBeLessThan(5);
       await engine.reopen();
       const second = await timed(() => exec(engine, id, 'true'));
       expect(second.error).toMatchObject({ code: 'guest_unresponsive' });

@@ -32,3 +32,7 @@ it('reads the events that tell an end, and no others', () => {
   expect(endEvent({ event: 'GUEST_PANICKED', data: { action: 'run' } })).toBe('guest-panic');
   expect(endEvent({ event: 'STOP', data: {} })).toBeUndefined();
 });
+
+it('takes no end from a watchdog that nobody has put there, as from any event that is not known', () => {
+  expect(endEvent({ event: 'WATCHDOG', data: { action: 'reset' } })).toBeUndefined();
+});
