@@ -1,10 +1,11 @@
 // Layers on disk, named by digest: downloaded once, resumed when a connection breaks, checked on the way.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
+import { ownFileSize } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { acquireLock } from '../system/lock.ts';
 import type { Registry } from './registry.ts';
@@ -38,8 +39,10 @@ export async function fetchBlob(download: BlobDownload): Promise<string> {
   await makeFolder(blobsFolder(store));
   // Two images that share a layer may come at the same time; one partial file serves both.
   await using _lock = await acquireLock(join(locksFolder(store), `blob-${hex}`), { signal, waitMs: lockWaitMs });
-  if ((await sizeAt(path)) !== plan.size) {
+  if ((await ownFileSize(path)) !== plan.size) {
     const partial = `${path}.partial`;
+    // A link would lead what comes to another file, a pipe would be waited for.
+    if ((await ownFileSize(partial)) === undefined) await rm(partial, { force: true });
     try {
       await downloadAll(download, partial);
       await rename(partial, path);
@@ -62,7 +65,7 @@ async function downloadAll(download: BlobDownload, partial: string): Promise<voi
       return await downloadRest(download, partial);
     } catch (error) {
       if (!(error instanceof BrokenTransfer)) throw error;
-      const size = (await sizeAt(partial)) ?? 0;
+      const size = (await ownFileSize(partial)) ?? 0;
       if (size >= best + worthMentioning) attempt = 1;
       best = Math.max(best, size);
       if (attempt >= tries) {
@@ -79,7 +82,7 @@ async function downloadAll(download: BlobDownload, partial: string): Promise<voi
 
 /** Goes on behind what the partial file holds, to the end. */
 async function downloadRest({ registry, plan, signal, onDone }: BlobDownload, partial: string): Promise<void> {
-  let offset = (await sizeAt(partial)) ?? 0;
+  let offset = (await ownFileSize(partial)) ?? 0;
   if (offset >= plan.size) offset = 0;
   const response = await registry.blob(plan.digest, offset, signal);
   if (response.status === 416) {
@@ -117,10 +120,6 @@ async function downloadRest({ registry, plan, signal, onDone }: BlobDownload, pa
 function startsAt(response: Response, offset: number): boolean {
   const range = response.headers.get('content-range');
   return range === null || range.startsWith(`bytes ${offset}-`);
-}
-
-async function sizeAt(path: string): Promise<number | undefined> {
-  return (await stat(path).catch(() => undefined))?.size;
 }
 
 function mismatch(plan: BlobPlan, what: string): PyroError {

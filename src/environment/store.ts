@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
 import type { KeptFile } from '../system/content-check.ts';
-import { readJson, temporaryName, writeJson } from '../system/files.ts';
+import { ownFileSize, readJson, temporaryName, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { findEntry } from './catalogue.ts';
 import { parseReference } from './reference.ts';
@@ -111,7 +111,7 @@ async function loadEnvironment(store: Store, digest: string, name: string): Prom
   if (record === undefined) throw damaged(name, 'its record is missing');
   if (record.digest !== digest) throw damaged(name, `its record is that of ${record.digest}`);
   const imagePath = join(folder, 'root.squashfs');
-  const size = (await stat(imagePath).catch(() => undefined))?.size;
+  const size = await ownFileSize(imagePath);
   if (size !== record.image_bytes) throw damaged(name, `its image has ${size ?? 0} bytes, not ${record.image_bytes}`);
   return { record: { ...record, name }, digest, imagePath };
 }

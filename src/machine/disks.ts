@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { systemCodeOf } from '../shared/errors.ts';
 import { gibibyte, mebibyte } from '../shared/units.ts';
 import { runCommand } from '../system/command.ts';
-import { exists, temporaryName } from '../system/files.ts';
+import { ownFileSize, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 
 /** Size of a guest's disk before it is grown, `MiB` */
@@ -15,7 +15,8 @@ export const templateDiskMib = 8192;
 /** Path of an empty formatted disk, made on first need. */
 export async function ensureEmptyDisk(cacheFolder: string, signal: AbortSignal): Promise<string> {
   const path = join(cacheFolder, 'disks', `empty-${templateDiskMib}-2.qcow2`);
-  if (await exists(path)) return path;
+  // Anything else in its place goes when it is made anew, or is told where it is a folder.
+  if ((await ownFileSize(path)) !== undefined) return path;
   await makeFolder(dirname(path));
   const raw = temporaryName(path);
   const packed = temporaryName(path);
@@ -66,7 +67,7 @@ export async function createOverlay(path: string, backing: string, signal: Abort
 /** An empty overlay whose base is the file `base.qcow2` beside the copy of it, made on first need. */
 export async function ensureRelativeOverlay(cacheFolder: string, signal: AbortSignal): Promise<string> {
   const path = join(cacheFolder, 'disks', `overlay-${templateDiskMib}.qcow2`);
-  if (await exists(path)) return path;
+  if ((await ownFileSize(path)) !== undefined) return path;
   await makeFolder(dirname(path));
   const draft = temporaryName(path);
   try {
@@ -81,12 +82,16 @@ export async function ensureRelativeOverlay(cacheFolder: string, signal: AbortSi
 /** The empty file that keeps the project disk's place in each guest. */
 export async function ensureProjectPlaceholder(cacheFolder: string): Promise<string> {
   const path = join(cacheFolder, 'disks', 'project-empty.img');
-  if (await exists(path)) return path;
+  if ((await ownFileSize(path)) !== undefined) return path;
   await makeFolder(dirname(path));
   const draft = temporaryName(path);
-  await makeSparse(draft, 16 * gibibyte);
-  await rename(draft, path);
-  return path;
+  try {
+    await makeSparse(draft, 16 * gibibyte);
+    await rename(draft, path);
+    return path;
+  } finally {
+    await rm(draft, { force: true });
+  }
 }
 
 export async function makeSparse(path: string, bytes: number): Promise<void> {

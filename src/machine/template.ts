@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { digestOf, type KeptFile } from '../system/content-check.ts';
-import { exists, isTemporaryName, readJson, syncFile, temporaryName } from '../system/files.ts';
+import { isTemporaryName, ownFileSize, readJson, syncFile, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
 import { takeBack } from './confinement-plan.ts';
@@ -97,7 +97,7 @@ export async function findTemplate(cacheFolder: string, key: string): Promise<Te
 
 /** True when all of these files stand there: a removal that was cut off may have left some. */
 export async function areThere(paths: readonly string[]): Promise<boolean> {
-  return (await Promise.all(paths.map(exists))).every(Boolean);
+  return (await Promise.all(paths.map(ownFileSize))).every((size) => size !== undefined);
 }
 
 /** What each kind of template has; undefined when it is not there whole. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
 import { digestOf, type KeptFile } from '../system/content-check.ts';
-import { isTemporaryName, readJson, writeJson } from '../system/files.ts';
+import { isTemporaryName, ownFileSize, readJson, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { acquireLock } from '../system/lock.ts';
 import { type ProjectImage, projectDiskBytes, seedSummarySchema } from './project-types.ts';
@@ -46,8 +46,7 @@ export async function findProjectImage(store: ProjectStore, key: string): Promis
   });
   if (record === undefined) return undefined;
   const path = imagePath(store, key);
-  const size = (await stat(path).catch(() => undefined))?.size;
-  return size === projectDiskBytes ? { key, path, summary: record.summary } : undefined;
+  return (await ownFileSize(path)) === projectDiskBytes ? { key, path, summary: record.summary } : undefined;
 }
 
 /** Takes over a finished image file. */

@@ -111,6 +111,15 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
+/**
+ * Size of a file that we have made; undefined for none, and for what somebody has put in its place: a link, a pipe, a device, a
+ * folder, a file of another user.
+ */
+export async function ownFileSize(path: string): Promise<number | undefined> {
+  const status = await lstat(path).catch(() => undefined);
+  return status?.isFile() === true && status.uid === process.getuid?.() ? status.size : undefined;
+}
+
 /** The file that a path names, links followed; even where a link leads to a file that is not there yet. */
 export async function whereLinksLead(path: string): Promise<string> {
   try {

@@ -1,7 +1,7 @@
 // Pulling from a real registry on loopback: what arrives in the image, and what is refused.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import { pruneStore } from '../../src/environment/prune.ts';
 import { pullEnvironment } from '../../src/environment/pull.ts';
 import { openStore, resolveEnvironment, type Store } from '../../src/environment/store.ts';
 import { noProgress } from '../../src/shared/progress.ts';
+import { createPuller } from '../support/pull.ts';
 import {
   pushImage,
   putManifest,
@@ -180,6 +181,26 @@ describe.skipIf(registryMissing !== undefined)(
     it('says when the image or the registry is not there', async () => {
       await expect(pull(`${registry.host}/nothing`)).rejects.toMatchObject({ code: 'image_not_found' });
       await expect(pull('127.0.0.1:1/nothing')).rejects.toMatchObject({ code: 'registry_unreachable' });
+    });
+
+    it('writes nothing through what is planted in the place of half a download', async () => {
+      await pushImage(registry.host, 'planted', [{ entries: [{ name: 'p', data: 'planted' }] }]);
+      const [first, second] = [createPuller(), createPuller()];
+      try {
+        await first.pull(`${registry.host}/planted`);
+        const [hex = ''] = readdirSync(join(first.folder, 'blobs', 'sha256'));
+        const blobs = join(second.folder, 'blobs', 'sha256');
+        mkdirSync(blobs, { recursive: true });
+        const outside = join(second.folder, 'outside');
+        writeFileSync(outside, 'of the host');
+        symlinkSync(outside, join(blobs, `${hex}.partial`));
+        symlinkSync(outside, join(blobs, hex));
+        await second.pull(`${registry.host}/planted`);
+        expect(readFileSync(outside, 'utf8')).toBe('of the host');
+      } finally {
+        first.remove();
+        second.remove();
+      }
     });
 
     it('leaves no partial file, and prunes merged layers but not the images', async () => {
