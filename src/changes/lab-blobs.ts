@@ -27,7 +27,10 @@ export async function* readBlobs<T>(
     input: Readable.from(gatherPieces(lines(all(), blobOf))),
     outputFile: 'blobs',
   });
-  const reader = new ByteReader(createReadStream(lab.file('blobs'), { highWaterMark: chunkBytes }), { cutShort });
+  const stream = createReadStream(lab.file('blobs'), { highWaterMark: chunkBytes });
+  // The reader is told; one that was left before the file was open must not end this process.
+  stream.on('error', () => undefined);
+  const reader = new ByteReader(stream, { cutShort });
   try {
     for await (const each of all()) {
       const header = (await reader.line(longestHeader))?.toString('latin1') ?? '';

@@ -2,6 +2,8 @@
 import serializeAddon from '@xterm/addon-serialize';
 import headless from '@xterm/headless';
 
+import { PyroError } from '../../shared/errors.ts';
+
 type Terminal = InstanceType<typeof headless.Terminal>;
 
 export interface TerminalSize {
@@ -20,6 +22,17 @@ export interface Screen {
 const pieceBytes = 8192;
 
 /**
+ * The library looks after each chunk whether its turn of 12 ms is over. Two bytes may have it clear all cells of a screen,
+ * so chunks are the smaller the larger that is.
+ */
+const bytesTimesCells = 5_000_000;
+const leastChunk = 16;
+/** Chunks after which it is looked whether this takes too long */
+const chunksAtOnce = 16;
+/** Longest time for all of a stream, `ms` */
+const longestDrawMs = 10_000;
+
+/**
  * The library does what such a sequence asks for as often as it says, and nothing else meanwhile: one that asks for more
  * than the screen holds is left out. Sequences with a count: lines and characters put in, taken out, moved, repeated; tabs; columns */
 const repeated = [
@@ -31,13 +44,17 @@ const repeated = [
 /** A screen that is fed as its stream arrives. */
 export class EmulatedScreen {
   readonly #terminal: Terminal;
+  readonly #pen: Pen;
 
-  constructor(size: TerminalSize) {
+  /** @param mostMs longest time for all that it is fed */
+  constructor(size: TerminalSize, mostMs = longestDrawMs) {
     this.#terminal = createTerminal(size, 0);
+    this.#pen = new Pen(this.#terminal, mostMs);
   }
 
+  /** Throws `work_too_large`. */
   async feed(bytes: Uint8Array): Promise<void> {
-    await write(this.#terminal, bytes);
+    await this.#pen.write(bytes);
   }
 
   resize({ cols, rows }: TerminalSize): void {
@@ -69,13 +86,14 @@ export class EmulatedScreen {
   }
 }
 
-/** A part of a stream as text: no escape sequences, overwritten characters gone, long lines whole again. */
+/** A part of a stream as text: no escape sequences, overwritten characters gone, long lines whole again. Throws `work_too_large`. */
 export async function plainText(bytes: Uint8Array, size: TerminalSize, mostChars: number): Promise<string> {
   const terminal = createTerminal(size, pieceBytes);
   const text = new LineJoiner(mostChars);
+  const pen = new Pen(terminal, longestDrawMs);
   try {
     for (let at = 0; at < bytes.length && !text.isFull; at += pieceBytes) {
-      await write(terminal, bytes.subarray(at, at + pieceBytes));
+      await pen.write(bytes.subarray(at, at + pieceBytes));
       // Lines that have left the screen never change again.
       const { normal } = terminal.buffer;
       for (let row = 0; row < normal.baseY; row++) text.add(lineText(normal, row), isWrapped(normal, row));
@@ -133,8 +151,43 @@ function createTerminal({ cols, rows }: TerminalSize, scrollback: number): Termi
   return terminal;
 }
 
-function write(terminal: Terminal, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve) => terminal.write(bytes, resolve));
+/** Writes to a terminal without holding up this process, and not for good. */
+class Pen {
+  readonly #terminal: Terminal;
+  readonly #mostMs: number;
+  #spentMs = 0;
+
+  constructor(terminal: Terminal, mostMs: number) {
+    this.#terminal = terminal;
+    this.#mostMs = mostMs;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    const { cols, rows } = this.#terminal;
+    const chunkBytes = Math.max(leastChunk, Math.floor(bytesTimesCells / (cols * rows)));
+    for (let at = 0; at < bytes.length; at += chunksAtOnce * chunkBytes) {
+      const startedAt = performance.now();
+      await this.#chunks(bytes.subarray(at, at + chunksAtOnce * chunkBytes), chunkBytes);
+      this.#spentMs += performance.now() - startedAt;
+      if (this.#spentMs <= this.#mostMs) continue;
+      throw new PyroError(
+        'work_too_large',
+        `what the terminal shows takes more than ${this.#mostMs / 1000} s to draw`,
+        {
+          hint: 'read the output as it came, or from a later cursor, and give the shell a smaller terminal',
+        },
+      );
+    }
+  }
+
+  #chunks(bytes: Uint8Array, chunkBytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      for (let at = 0; at < bytes.length; at += chunkBytes) {
+        const isLast = at + chunkBytes >= bytes.length;
+        this.#terminal.write(bytes.subarray(at, at + chunkBytes), isLast ? resolve : undefined);
+      }
+    });
+  }
 }
 
 type ScreenBuffer = Terminal['buffer']['active'];

@@ -77,3 +77,24 @@ it.each([...'@ILMPSTXZbABCDEFGd'])('is not held up by a count of four billion be
   await new EmulatedScreen(size).feed(Buffer.from(stream));
   expect(await text(stream)).toContain('end');
 });
+
+describe('a stream that has the whole screen cleared again and again', () => {
+  const largest = { cols: 1000, rows: 1000 };
+
+  it.each([
+    ['erased', '\u001b[2J'],
+    ['filled', '\u001b#8'],
+    ['reset', '\u001bc'],
+  ])('%s: is given up in its time, and others have their turn meanwhile', async (_name, sequence) => {
+    const turns: number[] = [];
+    const timer = setInterval(() => turns.push(process.cpuUsage().user), 5);
+    try {
+      const fed = new EmulatedScreen(largest, 400).feed(Buffer.from(sequence.repeat(30_000)));
+      await expect(fed).rejects.toMatchObject({ code: 'work_too_large' });
+    } finally {
+      clearInterval(timer);
+    }
+    // Whole, this takes a minute and more in one turn.
+    expect(turns.length).toBeGreaterThan(3);
+  });
+});
