@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { PyroError } from '../shared/errors.ts';
 import { formatBytes } from '../shared/units.ts';
 import { type RunningCommand, runBytes, startCommand } from '../system/command.ts';
+import { failureOf, hostFaultOf } from '../system/command-errors.ts';
 import { lastWords } from '../system/last-words.ts';
 import { makeTemporaryFolder } from '../system/temporary-folders.ts';
 import { markImage } from './image-id.ts';
@@ -90,8 +91,10 @@ export function checkTar({ stderr, exitCode }: { readonly stderr: string; readon
 export async function writeImage(tar: Readable, image: string, signal: AbortSignal): Promise<number> {
   const format = ['-quiet', '-no-progress', '-exit-on-error', '-comp', 'lz4', '-mkfs-time', '0'];
   const roots = ['-all-root', '-root-mode', '755', '-root-time', '0'];
-  const { stderr, exitCode } = await runBytes('sqfstar', [...format, ...roots, image], { input: tar, signal });
+  const ending = await runBytes('sqfstar', [...format, ...roots, image], { input: tar, signal });
+  const { stderr, exitCode } = ending;
   if (exitCode !== 0) {
+    if (hostFaultOf(ending) === 'file_size_limited') throw failureOf('sqfstar', 'sqfstar', ending);
     const why = lastWords(stderr, { lines: 4, isFirst: true, between: '; ' });
     if (/No space left|Disk quota/.test(stderr)) {
       throw new PyroError('disk_full', `no room left while writing ${image}`, { hint: 'free some space' });

@@ -155,7 +155,9 @@ async function build(
   // It flows since the image is written; whoever only counts neither starts nor holds it.
   tar.stdout.on('data', (chunk: Buffer) => tell(chunk.length));
   const [packed, written] = await Promise.allSettled([tar.done, writing]);
-  // What tar met is the cause of what sqfstar then says.
+  // What this machine did to sqfstar is the cause of what tar then says; else it is the other way round.
+  if (written.status === 'rejected' && isPyroError(written.reason, 'disk_full', 'file_size_limited'))
+    throw written.reason;
   if (packed.status === 'rejected') throw packed.reason;
   if (written.status === 'fulfilled' || packed.value.exitCode < 128) checkTar(packed.value);
   if (written.status === 'rejected') throw written.reason;

@@ -20,6 +20,10 @@ export const errorCodes = {
   disk_failed: { meaning: 'The disk reports an error while it is read or written', retryable: true },
   disk_low: { meaning: 'A disk of this machine has too little room for new work', retryable: true },
   files_exhausted: { meaning: 'As many files are open as this process, or this machine, may have', retryable: true },
+  file_size_limited: {
+    meaning: 'A file would grow larger than this user, or the file system, allows',
+    retryable: true,
+  },
   output_closed: { meaning: 'The reader of the output has gone away', retryable: false },
   output_failed: { meaning: 'The output of a command could not be written in full', retryable: true },
   input_failed: { meaning: 'Standard input could not be read to its end', retryable: false },

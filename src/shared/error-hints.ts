@@ -24,6 +24,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   disk_failed: `look after the disk that the message names (dmesg, smartctl), then make the call again`,
   disk_low: `make room: ${hintCall('df')} shows what pyro keeps`,
   files_exhausted: 'make the call again when less is running; ulimit -n shows the limit, and raises it',
+  file_size_limited: `ulimit -f shows the limit of a file's size; raise it (ulimit -f unlimited, or LimitFSIZE= of a service), end the daemon with ${hintCall('daemon.stop')}, and call again`,
   output_closed: null,
   output_failed: 'free some space or write elsewhere, then run the command again',
   input_failed: 'nothing was done with the part that was read; give input that can be read to its end',

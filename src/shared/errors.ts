@@ -125,6 +125,8 @@ function fullOrForbidden(error: unknown, path: string): PyroError | undefined {
     case 'EBADMSG':
     case 'ESTALE':
       return new PyroError('disk_failed', `the disk reports an error at ${path}`, { cause: error });
+    case 'EFBIG':
+      return new PyroError('file_size_limited', `a file may not grow larger: ${path}`, { cause: error });
     case 'EMFILE':
     case 'ENFILE':
       return new PyroError('files_exhausted', `too many files are open to go on with ${path}`, { cause: error });
@@ -185,7 +187,7 @@ function wantedPath(path: string): string {
   return path.replace(/\.partial-[0-9a-f]{12}(?=\/|$)/, '');
 }
 
-const hostFaults = ['ENOSPC', 'EDQUOT', 'EIO', 'EUCLEAN', 'EBADMSG', 'ESTALE', 'EROFS', 'EMFILE', 'ENFILE'];
+const hostFaults = ['ENOSPC', 'EDQUOT', 'EIO', 'EUCLEAN', 'EBADMSG', 'ESTALE', 'EROFS', 'EFBIG', 'EMFILE', 'ENFILE'];
 
 /**
  * True where this machine's disk, or its limit of open files, is the reason, also behind other words: it says nothing of

@@ -20,9 +20,16 @@ const packages: Readonly<Record<string, string>> = {
 /** The failure of a program, as `shown` names it. */
 export function failureOf(file: string, shown: string, ending: Ending): PyroError {
   const { details } = about(file);
-  return new PyroError('tool_failed', describeEnding(shown, ending), {
+  return new PyroError(hostFaultOf(ending) ?? 'tool_failed', describeEnding(shown, ending), {
     details: { ...details, exit_code: ending.exitCode },
   });
+}
+
+/** What this machine did to a program that failed, where that is known. */
+export function hostFaultOf({ stderr, signal }: Ending): 'disk_full' | 'disk_failed' | 'file_size_limited' | undefined {
+  if (signal === 'SIGXFSZ' || stderr.includes('File too large')) return 'file_size_limited';
+  if (/No space left on device|Disk quota exceeded/.test(stderr)) return 'disk_full';
+  return stderr.includes('Input/output error') ? 'disk_failed' : undefined;
 }
 
 /** The system has one word for a program and for a folder that is not there. */

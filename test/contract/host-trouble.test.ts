@@ -62,6 +62,29 @@ describe.skipIf(standInObstacle() !== undefined)('a host in trouble', () => {
     expect(await home.close()).toEqual([]);
   });
 
+  it.each([4096, 200_000])('says that files may not be larger than %i bytes, and loses nothing', async (bytes) => {
+    await using home = await FaultHome.open();
+    const id = await home.create();
+    await home.sh(id, 'echo kept > kept; sync kept');
+    await home.kill();
+    await home.start(['prlimit', `--fsize=${bytes}:`]);
+    const seed = new URL('../../src/machine', import.meta.url).pathname;
+    await home.sh(id, 'head -c 1000000 /dev/urandom > big; seq 1 100000');
+    const exported = { workspace_id: id, path: 'big', output_path: home.on('out') };
+    const codes = [
+      await codeOf(home.create({ seed_path: seed })),
+      await codeOf(home.call('workspace.export', exported)),
+      await codeOf(home.call('workspace.snapshot.create', { workspace_id: id, snapshot_name: 'one' })),
+      await codeOf(home.call('workspace.diff', { workspace_id: id })),
+    ];
+    expect(new Set(codes.filter((code) => code !== undefined))).toEqual(new Set(['file_size_limited']));
+    expect(home.hasEnded()).toBe(false);
+    expect(await home.sh(id, 'cat kept')).toBe('kept\n');
+    await home.restart();
+    expect(await home.sh(id, 'cat kept')).toBe('kept\n');
+    expect(await home.close()).toEqual([]);
+  });
+
   it('goes on where it was when its daemon was stopped for a while', async () => {
     await using home = await FaultHome.open();
     const id = await home.create();

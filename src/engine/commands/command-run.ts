@@ -5,7 +5,7 @@ import type { GuestClient } from '../../agent/guest-client.ts';
 import type { GuestProcess } from '../../agent/guest-process.ts';
 import type { TerminalSize } from '../../agent/messages.ts';
 import type { CommandRecord } from '../../contract/records.ts';
-import { isHostFault, isPyroError, type PyroError, systemCodeOf } from '../../shared/errors.ts';
+import { isHostFault, isPyroError, type PyroError } from '../../shared/errors.ts';
 import { mebibyte } from '../../shared/units.ts';
 import type { CommandLog, StreamName } from './command-log.ts';
 import type { LineShell, StartedLine } from './shell-line.ts';
@@ -219,7 +219,7 @@ async function keep(file: FileHandle, bytes: Buffer): Promise<number> {
   try {
     while (written < bytes.length) written += (await file.write(bytes, written)).bytesWritten;
   } catch (error) {
-    if (!isHostFault(error) && systemCodeOf(error) !== 'EFBIG') throw error;
+    if (!isHostFault(error)) throw error;
   }
   return written;
 }
