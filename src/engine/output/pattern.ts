@@ -1,7 +1,9 @@
 // What to wait for in output: a text, or any regular expression, as long as it does not take forever.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { types } from 'node:util';
 import { createContext, Script } from 'node:vm';
 import { PyroError } from '../../shared/errors.ts';
+import { Mutex } from '../../shared/mutex.ts';
 
 export const longestPattern = 500;
 /** Time that one match may take of a processor, `ms` */
@@ -10,9 +12,12 @@ const lookMs = 100;
 const longestLookMs = 1000;
 
 export interface OutputPattern {
-  /** Throws `usage` when the expression takes too long */
-  readonly isIn: (text: string) => boolean;
+  /** Throws `usage` when the expression takes too long; expressions are searched one at a time, see {@link searches} */
+  readonly isIn: (text: string) => Promise<boolean>;
 }
+
+/** Whoever waits gives an expression and a guest the text: this process is free for as long as each search held it up. */
+const searches = new Mutex();
 
 const search = new Script('new RegExp(source, flags).test(text)');
 
@@ -22,7 +27,7 @@ export function parsePattern(pattern: string, cpuMs: () => number = ownCpuMs): O
     throw new PyroError('usage', `wait_for must have 1 to ${longestPattern} characters`);
   }
   const match = /^\/(.+)\/([imsuv]*)$/s.exec(pattern);
-  if (match === null) return { isIn: (text) => text.includes(pattern) };
+  if (match === null) return { isIn: async (text) => text.includes(pattern) };
   const [, source = '', flags = ''] = match;
   try {
     new RegExp(source, flags);
@@ -32,7 +37,7 @@ export function parsePattern(pattern: string, cpuMs: () => number = ownCpuMs): O
       cause,
     });
   }
-  return { isIn: (text) => isFound(source, flags, text, cpuMs) };
+  return { isIn: async (text) => await searches.run(() => isFound(source, flags, text, cpuMs)) };
 }
 
 function ownCpuMs(): number {
@@ -40,13 +45,15 @@ function ownCpuMs(): number {
   return (user + system) / 1000;
 }
 
-function isFound(source: string, flags: string, text: string, cpuMs: () => number): boolean {
+async function isFound(source: string, flags: string, text: string, cpuMs: () => number): Promise<boolean> {
   for (let waitedMs = lookMs; ; waitedMs += lookMs) {
-    const before = cpuMs();
+    const [before, beganAt] = [cpuMs(), performance.now()];
     const found = look(source, flags, text);
+    const usedMs = cpuMs() - before;
+    await sleep(performance.now() - beganAt);
     if (found !== undefined) return found;
     // Where others had the processor meanwhile, the expression is not what takes long.
-    if (cpuMs() - before < lookMs / 2 && waitedMs < longestLookMs) continue;
+    if (usedMs < lookMs / 2 && waitedMs < longestLookMs) continue;
     throw new PyroError('usage', `wait_for: /${source}/ takes more than ${lookMs} ms to match`, {
       hint: 'use a simpler expression, or plain text',
     });

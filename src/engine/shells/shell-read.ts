@@ -77,7 +77,7 @@ async function waitForOutput(
   const started = performance.now();
   for (;;) {
     const changed = shell.log.changed();
-    if (pattern?.isIn(await newestText(shell, cursor))) return true;
+    if (await pattern?.isIn(await newestText(shell, cursor))) return true;
     const now = performance.now();
     const missed = pattern === undefined ? null : false;
     let leftMs = started + waitMs - now;

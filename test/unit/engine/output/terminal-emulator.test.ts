@@ -53,6 +53,18 @@ describe('a screen', () => {
     expect(copy.look()).toEqual(look);
   });
 
+  it('larger than any window is drawn anew as its text alone', async () => {
+    const large = { cols: 1000, rows: 1000 };
+    const screen = new EmulatedScreen(large);
+    const row = Array.from({ length: 1000 }, (_, col) => `\u001b[38;5;${col % 256}m${col % 10}`).join('');
+    await screen.feed(Buffer.from(`${row}\r\nnext\u001b[7;3H`));
+    const drawn = screen.redraw();
+    expect(drawn.length).toBeLessThan(1100);
+    const copy = new EmulatedScreen(large);
+    await copy.feed(Buffer.from(drawn));
+    expect(copy.look()).toEqual(screen.look());
+  });
+
   it('keeps its content when it is resized', async () => {
     const screen = new EmulatedScreen(size);
     await screen.feed(Buffer.from('abc'));
