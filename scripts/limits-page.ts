@@ -16,7 +16,9 @@ import { usualLimits } from '../src/engine/commands/command-log.ts';
 import { deadlineFor } from '../src/engine/jobs/job.ts';
 import { jobLimits } from '../src/engine/jobs/job-process.ts';
 import { mostJobs, mostJobsOfOwner } from '../src/engine/jobs/job-processes.ts';
+import { longestDrawMs, mostColouredCells } from '../src/engine/output/terminal-emulator.ts';
 import { mostServices } from '../src/engine/services/services.ts';
+import { drawnBytes } from '../src/engine/shells/shell-read.ts';
 import { mostShells } from '../src/engine/shells/shells.ts';
 import { mostSnapshots } from '../src/engine/workspace/snapshots.ts';
 import { longestLayer } from '../src/environment/layer-reader.ts';
@@ -139,6 +141,14 @@ const limits: readonly Limit[] = [
     depth: '–',
     error: undefined,
     wayOn: 'the oldest that have ended go first; `logs` says how many went',
+  },
+  {
+    what: 'The screen of a shell, and its output as plain text',
+    bytes: `the newest ${formatBytes(drawnBytes)}`,
+    entries: `${longestDrawMs / 1000} s of drawing; colours of ${count(mostColouredCells)} cells`,
+    depth: '–',
+    error: 'work_too_large',
+    wayOn: 'read the raw output, less at a time, or resize the shell to fewer columns and rows',
   },
   {
     what: 'Work on the files of a guest, each call in a process of its own',

@@ -30,9 +30,9 @@ const leastChunk = 16;
 /** Chunks after which it is looked whether this takes too long */
 const chunksAtOnce = 16;
 /** Each may have colours of its own, which take some 34 characters and 1.1 us of this thread; a terminal of 400 by 125 has as many */
-const mostColouredCells = 50_000;
+export const mostColouredCells = 50_000;
 /** Longest time for all of a stream, `ms` */
-const longestDrawMs = 10_000;
+export const longestDrawMs = 10_000;
 
 /**
  * The library does what such a sequence asks for as often as it says, and nothing else meanwhile: one that asks for more

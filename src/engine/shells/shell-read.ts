@@ -15,7 +15,7 @@ const usualWaitSeconds = 30;
 /** How much of the newest output is searched for a pattern */
 const searchedBytes = 64 * kibibyte;
 /** How much of the newest output a screen is drawn from */
-const drawnBytes = 8 * mebibyte;
+export const drawnBytes = 8 * mebibyte;
 /** Least time between two searches for a pattern, `ms` */
 const betweenLooksMs = 10;
 /** Wait for the rest of a character or sequence at the end, `ms` */
