@@ -1,22 +1,50 @@
 // Disks of a guest: the empty ext4 disk made once, overlays on a frozen one, the place of the project disk.
 
 import { constants } from 'node:fs';
-import { copyFile, link, open, rename, rm } from 'node:fs/promises';
+import { copyFile, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemCodeOf } from '../shared/errors.ts';
 import { gibibyte, mebibyte } from '../shared/units.ts';
 import { runCommand } from '../system/command.ts';
-import { ownFileSize, temporaryName } from '../system/files.ts';
+import { digestOf } from '../system/content-check.ts';
+import { ownFileSize, temporaryName, writeFileAtomic } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 
 /** Size of a guest's disk before it is grown, `MiB` */
 export const templateDiskMib = 8192;
 
+const placeholderBytes = 16 * gibibyte;
+/** A file with any content has as many blocks, of 512 bytes; one of holes alone may have one for its own description */
+const leastWritten = 8;
+/** The largest of the small disks; what is larger is not read to find out whether it is one */
+const largestMade = 64 * mebibyte;
+
+function sumFile(path: string): string {
+  return `${path}.sha256`;
+}
+
+/**
+ * Whether a disk of the cache still holds what was put into it. Whatever stands in the place of another is made anew, or told
+ * where it is a folder. Reading it takes some milliseconds, next to the start of a guest.
+ */
+async function isAsMade(path: string): Promise<boolean> {
+  const [bytes, sumBytes] = [await ownFileSize(path), await ownFileSize(sumFile(path))];
+  if (bytes === undefined || bytes > largestMade || sumBytes !== 64) return false;
+  return (await readFile(sumFile(path), 'latin1')) === (await digestOf({ path, bytes }));
+}
+
+/** Of two who make it at once the digest may be the other's: it is made once more then. */
+async function publish(draft: string, path: string): Promise<void> {
+  const bytes = (await ownFileSize(draft)) ?? 0;
+  const sum = await digestOf({ path: draft, bytes });
+  await rename(draft, path);
+  await writeFileAtomic(sumFile(path), sum);
+}
+
 /** Path of an empty formatted disk, made on first need. */
 export async function ensureEmptyDisk(cacheFolder: string, signal: AbortSignal): Promise<string> {
   const path = join(cacheFolder, 'disks', `empty-${templateDiskMib}-2.qcow2`);
-  // Anything else in its place goes when it is made anew, or is told where it is a folder.
-  if ((await ownFileSize(path)) !== undefined) return path;
+  if (await isAsMade(path)) return path;
   await makeFolder(dirname(path));
   const raw = temporaryName(path);
   const packed = temporaryName(path);
@@ -27,7 +55,7 @@ export async function ensureEmptyDisk(cacheFolder: string, signal: AbortSignal):
     const extended = 'lazy_itable_init=1,lazy_journal_init=1,nodiscard,resize=268435456';
     await runCommand('mke2fs', [...options, '-E', extended, raw], { signal });
     await runCommand('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, packed], { signal });
-    await rename(packed, path);
+    await publish(packed, path);
     return path;
   } finally {
     await rm(raw, { force: true });
@@ -67,12 +95,12 @@ export async function createOverlay(path: string, backing: string, signal: Abort
 /** An empty overlay whose base is the file `base.qcow2` beside the copy of it, made on first need. */
 export async function ensureRelativeOverlay(cacheFolder: string, signal: AbortSignal): Promise<string> {
   const path = join(cacheFolder, 'disks', `overlay-${templateDiskMib}.qcow2`);
-  if ((await ownFileSize(path)) !== undefined) return path;
+  if (await isAsMade(path)) return path;
   await makeFolder(dirname(path));
   const draft = temporaryName(path);
   try {
     await createOverlay(draft, 'base.qcow2', signal);
-    await rename(draft, path);
+    await publish(draft, path);
     return path;
   } finally {
     await rm(draft, { force: true });
@@ -82,11 +110,11 @@ export async function ensureRelativeOverlay(cacheFolder: string, signal: AbortSi
 /** The empty file that keeps the project disk's place in each guest. */
 export async function ensureProjectPlaceholder(cacheFolder: string): Promise<string> {
   const path = join(cacheFolder, 'disks', 'project-empty.img');
-  if ((await ownFileSize(path)) !== undefined) return path;
+  if ((await ownFileSize(path)) === placeholderBytes && (await stat(path)).blocks < leastWritten) return path;
   await makeFolder(dirname(path));
   const draft = temporaryName(path);
   try {
-    await makeSparse(draft, 16 * gibibyte);
+    await makeSparse(draft, placeholderBytes);
     await rename(draft, path);
     return path;
   } finally {

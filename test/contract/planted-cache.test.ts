@@ -1,7 +1,17 @@
 // The cache with something planted in it: nothing outside is read or written, nobody waits, and what stands in the place of a file is made anew or told.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openStore, resolveEnvironment } from '../../src/environment/store.ts';
@@ -112,3 +122,22 @@ describe.each(kinds)('%s', (kind, plant) => {
     expect(await findTemplate(cache, 'abc')).toBeUndefined();
   });
 });
+
+it.each(Object.entries(disks))(
+  'a bit of disks/%s that has changed at equal size has it made anew',
+  async (name, ensure) => {
+    const path = join(cache, 'disks', name);
+    await ensure();
+    const whole = await ensure();
+    const made = lstatSync(whole).ino;
+    expect(lstatSync(path).ino).toBe(made);
+    const at = Math.min(lstatSync(path).size - 1, 150_000);
+    const file = openSync(path, 'r+');
+    const byte = Buffer.alloc(1);
+    readSync(file, byte, 0, 1, at);
+    writeSync(file, Buffer.of((byte[0] ?? 0) ^ 1), 0, 1, at);
+    closeSync(file);
+    expect(await ensure()).toBe(path);
+    expect(lstatSync(path).ino).not.toBe(made);
+  },
+);
