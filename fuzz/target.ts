@@ -46,3 +46,8 @@ export function* piecesOf(input: Buffer): Generator<Buffer> {
     at += size;
   }
 }
+
+/** What JSON can say of a value: it has no zero below zero, and no number that is larger than all. */
+export function asJson(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}

@@ -5,7 +5,7 @@ import type { JSONRPCMessage } from '@modelcontextprotocol/server';
 import { LineCutter, type MessageLine } from '../../src/mcp/message-lines.ts';
 import { readMessage } from '../../src/mcp/read-message.ts';
 import { openWire } from '../../src/mcp/stdio.ts';
-import { piecesOf, type Target } from '../target.ts';
+import { asJson, piecesOf, type Target } from '../target.ts';
 
 const longest = 4096;
 const codes = [-32700, -32600, -32000];
@@ -76,7 +76,7 @@ export const mcpLines: Target = {
         JSON.stringify(read);
         continue;
       }
-      same(readMessage({ bytes: Buffer.from(JSON.stringify(read)) }, longest), read);
+      same(readMessage({ bytes: Buffer.from(JSON.stringify(read)) }, longest), asJson(read));
     }
     holds(refusals <= whole.length);
     const { asked, answers } = await exchange(input);
