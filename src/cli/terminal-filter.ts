@@ -6,8 +6,8 @@ import { lineOrders, type Orders, screenOrders } from './terminal-orders.ts';
 export type FilterKind = 'lines' | 'screen';
 
 const esc = '\u001b';
-/** Longest order that is looked at, and longest string that is waited for, `characters` */
-const longestOrder = 64;
+/** Longest order that is looked at (all styles of a text may stand in one), and longest string that is waited for, `characters` */
+const longestOrder = 256;
 const longestLink = 4096;
 const longestString = 65_536;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
@@ -26,7 +26,8 @@ export class TerminalFilter {
   /** Of the order or string that is being read */
   #read = '';
   #stringLength = 0;
-  #isLink = false;
+  /** `ESC ]`: a link, or one of those that stay away */
+  #isCommand = false;
 
   constructor(kind: FilterKind) {
     this.#orders = kind === 'lines' ? lineOrders() : screenOrders();
@@ -82,8 +83,9 @@ export class TerminalFilter {
     }
     if (this.#state === 'escape') {
       if (sign === '[') return this.#begin('order', '');
-      if (']PX^_'.includes(sign)) {
-        this.#isLink = sign === ']';
+      // The last is the title of a window in tmux and screen.
+      if (']PX^_k'.includes(sign)) {
+        this.#isCommand = sign === ']';
         this.#stringLength = 0;
         return this.#begin('string', '');
       }
@@ -107,16 +109,17 @@ export class TerminalFilter {
 
   #string(sign: string): string {
     if (sign === esc) return this.#begin('string-escape', this.#read);
-    if (sign === '\u0007' || sign === '\u009c') return this.#endOfString();
+    // The bell ends a command of the system, and is a part of any other string.
+    if ((sign === '\u0007' && this.#isCommand) || sign === '\u009c') return this.#endOfString();
     this.#stringLength++;
     // One that never ends must not swallow all that comes.
     if (this.#stringLength > longestString) return this.#done('');
-    if (this.#isLink && this.#read.length <= longestLink) this.#read += sign;
+    if (this.#isCommand && this.#read.length <= longestLink) this.#read += sign;
     return '';
   }
 
   #endOfString(): string {
-    return this.#done(this.#isLink && this.#read.length <= longestLink ? this.#orders.link(this.#read) : '');
+    return this.#done(this.#isCommand && this.#read.length <= longestLink ? this.#orders.link(this.#read) : '');
   }
 
   #begin(state: State, read: string): string {

@@ -31,7 +31,11 @@ export function lineOrders(): Orders {
 }
 
 /** Moves, erasing, scrolling, insertion and deletion on the screen that the guest was given */
-const screenMoves = '@ABCDEFGHIJKLMPSXZ`abdefgrsu';
+const screenMoves = '@ABCDEFGHIJKLMPSTXZ`abdefgrsu';
+/** What a terminal may do as often as it says, and nothing else meanwhile: no screen has more lines or columns than this lets it */
+const repeated = '@ILMPSTXZabe';
+/** Rectangles of the screen filled, copied, emptied; tmux fills so where the terminal says it is a VT420 */
+const rectangles: ReadonlySet<string> = new Set(['$x', '$v', '$z', '${']);
 /** Private modes: keys, wrapping, the cursor, a second screen, the mouse, pasting, updates at once */
 const screenModes: ReadonlySet<string> = new Set(
   '1 5 6 7 9 12 25 47 66 69 1000 1002 1003 1004 1005 1006 1007 1015 1016 1034 1047 1048 1049 2004 2026'.split(' '),
@@ -59,9 +63,11 @@ export function screenOrders(): Orders {
     if (/^\d? $/.test(parameters) && last === 'q') return noted('cursor', whole);
     if (parameters === '!' && last === 'p') return whole;
     if (parameters === '4' && (last === 'h' || last === 'l')) return noted('insert', whole);
-    if (last === 'T' && /^\d{0,5}$/.test(parameters)) return whole;
+    if (rectangles.has(`${parameters.slice(-1)}${last}`) && /^[\d;]*\$$/.test(parameters)) return whole;
     if (/^\?\d?$/.test(parameters) && 'JK'.includes(last)) return whole;
     if (!screenMoves.includes(last) || !/^[\d;]*$/.test(parameters)) return '';
+    // Five numbers after T follow the mouse and wait for it.
+    if (repeated.includes(last) && !/^\d{0,4}$/.test(parameters)) return '';
     return last === 'r' ? noted('region', whole) : whole;
   };
   const noted = (what: string, whole: string): string => {

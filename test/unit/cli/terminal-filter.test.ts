@@ -45,7 +45,7 @@ const dangerous: readonly (readonly [string, string])[] = [
   ['keys asked for, and changed', `${E}[?u${E}[>1u${E}[>4;2m`],
   ['the sum of a screen', `${E}[1;1;1;1;80;24*y`],
   ['a mode asked for', `${E}[?1$p${E}[?25$p`],
-  ['a rectangle', `${E}[1;1;9;9$x`],
+  ['a style of a rectangle', `${E}[1;1;9;9;7$r`],
   ['printing', `${E}[5i${E}[?4i`],
   ['the answer of old', '\u0005'],
   ['other signs', `${E}(A${E}%@${E}n${E}|`],
@@ -68,6 +68,19 @@ describe.each(kinds)('%s', (kind) => {
     ['links into the web', `${E}]8;id=1;https://example.org/a?b=c${E}\\there${E}]8;;${E}\\`],
   ])('pass on: %s', (_what, text) => {
     expect(through(kind, Buffer.from(text))).toBe(text);
+  });
+
+  it.each([
+    ['a title as tmux and screen take it', `${E}ktitle${E}\\`],
+    ['a bell in a string that no bell ends', `${E}P1;2|a\u0007b${E}\\${E}_c\u0007d${E}\\`],
+    ['what is cut by a new order', `${E}]0;title${E}[m`],
+  ])('show nothing of %s', (_what, text) => {
+    expect(through(kind, Buffer.from(`a${text}b`)).replace(`${E}[m`, '')).toBe('ab');
+  });
+
+  it('pass on all styles of a text in one order', () => {
+    const style = `${E}[0;1;2;3;4:3;5;7;8;9;21;53;38;2;255;255;255;48;2;255;255;255;58:2::255:255:255m`;
+    expect(through(kind, Buffer.from(`${style}x${E}[m`))).toBe(`${style}x${E}[m`);
   });
 
   it('leave a terminal as it was: colours, links', () => {
@@ -161,6 +174,20 @@ describe('screen', () => {
     ).toBe(true);
     const dialog = `${E}(0lqqk${E}(B${E})0\u000ex\u000f${E}[4l${E}[10@${E}[3P${E}[2L${E}[M${E}7${E}8${E}M${E}D${E}[5 q${E}[!p${E}[?2026h${E}[?2026l`;
     expect(through('screen', Buffer.from(dialog)).startsWith(dialog)).toBe(true);
+  });
+
+  it('passes on rectangles that are filled, copied and emptied', () => {
+    const rectangles = `${E}[32;1;1;15;32$x${E}[1;1;9;9;1;2;2;1$v${E}[1;1;9;9$z${E}[1;1;9;9\${`;
+    expect(through('screen', Buffer.from(rectangles))).toBe(rectangles);
+  });
+
+  it.each([...'@ILMPSTXZabe'])('lets nobody keep the terminal busy with %s', (last) => {
+    expect(through('screen', Buffer.from(`${E}[9999${last}`))).toBe(`${E}[9999${last}`);
+    expect(through('screen', Buffer.from(`${E}[2000000000${last}${E}[1;2000000000${last}`))).toBe('');
+  });
+
+  it('passes on the way to the last corner, however far', () => {
+    expect(through('screen', Buffer.from(`${E}[32766;32766H${E}[6n`))).toBe(`${E}[32766;32766H${E}[6n`);
   });
 
   it('takes back at the end what a program has left on, and nothing else', () => {
