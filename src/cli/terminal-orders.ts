@@ -32,8 +32,11 @@ export function lineOrders(): Orders {
 
 /** Moves, erasing, scrolling, insertion and deletion on the screen that the guest was given */
 const screenMoves = '@ABCDEFGHIJKLMPSTXZ`abdefgrsu';
-/** What a terminal may do as often as it says, and nothing else meanwhile: no screen has more lines or columns than this lets it */
-const repeated = '@ILMPSTXZabe';
+/** What a terminal does as often as it says, some for minutes: no oftener than a screen may have lines or columns */
+const mostTimes = new Map([
+  ...[...'LMSTe'].map((last) => [last, 999] as const),
+  ...[...'@IPXZab'].map((last) => [last, 9999] as const),
+]);
 /** Rectangles of the screen filled, copied, emptied; tmux fills so where the terminal says it is a VT420 */
 const rectangles: ReadonlySet<string> = new Set(['$x', '$v', '$z', '${']);
 /** Private modes: keys, wrapping, the cursor, a second screen, the mouse, pasting, updates at once */
@@ -66,8 +69,10 @@ export function screenOrders(): Orders {
     if (rectangles.has(`${parameters.slice(-1)}${last}`) && /^[\d;]*\$$/.test(parameters)) return whole;
     if (/^\?\d?$/.test(parameters) && 'JK'.includes(last)) return whole;
     if (!screenMoves.includes(last) || !/^[\d;]*$/.test(parameters)) return '';
+    const most = mostTimes.get(last);
     // Five numbers after T follow the mouse and wait for it.
-    if (repeated.includes(last) && !/^\d{0,4}$/.test(parameters)) return '';
+    if (most !== undefined && parameters.includes(';')) return '';
+    if (most !== undefined && Number(parameters) > most) return `${esc}[${most}${last}`;
     return last === 'r' ? noted('region', whole) : whole;
   };
   const noted = (what: string, whole: string): string => {
