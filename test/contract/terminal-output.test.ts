@@ -26,7 +26,7 @@ describe('at a terminal', () => {
     expect(text).not.toContain(`${E}]`);
   });
 
-  it.each(['content', 'live'])(
+  it.each(['content', 'live', 'screen'])(
     'gives %s with its colours and without its other orders, or raw where it is asked to',
     (kind) => {
       expect(there(kind)).toBe(`a${E}[31mred${E}[0mb\r\n`);
@@ -36,7 +36,7 @@ describe('at a terminal', () => {
 });
 
 describe('through a pipe', () => {
-  it.each(['result', 'content', 'live'])('gives %s as it came', (kind) => {
+  it.each(['result', 'content', 'live', 'screen'])('gives %s as it came', (kind) => {
     expect(spawnSync(process.execPath, [program, kind], { encoding: 'utf8' }).stdout).toBe(hostile);
   });
 });

@@ -27,8 +27,9 @@ async function print(): Promise<void> {
       onProgress({ phase: hostile, message: hostile });
       return end();
     }
-    case 'live': {
-      const live = liveOutput('stdout', 'lines', isRaw);
+    case 'live':
+    case 'screen': {
+      const live = liveOutput('stdout', kind.endsWith('screen') ? 'screen' : 'lines', isRaw);
       for (const byte of Buffer.from(hostile)) await writeTo(live.stream, Buffer.from([byte]));
       return live.end();
     }
