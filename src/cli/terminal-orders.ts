@@ -37,6 +37,8 @@ const mostTimes = new Map([
   ...[...'LMSTe'].map((last) => [last, 999] as const),
   ...[...'@IPXZab'].map((last) => [last, 9999] as const),
 ]);
+/** Tabs where every terminal has them first; the cursor stays within a narrower screen, whose last column is one anyway */
+const usualTabs = `${esc}7${esc}[3g${Array.from({ length: 64 }, (_, at) => `${esc}[${8 * at + 9}G${esc}H`).join('')}${esc}8`;
 /** Rectangles of the screen filled, copied, emptied; tmux fills so where the terminal says it is a VT420 */
 const rectangles: ReadonlySet<string> = new Set(['$x', '$v', '$z', '${']);
 /** Private modes: keys, wrapping, the cursor, a second screen, the mouse, pasting, updates at once */
@@ -73,6 +75,7 @@ export function screenOrders(): Orders {
     // Five numbers after T follow the mouse and wait for it.
     if (most !== undefined && parameters.includes(';')) return '';
     if (most !== undefined && Number(parameters) > most) return `${esc}[${most}${last}`;
+    if (last === 'g') return noted('tabs', whole);
     return last === 'r' ? noted('region', whole) : whole;
   };
   const noted = (what: string, whole: string): string => {
@@ -88,6 +91,7 @@ export function screenOrders(): Orders {
       // Lines and corners, as dialogs draw them.
       if (/^[()]$/.test(between) && (last === '0' || last === 'B')) return noted('signs', `${esc}${between}${last}`);
       if (between !== '' || !'78=>DEHMc'.includes(last)) return '';
+      if (last === 'H') return noted('tabs', `${esc}H`);
       return last === '=' ? noted('keypad', `${esc}=`) : `${esc}${last}`;
     },
     order,
@@ -97,6 +101,7 @@ export function screenOrders(): Orders {
       const undone = [
         ...left.map((mode) => `${esc}[?${mode}${onByDefault.has(mode) ? 'h' : 'l'}`),
         ...(others.has('region') ? [`${esc}7${esc}[r${esc}8`] : []),
+        ...(others.has('tabs') ? [usualTabs] : []),
         ...(others.has('insert') ? [`${esc}[4l`] : []),
         ...(others.has('signs') ? [`\u000f${esc}(B${esc})B`] : []),
         ...(others.has('keypad') ? [`${esc}>`] : []),

@@ -192,6 +192,25 @@ describe('screen', () => {
     expect(through('screen', Buffer.from(`${E}[32766;32766H${E}[6n`))).toBe(`${E}[32766;32766H${E}[6n`);
   });
 
+  it.each([`${E}[3g`, `${E}[4G${E}H`, `${E}[9G${E}[g`, `${E}[5;9r${E}[4h${E}[3g`])(
+    'puts the tabs back that %j has moved, and the cursor stays',
+    async (text) => {
+      const terminal = new headless.Terminal({ cols: 80, rows: 24, allowProposedApi: true });
+      const { active } = terminal.buffer;
+      const draw = (shown: string) => new Promise<void>((resolve) => terminal.write(shown, resolve));
+      await draw(through('screen', Buffer.from(`${text}${E}[3;5Hx`)));
+      expect([active.cursorX, active.cursorY]).toEqual([5, 2]);
+      await draw('\r');
+      const stops: number[] = [];
+      for (let turn = 0; turn < 9; turn++) {
+        await draw('\t');
+        stops.push(active.cursorX);
+      }
+      expect(stops).toEqual([8, 16, 24, 32, 40, 48, 56, 64, 72]);
+      terminal.dispose();
+    },
+  );
+
   it('takes back at the end what a program has left on, and nothing else', () => {
     expect(through('screen', Buffer.from(`${E}[?1049h${E}[?1000;1006h${E}[?25l${E}=${E}[4h`))).toBe(
       `${E}[?1049h${E}[?1000;1006h${E}[?25l${E}=${E}[4h${E}[?1049l${E}[?1000l${E}[?1006l${E}[?25h${E}[4l${E}>`,
