@@ -1,12 +1,12 @@
 // Whether files that are kept for later still hold what was put into them: read through once after a start, one at a time, slowly.
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { systemCodeOf } from '../shared/errors.ts';
 import { kibibyte, mebibyte } from '../shared/units.ts';
 import { readJson, writeJson } from './files.ts';
+import { bootId } from './processes.ts';
 
 export interface KeptFile {
   readonly path: string;
@@ -78,7 +78,7 @@ export class ContentChecks {
     if (this.#stamps === undefined) {
       // A memory that cannot be read costs another look.
       const kept = await readJson(this.#memoryFile, memorySchema).catch(() => undefined);
-      this.#stamps = new Map(kept?.boot === bootId() ? Object.entries(kept.stamps) : []);
+      this.#stamps = new Map(kept !== undefined && kept.boot === bootId() ? Object.entries(kept.stamps) : []);
     }
     return this.#stamps;
   }
@@ -125,8 +125,4 @@ async function stampOf(path: string): Promise<string | undefined> {
     if (systemCodeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
 }

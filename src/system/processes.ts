@@ -1,4 +1,4 @@
-// Who is running: a process is named by its id together with its start time, since ids are used again.
+// Who is running: a process is named by its id together with its start time and the boot of the machine, since ids are used again.
 import { readdirSync, readFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,8 @@ export const processIdentitySchema = z.object({
   pid: z.number().int().positive(),
   /** Clock ticks since the machine's boot, field 22 of /proc/PID/stat */
   start_ticks: z.number().int().nonnegative(),
+  /** Which boot: ticks begin anew with each, and what starts by itself has the same id and ticks again. Older records lack it */
+  boot_id: z.string().max(64).optional(),
 });
 export type ProcessIdentity = z.infer<typeof processIdentitySchema>;
 
@@ -27,11 +29,30 @@ export function identifyProcess(pid: number): ProcessIdentity | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // The first thread of a killed process may be a zombie while others still hold its files and locks.
   if ((fields[0] === 'Z' && Number(fields[17]) <= 1) || fields[0] === 'X') return undefined;
-  return { pid, start_ticks: Number(fields[19]) };
+  return { pid, start_ticks: Number(fields[19]), boot_id: bootId() };
+}
+
+let knownBoot: string | undefined;
+
+/** The same for all processes between two starts of this machine; undefined where the kernel does not tell. */
+export function bootId(): string | undefined {
+  try {
+    knownBoot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch (error) {
+    // A process of an earlier boot must not be taken for one of this.
+    if (isHostFault(error)) throw error;
+  }
+  return knownBoot;
+}
+
+/** True where the process ran before the machine was started anew. */
+export function isOfEarlierBoot({ boot_id: boot }: ProcessIdentity): boolean {
+  const now = bootId();
+  return boot !== undefined && now !== undefined && boot !== now;
 }
 
 export function isRunning(identity: ProcessIdentity): boolean {
-  return identifyProcess(identity.pid)?.start_ticks === identity.start_ticks;
+  return !isOfEarlierBoot(identity) && identifyProcess(identity.pid)?.start_ticks === identity.start_ticks;
 }
 
 /** For who looks again and again, and must not fail over it: false where it cannot be told just now. */

@@ -15,7 +15,8 @@ export type FaultCode = 'ENOSPC' | 'EDQUOT' | 'EIO' | 'EROFS' | 'EMFILE';
 /** What a test asks for; the rest of the time all goes well */
 export type FaultOrder =
   | { readonly kind: 'learn' }
-  | { readonly kind: 'fail'; readonly place: string; readonly code: FaultCode }
+  /** From the visit after so many that go well */
+  | { readonly kind: 'fail'; readonly place: string; readonly code: FaultCode; readonly after?: number }
   | { readonly kind: 'kill'; readonly step: number }
   /** The clock of the machine is set, by so much from what it is */
   | { readonly kind: 'clock'; readonly shiftMs: number };
@@ -37,6 +38,7 @@ let order: FaultOrder = { kind: 'learn' };
 let places = new Set<string>();
 let steps = 0;
 let hits = 0;
+let visits = 0;
 
 function placeOf(name: string): string | undefined {
   const usual = Error.stackTraceLimit;
@@ -78,6 +80,8 @@ function visit(name: string, path: unknown, known?: string): void {
   step();
   places.add(place);
   if (order.kind !== 'fail' || order.place !== place) return;
+  visits += 1;
+  if (visits <= (order.after ?? 0)) return;
   hits += 1;
   throw failure(order.code, name, path);
 }
@@ -222,6 +226,7 @@ process.on('message', (message) => {
   places = new Set();
   steps = 0;
   hits = 0;
+  visits = 0;
   process.send?.(report);
 });
 // A program is not kept alive by who may order its faults.

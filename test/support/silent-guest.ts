@@ -57,7 +57,7 @@ export function openSilentGuests({ machineFailure }: { readonly machineFailure?:
     machine: () => (machineFailure === undefined ? Promise.resolve(machine) : Promise.reject(machineFailure)),
     secretStore: () => Promise.reject(new Error('no secrets are kept here')),
     removeSockets: async () => undefined,
-    hasSockets: async () => true,
+    howItWent: async () => ({ text: 'its QEMU process had ended' }),
     checkLater: () => undefined,
     prepareNextCreate: () => undefined,
     prepareNextStart: () => undefined,

@@ -6,7 +6,13 @@ import { z } from 'zod';
 import { isHostFault } from '../../shared/errors.ts';
 import { readOwnFileNow, temporaryName } from '../../system/files.ts';
 import { lockFolder } from '../../system/lock.ts';
-import { identifySelf, isRunning, type ProcessIdentity, processIdentitySchema } from '../../system/processes.ts';
+import {
+  bootId,
+  identifySelf,
+  isRunning,
+  type ProcessIdentity,
+  processIdentitySchema,
+} from '../../system/processes.ts';
 
 /** Others hold the lock for as long as it takes to read some small files, `ms` */
 const lockWaitMs = 5000;
@@ -23,8 +29,8 @@ const noteSchema = z
   )
   .max(mostHolders);
 
-/** Process and start time, and a part of its own for each who notes in one process */
-const namePattern = /^(\d{1,10})-(\d{1,20})-[0-9a-f]{8}\.json$/;
+/** Process, start time and beginning of the boot, and a part of its own for each who notes in one process */
+const namePattern = /^(\d{1,10})-(\d{1,20})-(?:([0-9a-f]{8})-)?[0-9a-f]{8}\.json$/;
 
 export interface NotedHolder {
   /** The workspace that could be stopped for it */
@@ -48,7 +54,9 @@ export class MemoryLedger {
   constructor(folder: string) {
     this.#folder = folder;
     const { pid, start_ticks: ticks } = identifySelf();
-    this.#name = `${pid}-${ticks}-${randomBytes(4).toString('hex')}.json`;
+    const boot = bootMark();
+    const marks = boot === undefined ? [pid, ticks] : [pid, ticks, boot];
+    this.#name = `${[...marks, randomBytes(4).toString('hex')].join('-')}.json`;
   }
 
   /** Work that is told what all others hold, and that no other is at in the meantime. Throws `locked`. */
@@ -87,10 +95,10 @@ export class MemoryLedger {
     const notes: Note[] = [];
     const left: NotedHolder[] = [];
     for (const name of readdirSync(this.#folder)) {
-      const [, pid = '', ticks = ''] = namePattern.exec(name) ?? [];
+      const [, pid = '', ticks = '', boot = bootMark()] = namePattern.exec(name) ?? [];
       if (pid === '' || name === this.#name) continue;
       const path = join(this.#folder, name);
-      if (isRunning({ pid: Number(pid), start_ticks: Number(ticks) })) {
+      if (boot === bootMark() && isRunning({ pid: Number(pid), start_ticks: Number(ticks) })) {
         notes.push({ pid: Number(pid), holders: readNote(path) });
         continue;
       }
@@ -107,6 +115,11 @@ export class MemoryLedger {
     }
     return notes;
   }
+}
+
+/** State outlives a reboot, after which others have our ids and times. */
+function bootMark(): string | undefined {
+  return /^[0-9a-f]{8}/.exec(bootId() ?? '')?.[0];
 }
 
 function keyOf({ process }: NotedHolder): string {

@@ -1,8 +1,7 @@
 // The guest that a workspace has: with a session, or running without one, since it is paused or silent; and what is noted of one that is lost.
 import type { RunningGuest } from '../../contract/records.ts';
-import type { GuestEnd } from '../../machine/guest-end.ts';
 import { isTrouble, troubleOf } from '../../machine/guest-trouble.ts';
-import { endLeftGuest } from '../../machine/left-guests.ts';
+import { endLeftGuest, type GuestLoss } from '../../machine/left-guests.ts';
 import type { Guest, Machine } from '../../machine/machine.ts';
 import type { Trouble } from '../../machine/trouble.ts';
 import type { CallContext } from '../../shared/call-context.ts';
@@ -57,7 +56,7 @@ export class GuestHold {
     try {
       const found = isRunning(noted.process)
         ? await openSession(workspace, machine, noted, context)
-        : ((await before?.ended) ?? (await howItWent(workspace, noted)));
+        : ((await before?.ended) ?? (await workspace.resources.howItWent(noted)));
       if ('client' in found) return found;
       this.drop();
       workspace.memory.free();
@@ -81,12 +80,6 @@ export class GuestHold {
     await workspace.tenants.markAllLost('workspace_stopped');
     return true;
   }
-}
-
-/** How a guest was lost; the cause where it is known. */
-interface GuestLoss {
-  readonly cause?: GuestEnd['cause'] | 'host';
-  readonly text: string;
 }
 
 /**
@@ -114,18 +107,12 @@ async function openSession(
     if (opened !== undefined) await closeSession(workspace, opened);
     context.signal.throwIfAborted();
     if (isHostFault(error)) throw error;
-    if (!isRunning(noted.process)) return await howItWent(workspace, noted);
+    if (!isRunning(noted.process)) return await workspace.resources.howItWent(noted);
     if (isTrouble(error)) throw error;
     // One that does not answer must not go on writing to the disk that the next one starts from.
     await endLeftGuest(noted);
     return { text: `given up: ${messageOf(error)}` };
   }
-}
-
-/** Of one that is gone, and that nobody has heard end. */
-async function howItWent({ resources }: Workspace, noted: RunningGuest): Promise<GuestLoss> {
-  if (await resources.hasSockets(noted)) return { text: 'its QEMU process had ended' };
-  return { cause: 'host', text: 'this machine was started anew' };
 }
 
 /** Lets go of a guest, which runs on. */

@@ -48,8 +48,14 @@ export class RecordKeeper {
     await this.#writing.run(async () => {
       if (this.#isClosed || this.#isLetGo) return;
       const write = (): Promise<void> => writeRecord(this.#files, this.#record);
-      // Mere activity is not worth the room that is kept for what has to be noted on a full disk.
-      await (Object.keys(changes).length === 0 ? write() : this.#reserve.spend(write));
+      try {
+        // Mere activity is not worth the room that is kept for what has to be noted on a full disk.
+        await (Object.keys(changes).length === 0 ? write() : this.#reserve.spend(write));
+      } catch (error) {
+        // It holds all the same, such as a stop; it is written with what comes next.
+        this.#isStale = true;
+        throw error;
+      }
     });
   }
 

@@ -1,6 +1,7 @@
 // What all workspaces of a daemon share: the machine, its memory, the store of secrets, and work done ahead for later calls.
 
 import type { RunningGuest, WorkspaceRecord } from '../../contract/records.ts';
+import type { GuestLoss } from '../../machine/left-guests.ts';
 import type { Guest, Machine, ProjectPreparation, StartedGuest } from '../../machine/machine.ts';
 import type { SecretStore } from '../../secrets/secret-store.ts';
 import type { CallContext } from '../../shared/call-context.ts';
@@ -26,8 +27,8 @@ export interface SharedResources {
   /** Room for records on a full disk */
   readonly reserve: Reserve;
   readonly removeSockets: (guest: RunningGuest) => Promise<void>;
-  /** False for a guest of before a reboot of this machine */
-  readonly hasSockets: (guest: RunningGuest) => Promise<boolean>;
+  /** Of a guest that is gone, and that nobody has heard end */
+  readonly howItWent: (guest: RunningGuest) => Promise<GuestLoss>;
   /** Looks later whether what the guest was started from is still as it was made; returns at once */
   readonly checkLater: (workspace: { readonly record: WorkspaceRecord }, used: UsedThings) => void;
   /** Makes the next guest with this project quick; returns at once */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type WorkspaceRecord, workspaceIdSchema } from '../../contract/records.ts';
 import { templateDiskMib } from '../../machine/disks.ts';
-import { hasSockets, removeSockets } from '../../machine/left-guests.ts';
+import { howItWent, removeSockets } from '../../machine/left-guests.ts';
 import type { Machine, OpenMachine } from '../../machine/machine.ts';
 import { sweepGuests } from '../../machine/orphans.ts';
 import { sweepOwnedFolders } from '../../machine/owned-folders.ts';
@@ -128,7 +128,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
       secretStore: () =>
         this.#secretStore.join(undefined, () => SecretStore.open(this.paths.runtime, scopeOf(this.paths.state))),
       removeSockets: (guest) => removeSockets(this.paths.runtime, guest),
-      hasSockets: (guest) => hasSockets(this.paths.runtime, guest),
+      howItWent: (guest) => howItWent(this.paths.runtime, guest),
       checkLater: ({ record }, { started, projectImage }) => {
         const project = projectImage === undefined ? [] : [this.#contents.project(projectImage)];
         const contents = [...(started.used ?? []), this.#contents.environment(record.environment_digest), ...project];
