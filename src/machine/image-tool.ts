@@ -41,7 +41,7 @@ export async function runImageTool(confinement: Confinement, call: ToolCall, sig
       descriptors: 3,
       environment: programEnvironment(),
     };
-    const ending = await startShutIn(confinement.launcher, spec, signal);
+    const ending = await startShutIn(confinement.launcher, spec, longestMs(call.sizeMib), signal);
     if (ending.exitCode === 0) return;
     if (ending.exitCode !== notStarted || !ending.stderr.startsWith(launcherWords)) throw failureOf(tool, tool, ending);
     // A tool that is less confined is better than a disk that nobody gets at: what it opens was looked at before.
@@ -52,15 +52,26 @@ export async function runImageTool(confinement: Confinement, call: ToolCall, sig
   }
 }
 
-async function runPlain({ args }: ToolCall, signal: AbortSignal): Promise<void> {
-  await runCommand(tool, args, { signal, cwd: '/' });
+/** Longer than the slowest disk takes for it, `ms`: one that hangs is not waited for without an end. */
+function longestMs(sizeMib: number): number {
+  return 60_000 + sizeMib * 1000;
 }
 
-async function startShutIn(launcher: string, spec: object, signal: AbortSignal): Promise<CommandResult> {
+async function runPlain({ args, sizeMib }: ToolCall, signal: AbortSignal): Promise<void> {
+  await runCommand(tool, args, { signal, timeoutMs: longestMs(sizeMib), cwd: '/' });
+}
+
+async function startShutIn(
+  launcher: string,
+  spec: object,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<CommandResult> {
   // The launcher tells the process id of the program there, which nobody wants to know.
   await using nowhere = await open('/dev/null', 'w');
   return await tryCommand(launcher, [`pyro-${tool}`], {
     signal,
+    timeoutMs,
     cwd: '/',
     env: { PYRO_CONFINE: JSON.stringify(spec) },
     isEnvWhole: true,

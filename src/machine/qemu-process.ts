@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { type Cgroup, type CgroupLimits, createCgroup } from '../system/cgroup.ts';
 import { tie } from '../system/command.ts';
 import { identifyProcess, killProcess, type ProcessIdentity, yieldProcessor } from '../system/processes.ts';
+import { wasStopped, watchForStop } from '../system/stopped-program.ts';
 import { programEnvironment } from './confinement.ts';
 import type { ConfinedStart } from './confinement-plan.ts';
 import { keptConsole, type MachineProcess, printableTail } from './machine-process.ts';
@@ -50,6 +51,8 @@ export async function startQemu(start: QemuStart): Promise<QemuProcess> {
 /** QEMU was not even begun: what shuts it in has failed, and a guest less confined is better than none. */
 async function startUnconfined(start: QemuStart, failed: QemuProcess): Promise<QemuProcess> {
   await failed.kill();
+  // Whoever stops programs is no reason to shut QEMU in less.
+  if (failed.wasStopped) throw wasStopped('what shuts QEMU in');
   start.confined?.onFailure(failed.lastWords());
   return await startQemu({ ...start, confined: undefined });
 }
@@ -133,6 +136,7 @@ export class QemuProcess implements MachineProcess {
   #console = '';
   #stderr = '';
   #hasEnded = false;
+  #wasStopped = false;
 
   constructor(child: ChildProcess, start: QemuStart, cgroup: Cgroup | undefined) {
     this.#child = child;
@@ -162,6 +166,14 @@ export class QemuProcess implements MachineProcess {
   async #learnInner(end: Promise<void>): Promise<void> {
     const report = this.#child.stdio[4];
     if (!this.#isConfined || !(report instanceof Readable)) return;
+    const launcher = this.#child.pid;
+    using _watch =
+      launcher === undefined
+        ? undefined
+        : watchForStop(launcher, () => {
+            this.#wasStopped = true;
+            this.#child.kill('SIGKILL');
+          });
     const pid = await Promise.race([readProcessId(report), end]);
     report.destroy();
     this.#inner = typeof pid === 'number' ? identifyProcess(pid) : undefined;
@@ -169,6 +181,11 @@ export class QemuProcess implements MachineProcess {
 
   get pid(): number | undefined {
     return this.#isConfined ? this.#inner?.pid : this.#child.pid;
+  }
+
+  /** True where what was to shut it in was stopped by a signal, and ended for it. */
+  get wasStopped(): boolean {
+    return this.#wasStopped;
   }
 
   get hasEnded(): boolean {

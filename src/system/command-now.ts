@@ -1,5 +1,6 @@
 // A short program that everything else is held up for: it ends before anything else of this process happens.
 import { spawnSync } from 'node:child_process';
+import { PyroError, systemCodeOf } from '../shared/errors.ts';
 import { notStarted } from './command-errors.ts';
 import type { Ending } from './last-words.ts';
 
@@ -21,8 +22,11 @@ export function tryCommandNow(
   const { status, signal, stderr, error } = spawnSync(file, args, {
     stdio: [hasTerminal ? 'inherit' : 'ignore', 'ignore', 'pipe', ...descriptors],
     encoding: 'utf8',
-    ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+    // Asked to end, one that is stopped would not hear it, and everything would wait.
+    ...(timeoutMs === undefined ? {} : { timeout: timeoutMs, killSignal: 'SIGKILL' as const }),
   });
+  if (systemCodeOf(error) === 'ETIMEDOUT')
+    throw new PyroError('deadline_exceeded', `${file} did not finish within ${timeoutMs} ms`);
   if (error !== undefined) throw notStarted(file, undefined, error);
   return { stderr, exitCode: status ?? 128, signal: signal ?? undefined };
 }

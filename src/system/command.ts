@@ -13,6 +13,7 @@ import { formatBytes } from '../shared/units.ts';
 import { about, failureOf, notStarted } from './command-errors.ts';
 import { findProgram } from './find-program.ts';
 import { type Ending, tailOf } from './last-words.ts';
+import { wasStopped, watchForStop } from './stopped-program.ts';
 
 export interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
@@ -135,6 +136,8 @@ function start(file: string, args: readonly string[], options: CommandOptions): 
     if (why !== undefined) return;
     why = { reason };
     endGroup(child.pid, options.endsAtOnce === true ? 'SIGKILL' : 'SIGTERM');
+    // One that is stopped hears of it only when it goes on.
+    if (options.endsAtOnce !== true) endGroup(child.pid, 'SIGCONT');
     last = setTimeout(() => {
       endGroup(child.pid, 'SIGKILL');
       // What has left the group may still hold them.
@@ -144,6 +147,7 @@ function start(file: string, args: readonly string[], options: CommandOptions): 
     }, graceMs);
   };
   const onAbort = (): void => end(cancelled());
+  const stopWatch = child.pid === undefined ? undefined : watchForStop(child.pid, () => end(wasStopped(file)));
   signal?.addEventListener('abort', onAbort, { once: true });
   const deadline =
     timeoutMs === undefined
@@ -159,6 +163,7 @@ function start(file: string, args: readonly string[], options: CommandOptions): 
   if (input !== undefined && child.stdin !== null) feed(input, child.stdin, end);
   const finish = async (): Promise<Ending> => {
     const { code, endSignal, failure } = await hasEnded;
+    stopWatch?.[Symbol.dispose]();
     clearTimeout(deadline);
     clearTimeout(last);
     signal?.removeEventListener('abort', onAbort);
@@ -236,7 +241,7 @@ export function tie(file: string, args: readonly string[], path?: string): reado
   return [setpriv, '--pdeathsig', 'KILL', program, ...args];
 }
 
-function endGroup(leader: number | undefined, signal: 'SIGTERM' | 'SIGKILL'): void {
+function endGroup(leader: number | undefined, signal: 'SIGTERM' | 'SIGCONT' | 'SIGKILL'): void {
   if (leader === undefined) return;
   try {
     process.kill(-leader, signal);

@@ -102,7 +102,7 @@ async function lock(fd: number, waitMs: number, signal: AbortSignal | undefined)
 export function lockFolder(path: string, waitMs: number): Disposable {
   const fd = openSync(path, 'r');
   try {
-    if (!isLocked(tryCommandNow('flock', lockWords(waitMs), { descriptors: [fd] }))) {
+    if (!isLocked(tryCommandNow('flock', lockWords(waitMs), { descriptors: [fd], timeoutMs: waitMs + stuckMs }))) {
       throw new PyroError('locked', `another process holds ${path}`, { hint: 'try again in a moment' });
     }
   } catch (error) {
@@ -111,6 +111,9 @@ export function lockFolder(path: string, waitMs: number): Disposable {
   }
   return { [Symbol.dispose]: () => closeSync(fd) };
 }
+
+/** So much longer than it should take it has been stopped, and everything would wait for it, `ms` */
+const stuckMs = 5000;
 
 function lockWords(waitMs: number): string[] {
   const wait = waitMs > 0 ? ['--timeout', (waitMs / 1000).toFixed(3)] : ['--nonblock'];

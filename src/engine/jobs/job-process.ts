@@ -14,6 +14,7 @@ import { tie } from '../../system/command.ts';
 import { childEnvironment } from '../../system/environment-variables.ts';
 import { describeEnding, tailOf } from '../../system/last-words.ts';
 import { residentBytes } from '../../system/processes.ts';
+import { wasStopped, watchForStop } from '../../system/stopped-program.ts';
 import type { JobRequest } from './job.ts';
 import { type FromJob, firstGuest, fromFailure, mostGuests, type ToJob, toFailure } from './job-messages.ts';
 import { relay } from './relay.ts';
@@ -87,6 +88,8 @@ export class JobProcess {
     const { secrets, workFolder, guests } = request;
     this.#send({ run: { job: name, input, guests: guests.length, forms: secrets.forms, workFolder } });
     const onAbort = (): void => {
+      // One that was stopped hears of it only when it goes on.
+      this.#signal('SIGCONT');
       this.#send({ cancel: toFailure(signal.reason) });
       const timer = setTimeout(() => this.end(), this.#limits.graceMs);
       undo.defer(() => clearTimeout(timer));
@@ -96,6 +99,10 @@ export class JobProcess {
     undo.defer(() => signal.removeEventListener('abort', onAbort));
     const deadline = setTimeout(() => this.end(tooSlow(deadlineMs)), deadlineMs);
     undo.defer(() => clearTimeout(deadline));
+    const { pid } = this.#child;
+    // What it has started it looks after itself.
+    const stopped = (): void => this.end(wasStopped('the process for this work'));
+    if (pid !== undefined) undo.use(watchForStop(pid, stopped, false));
     const looks = setInterval(() => this.#look(), lookMs);
     undo.defer(() => clearInterval(looks));
     try {
@@ -117,10 +124,14 @@ export class JobProcess {
   /** Ends it at once, with what it has started; the first reason is what its job throws. */
   end(why?: PyroError): void {
     this.#why ??= why;
+    this.#signal('SIGKILL');
+  }
+
+  #signal(name: 'SIGCONT' | 'SIGKILL'): void {
     const { pid } = this.#child;
     if (pid === undefined || this.#isOver) return;
     try {
-      process.kill(-pid, 'SIGKILL');
+      process.kill(-pid, name);
     } catch (error) {
       // It has ended by itself in this moment.
       if (systemCodeOf(error) !== 'ESRCH') throw error;
