@@ -13,6 +13,7 @@ import { makeFolder } from '../../src/system/folders.ts';
 import type { Paths } from '../../src/system/paths.ts';
 import { isRunning, processIdentitySchema } from '../../src/system/processes.ts';
 import { version } from '../../src/version.ts';
+import { examineHome } from './fault-doctor.ts';
 import type { FaultOrder, FaultReport } from './fault-layer.ts';
 import { isAlive, killNow } from './kill.ts';
 import { processesOf } from './real-home.ts';
@@ -204,13 +205,19 @@ export class FaultHome implements AsyncDisposable {
     return [...found, ...sockets, ...guests];
   }
 
-  /** Deletes all workspaces, ends the daemon, and gives what is left: nothing. */
+  /** Asks doctor, deletes all workspaces, ends the daemon, and gives what is wrong or left: nothing. */
   async close(): Promise<string[]> {
     if (this.hasEnded()) await this.start();
+    const found = await this.doctor();
     for (const id of (await this.list()).keys()) await this.call('workspace.delete', { workspace_id: id });
     const left = await this.leftovers();
     await this.kill('SIGTERM');
-    return [...left, ...entries(this.paths.runtime), ...processesOf(this.folder)];
+    return [...found, ...left, ...entries(this.paths.runtime), ...processesOf(this.folder)];
+  }
+
+  /** Why doctor does not call it ready; nothing where it does. */
+  async doctor(): Promise<string[]> {
+    return await examineHome(this.paths);
   }
 
   /** Kills whatever of this home still runs; the end of one brings that of another with it. */

@@ -96,6 +96,8 @@ export class FaultTurns {
       const files = await home.sh(this.#id, showFiles);
       if (!allowed(turn).includes(files)) faults.push(`files: ${files}`);
     }
+    // A sample is asked about once, at its end.
+    if (process.env['PYRO_SOAK'] === '1') faults.push(...(await home.doctor()));
     // What could not be taken away at once goes with the next start.
     if ((await this.#leftovers()).length > 0) await home.restart();
     const left = await this.#leftovers();
