@@ -67,6 +67,8 @@ async function firstLine(child: ChildProcess, signal: AbortSignal): Promise<stri
     let text = '';
     const timer = setTimeout(() => {
       child.kill();
+      // One that is stopped hears of it only when it goes on.
+      child.kill('SIGCONT');
       reject(new PyroError('daemon_start_failed', `the daemon was not ready within ${startMs} ms`));
     }, startMs);
     const finish = (act: () => void): void => {
