@@ -1,6 +1,7 @@
 // JSON and JSON with comments, edited in place: comments, order and layout of everything else stay.
 import { isDeepStrictEqual } from 'node:util';
 import {
+  createScanner,
   getNodeValue,
   type Node,
   type ParseError,
@@ -10,7 +11,7 @@ import {
 } from 'jsonc-parser';
 import { PyroError } from '../shared/errors.ts';
 import { type ConfigEditor, type EntryPath, positionOf, type TextFault } from './document.ts';
-import { insertMember, removeMember, replaceValue } from './json-members.ts';
+import { endToken, insertMember, removeMember, replaceValue } from './json-members.ts';
 import { mendJson } from './json-mend.ts';
 
 export function jsonEditor(format: 'json' | 'jsonc'): ConfigEditor {
@@ -39,6 +40,7 @@ export function jsonEditor(format: 'json' | 'jsonc'): ConfigEditor {
     removeEntry: removeAll,
     isRepeated: (text, path) => membersAt(text, path).length > 1,
     mend: (text, path) => {
+      if (depthFault(text) !== undefined) return undefined;
       const parsed = faultOf(text) === undefined ? text : mendJson(text, options);
       if (parsed === undefined) return undefined;
       return dropRepeated(parsed, path);
@@ -51,8 +53,26 @@ function isBlank(text: string): boolean {
   return !/[^ \t\r\n]/.test(text);
 }
 
+/** No configuration is as deep; who reads it calls itself for each level, and a hostile one would fill the stack */
+const deepest = 500;
+
+function depthFault(text: string): TextFault | undefined {
+  const scanner = createScanner(text, true);
+  let depth = 0;
+  while (scanner.scan() !== endToken) {
+    const first = text[scanner.getTokenOffset()] ?? '';
+    if ('{['.includes(first)) depth++;
+    else if ('}]'.includes(first)) depth--;
+    if (depth > deepest)
+      return { message: `nested more than ${deepest} levels deep`, ...positionOf(text, scanner.getTokenOffset()) };
+  }
+  return undefined;
+}
+
 function firstFault(text: string, options: ParseOptions): TextFault | undefined {
   if (isBlank(text)) return undefined;
+  const tooDeep = depthFault(text);
+  if (tooDeep !== undefined) return tooDeep;
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, options);
   const error = errors[0];

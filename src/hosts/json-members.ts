@@ -6,7 +6,7 @@ const commaToken = 5;
 const lineCommentToken = 12;
 const blockCommentToken = 13;
 const blankToken = 15;
-const endToken = 17;
+export const endToken = 17;
 
 interface Rest {
   /** Just behind the comma; undefined if there is none */

@@ -1,5 +1,6 @@
 // Where the statements of a TOML text stand: headers, keys and values by offset. The text has been parsed before, so that it is sound.
 import { parse } from '@decimalturn/toml-patch';
+import { PyroError } from '../shared/errors.ts';
 
 export interface Entry {
   /** Whole name, with that of the table it stands in */
@@ -62,10 +63,22 @@ function readKey(text: string, from: number): { parts: string[]; end: number } {
         ? skipString(text, at)
         : at + (/^[^\s.=\]]*/.exec(text.slice(at, at + 4096))?.[0].length ?? 0);
     const word = text.slice(at, end);
-    parts.push(/^["']/.test(word) ? (Object.keys(parse(`${word} = 1`))[0] ?? '') : word);
+    parts.push(/^["']/.test(word) ? unquoted(word) : word);
     at = skipBlanks(text, end);
     if (text[at] !== '.') return { parts, end: at };
     at++;
+  }
+}
+
+/** The library takes some texts that it would not take in parts, such as two quotes too many at the end of a string. */
+function unquoted(word: string): string {
+  try {
+    return Object.keys(parse(`${word} = 1`))[0] ?? '';
+  } catch (cause) {
+    throw new PyroError('host_config_invalid', `this is no name of TOML: ${word.slice(0, 40)}`, {
+      hint: 'fix it by hand',
+      cause,
+    });
   }
 }
 

@@ -141,6 +141,20 @@ describe('TOML', () => {
     expect(jsonEditor('json').faultOf(' \r\n')).toBeUndefined();
   });
 
+  it('tells a text that is nested without an end, and does not mend it', () => {
+    for (const text of ['['.repeat(9000), `${'{"a":'.repeat(3000)}1${'}'.repeat(3000)}`]) {
+      expect(jsonEditor('jsonc').faultOf(text)).toMatchObject({ message: 'nested more than 500 levels deep' });
+      expect(jsonEditor('jsonc').mend(text, path)).toBeUndefined();
+    }
+  });
+
+  it('refuses to edit what its library takes only as a whole', () => {
+    const text = 's={e={c="x"""""},o={d=""}}';
+    expect(tomlEditor.faultOf(text)).toBeUndefined();
+    const edit = (): string => tomlEditor.setFields(text, ['s', 'pyro'], { command: 'x' });
+    expect(edit).toThrow(expect.objectContaining({ code: 'host_config_invalid' }));
+  });
+
   it('takes a date in its own table for no table', () => {
     const changed = tomlEditor.setFields('[servers.pyro.v]\nA=1979-05-27', ['servers', 'pyro'], { command: 'x' });
     expect(changed).toMatch(/^A ?= ?1979-05-27$/m);
