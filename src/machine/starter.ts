@@ -68,7 +68,7 @@ export async function startFresh(
   // A saved guest has its disk's blocks in memory: one that was made anew since does not fit the disk of this workspace.
   if (disks.base !== undefined && !(await haveSameContent(ready.disk, disks.base))) return await boot(start);
   const { prepared, base } = await placeSavedDisk(start, ready);
-  return await restoreOrBoot(start, { ...(prepared ?? ready), below: [base] }, async (guest) => {
+  return await restoreOrBoot(start, { ...(prepared ?? ready), below: [base], isDiskCopied: true }, async (guest) => {
     const { signal } = context;
     if (disks.project !== undefined && prepared === undefined) await guest.client.mountProject({ signal });
     await growTo(guest, disks.sizeMib, signal);
@@ -109,12 +109,12 @@ export async function startOnDisk(setup: QemuSetup, plan: GuestPlan, context: Ca
   const bare = isGrown ? undefined : await findReady(setup, wanted, size, 'bare');
   if (bare === undefined) return await boot(start);
   await touchTemplate(setup.cacheFolder, bare.key);
-  return await restoreOrBoot(start, { ...bare, below }, (guest) => activate(guest, start));
+  return await restoreOrBoot(start, { ...bare, below, isDiskCopied: false }, (guest) => activate(guest, start));
 }
 
 async function restoreOrBoot(
   start: Start,
-  saved: SavedGuest & Pick<Source, 'below'>,
+  saved: SavedGuest & Pick<Source, 'below'> & { readonly isDiskCopied: boolean },
   mount: Mount,
 ): Promise<StartedGuest> {
   const { setup, context } = start;
@@ -125,9 +125,9 @@ async function restoreOrBoot(
     return { ...(await launch(start, source, mount)), source: 'template', used };
   } catch (error) {
     context.signal.throwIfAborted();
-    // A disk that stands right on the template's is damaged where that is.
-    const ofTemplate = start.plan.disks.base === undefined ? (['state_damaged'] as const) : [];
-    if (!isPyroError(error, ...startFailures, ...ofTemplate)) throw error;
+    // A disk that was copied from what was saved is damaged where that is.
+    const ofSaved = saved.isDiskCopied ? (['state_damaged'] as const) : [];
+    if (!isPyroError(error, ...startFailures, ...ofSaved)) throw error;
     // The template may be what is wrong: drop it, so that the next start makes a new one, and boot this guest.
     context.onProgress({ phase: 'boot', message: 'the template did not come up; booting without it' });
     await dropTemplate(setup, saved);
