@@ -24,6 +24,7 @@ export const runOutput = z.object({
   denied_connections: z.array(z.object({ target: z.string(), rule: z.string(), reason: z.string() })),
   network_note: z.string().nullable(),
   program_note: z.string().nullable().describe('Where to get a program that was not found'),
+  damage_note: z.string().nullable().describe('What the guest was started from, and has gone bad on the disk'),
   cleanup: z.object({ deleted: z.boolean(), reason: z.string() }),
 });
 

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
-import type { KeptFile } from '../system/content-check.ts';
+import { type KeptFile, sumsOf } from '../system/content-check.ts';
 import { ownFileSize, readJson, temporaryName, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { findEntry } from './catalogue.ts';
@@ -25,6 +25,7 @@ export const recordSchema = z.object({
     .string()
     .regex(/^[0-9a-f]{64}$/)
     .optional(),
+  image_pieces: z.array(z.string()).readonly().optional(),
   created_at: z.string(),
   config: z.object({
     env: z.array(z.string()),
@@ -147,8 +148,8 @@ export async function environmentFile(store: Store, digest: string): Promise<Kep
     throw error;
   });
   if (environment?.record.image_sha256 === undefined) return [];
-  const { image_bytes: bytes, image_sha256: sha256 } = environment.record;
-  return [{ path: environment.imagePath, bytes, sha256 }];
+  const { image_bytes: bytes, image_sha256: sha256, image_pieces: pieces } = environment.record;
+  return [{ path: environment.imagePath, bytes, sha256, pieces }];
 }
 
 /** Takes an image away, with the names that point to it, which are given: guests that have it open keep it. */
@@ -159,7 +160,7 @@ export async function dropEnvironment(store: Store, digest: string): Promise<str
   return pointers.map(({ name }) => name);
 }
 
-type NewRecord = Omit<EnvironmentRecord, 'digest' | 'image_bytes' | 'image_sha256'>;
+type NewRecord = Omit<EnvironmentRecord, 'digest' | 'image_bytes' | 'image_sha256' | 'image_pieces'>;
 
 /**
  * Takes over a finished image under its digest, by default that of its bytes, and points the name to it.
@@ -177,9 +178,10 @@ export async function addEnvironment(
   } finally {
     await handle.close();
   }
-  const sha256 = await hashFile(imageFile);
+  const { size } = await stat(imageFile);
+  const { bytes, sha256, pieces } = await sumsOf({ path: imageFile, bytes: size });
   const digest = manifestDigest ?? `sha256:${sha256}`;
-  const record = { ...fields, digest, image_bytes: (await stat(imageFile)).size, image_sha256: sha256 };
+  const record = { ...fields, digest, image_bytes: bytes, image_sha256: sha256, image_pieces: pieces };
   const folder = join(environmentsFolder(store), digest.replace('sha256:', ''));
   const draft = temporaryName(folder);
   try {

@@ -51,5 +51,6 @@ export async function openQemuSetup(paths: Paths, { signal }: CallContext): Prom
     emptyDisk: await ensureEmptyDisk(paths.cache, signal),
     projectPlaceholder: await ensureProjectPlaceholder(paths.cache),
     cpuModel: cpu.model,
+    onFallback: (template, why) => log.info('a saved guest did not come up', { template, why }),
   };
 }

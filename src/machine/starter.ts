@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { RunningGuest } from '../contract/records.ts';
 import type { CallContext } from '../shared/call-context.ts';
-import { isPyroError } from '../shared/errors.ts';
+import { isPyroError, messageOf, type PyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
 import { haveSameContent } from '../system/files.ts';
 import { copyDisk, ensureRelativeOverlay, linkOrCopy, makeSparse, templateDiskMib } from './disks.ts';
@@ -130,6 +130,7 @@ async function restoreOrBoot(
     if (!isPyroError(error, ...startFailures, ...ofSaved)) throw error;
     // The template may be what is wrong: drop it, so that the next start makes a new one, and boot this guest.
     context.onProgress({ phase: 'boot', message: 'the template did not come up; booting without it' });
+    setup.onFallback?.(saved.key, explain(error));
     await dropTemplate(setup, saved);
     return await boot(start);
   }
@@ -158,6 +159,12 @@ async function boot(start: Start): Promise<StartedGuest> {
       await rm(ram, { force: true });
     }
   }
+}
+
+/** What went wrong, for a log: what QEMU said stands further down. */
+function explain(error: PyroError): string {
+  const causes = [error, error.cause, error.cause instanceof Error ? error.cause.cause : undefined];
+  return [...new Set(causes.filter((each) => each !== undefined).map(messageOf))].join(': ');
 }
 
 async function activate(guest: QemuGuest, { plan, context: { signal } }: Start): Promise<void> {

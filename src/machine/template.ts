@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isPyroError } from '../shared/errors.ts';
 import { mebibyte } from '../shared/units.ts';
-import { digestOf, type KeptFile } from '../system/content-check.ts';
+import { type KeptFile, sumsOf } from '../system/content-check.ts';
 import { isTemporaryName, ownFileSize, readJson, syncFile, temporaryName } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import type { MachineStorage } from './arguments.ts';
@@ -35,7 +35,12 @@ const templateSchema = z.object({
   created_at: z.string(),
   build_ms: z.number(),
   /** Digests of its files by name; absent in templates of early versions */
-  sha256: z.record(z.string(), z.object({ bytes: z.number(), sha256: z.string() })).default({}),
+  sha256: z
+    .record(
+      z.string(),
+      z.object({ bytes: z.number(), sha256: z.string(), pieces: z.array(z.string()).readonly().optional() }),
+    )
+    .default({}),
 });
 
 /** A guest as it stood when it was saved: files of its memory and of its devices. */
@@ -203,7 +208,7 @@ export async function publish(
   for (const name of await readdir(draft)) {
     const path = join(draft, name);
     const { size: bytes } = await stat(path);
-    sha256[name] = { bytes, sha256: await digestOf({ path, bytes }) };
+    sha256[name] = await sumsOf({ path, bytes });
   }
   const record = {
     sha256,

@@ -26,6 +26,8 @@ export interface QemuSetup {
   readonly emptyDisk: string;
   readonly projectPlaceholder: string;
   readonly cpuModel: string;
+  /** Told of a saved guest that did not come up, beside the call that goes on without it */
+  readonly onFallback?: ((template: string, why: string) => void) | undefined;
 }
 
 /** Longest wait for another process that prepares the same thing, `ms` */

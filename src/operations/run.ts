@@ -32,7 +32,13 @@ export const run = defineOperation({
     { why: 'The result as data', command: 'pyro run debian:12 --json -- sh -c "exit 3"' },
   ],
   run: async (context, input) => await context.engine.run(input, resultBytes, context),
-  render: ({ timed_out: timedOut, denied_connections: denied, network_note: network, program_note: program }) =>
-    `${denied.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${network === null ? '' : `[network] ${network}\n`}${program === null ? '' : `[run] ${program}\n`}${timedOut ? 'timed out; the guest was deleted\n' : ''}`,
+  render: ({
+    timed_out: timedOut,
+    denied_connections: denied,
+    network_note: network,
+    program_note: program,
+    damage_note: damage,
+  }) =>
+    `${denied.map(({ target, reason }) => `[network] ${target} refused: ${reason}\n`).join('')}${network === null ? '' : `[network] ${network}\n`}${program === null ? '' : `[run] ${program}\n`}${damage === null ? '' : `[run] ${damage}\n`}${timedOut ? 'timed out; the guest was deleted\n' : ''}`,
   exitCode: (output) => output.exit_code,
 });

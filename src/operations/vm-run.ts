@@ -39,6 +39,7 @@ export const vmRun = defineOperation({
       ...output.denied_connections.map(({ target, reason }) => `network: ${target} refused, ${reason}`),
       ...(output.network_note === null ? [] : [`network: ${output.network_note}`]),
       ...(output.program_note === null ? [] : [output.program_note]),
+      ...(output.damage_note === null ? [] : [output.damage_note]),
       ...(output.stdout_truncated || output.stderr_truncated ? ['output was cut'] : []),
       ...(output.is_utf8 ? [] : ['non-UTF-8 bytes were replaced']),
       outputText(output.stdout, output.stderr),

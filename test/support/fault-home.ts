@@ -31,7 +31,7 @@ const recordSchema = z.object({
 });
 
 /** What may lie in the state folder when nothing is half done */
-const usual = /^(workspaces|logs|damaged\.json|daemon\.json|daemon\.lock|audit|reserve)$/;
+const usual = /^(workspaces|runs|logs|damaged\.json|daemon\.json|daemon\.lock|audit|reserve)$/;
 /** A lock that its owner's end has left is nobody's, and taken over by the next */
 const projectFile = /^[0-9a-f]{64}\.(img|json|lock)$/;
 const keptDiff = /^diff-[0-9a-f]{12}\.(patch|entries)$/;

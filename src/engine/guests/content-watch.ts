@@ -9,6 +9,7 @@ import { ContentChecks } from '../../system/content-check.ts';
 import { readJson, writeJson } from '../../system/files.ts';
 import type { Paths } from '../../system/paths.ts';
 
+const forWorkspaces = 'bring home what is worth keeping, and create another workspace';
 const mostFindings = 20;
 const findingsSchema = z.array(
   z.object({
@@ -32,11 +33,13 @@ export async function readFindings(paths: Paths): Promise<readonly Finding[]> {
 
 export interface ContentWatchParts {
   readonly paths: Paths;
+  /** What those can do who run on it; by default whoever has a workspace */
+  readonly wayOn?: string;
   readonly signal: AbortSignal;
-  /** Tells workspaces what they run on */
+  /** Tells those who run on it */
   readonly tell: (ids: ReadonlySet<string>, note: string) => Promise<void>;
-  /** Gets an environment anew, behind everybody's back */
-  readonly renew: (name: string) => void;
+  /** Gets an environment anew, behind everybody's back; where it is absent the next use does */
+  readonly renew?: (name: string) => void;
   /** `bytes` in a second */
   readonly rate?: number | undefined;
 }
@@ -45,7 +48,7 @@ export class ContentWatch {
   readonly #parts: ContentWatchParts;
   readonly #checks: ContentChecks;
   readonly #writing = new Mutex();
-  /** Workspaces by what they were started from */
+  /** Workspaces, or runs, by what they were started from */
   readonly #users = new Map<string, Set<string>>();
   readonly #waiting = new Set<string>();
 
@@ -70,13 +73,13 @@ export class ContentWatch {
   }
 
   async #found({ label, drop }: UsedContent): Promise<void> {
-    const { paths, tell } = this.#parts;
+    const { paths, tell, wayOn = forWorkspaces } = this.#parts;
     const wasDropped = await drop();
     await this.#writing.run(async () => {
       const found = { at: Date.now() / 1000, label, was_dropped: wasDropped };
       await writeJson(findingsFile(paths), [...(await readFindings(paths)), found].slice(-mostFindings));
     });
-    const note = `${label}, from which this guest was started, has changed on the disk since it was made: bring home what is worth keeping, and create another workspace`;
+    const note = `${label}, from which this guest was started, has changed on the disk since it was made: ${wayOn}`;
     await tell(this.#users.get(label) ?? new Set(), note);
     this.#users.delete(label);
   }
@@ -89,7 +92,7 @@ export class ContentWatch {
       label: `environment ${digest.slice(0, 19)}`,
       files: async () => await environmentFile(store, digest),
       drop: async () => {
-        for (const name of await dropEnvironment(store, digest)) renew(name);
+        for (const name of await dropEnvironment(store, digest)) renew?.(name);
         return true;
       },
     };

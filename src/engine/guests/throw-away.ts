@@ -18,6 +18,8 @@ export interface ThrowAway extends AsyncDisposable {
   readonly pid: number;
   readonly guest: Guest;
   readonly bootSource: StartedGuest['source'];
+  /** What it was started from, beside its environment */
+  readonly used: NonNullable<StartedGuest['used']>;
   /** From the start of QEMU to a guest that takes commands, `ms` */
   readonly bootMs: number;
 }
@@ -81,9 +83,9 @@ export async function startThrowAway(
     sizeMib: templateDiskMib,
   };
   const plan = { id, environment: guestEnvironment(environment), size, disks, socketFolder: id };
-  const { guest, record, source, bootMs } = await machine.startFresh(plan, context, isCold);
+  const { guest, record, source, bootMs, used = [] } = await machine.startFresh(plan, context, isCold);
   undo.use(guest);
   const parts = undo.move();
   const { pid } = record.process;
-  return { id, pid, guest, bootSource: source, bootMs, [Symbol.asyncDispose]: () => parts.disposeAsync() };
+  return { id, pid, guest, bootSource: source, used, bootMs, [Symbol.asyncDispose]: () => parts.disposeAsync() };
 }

@@ -61,6 +61,7 @@ export async function runOnHost(request: RunInput, outputBytes: number, context:
       denied_connections: [],
       network_note: null,
       program_note: null,
+      damage_note: null,
       cleanup: { deleted: true, reason: 'post_exec_cleanup' },
     };
   } finally {

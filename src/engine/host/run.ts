@@ -18,6 +18,7 @@ import { noteOnNetwork } from '../commands/network-note.ts';
 import { deniedConnections, GuestNetwork, grantFor, permitPackageSources } from '../guests/guest-network.ts';
 import { runsFolder, startThrowAway, sweepRuns } from '../guests/throw-away.ts';
 import { type CapturedStreams, newCaptures, streamsOf } from '../output/capture.ts';
+import { checkContents } from './run-contents.ts';
 
 /** Of each stream, what notes are made from, `bytes` */
 const saidBytes = 16 * 1024;
@@ -42,6 +43,7 @@ export async function runInGuest(
   await using started = await startThrowAway(machine, paths, start, context);
   const { guest } = started;
   await using undo = new AsyncDisposableStack();
+  const check = undo.use(checkContents(paths, started, environment, seed));
   const network = new GuestNetwork(join(runsFolder(paths), started.id, 'network.jsonl'), grant, packageSources);
   undo.defer(() => network.closeAll());
   await network.open(guest.client, guest.networkSocket, context.signal);
@@ -77,6 +79,7 @@ export async function runInGuest(
     denied_connections: deniedConnections(await network.refusedSince(0)),
     network_note: noteOnNetwork(network.isOn, outcome.exit.exit_code, outcome.said),
     program_note: noteOnProgram(where, outcome.exit.exit_code, outcome.said),
+    damage_note: check.found ?? null,
     cleanup: { deleted: true, reason: 'post_exec_cleanup' },
   };
 }

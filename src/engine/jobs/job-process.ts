@@ -13,7 +13,7 @@ import { type Cgroup, createCgroup } from '../../system/cgroup.ts';
 import { tie } from '../../system/command.ts';
 import { childEnvironment } from '../../system/environment-variables.ts';
 import { describeEnding, tailOf } from '../../system/last-words.ts';
-import { residentBytes } from '../../system/processes.ts';
+import { residentBytes, yieldProcessor } from '../../system/processes.ts';
 import { wasStopped, watchForStop } from '../../system/stopped-program.ts';
 import type { JobRequest } from './job.ts';
 import { type FromJob, firstGuest, fromFailure, mostGuests, type ToJob, toFailure } from './job-messages.ts';
@@ -34,6 +34,8 @@ export const jobLimits: JobLimits = { memoryMib: 1024, groupMib: 2048, processCo
 /** Part of the memory for objects of the language; the rest is buffers and the program itself */
 const heapShare = 0.75;
 const lookMs = 250;
+/** How far a job, with what it starts, gives way to the daemon, which answers everybody else, in steps of nice(2) */
+const jobSteps = 3;
 /** How often, and how often at most, a cgroup that still holds something is looked at, `ms` */
 const turnMs = 50;
 const mostTurns = 40;
@@ -66,6 +68,7 @@ export class JobProcess {
     for (const pipe of child.stdio) pipe?.on('error', () => undefined);
     child.on('error', () => undefined);
     this.#ended = this.#untilEnd(child);
+    if (child.pid !== undefined) yieldProcessor(child.pid, jobSteps);
     this.#cgroup = this.#confine(child.pid);
     this.gone = this.#ended.then(() => this.#leave());
     // One that waits for work must not keep the daemon.

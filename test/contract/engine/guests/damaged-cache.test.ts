@@ -1,5 +1,15 @@
 // Bytes of the cache that change at equal size are found at the first use after a start; what has gone bad is made anew, and who runs on it is told.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +19,7 @@ import { readFindings } from '../../../../src/engine/guests/content-watch.ts';
 import { checkContents } from '../../../../src/engine/host/doctor-host.ts';
 import { publish, readTemplate, templateFolder } from '../../../../src/machine/template.ts';
 import { savedContent } from '../../../../src/machine/used-content.ts';
-import { ContentChecks } from '../../../../src/system/content-check.ts';
+import { ContentChecks, type KeptContent, keptPieceBytes, sumsOf } from '../../../../src/system/content-check.ts';
 import { FaultHome } from '../../../support/fault-home.ts';
 import { standInObstacle } from '../../../support/stand-in-machine.ts';
 import { until } from '../../../support/until.ts';
@@ -24,6 +34,7 @@ async function flip(path: string, at: number): Promise<void> {
   await file.close();
 }
 
+const runSchema = z.object({ stdout: z.string(), damage_note: z.string().nullable() });
 const noteSchema = z.object({ note: z.string().nullable() });
 
 describe('files of a template', () => {
@@ -75,6 +86,43 @@ describe('files of a template', () => {
   });
 });
 
+describe('a look at a large file that was cut off', () => {
+  const at = new Date('2026-01-01T00:00:00Z');
+  let folder: string;
+  let ram: string;
+  let content: KeptContent;
+  const memory = (): string => join(folder, 'checked.json');
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'pc-'));
+    ram = join(folder, 'ram');
+    writeFileSync(ram, Buffer.alloc(2.5 * keptPieceBytes, 'memory of a guest\n'));
+    utimesSync(ram, at, at);
+    const file = { path: ram, ...(await sumsOf({ path: ram, bytes: statSync(ram).size })) };
+    content = { label: 'ram', files: async () => [file] };
+    const end = new AbortController();
+    const looked = new ContentChecks(memory(), end.signal, 4 * keptPieceBytes).check(content);
+    const isBegun = (): boolean => existsSync(memory()) && readFileSync(memory(), 'utf8').includes('"pieces": 1');
+    await Promise.all([until(isBegun).finally(() => end.abort()), expect(looked).rejects.toThrow('abort')]);
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.each([
+    ['does not read again what was good', 1, true],
+    ['reads all the rest', keptPieceBytes + 1, false],
+    ['reads the last bytes', 2.5 * keptPieceBytes - 1, false],
+  ])('%s', async (_, place, isGood) => {
+    await flip(ram, place);
+    // As if nobody had written to it, which is how a disk goes bad.
+    utimesSync(ram, at, at);
+    expect(await new ContentChecks(memory(), new AbortController().signal).check(content)).toBe(isGood);
+  });
+
+  it('begins anew where somebody has written since', async () => {
+    await flip(ram, 1);
+    expect(await new ContentChecks(memory(), new AbortController().signal).check(content)).toBe(false);
+  });
+});
+
 describe.skipIf(standInObstacle() !== undefined)('an image that guests run on', () => {
   it('is dropped with its name when a bit has changed since it was pulled, and its guests and doctor say so', async () => {
     await using home = await FaultHome.open();
@@ -90,6 +138,23 @@ describe.skipIf(standInObstacle() !== undefined)('an image that guests run on', 
     expect(await home.sh(id, 'echo there')).toBe('there\n');
     const [told] = await checkContents(home.paths);
     expect(told).toMatchObject({ name: 'contents', status: 'warn', message: expect.stringContaining('had changed') });
+  });
+
+  it('is found by runs alone, each of which goes on where the one before has ended', async () => {
+    await using home = await FaultHome.open();
+    const folder = join(home.paths.cache, 'environments');
+    const [digest = ''] = readdirSync(folder);
+    const run = { environment: 'debian:12', command: 'sleep 1; echo done' };
+    const before = runSchema.parse(await home.call('vm.run', run));
+    expect(before).toMatchObject({ stdout: 'done\n', damage_note: null });
+    await flip(join(folder, digest, 'root.squashfs'), 3);
+    const after = runSchema.parse(await home.call('vm.run', run));
+    expect(after).toMatchObject({ stdout: 'done\n', damage_note: expect.stringContaining('run the command again') });
+    expect(readdirSync(folder).filter((name) => name === digest)).toEqual([]);
+    const [told] = await checkContents(home.paths);
+    expect(told?.message).toContain('had changed');
+    expect(readdirSync(join(home.paths.state, 'runs'))).toEqual([]);
+    expect(await home.close()).toEqual([]);
   });
 
   it('is packed anew from a project when a bit of it has changed', async () => {

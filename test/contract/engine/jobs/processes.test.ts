@@ -1,6 +1,6 @@
 // Work on a guest's data in processes of their own: the same results, and whatever the data, the daemon's thread and memory stay free.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
@@ -78,6 +78,12 @@ describe.skipIf(obstacle !== undefined)('jobs in processes of their own', () => 
     await house.sh('echo later > later');
     expect((await house.diff({ base: 'then' })).entries.map(({ path }) => path)).toEqual(['later']);
     expect(house.leftovers).toEqual([]);
+  });
+
+  it('let the daemon go first, with what they start', async () => {
+    await house.diff();
+    await until(() => jobProcesses().length > 0);
+    for (const pid of jobProcesses()) expect(getPriority(pid)).toBe(Math.min(19, getPriority() + 3));
   });
 
   it('notice and mask secrets, which they are told of and which stand on no command line', async () => {
