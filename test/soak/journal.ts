@@ -15,6 +15,8 @@ export interface CallRecord {
 
 /** A command that does nothing: what it takes is what a guest, the daemon and the machine make everybody wait. */
 export const probe = 'exec true';
+/** A list of a client that does nothing else, and whose time is its own */
+export const listProbe = 'list alone';
 
 export class Journal {
   readonly calls: CallRecord[] = [];

@@ -5,12 +5,14 @@
 // Of a run of half an hour or more the report goes to bench/results, of a shorter one to artifacts/soak.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { machineFacts } from '../../bench/facts.ts';
 import { interruptible } from '../recipes/interruptible.ts';
 import { root } from '../support/documents.ts';
 import { Random } from '../support/random-tree.ts';
+import { listBeside } from './beside.ts';
 import { Deeds } from './deeds.ts';
 import { attacks, beHostile } from './hostile.ts';
 import { Journal } from './journal.ts';
@@ -81,6 +83,7 @@ async function soak(stage: Stage, journal: Journal): Promise<Evidence> {
   const before = await watch.look(journal.nowMs());
   say(`set up in ${Math.round(journal.nowMs() / 1000)} s; the daemon has ${before.daemonMib.toFixed(0)} MiB`);
 
+  const lister = listBeside(server(work, '--no-project-source'), journal);
   const stopping = new AbortController();
   const isOver = AbortSignal.any([stopping.signal, interrupted]);
   const seats = new Seats(guests);
@@ -97,7 +100,6 @@ async function soak(stage: Stage, journal: Journal): Promise<Evidence> {
       samples.push(await watch.look(journal.nowMs()));
       // A guest cannot hide what its QEMU takes.
       deeds.see(guestSeconds(home.folder));
-      await observer.call('workspace_list', {}).catch((error: unknown) => journal.fault(`list: ${String(error)}`));
       await pause(lookMs, isOver);
     }
   })();
@@ -121,6 +123,7 @@ async function soak(stage: Stage, journal: Journal): Promise<Evidence> {
   for (const ended of await Promise.allSettled([...peaceful, ...hostile, looking])) {
     if (ended.status === 'rejected') journal.fault(String(ended.reason));
   }
+  await lister[Symbol.asyncDispose]();
   for (const client of clients) await client[Symbol.asyncDispose]();
   const left = (await settled(() => leftBeside(places, watch))).map((what) => `beside the daemon: ${what}`);
   let after = await watch.look(journal.nowMs());
@@ -142,11 +145,14 @@ say(
 );
 const journal = new Journal();
 await using stage = await openStage();
+const delay = monitorEventLoopDelay({ resolution: 20 });
+delay.enable();
 const evidence = await soak(stage, journal);
+const harnessMs = Math.round(delay.max / 1e6);
 const verdicts = judge(evidence);
 const isWhole = minutes >= wholeMinutes && !interrupted.aborted;
 const folder = isWhole ? join(root, 'bench', 'results') : join(root, 'artifacts', 'soak');
-const facts = { machine, minutes, clients: clientCount, guests, seed, stalls: stage.stalls() };
+const facts = { machine, minutes, clients: clientCount, guests, seed, harnessMs, stalls: stage.stalls() };
 // What explains a breach is kept, since its home goes away.
 const kept = join(root, 'artifacts', 'soak');
 mkdirSync(kept, { recursive: true });

@@ -1,7 +1,7 @@
 // The report of a soak: what was run, each rule with its figure, times of the calls, and curves.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CallRecord, probe, quantile } from './journal.ts';
+import { type CallRecord, listProbe, probe, quantile } from './journal.ts';
 import { drawPanels, type Panel } from './plot.ts';
 import { bounds, type Evidence, probesOf, type Verdict } from './rules.ts';
 import type { Sample } from './watch.ts';
@@ -12,6 +12,8 @@ export interface ReportFacts {
   readonly clients: number;
   readonly guests: number;
   readonly seed: number;
+  /** Longest time that the process which plays the clients was held up itself, `ms`; it stands in the times of their calls */
+  readonly harnessMs: number;
   /** Stalls of the daemon's thread that its log tells of */
   readonly stalls: readonly { readonly ms: number; readonly ownMs: number }[];
 }
@@ -60,7 +62,7 @@ function markdown(picture: string, facts: ReportFacts, evidence: Evidence, verdi
     row('rule', 'measured', 'bound', ''),
     row('---', '---', '---', '---'),
     ...verdicts.map(({ name, measured, bound, holds }) => row(name, measured, bound, holds ? 'holds' : '**broken**')),
-    `\n\`${probe}\` in guests of peaceful clients: median and 95th percentile ${quantile(quiet, 0.5)} and ${quantile(quiet, 0.95)} ms before the hostile ones came (${quiet.length} calls), ${quantile(beside, 0.5)} and ${quantile(beside, 0.95)} ms beside them (${beside.length}). The daemon's log tells of ${facts.stalls.length} stalls of its thread over 200 ms${longest === undefined ? '' : `, the longest of ${longest.ms} ms, in which it worked for ${longest.ownMs} ms`}.\n`,
+    `\n\`${probe}\` in guests of peaceful clients: median and 95th percentile ${quantile(quiet, 0.5)} and ${quantile(quiet, 0.95)} ms before the hostile ones came (${quiet.length} calls), ${quantile(beside, 0.5)} and ${quantile(beside, 0.95)} ms beside them (${beside.length}). The daemon's log tells of ${facts.stalls.length} stalls of its thread over 200 ms${longest === undefined ? '' : `, the longest of ${longest.ms} ms, in which it worked for ${longest.ownMs} ms`}. \`${listProbe}\` is measured in a process that does nothing else; the one that plays the other clients was itself held up for ${facts.harnessMs} ms at most, which stands in their times.\n`,
     `![curves](${picture})\n`,
     row('call', 'who', 'answered', 'refused', 'median ms', '95 % ms', 'longest ms'),
     row('---', '---', '--:', '--:', '--:', '--:', '--:'),
@@ -104,7 +106,7 @@ function panelsOf(evidence: Evidence): Panel[] {
   });
   const quiet = quantile(probesOf(evidence).quiet, 0.5);
   const probes = calls.filter((call) => call.name === probe && !call.isHostile && call.code === undefined);
-  const lists = calls.filter(({ name }) => name === 'workspace_list');
+  const lists = calls.filter(({ name }) => name === listProbe);
   return [
     {
       title: 'Memory',

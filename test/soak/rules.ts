@@ -1,5 +1,5 @@
 // What has to hold over a soak, judged from what was written down: pure, so that each rule is seen to notice its breach.
-import { type CallRecord, probe, quantile } from './journal.ts';
+import { type CallRecord, listProbe, probe, quantile } from './journal.ts';
 import type { Sample } from './watch.ts';
 
 export interface Evidence {
@@ -49,7 +49,7 @@ export function judge(evidence: Evidence): Verdict[] {
   const { calls, samples, faults, left, attacks, before, after, hostileAtMs, overAtMs } = evidence;
   const probes = probesOf(evidence);
   const [quiet, beside] = [quantile(probes.quiet, 0.5), quantile(probes.beside, 0.5)];
-  const lists = calls.filter(({ name, code }) => name === 'workspace_list' && code === undefined).map(({ ms }) => ms);
+  const lists = calls.filter(({ name, code }) => name === listProbe && code === undefined).map(({ ms }) => ms);
   const peak = Math.max(...samples.map(({ daemonMib }) => daemonMib));
   const { early, late } = growthOf(samples, overAtMs);
   const pids = new Set(samples.flatMap(({ daemonPids }) => daemonPids));

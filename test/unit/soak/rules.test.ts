@@ -1,6 +1,6 @@
 // Each rule of a soak notices its breach, and no other.
 import { expect, it } from 'vitest';
-import { type CallRecord, probe } from '../../soak/journal.ts';
+import { type CallRecord, listProbe, probe } from '../../soak/journal.ts';
 import { drawPanels, niceAbove } from '../../soak/plot.ts';
 import { type Evidence, judge } from '../../soak/rules.ts';
 import { Seats, seatsFor } from '../../soak/seats.ts';
@@ -45,7 +45,7 @@ const good: Evidence = {
   accelerator: 'tcg',
   hostileAtMs: 4 * minute,
   overAtMs: 30 * minute,
-  calls: [...probes(minute, 50), ...probes(5 * minute, 149), call('workspace_list', minute, 900)],
+  calls: [...probes(minute, 50), ...probes(5 * minute, 149), call(listProbe, minute, 900)],
   faults: [],
   samples: Array.from({ length: 600 }, (_, turn) => sample(turn * 3000)),
   before: sample(0, { daemonMib: 80 }),
@@ -65,7 +65,7 @@ it.each<[string, Partial<Evidence>]>([
     'exec beside hostile guests, median',
     { calls: [...good.calls, ...probes(6 * minute, 160), ...probes(7 * minute, 160)] },
   ],
-  ['list, longest', { calls: [...good.calls, call('workspace_list', 9 * minute, 1001)] }],
+  ['list, longest', { calls: [...good.calls, call(listProbe, 9 * minute, 1001)] }],
   ['memory of the daemon, highest', { samples: [...good.samples, sample(12 * minute, { daemonMib: 401 })] }],
   [
     'memory of the daemon, growth once it has settled',
