@@ -10,7 +10,7 @@ import { mebibyte } from '../shared/units.ts';
 import { waitForAny } from '../shared/waiting.ts';
 import { temporaryName } from '../system/files.ts';
 import type { Qmp, QmpEvent } from './qmp.ts';
-import { diskTrouble, fullTrouble, givenUpTrouble, type Trouble } from './trouble.ts';
+import { diskTrouble, fullTrouble, givenUpTrouble, limitTrouble, type Trouble } from './trouble.ts';
 
 /** Room with which a paused guest is let go on, and how often it is looked for */
 const enoughSpace = 32 * mebibyte;
@@ -33,6 +33,7 @@ const soundMs = 10_000;
 const statusSchema = z.object({ status: z.string() });
 /** What QEMU says of a quota that is used up, in the words of the C library */
 const quotaWords = /quota/i;
+const limitWords = /too large/i;
 
 export class SpaceWatch implements Disposable {
   readonly #qmp: Qmp;
@@ -119,8 +120,8 @@ export class SpaceWatch implements Disposable {
       // A quota is no number that can be read: whether it has room is known by trying.
       const isDue = Date.now() - triedAt >= (isFull && triedAt === 0 ? 0 : retryMs);
       if (hasRoom && isDue) {
-        // Who is in want of room is not to wait for a trial; and of another user's quota none of ours tells.
-        const works = triedAt > 0 && !latest.reason.includes('quota') && (await this.#diskWorks());
+        // Who is in want of room is not to wait for a trial; and of what QEMU alone is refused none of ours tells.
+        const works = triedAt > 0 && !isOfQemuAlone(latest) && (await this.#diskWorks());
         triedAt = Date.now();
         if (await this.#goesOn()) return;
         this.#failures = works ? this.#failures + 1 : 0;
@@ -191,8 +192,14 @@ function isPause({ event, data }: QmpEvent): boolean {
   return event === 'BLOCK_IO_ERROR' && data['action'] === 'stop';
 }
 
+/** Another user's quota, or a limit of its own */
+function isOfQemuAlone({ reason, error }: Trouble): boolean {
+  return reason.includes('quota') || error.code === 'file_size_limited';
+}
+
 function troubleOf({ data }: QmpEvent, folder: string): Trouble {
   const told = typeof data['reason'] === 'string' ? data['reason'].slice(0, 200) : '';
+  if (limitWords.test(told)) return limitTrouble();
   const isQuota = quotaWords.test(told);
   return data['nospace'] === true || isQuota ? fullTrouble(folder, isQuota) : diskTrouble(folder, told);
 }

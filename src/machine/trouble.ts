@@ -46,6 +46,23 @@ export function fullTrouble(folder: string, isQuota = false): Trouble {
   };
 }
 
+/** A guest whose disk may not grow: a limit of the size of files that its QEMU has from who started the daemon. */
+export function limitTrouble(): Trouble {
+  const reason = 'limit of file size';
+  return {
+    state: 'paused',
+    reason,
+    error: new PyroError(
+      'file_size_limited',
+      'the disk of the guest may not grow larger: its file has reached a limit of the size of files (ulimit -f), so the guest is paused',
+      {
+        hint: `raise it for its QEMU (sudo prlimit --fsize=unlimited --pid …), and it goes on by itself; or where the daemon is started, and start both anew: ${hintCall('daemon.stop')}, ${hintCall('workspace.stop')}, ${hintCall('workspace.start')}`,
+        details: { reason },
+      },
+    ),
+  };
+}
+
 /** A paused guest whose QEMU goes on failing on a disk that works again: it makes no second try of a flush that has failed. */
 export function givenUpTrouble({ reason: before, error: { code } }: Trouble, folder: string): Trouble {
   const reason = `${before}; QEMU has given the disk up`;

@@ -93,6 +93,7 @@ it('finds one that was paused before anybody watched, and takes an error that th
 });
 
 it.each([
+  ['a limit of the size of files', 'File too large', 'file_size_limited', 'limit of file size'],
   ['a quota that is used up', 'Disk quota exceeded', 'disk_full', 'disk full: quota used up'],
   ['a disk that fails', 'Input/output error', 'disk_failed', 'disk error: Input/output error'],
 ])('tells of %s, tries again, and goes on once a write succeeds', async (_, reason, code, shown) => {

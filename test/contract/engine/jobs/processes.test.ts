@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { patchApplyInput, summaryInput } from '../../../../src/contract/changes.ts';
@@ -42,6 +43,31 @@ function jobProcesses(): number[] {
         return false;
       }
     });
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+function isGit(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'latin1') === 'git\n';
+  } catch {
+    return false;
+  }
+}
+
+/** False when it has ended already. */
+function stop(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGSTOP');
+  } catch {
+    return false;
+  }
 }
 
 async function open(limits: Partial<JobLimits> = {}): Promise<StandInHouse> {
@@ -130,6 +156,25 @@ describe.skipIf(obstacle !== undefined)('jobs in processes of their own', () => 
     // A machine with other work stalls everybody; the work itself took the thread for many seconds.
     expect(delay.percentile(99) / 1e6).toBeLessThan(1000);
     await house.sh('rm -rf deep wide');
+  });
+
+  it('say so when git is stopped below one, and leave nothing; the next call does the work', async () => {
+    await house.sh('mkdir kept; cd kept; seq 2000 | split -l 1 -a 5 -d - f');
+    const looking = new AbortController();
+    const stopped = (async () => {
+      for (; !looking.signal.aborted; await sleep(2)) {
+        const pid = jobProcesses().flatMap(childrenOf).find(isGit);
+        if (pid !== undefined && stop(pid)) return pid;
+      }
+      return 0;
+    })();
+    const ended = await house.diff().catch((error: unknown) => error);
+    looking.abort();
+    expect(await stopped).toBeGreaterThan(0);
+    expect(ended).toMatchObject({ message: expect.stringContaining('was stopped') });
+    await until(() => house.leftovers.length === 0);
+    expect((await house.diff()).summary.total).toBeGreaterThan(1999);
+    await house.sh('rm -rf kept');
   });
 
   it('end with their call: cancelled, they are gone, and nothing is left', async () => {
