@@ -49,9 +49,7 @@ export function judge(evidence: Evidence): Verdict[] {
   const { calls, samples, faults, left, attacks, before, after, hostileAtMs, overAtMs } = evidence;
   const probes = probesOf(evidence);
   const [quiet, beside] = [quantile(probes.quiet, 0.5), quantile(probes.beside, 0.5)];
-  const lists = calls
-    .filter(({ name, code, atMs }) => name === listProbe && code === undefined && atMs >= hostileAtMs)
-    .map(({ ms }) => ms);
+  const lists = calls.filter(({ name, code }) => name === listProbe && code === undefined).map(({ ms }) => ms);
   const peak = Math.max(...samples.map(({ daemonMib }) => daemonMib));
   const { early, late } = growthOf(samples, overAtMs);
   const pids = new Set(samples.flatMap(({ daemonPids }) => daemonPids));
@@ -74,7 +72,7 @@ export function judge(evidence: Evidence): Verdict[] {
       probes.quiet.length >= fewestProbes && probes.beside.length >= fewestProbes && beside <= bounds.slowdown * quiet,
     ),
     rule(
-      'list beside hostile guests, longest',
+      'list, longest',
       `${Math.max(0, ...lists)} ms of ${lists.length}`,
       `<= ${bounds.listMs} ms`,
       lists.length > 0 && Math.max(...lists) <= bounds.listMs,
