@@ -1,13 +1,11 @@
 // The local cache of environments: immutable images named by digest, and names that point to them.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { isPyroError, PyroError } from '../shared/errors.ts';
 import { hintCall } from '../shared/hint-words.ts';
-import { type KeptFile, sumsOf } from '../system/content-check.ts';
+import { digestOf, type KeptFile, sumsOf } from '../system/content-check.ts';
 import { ownFileSize, readJson, temporaryName, writeJson } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
 import { findEntry } from './catalogue.ts';
@@ -136,7 +134,7 @@ export async function verifyEnvironment(store: Store, name: string): Promise<Env
     });
   }
   const expected = environment.record.image_sha256;
-  if (expected !== undefined && (await hashFile(environment.imagePath)) !== expected)
+  if (expected !== undefined && (await hashOf(environment)) !== expected)
     throw damaged(name, 'its image is not the one that was made');
   return environment;
 }
@@ -223,8 +221,6 @@ export async function listEnvironments(store: Store): Promise<Environment[]> {
   return found.sort((a, b) => a.record.name.localeCompare(b.record.name));
 }
 
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash);
-  return hash.digest('hex');
+async function hashOf({ imagePath: path }: Environment): Promise<string> {
+  return await digestOf({ path, bytes: (await stat(path)).size });
 }

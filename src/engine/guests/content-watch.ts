@@ -84,6 +84,16 @@ export class ContentWatch {
     this.#users.delete(label);
   }
 
+  /** All that a guest was started from. */
+  contentsOf(
+    used: readonly UsedContent[] | undefined,
+    environmentDigest: string,
+    projectImage: string | undefined,
+  ): UsedContent[] {
+    const project = projectImage === undefined ? [] : [this.project(projectImage)];
+    return [...(used ?? []), this.environment(environmentDigest), ...project];
+  }
+
   /** The image of an environment: got anew when it has gone bad. */
   environment(digest: string): UsedContent {
     const { paths, renew } = this.#parts;

@@ -19,7 +19,7 @@ export interface ThrowAway extends AsyncDisposable {
   readonly guest: Guest;
   readonly bootSource: StartedGuest['source'];
   /** What it was started from, beside its environment */
-  readonly used: NonNullable<StartedGuest['used']>;
+  readonly used: StartedGuest['used'];
   /** From the start of QEMU to a guest that takes commands, `ms` */
   readonly bootMs: number;
 }
@@ -83,7 +83,7 @@ export async function startThrowAway(
     sizeMib: templateDiskMib,
   };
   const plan = { id, environment: guestEnvironment(environment), size, disks, socketFolder: id };
-  const { guest, record, source, bootMs, used = [] } = await machine.startFresh(plan, context, isCold);
+  const { guest, record, source, bootMs, used } = await machine.startFresh(plan, context, isCold);
   undo.use(guest);
   const parts = undo.move();
   const { pid } = record.process;

@@ -26,9 +26,8 @@ export function checkContents(
       found = note;
     },
   });
-  const project = projectImage === undefined ? [] : [watch.project(projectImage)];
   // A look that fails is made again at the next use.
-  const looked = watch.use(id, [...used, watch.environment(environment.digest), ...project]).catch(() => undefined);
+  const looked = watch.use(id, watch.contentsOf(used, environment.digest, projectImage)).catch(() => undefined);
   return {
     get found() {
       return found;

@@ -130,8 +130,7 @@ export class WorkspaceRegistry implements AsyncDisposable {
       removeSockets: (guest) => removeSockets(this.paths.runtime, guest),
       howItWent: (guest) => howItWent(this.paths.runtime, guest),
       checkLater: ({ record }, { started, projectImage }) => {
-        const project = projectImage === undefined ? [] : [this.#contents.project(projectImage)];
-        const contents = [...(started.used ?? []), this.#contents.environment(record.environment_digest), ...project];
+        const contents = this.#contents.contentsOf(started.used, record.environment_digest, projectImage);
         const { signal } = this.#own;
         const work = sleep(quietMs, undefined, { signal, ref: false }).then(() =>
           this.#contents.use(record.id, contents),
