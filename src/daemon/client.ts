@@ -38,6 +38,11 @@ export async function invokeOperation(
   return await operation.invoke(await ownContext(program, context), input);
 }
 
+/** Loads what a call of the daemon needs, so that the first one need not wait for it. Touches nothing. */
+export async function loadCalls(): Promise<void> {
+  await Promise.all([import('./program.ts'), import('./remote.ts')]);
+}
+
 /** Shows live what an operation of the daemon gives, until it is over or the caller leaves; gives the last line. */
 export async function followOperation(
   operation: AnyOperation,

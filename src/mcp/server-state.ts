@@ -1,6 +1,6 @@
 // What one server shares between its calls: tools, the way to an operation, the project as far as it is known.
 import { join } from 'node:path';
-import type { FrontContext } from '../daemon/client.ts';
+import { type FrontContext, loadCalls } from '../daemon/client.ts';
 import type { AnyOperation, Outcome } from '../operations/define.ts';
 import { type CallWords, toolCall } from '../shared/hint-words.ts';
 import type { OnProgress } from '../shared/progress.ts';
@@ -25,6 +25,8 @@ export interface ServerState {
   readonly words: CallWords;
   /** Operations are loaded by the first call, so that a mere list need not wait for them */
   readonly operation: (name: string) => Promise<AnyOperation>;
+  /** To be said when the tools were listed: what the first call needs is loaded soon after, while a model still thinks */
+  readonly expectCalls: () => void;
   readonly invoke: Invoke;
   readonly paths: Paths;
   readonly cwd: string;
@@ -47,6 +49,8 @@ export interface ServerStateParts {
 
 const defaultGuardMs = 45_000;
 const repositoryFreshMs = 60_000;
+/** A host that only asked whether there is a server has gone by then */
+const loadsAfterMs = 200;
 
 /** Touches nothing: what a mere list needs must be there at once. */
 export function openServerState({
@@ -76,6 +80,15 @@ export function openServerState({
     }
     return await repository.project;
   };
+  let isExpecting = false;
+  const expectCalls = (): void => {
+    if (isExpecting) return;
+    isExpecting = true;
+    setTimeout(() => {
+      // What cannot be loaded is told by the call that needs it.
+      Promise.all([operations(), loadCalls(), import('./project.ts')]).catch(() => undefined);
+    }, loadsAfterMs).unref();
+  };
   const tools = selectTools(catalogue, options);
   return {
     version,
@@ -87,6 +100,7 @@ export function openServerState({
       if (found === undefined) throw new Error(`the catalogue of tools names an operation ${name} that does not exist`);
       return found;
     },
+    expectCalls,
     invoke,
     paths,
     cwd,

@@ -44,6 +44,7 @@ export function createServer(state: ServerState): Server {
   const audience = (context: ServerContext): Audience => audienceOf(options, clientName(server, context));
   server.setRequestHandler('tools/list', (_request, context) => {
     const reader = audience(context);
+    state.expectCalls();
     return { tools: tools.map((entry) => shownTool(entry, reader)) };
   });
   server.setRequestHandler('tools/call', ({ params }, context) =>
