@@ -3,6 +3,7 @@
 import type { WorkspaceCall } from '../../contract/call.ts';
 import type { DeleteInput, DeleteOutput, PruneInput, PruneOutput, UnsavedWork } from '../../contract/workspaces.ts';
 import { isPyroError } from '../../shared/errors.ts';
+import { formatCount } from '../../shared/units.ts';
 import { diskUse } from '../../system/disk-use.ts';
 import { findUnsaved } from '../workspace/unsaved-work.ts';
 import type { WorkspaceRegistry } from '../workspace/workspace-registry.ts';
@@ -16,9 +17,12 @@ export async function pruneWorkspaces(
   const deleted: string[] = [];
   const kept: PruneOutput['kept'] = [];
   let freed = 0;
-  for (const { workspace_id: id, name, state } of viewsOf(registry)) {
+  const views = viewsOf(registry).filter(({ state }) => all || !['started', 'paused', 'unresponsive'].includes(state));
+  // One after the other: what is looked at long before it is deleted may hold new work by then.
+  for (const [at, { workspace_id: id, name }] of views.entries()) {
     call.signal.throwIfAborted();
-    if (['started', 'paused', 'unresponsive'].includes(state) && !all) continue;
+    const message = `looking at ${at + 1} of ${formatCount(views.length, 'workspace')}`;
+    call.onProgress({ phase: 'prune', message, isPassing: true });
     const unsaved = force ? nothing : await unsavedOf(registry, id, call);
     if (unsaved === undefined || unsaved.files > 0) {
       kept.push({ workspace_id: id, name, is_known: unsaved !== undefined, ...(unsaved ?? nothing) });

@@ -59,6 +59,19 @@ test('a prune deletes what is stopped and holds nothing, keeps what holds work, 
   expect(engine.standIn.alive.size).toBe(0);
 });
 
+test('a prune of many tells how far it is', async () => {
+  const ids: string[] = [];
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) ids.push(await create(name));
+  for (const id of ids.slice(0, 2)) await exec(engine, id, 'echo x > f');
+  const messages: string[] = [];
+  const request = { ...pruneInput.parse({}), all: true };
+  const told = await engine.workspaces().prune(request, call({ onProgress: ({ message }) => messages.push(message) }));
+  expect(told.deleted).toEqual(ids.slice(2));
+  expect(told.kept.map(({ workspace_id }) => workspace_id)).toEqual(ids.slice(0, 2));
+  expect(messages).toEqual(ids.map((_, at) => `looking at ${at + 1} of 6 workspaces`));
+  expect(folders()).toEqual(ids.slice(0, 2).sort());
+});
+
 test('a delete says what went with it, and a dry run only what would', async () => {
   const id = await create('one');
   await exec(engine, id, 'echo x > f');
