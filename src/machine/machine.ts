@@ -87,8 +87,8 @@ export interface KnownGuest {
 
 /** What a guest was started from, to be looked through once. */
 export interface UsedContent extends KeptContent {
-  /** Takes it away where it has gone bad, so that the next start makes it anew; false where nobody can */
-  readonly drop: () => Promise<boolean>;
+  /** Takes it away where it has gone bad, so that the next start makes it anew; absent where nobody can */
+  readonly drop?: () => Promise<void>;
 }
 
 export interface StartedGuest extends KnownGuest {

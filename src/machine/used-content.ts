@@ -8,14 +8,11 @@ export function savedContent(setup: Pick<QemuSetup, 'cacheFolder'>, saved: Saved
   return {
     label: `template ${saved.key}`,
     files: async () => saved.kept,
-    drop: async () => {
-      await dropTemplate(setup, saved);
-      return true;
-    },
+    drop: async () => await dropTemplate(setup, saved),
   };
 }
 
 /** The kit came with pyro: who installed it installs it again. */
 export function kitContent({ kept }: GuestKit): UsedContent {
-  return { label: 'the guest kit', files: async () => kept, drop: async () => false };
+  return { label: 'the guest kit', files: async () => kept };
 }

@@ -26,6 +26,9 @@ export interface KeptContent {
   readonly files: () => Promise<readonly KeptFile[]>;
 }
 
+/** `good` also where nobody can tell; `gone` where a file of it was removed or replaced before it was read through. */
+export type ContentState = 'good' | 'changed' | 'gone';
+
 export const keptPieceBytes = 16 * mebibyte;
 
 /** So much of one file is read at a time, and the thread is free in between */
@@ -58,8 +61,8 @@ export class ContentChecks {
     this.#rate = rate;
   }
 
-  /** Looks when those before it are done. True when all is as it was, or nobody can tell; false when bytes have changed. */
-  async check(content: KeptContent): Promise<boolean> {
+  /** Looks when those before it are done. */
+  async check(content: KeptContent): Promise<ContentState> {
     const work = this.#tail.then(() => this.#look(content));
     this.#tail = work.then(
       () => undefined,
@@ -68,20 +71,23 @@ export class ContentChecks {
     return await work;
   }
 
-  async #look({ files }: KeptContent): Promise<boolean> {
+  async #look({ files }: KeptContent): Promise<ContentState> {
+    let state: ContentState = 'good';
     for (const file of await files()) {
       const stamp = await stampOf(file.path);
-      if (stamp === undefined || (await this.#remembered()).stamps[file.path] === stamp) continue;
-      if (!(await this.#isGood(file, stamp))) {
+      if (stamp !== undefined && (await this.#remembered()).stamps[file.path] === stamp) continue;
+      const isGood = stamp !== undefined && (await this.#isGood(file, stamp).catch(falseIfUnreadable));
+      if (!isGood) {
         // One that was replaced or removed meanwhile has not gone bad.
-        if ((await stampOf(file.path)) === stamp) return false;
+        if (stamp !== undefined && (await stampOf(file.path)) === stamp) return 'changed';
+        state = 'gone';
         continue;
       }
       const { stamps } = await this.#remembered();
       const others = Object.entries(stamps).filter(([path]) => path !== file.path);
       await this.#remember({ stamps: Object.fromEntries([...others.slice(1 - mostRemembered), [file.path, stamp]]) });
     }
-    return true;
+    return state;
   }
 
   async #isGood(file: KeptFile, stamp: string): Promise<boolean> {
@@ -155,6 +161,13 @@ export async function digestOf(
     await file.close();
   }
   return hash.digest('hex');
+}
+
+/** What a disk no longer gives is no better than what it gives wrongly; one that is gone is told apart by the caller. */
+function falseIfUnreadable(error: unknown): false {
+  const code = systemCodeOf(error);
+  if (code === 'EIO' || code === 'ENOENT') return false;
+  throw error;
 }
 
 /** What changes with any write; undefined where there is no such file. */

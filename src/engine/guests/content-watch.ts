@@ -11,6 +11,8 @@ import type { Paths } from '../../system/paths.ts';
 
 const forWorkspaces = 'bring home what is worth keeping, and create another workspace';
 const mostFindings = 20;
+/** A guest may have been restored from what another process finds bad before its own look begins, `s` */
+const restoredWithin = 60;
 const findingsSchema = z.array(
   z.object({
     /** `s` since 1970 */
@@ -57,31 +59,63 @@ export class ContentWatch {
     this.#checks = new ContentChecks(join(parts.paths.cache, 'checked.json'), parts.signal, parts.rate);
   }
 
-  /** Settles when all of it has been looked through; a look that fails is made again at the next use. */
+  /** Settles when all of it has been looked through; a look that fails keeps no other from being made, and is made again at the next use. */
   async use(workspaceId: string, contents: readonly UsedContent[]): Promise<void> {
+    const since = Date.now() / 1000 - restoredWithin;
+    const failures: unknown[] = [];
     for (const content of contents) {
       const { label } = content;
       this.#users.set(label, (this.#users.get(label) ?? new Set()).add(workspaceId));
       if (this.#waiting.has(label)) continue;
       this.#waiting.add(label);
       try {
-        if (!(await this.#checks.check(content))) await this.#found(content);
+        const state = await this.#checks.check(content);
+        if (state === 'changed') await this.#found(content);
+        else if (state === 'gone' && (await this.#hasOtherFound(label, since))) await this.#tellUsers(label);
+      } catch (error) {
+        failures.push(error);
+        if (this.#parts.signal.aborted) break;
       } finally {
         this.#waiting.delete(label);
       }
     }
+    if (failures.length > 0) throw failures[0];
   }
 
+  /** Those who run on it hear of it first: the disk may let it neither be written down nor be taken away. */
   async #found({ label, drop }: UsedContent): Promise<void> {
-    const { paths, tell, wayOn = forWorkspaces } = this.#parts;
-    const wasDropped = await drop();
+    const at = Date.now() / 1000;
+    const told = await settle(this.#tellUsers(label));
+    // Before it goes, so that another process that looks for it reads why it is gone.
+    const noted = await settle(this.#note({ at, label, was_dropped: drop !== undefined }));
+    const dropped = await settle(drop?.());
+    if (dropped !== undefined) await this.#note({ at, label, was_dropped: false });
+    const failure = told ?? noted ?? dropped;
+    if (failure !== undefined) throw failure;
+  }
+
+  async #note(found: Finding): Promise<void> {
     await this.#writing.run(async () => {
-      const found = { at: Date.now() / 1000, label, was_dropped: wasDropped };
-      await writeJson(findingsFile(paths), [...(await readFindings(paths)), found].slice(-mostFindings));
+      const others = (await readFindings(this.#parts.paths)).filter(
+        ({ at, label }) => at !== found.at || label !== found.label,
+      );
+      await writeJson(findingsFile(this.#parts.paths), [...others, found].slice(-mostFindings));
     });
-    const note = `${label}, from which this guest was started, has changed on the disk since it was made: ${wayOn}`;
-    await tell(this.#users.get(label) ?? new Set(), note);
+  }
+
+  /** Two who were started from the same look at once: one takes it away, and the other finds it gone. */
+  async #hasOtherFound(wanted: string, since: number): Promise<boolean> {
+    return (await readFindings(this.#parts.paths)).some(({ label, at }) => label === wanted && at >= since);
+  }
+
+  async #tellUsers(label: string): Promise<void> {
+    const { tell, wayOn = forWorkspaces } = this.#parts;
+    const users = this.#users.get(label) ?? new Set();
     this.#users.delete(label);
+    await tell(
+      users,
+      `${label}, from which this guest was started, has changed on the disk since it was made: ${wayOn}`,
+    );
   }
 
   /** All that a guest was started from. */
@@ -103,7 +137,6 @@ export class ContentWatch {
       files: async () => await environmentFile(store, digest),
       drop: async () => {
         for (const name of await dropEnvironment(store, digest)) renew?.(name);
-        return true;
       },
     };
   }
@@ -116,10 +149,17 @@ export class ContentWatch {
     return {
       label: `project image ${key.slice(0, 12)}`,
       files: async () => await projectFile(store, key, rate, signal),
-      drop: async () => {
-        await dropProjectImage(store, key);
-        return true;
-      },
+      drop: async () => await dropProjectImage(store, key),
     };
+  }
+}
+
+/** Why it failed; undefined where it did not. */
+async function settle(work: Promise<void> | undefined): Promise<Error | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }

@@ -60,10 +60,10 @@ describe('files of a template', () => {
       if (saved === undefined) throw new Error('there is no template');
       const content = savedContent({ cacheFolder: cache }, saved);
       const checks = new ContentChecks(join(cache, 'checked.json'), signal);
-      expect(await checks.check(content)).toBe(true);
+      expect(await checks.check(content)).toBe('good');
       await flip(join(templateFolder(cache, key), name), 150_000);
-      expect(await checks.check(content)).toBe(false);
-      expect(await content.drop()).toBe(true);
+      expect(await checks.check(content)).toBe('changed');
+      await content.drop?.();
       expect(readdirSync(join(cache, 'templates'))).toEqual([]);
     },
   );
@@ -73,16 +73,16 @@ describe('files of a template', () => {
     if (saved === undefined) throw new Error('there is no template');
     const content = savedContent({ cacheFolder: cache }, saved);
     const memory = join(cache, 'checked.json');
-    expect(await new ContentChecks(memory, signal).check(content)).toBe(true);
+    expect(await new ContentChecks(memory, signal).check(content)).toBe('good');
     const ram = join(templateFolder(cache, key), 'ram');
     const { atime, mtime } = statSync(ram);
     await flip(ram, 150_000);
     utimesSync(ram, atime, mtime);
     // A time of whole milliseconds is another one than it was: nobody sets it back by accident.
-    expect(await new ContentChecks(memory, signal).check(content)).toBe(false);
+    expect(await new ContentChecks(memory, signal).check(content)).toBe('changed');
     // One that is gone has not gone bad: it is made anew anyway.
     rmSync(ram);
-    expect(await new ContentChecks(memory, signal).check(content)).toBe(true);
+    expect(await new ContentChecks(memory, signal).check(content)).toBe('gone');
   });
 });
 
@@ -107,19 +107,19 @@ describe('a look at a large file that was cut off', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   it.each([
-    ['does not read again what was good', 1, true],
-    ['reads all the rest', keptPieceBytes + 1, false],
-    ['reads the last bytes', 2.5 * keptPieceBytes - 1, false],
-  ])('%s', async (_, place, isGood) => {
+    ['does not read again what was good', 1, 'good'],
+    ['reads all the rest', keptPieceBytes + 1, 'changed'],
+    ['reads the last bytes', 2.5 * keptPieceBytes - 1, 'changed'],
+  ])('%s', async (_, place, state) => {
     await flip(ram, place);
     // As if nobody had written to it, which is how a disk goes bad.
     utimesSync(ram, at, at);
-    expect(await new ContentChecks(memory(), new AbortController().signal).check(content)).toBe(isGood);
+    expect(await new ContentChecks(memory(), new AbortController().signal).check(content)).toBe(state);
   });
 
   it('begins anew where somebody has written since', async () => {
     await flip(ram, 1);
-    expect(await new ContentChecks(memory(), new AbortController().signal).check(content)).toBe(false);
+    expect(await new ContentChecks(memory(), new AbortController().signal).check(content)).toBe('changed');
   });
 });
 
