@@ -12,7 +12,7 @@ import type { GuestDisks, GuestPlan, StartedGuest } from './machine.ts';
 import { takePrepared } from './project-templates.ts';
 import { newMagic, QemuGuest, type QemuStartRequest } from './qemu-guest.ts';
 import { type SavedGuest, type Template, touchTemplate } from './template.ts';
-import { dropTemplate, ensureTemplate, findReady, type QemuSetup } from './templates.ts';
+import { dropIfPossible, ensureTemplate, findReady, type QemuSetup } from './templates.ts';
 import { kitContent, savedContent } from './used-content.ts';
 
 /** Memory of a guest while it boots, beside its disk; QEMU holds it open after that, without a name */
@@ -131,7 +131,7 @@ async function restoreOrBoot(
     // The template may be what is wrong: drop it, so that the next start makes a new one, and boot this guest.
     context.onProgress({ phase: 'boot', message: 'the template did not come up; booting without it' });
     setup.onFallback?.(saved.key, explain(error));
-    await dropTemplate(setup, saved);
+    await dropIfPossible(setup, saved);
     return await boot(start);
   }
 }

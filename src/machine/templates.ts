@@ -53,6 +53,11 @@ export async function dropTemplate({ cacheFolder }: Pick<QemuSetup, 'cacheFolder
   }
 }
 
+/** The same for a start that goes on without it: one that stays, in a cache that is read-only, say, does not keep the guest from booting. */
+export async function dropIfPossible(setup: Pick<QemuSetup, 'cacheFolder'>, failed: SavedGuest): Promise<void> {
+  await dropTemplate(setup, failed).catch(() => undefined);
+}
+
 /** The template of this class of guests, if there is one. */
 export async function findReady(
   { host, cacheFolder, cpuModel }: QemuSetup,

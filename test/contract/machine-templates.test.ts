@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { pruneTemplates } from '../../src/engine/guests/templates-prune.ts';
 import { findProjectTemplate, projectTemplateKey, pruneProjectTemplates } from '../../src/machine/project-template.ts';
 import { readTemplate, type Template } from '../../src/machine/template.ts';
-import { dropTemplate, templateLock } from '../../src/machine/templates.ts';
+import { dropIfPossible, dropTemplate, templateLock } from '../../src/machine/templates.ts';
 import { acquireLock } from '../../src/system/lock.ts';
 import { folderForEach } from '../support/own-folder.ts';
 
@@ -92,4 +92,15 @@ it('one that did not come up goes, unless somebody makes it now, or has made it 
   expect(readdirSync(folder())).toEqual([key]);
   await dropTemplate({ cacheFolder: cache }, failed);
   expect(readdirSync(folder())).toEqual([]);
+});
+
+it('one that did not come up and cannot be removed stays, so that its guest boots without it', async () => {
+  const key = save('a', 100);
+  const failed = await readTemplate(cache, key);
+  if (failed === undefined) throw new Error('it was saved');
+  // As in a cache that is read-only, no lock can be made.
+  writeFileSync(join(cache, 'locks'), '');
+  await expect(dropTemplate({ cacheFolder: cache }, failed)).rejects.toThrow();
+  await dropIfPossible({ cacheFolder: cache }, failed);
+  expect(readdirSync(folder())).toEqual([key]);
 });
