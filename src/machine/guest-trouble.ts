@@ -6,7 +6,7 @@ import { waitForAny } from '../shared/waiting.ts';
 import type { Guest } from './machine.ts';
 import type { Trouble } from './trouble.ts';
 
-const troubles = ['guest_unresponsive', 'disk_full', 'disk_failed'] as const;
+const troubles = ['guest_unresponsive', 'disk_full', 'disk_failed', 'file_size_limited'] as const;
 
 /** True for the error of a guest that runs and does not answer. */
 export function isTrouble(error: unknown): error is PyroError {
