@@ -59,12 +59,8 @@ export async function startFresh(
   const below = disks.base === undefined ? [] : [disks.base];
   const start = { setup, plan, context, makeDisk: () => makeFreshDisk(setup, disks, context), below };
   if (isCold) return await boot(start);
-  const { template: ready } = await ensureTemplate(
-    setup,
-    { ...environment, imagePath: disks.rootImage },
-    size,
-    context,
-  );
+  const ready = await templateIfRoom(setup, { ...environment, imagePath: disks.rootImage }, size, context);
+  if (ready === undefined) return await boot(start);
   // A saved guest has its disk's blocks in memory: one that was made anew since does not fit the disk of this workspace.
   if (disks.base !== undefined && !(await haveSameContent(ready.disk, disks.base))) return await boot(start);
   const { prepared, base } = await placeSavedDisk(start, ready);
@@ -73,6 +69,18 @@ export async function startFresh(
     if (disks.project !== undefined && prepared === undefined) await guest.client.mountProject({ signal });
     await growTo(guest, disks.sizeMib, signal);
   });
+}
+
+/** The `ready` template; undefined where there is none and no room to make it: a guest that boots takes no room of the cache. */
+async function templateIfRoom(...request: Parameters<typeof ensureTemplate>): Promise<Template | undefined> {
+  const [, , , context] = request;
+  try {
+    return (await ensureTemplate(...request)).template;
+  } catch (error) {
+    if (!isPyroError(error, 'disk_low')) throw error;
+    context.onProgress({ phase: 'boot', message: `booting without a template: ${error.message}` });
+    return undefined;
+  }
 }
 
 /** The disk of a saved guest: that of its project's template, which is given then, else the empty one of `ready`; and what it stands on. */

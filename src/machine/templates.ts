@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallContext } from '../shared/call-context.ts';
 import { isPyroError } from '../shared/errors.ts';
+import { assertRoom } from '../system/disk-room.ts';
 import { acquireLock } from '../system/lock.ts';
 import type { GuestEnvironment, GuestSize, TemplateKind } from './machine.ts';
 import { isProjectKey } from './project-template.ts';
@@ -105,6 +106,8 @@ export async function ensureTemplate(
   });
   const meanwhile = await findTemplate(setup.cacheFolder, key);
   if (meanwhile !== undefined) return { template: meanwhile, buildMs: 0 };
+  // The memory of its guest lies in a mapped file: on a disk that fills up QEMU would be killed, with no word of why.
+  await assertRoom({ cache: setup.cacheFolder }, 'a template', context.signal);
   context.onProgress({
     phase: 'template',
     message: `booting once to make the template of ${environment.name} (${size.memoryMib} MiB, ${size.vcpuCount} CPU, ${setup.host.choice.accelerator})`,

@@ -8,12 +8,13 @@ import { formatBytes } from '../shared/units.ts';
 import { diskUse } from './disk-use.ts';
 import type { Paths } from './paths.ts';
 
-export type Folders = Pick<Paths, 'cache' | 'state'>;
+/** A place that knows of the cache alone asks for that. */
+export type Folders = Pick<Paths, 'cache'> & Partial<Pick<Paths, 'state'>>;
 
 /** The folder of the disk with less room, and what is free there, `bytes`; folders that are not there count nothing. */
 export function tightestRoom({ cache, state }: Folders): { readonly folder: string; readonly free: number } {
-  let tightest = { folder: state, free: Number.POSITIVE_INFINITY };
-  for (const folder of [state, cache]) {
+  let tightest = { folder: state ?? cache, free: Number.POSITIVE_INFINITY };
+  for (const folder of state === undefined ? [cache] : [state, cache]) {
     const free = freeRoom(folder);
     if (free < tightest.free) tightest = { folder, free };
   }
@@ -34,16 +35,19 @@ function freeRoom(folder: string): number {
 export async function assertRoom(folders: Folders, what: string, signal: AbortSignal): Promise<void> {
   const { folder, free } = tightestRoom(folders);
   if (free >= leastRoom) return;
-  const [workspaces, environments, templates] = await Promise.all(
-    [join(folders.state, 'workspaces'), join(folders.cache, 'environments'), join(folders.cache, 'templates')].map(
-      async (path) => formatBytes(await diskUse(path, { signal })),
-    ),
+  const use = async (path: string): Promise<string> => formatBytes(await diskUse(path, { signal }));
+  const [environments, templates] = await Promise.all(
+    ['environments', 'templates'].map((name) => use(join(folders.cache, name))),
   );
+  const ofState =
+    folders.state === undefined
+      ? ''
+      : `workspaces take ${await use(join(folders.state, 'workspaces'))} (${hintCall('workspace.prune')}), `;
   throw new PyroError(
     'disk_low',
     `only ${formatBytes(free)} are free in ${folder}: ${what} needs ${formatBytes(leastRoom)}`,
     {
-      hint: `make room: workspaces take ${workspaces} (${hintCall('workspace.prune')}), environments ${environments} (${hintCall('env.prune')}), templates ${templates} (${hintCall('clean', { all: 'true' })})`,
+      hint: `make room: ${ofState}environments ${environments} (${hintCall('env.prune')}), templates ${templates} (${hintCall('clean', { all: 'true' })})`,
       details: { free_bytes: free, needed_bytes: leastRoom },
     },
   );

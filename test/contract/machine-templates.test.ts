@@ -1,11 +1,19 @@
 // Which saved guests are kept, and which go, on a real folder.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { pruneTemplates } from '../../src/engine/guests/templates-prune.ts';
 import { findProjectTemplate, projectTemplateKey, pruneProjectTemplates } from '../../src/machine/project-template.ts';
 import { readTemplate, type Template } from '../../src/machine/template.ts';
-import { dropIfPossible, dropTemplate, templateLock } from '../../src/machine/templates.ts';
+import {
+  dropIfPossible,
+  dropTemplate,
+  ensureTemplate,
+  type QemuSetup,
+  templateLock,
+} from '../../src/machine/templates.ts';
+import { noProgress } from '../../src/shared/progress.ts';
 import { acquireLock } from '../../src/system/lock.ts';
 import { folderForEach } from '../support/own-folder.ts';
 
@@ -104,3 +112,42 @@ it('one that did not come up and cannot be removed stays, so that its guest boot
   await dropIfPossible({ cacheFolder: cache }, failed);
   expect(readdirSync(folder())).toEqual([key]);
 });
+
+it('one is not begun on a disk that has no room for it, where QEMU would be killed without a word', async ({
+  skip,
+}) => {
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=60m', 'tmpfs', cache]).status !== 0)
+    skip('only root can make a small file system');
+  try {
+    const context = { signal: new AbortController().signal, onProgress: noProgress };
+    const size = { vcpuCount: 1, memoryMib: 256 };
+    const environment = { name: 'debian:12', digest: 'd', imagePath: '/none' };
+    await expect(ensureTemplate(setupOf(cache), environment, size, context)).rejects.toMatchObject({
+      code: 'disk_low',
+      message: expect.stringContaining('a template needs 256 MiB'),
+      hint: expect.stringMatching(/^make room: environments .* templates /),
+    });
+  } finally {
+    spawnSync('umount', ['--lazy', cache]);
+  }
+});
+
+/** Of a machine whose QEMU must not be started */
+function setupOf(cacheFolder: string): QemuSetup {
+  const kit = { kernel: '/none', initramfs: '/none', digest: '', kernelRelease: '', bytes: 0, kept: [] };
+  const none = { form: undefined, landlock: 0, weakness: undefined, programFiles: [] };
+  return {
+    host: {
+      qemu: { path: '/none', version: '0', stamp: '', hasReadOnlyMemory: false },
+      kit,
+      choice: { accelerator: 'tcg', reason: '' },
+      tscKhz: 0,
+      confinement: { launcher: '/none', onFailure: () => undefined, ...none },
+      runtime: '/none',
+    },
+    cacheFolder,
+    emptyDisk: '/none',
+    projectPlaceholder: '/none',
+    cpuModel: '',
+  };
+}
