@@ -12,7 +12,9 @@ export function savedContent(setup: Pick<QemuSetup, 'cacheFolder'>, saved: Saved
   };
 }
 
+export const kitLabel = 'the guest kit';
+
 /** The kit came with pyro: who installed it installs it again. */
 export function kitContent({ kept }: GuestKit): UsedContent {
-  return { label: 'the guest kit', files: async () => kept };
+  return { label: kitLabel, files: async () => kept };
 }

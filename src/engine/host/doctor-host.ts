@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DoctorCheck } from '../../contract/machine.ts';
+import { kitLabel } from '../../machine/used-content.ts';
 import { leastRoom, scarceRoom } from '../../shared/disk-limits.ts';
 import { messageOf } from '../../shared/errors.ts';
 import { formatBytes } from '../../shared/units.ts';
@@ -47,6 +48,9 @@ async function checkFolder(name: string, folder: string): Promise<DoctorCheck> {
 /** Told for a week; nothing to tell is no line. */
 const toldSeconds = 7 * 24 * 3600;
 
+const lookAfterDisk = 'look after the disk: dmesg, smartctl';
+const removeIt = `where the cache can be written to, pyro clean --all removes it; ${lookAfterDisk}`;
+
 /** What has changed on the disk since pyro made it, and was noticed. */
 export async function checkContents(paths: Paths): Promise<DoctorCheck[]> {
   const found = (await readFindings(paths)).filter(({ at }) => Date.now() / 1000 - at < toldSeconds);
@@ -61,7 +65,7 @@ export async function checkContents(paths: Paths): Promise<DoctorCheck[]> {
       status: last.was_dropped ? 'warn' : 'fail',
       message: `${last.label} had changed on the disk at ${when}: ${done}${more}`,
       why: 'bytes that nobody has written come from a failing disk or memory, or from another program',
-      fix: last.was_dropped ? 'look after the disk: dmesg, smartctl' : 'npm install -g pyro-mcp',
+      fix: last.was_dropped ? lookAfterDisk : last.label === kitLabel ? 'npm install -g pyro-mcp' : removeIt,
     },
   ];
 }

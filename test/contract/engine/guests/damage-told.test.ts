@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ContentWatch, readFindings } from '../../../../src/engine/guests/content-watch.ts';
+import { checkContents } from '../../../../src/engine/host/doctor-host.ts';
 import type { UsedContent } from '../../../../src/machine/machine.ts';
 import { sumsOf } from '../../../../src/system/content-check.ts';
 import type { Paths } from '../../../../src/system/paths.ts';
@@ -66,6 +67,10 @@ it('whose it is are told where it can be taken away no more, and that it is stil
   await expect(looks.use('one', [held])).rejects.toThrow('read-only');
   expect(told).toEqual(['one']);
   expect(await readFindings(paths)).toMatchObject([{ label: 'image', was_dropped: false }]);
+  const [check] = await checkContents(paths);
+  expect(check).toMatchObject({ status: 'fail', message: expect.stringContaining('still in use') });
+  // A template does not come with the package: to install that again helps nobody.
+  expect(check?.fix).toMatch(/pyro clean --all/);
 });
 
 it('whose it is are told where nothing can be written down', async () => {
