@@ -1,6 +1,6 @@
 // Disks of a guest: the empty ext4 disk made once, overlays on a frozen one, the place of the project disk.
 
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { copyFile, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemCodeOf } from '../shared/errors.ts';
@@ -9,6 +9,7 @@ import { runCommand } from '../system/command.ts';
 import { digestOf } from '../system/content-check.ts';
 import { ownFileSize, temporaryName, writeFileAtomic } from '../system/files.ts';
 import { makeFolder } from '../system/folders.ts';
+import { takenAway } from '../system/taken-away.ts';
 
 /** Size of a guest's disk before it is grown, `MiB` */
 export const templateDiskMib = 8192;
@@ -73,6 +74,7 @@ export async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT' && !existsSync(from)) throw takenAway(from, error);
     if (systemCodeOf(error) !== 'EXDEV' && systemCodeOf(error) !== 'EPERM') throw error;
     await copySparse(from, to);
   }

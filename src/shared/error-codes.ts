@@ -57,6 +57,10 @@ export const errorCodes = {
   not_a_terminal: { meaning: 'A terminal was requested, but there is none', retryable: false },
   qemu_failed: { meaning: 'QEMU refused a request or exited', retryable: true },
   template_invalid: { meaning: 'A saved template cannot be restored', retryable: true },
+  cache_changed: {
+    meaning: 'What a guest was to start from was taken out of the cache at that moment',
+    retryable: true,
+  },
   environment_unknown: { meaning: 'No environment has this name', retryable: false },
   environment_not_installed: { meaning: 'The environment is not in the local cache', retryable: false },
   environment_damaged: { meaning: 'The cached environment is incomplete or was changed', retryable: false },

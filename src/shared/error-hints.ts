@@ -50,6 +50,7 @@ export const errorHints: Readonly<Record<ErrorCodeName, string | null>> = {
   not_a_terminal: 'leave out -t',
   qemu_failed: again,
   template_invalid: again,
+  cache_changed: again,
   environment_unknown: `list the names with: ${hintCall('env.list')}; any OCI image reference works too`,
   environment_not_installed: `pull it with: ${hintCall('env.pull')}`,
   environment_damaged: pullAgain,

@@ -12,6 +12,7 @@ import { PyroError } from '../../shared/errors.ts';
 import { defaultEnvironment } from '../../shared/policy-types.ts';
 import { assertRoom } from '../../system/disk-room.ts';
 import { makeFolder } from '../../system/folders.ts';
+import { againIfTakenAway } from '../../system/taken-away.ts';
 import { grantFor, permitPackageSources } from '../guests/guest-network.ts';
 import { passing } from '../guests/memory-limit.ts';
 import type { Preparations } from '../guests/preparations.ts';
@@ -38,7 +39,8 @@ export async function createWorkspace(
   using reservation = registry.resources.memory.reserve(passing(input.mem_mib));
   const secrets = await readSecrets(input.secrets, caller);
   try {
-    return await makeWorkspace({ registry, preparations, seeds, secrets, reservation }, input, caller);
+    const means = { registry, preparations, seeds, secrets, reservation };
+    return await againIfTakenAway(() => makeWorkspace(means, input, caller));
   } catch (error) {
     throw maskError(error, secrets);
   }

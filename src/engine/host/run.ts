@@ -12,6 +12,7 @@ import { SecretSet } from '../../secrets/secret-set.ts';
 import { isPyroError, PyroError } from '../../shared/errors.ts';
 import { writeTo } from '../../shared/write-to.ts';
 import type { Paths } from '../../system/paths.ts';
+import { againIfTakenAway } from '../../system/taken-away.ts';
 import { prepareRunSeed } from '../calls/seed.ts';
 import { noteOnProgram, withProgramNote } from '../commands/missing-program.ts';
 import { noteOnNetwork } from '../commands/network-note.ts';
@@ -37,10 +38,13 @@ export async function runInGuest(
   await sweepRuns(paths);
   const grant = grantFor(request.network_policy, request.allow, ceiling);
   const packageSources = permitPackageSources(request.package_sources, ceiling);
-  const seed = await prepareRunSeed(paths, request.seed_path, context);
   const size = { vcpuCount: request.vcpu_count, memoryMib: request.mem_mib };
-  const start = { environment, size, isCold: request.cold, projectImage: seed };
-  await using started = await startThrowAway(machine, paths, start, context);
+  const { seed, started: made } = await againIfTakenAway(async () => {
+    const projectImage = await prepareRunSeed(paths, request.seed_path, context);
+    const start = { environment, size, isCold: request.cold, projectImage };
+    return { seed: projectImage, started: await startThrowAway(machine, paths, start, context) };
+  });
+  await using started = made;
   const { guest } = started;
   await using undo = new AsyncDisposableStack();
   const check = undo.use(checkContents(paths, started, environment, seed));
