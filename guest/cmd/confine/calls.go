@@ -157,14 +157,29 @@ func serveOpens(listener, ram, pid int, path string) {
 			}
 			return
 		}
+		answer := response{id: call.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 		if pathOf(pid, uintptr(call.args[1]), len(path)+1) == path+"\x00" {
-			given := gift{id: call.id, flags: unix.SECCOMP_ADDFD_FLAG_SEND, source: uint32(ram)}
-			if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_ADDFD, uintptr(unsafe.Pointer(&given))); errno == 0 {
-				continue
+			if descriptor, ok := give(listener, call.id, ram); ok {
+				answer = response{id: call.id, value: int64(descriptor)}
 			}
 		}
-		passed := response{id: call.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&passed)))
+		_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&answer)))
+	}
+}
+
+// give puts a file of ours among those of the program, and gives its number there; the answer is sent apart. To do both in
+// one call is no way: a signal that ends the call, of which the runtime sends itself many, leaves the program with an
+// answer that was never filled in, which is number 0.
+func give(listener int, id uint64, source int) (int, bool) {
+	for {
+		given := gift{id: id, source: uint32(source)}
+		descriptor, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), unix.SECCOMP_IOCTL_NOTIF_ADDFD, uintptr(unsafe.Pointer(&given)))
+		if errno == 0 {
+			return int(descriptor), true
+		}
+		if !errors.Is(errno, unix.EINTR) {
+			return 0, false
+		}
 	}
 }
 

@@ -46,7 +46,8 @@ func runInside(wanted *spec) (syscall.WaitStatus, error) {
 		_ = unix.Close(3)
 	}
 	passOn(pid)
-	if err := meet(wanted, pair[0], pid); err != nil {
+	report := os.NewFile(reportDescriptor, "report")
+	if err := meet(wanted, pair[0], pid, report); err != nil {
 		// It has said on standard error what went wrong, and ends by itself or now.
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
@@ -68,7 +69,7 @@ func attributes(wanted *spec) *syscall.SysProcAttr {
 }
 
 // meet waits until the inner half is ready, reports its process id, and lets it go on as the program.
-func meet(wanted *spec, connection, pid int) error {
+func meet(wanted *spec, connection, pid int, report *os.File) error {
 	word, space := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
 	count, spaceUsed, _, _, err := unix.Recvmsg(connection, word, space, unix.MSG_CMSG_CLOEXEC)
 	if err != nil || count == 0 {
@@ -86,7 +87,6 @@ func meet(wanted *spec, connection, pid int) error {
 		}
 		go serveOpens(listener, ram, pid, wanted.Ram)
 	}
-	report := os.NewFile(reportDescriptor, "report")
 	// Nobody who wants to know is no reason not to start.
 	_, _ = fmt.Fprintf(report, "%d\n", pid)
 	_ = report.Close()
