@@ -23,7 +23,7 @@ export interface ServerState {
   readonly tools: readonly ToolEntry[];
   /** Calls in hints, by the tools that the server has */
   readonly words: CallWords;
-  /** Operations are loaded by the first call, so that a mere list need not wait for them */
+  /** Operations are loaded soon after a list, or by the first call: a mere list need not wait for them */
   readonly operation: (name: string) => Promise<AnyOperation>;
   /** To be said when the tools were listed: what the first call needs is loaded soon after, while a model still thinks */
   readonly expectCalls: () => void;

@@ -16,8 +16,6 @@ const serverSchema = z.object({
 async function list(server: z.infer<typeof serverSchema>): Promise<void> {
   const journal = new Journal();
   await using client = await ToolClient.open('lister', false, server, journal);
-  // A model does not call in the moment in which it hears of the tools.
-  await sleep(pauseMs);
   while (process.connected) {
     // One that fails is written down as well.
     await client.call('workspace_list', {}, { name: listProbe }).catch(() => undefined);
